@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// memoryNet is a network in memory: a synctest bubble sees both ends blocked,
+// so its clock runs on while a request waits.
+type memoryNet struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+
+	mu     sync.Mutex // guards what dialling meets
+	down   error
+	hang   bool
+	dialed int
+}
+
+func newMemoryNet() *memoryNet {
+	return &memoryNet{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (n *memoryNet) Accept() (net.Conn, error) {
+	select {
+	case c := <-n.conns:
+		return c, nil
+	case <-n.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *memoryNet) Close() error {
+	n.once.Do(func() { close(n.done) })
+	return nil
+}
+
+func (n *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
+
+func (n *memoryNet) set(down error, hang bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down, n.hang = down, hang
+}
+
+func (n *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	n.mu.Lock()
+	down, hang := n.down, n.hang
+	n.dialed++
+	n.mu.Unlock()
+	if down != nil {
+		return nil, down
+	}
+	if hang { // as a net.Dialer with a timeout does
+		<-time.After(connectTimeout + time.Second)
+		return nil, os.ErrDeadlineExceeded
+	}
+	client, server := net.Pipe()
+	select {
+	case n.conns <- server:
+		return client, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var errNetDown = errors.New("network is down")
+
+const testIssuer = "http://127.0.0.1:9999"
+
+// world is one home, its issuer and its owner, in a bubble.
+type world struct {
+	*testing.T
+	idp  *idp.Provider
+	net  *memoryNet
+	home string
+	path string
+	log  *syncBuffer
+	*Login
+	stop context.CancelFunc
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// inBubble runs f on the fake clock, with a home that holds nothing yet and a
+// daemon that has not started.
+func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
+	t.Helper()
+	home := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		p, err := idp.New(testIssuer, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &syncBuffer{}}
+		w.path = filepath.Join(home, protocol.TokenFile)
+		server := &http.Server{Handler: p}
+		go server.Serve(w.net)
+		defer func() {
+			if w.Login != nil {
+				w.kill()
+			}
+			server.Close()
+		}()
+		f(w)
+	})
+}
+
+// start starts an owner without files' events and without a socket: what the
+// bubble's clock does to it is all that happens.
+func (w *world) start() {
+	w.Helper()
+	servers, err := protocol.NewServers(func(string) string { return "" })
+	if err != nil {
+		w.Fatal(err)
+	}
+	cfg := Config{Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers}
+	l, err := newLogin(cfg, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		w.Fatal(err)
+	}
+	l.issuer.client.Transport.(*http.Transport).DialContext = w.net.dial
+	ctx, cancel := context.WithCancel(context.Background())
+	w.Login, w.stop = l, cancel
+	l.work.Go(func() { l.schedule(ctx) })
+	w.settle()
+}
+
+// kill forgets the owner, as far as its goroutines can be ended.
+func (w *world) kill() {
+	w.stop()
+	w.work.Wait()
+	w.Login = nil
+}
+
+// settle lets everything that can run without the clock run.
+func (w *world) settle() { synctest.Wait() }
+
+// pass moves the bubble's clock.
+func (w *world) pass(d time.Duration) {
+	time.Sleep(d) // the fake clock's: returns at once
+	synctest.Wait()
+}
+
+func (w *world) write(lines ...string) {
+	w.Helper()
+	if err := os.WriteFile(w.path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// login signs in at the issuer and writes the file as `fal auth login` does.
+func (w *world) signIn(sub string) (refresh string) {
+	w.Helper()
+	refresh, _, _ = w.idp.Login(sub)
+	w.write(refresh)
+	return refresh
+}
+
+func (w *world) inFile() pair {
+	w.Helper()
+	data, err := os.ReadFile(w.path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	p, err := parsePair(data)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return p
+}
+
+func (w *world) get() (protocol.Credential, error) {
+	return w.Credential(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer})
+}
+
+func (w *world) mustGet() string {
+	w.Helper()
+	c, err := w.get()
+	if err != nil {
+		w.Fatalf("get: %v\n%s", err, w.log)
+	}
+	return c.Secret
+}
+
+func (w *world) wantCode(code protocol.Code) {
+	w.Helper()
+	c, err := w.get()
+	var e *protocol.Error
+	if !errors.As(err, &e) || e.Code != code {
+		w.Fatalf("get = %v, %v; want code %s\n%s", c, err, code, w.log)
+	}
+}
+
+func (w *world) wantRequests(n int, why string) {
+	w.Helper()
+	if got := w.idp.Stats().TokenRequests; got != n {
+		w.Fatalf("%s: %d token requests, want %d\n%s", why, got, n, w.log)
+	}
+}
+
+// wantAlive: the file's token would still refresh, and nothing was reused.
+func (w *world) wantAlive() {
+	w.Helper()
+	if !w.idp.Alive(w.inFile().refresh) {
+		w.Fatalf("the login in the file is dead\n%s", w.log)
+	}
+	if n := w.idp.Stats().ReuseDetections; n != 0 {
+		w.Fatalf("%d reuse detections\n%s", n, w.log)
+	}
+}
+
+func (w *world) wantNoPlaces() {
+	w.Helper()
+	if left := otherPlaces(w.path, ""); len(left) > 0 {
+		w.Fatalf("places left behind: %v", left)
+	}
+}

@@ -1,0 +1,199 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// Config is what `falcred run` is told, by flags, environment and falcred.env.
+type Config struct {
+	Home     string
+	FalsHome bool   // Home is ~/.fal, which is fal's (R13)
+	Socket   string // "" picks one (§3)
+	Issuer   string
+	ClientID string
+	Audience string
+	Scopes   string
+	Servers  protocol.Servers
+	Key      protocol.Key // the machine's default credential (§5)
+	Version  string
+}
+
+// envFile is read by `falcred run` on every platform, so that proxies and CA
+// files survive service managers (§3).
+const envFile = "falcred.env"
+
+// Load reads the configuration from the environment. It puts the lines of
+// falcred.env into this process's environment first, where nothing of that
+// name stands already: proxies and CA files are read from there.
+func Load(version string) (Config, error) {
+	home, err := protocol.Home(os.LookupEnv)
+	if err != nil {
+		return Config{}, err
+	}
+	if err := prepareHome(home); err != nil {
+		return Config{}, err
+	}
+	if err := loadEnvFile(filepath.Join(home, envFile)); err != nil {
+		return Config{}, err
+	}
+	servers, err := protocol.NewServers(os.Getenv)
+	if err != nil {
+		return Config{}, err
+	}
+	cfg := Config{
+		Home:     home,
+		FalsHome: isDefaultHome(home),
+		Socket:   os.Getenv("FALCRED_SOCKET"),
+		Issuer:   orElse(os.Getenv("FALCRED_ISSUER"), FalIssuer),
+		ClientID: orElse(os.Getenv("FALCRED_CLIENT_ID"), FalClientID),
+		Audience: orElse(os.Getenv("FALCRED_AUDIENCE"), FalAudience),
+		Scopes:   orElse(os.Getenv("FALCRED_SCOPES"), FalScopes),
+		Servers:  servers,
+		Version:  version,
+	}
+	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)
+	return cfg, checkIssuer(cfg.Issuer)
+}
+
+// background is the context of work that no client's leaving stops (R1).
+func (Config) background() context.Context { return context.Background() }
+
+func orElse(value, standard string) string {
+	if value != "" {
+		return value
+	}
+	return standard
+}
+
+// checkIssuer: plain http only for loopback (§3).
+func checkIssuer(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("FALCRED_ISSUER is not an issuer URL: %q", address)
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
+}
+
+func isDefaultHome(home string) bool {
+	standard, err := protocol.DefaultHome(os.LookupEnv)
+	if err != nil {
+		return false
+	}
+	a, errA := os.Stat(home)
+	b, errB := os.Stat(standard)
+	return home == standard || errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+// prepareHome holds F6: the home is ours, or it is refused. A `sudo falcred`
+// must not leave root's files in a user's home.
+func prepareHome(home string) error {
+	info, err := os.Stat(home)
+	if errors.Is(err, fs.ErrNotExist) {
+		if parent, err := os.Stat(filepath.Dir(home)); err == nil && !ownedByUs(parent) && othersHome(parent) {
+			return fmt.Errorf("%s belongs to another user: run falcred as that user", filepath.Dir(home))
+		}
+		return os.MkdirAll(home, 0o700)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", home)
+	case !ownedByUs(info):
+		return fmt.Errorf("%s belongs to another user: run falcred as that user", home)
+	case othersCanWrite(info):
+		return fmt.Errorf("%s can be written by others: chmod go-w %s", home, home)
+	}
+	return nil
+}
+
+// othersHome spares folders that everybody may make files in, such as /tmp.
+func othersHome(info fs.FileInfo) bool { return info.Mode()&fs.ModeSticky == 0 }
+
+// loadEnvFile reads KEY=VALUE lines. What the environment says wins. The file
+// decides where tokens go, so it must be ours and writable by nobody else.
+func loadEnvFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular() || info.Size() > maxTokenFile:
+		return fmt.Errorf("%s is not a small regular file", path)
+	case !ownedByUs(info) || othersCanWrite(info):
+		return fmt.Errorf("%s must be yours and writable by nobody else: chmod go-w %s", path, path)
+	}
+	data := make([]byte, info.Size())
+	n, err := file.Read(data)
+	if err != nil && n == 0 && info.Size() > 0 {
+		return err
+	}
+	vars, err := parseEnv(string(data[:n]))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for _, v := range vars {
+		if _, set := os.LookupEnv(v[0]); !set {
+			os.Setenv(v[0], v[1])
+		}
+	}
+	return nil
+}
+
+// parseEnv understands comments, blank lines, an `export ` in front and one
+// pair of quotes around a value. A line that is wrong is named by its number:
+// it may hold a key (R12).
+func parseEnv(text string) ([][2]string, error) {
+	var vars [][2]string
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); !ok || !envName(name) {
+			return nil, fmt.Errorf("line %d is not KEY=VALUE", number)
+		}
+		value = strings.TrimSpace(value)
+		if n := len(value); n >= 2 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
+			value = value[1 : n-1]
+		}
+		if strings.ContainsRune(value, 0) {
+			return nil, fmt.Errorf("line %d holds a NUL byte", number)
+		}
+		vars = append(vars, [2]string{name, value})
+	}
+	return vars, nil
+}
+
+func envName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -1,0 +1,172 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+const (
+	// margin is how long a served token should still live: time to use it.
+	// Below it, a request waits for a refresh that can be had.
+	margin = 30 * time.Second
+	// forcedPause is §4's limit on refreshes that clients ask for.
+	forcedPause = 5 * time.Minute
+	// maxJoins bounds how often a request waits for a refresh: the one under
+	// way, and one of its own.
+	maxJoins = 2
+)
+
+// Credential answers a get (§4) by the rule of §5. A token that will do is
+// answered from the published view; otherwise the request joins a refresh, and
+// leaving it by ctx does not stop that (R1).
+func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
+	if !l.cfg.Servers.Match(q.ServerURL) {
+		return protocol.Credential{}, protocol.ErrNotFound
+	}
+	if l.cfg.Key.Secret != "" && !q.ForceUser {
+		return protocol.Credential{ServerURL: q.ServerURL, Username: "Key", Secret: l.cfg.Key.Secret}, nil
+	}
+	v := l.view.Load()
+	if !v.satisfies(q, time.Now()) {
+		l.check() // a lost file event must not cost a request
+		v = l.view.Load()
+	}
+	for range maxJoins {
+		if v.satisfies(q, time.Now()) {
+			break
+		}
+		f := l.join(q)
+		if f == nil {
+			break
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return protocol.Credential{}, ctx.Err()
+		}
+		v = l.view.Load()
+	}
+	if now := time.Now(); v.token.valid(now) && !now.Before(v.token.renew) {
+		l.poke() // R2: half of its life is over
+	}
+	return v.credential(q)
+}
+
+// satisfies says whether a request need not wait.
+func (v *view) satisfies(q protocol.Query, now time.Time) bool {
+	t := v.token
+	if !t.valid(now) || q.Rejected == t.access {
+		return false
+	}
+	left := t.expires.Sub(now)
+	return left >= time.Duration(q.MinValid)*time.Second && (left >= margin || now.Before(t.renew))
+}
+
+func (v *view) credential(q protocol.Query) (protocol.Credential, error) {
+	now := time.Now()
+	switch {
+	case v.token.valid(now): // R9: also in an outage
+		return protocol.Credential{ServerURL: q.ServerURL, Username: "Bearer", Secret: v.token.access, Expires: v.token.expires.UTC()}, nil
+	case v.problem != nil:
+		return protocol.Credential{}, v.problem
+	}
+	return protocol.Credential{}, protocol.Errorf(protocol.CodeUnavailable, "the access token has run out, and no new one has come yet")
+}
+
+// join finds the refresh that can help a request, or nil where none can: then
+// the answer is given at once, as in a back-off (R7).
+func (l *Login) join(q protocol.Query) *flight {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	switch {
+	case l.flight != nil:
+		return l.flight
+	case l.login.refresh == "" || l.limbo || l.stuck != "" || !l.mayTryLocked(now):
+		return nil
+	case !l.login.fresh(now):
+		return l.startLocked("")
+	}
+	// The token is fresh and the client wants another one: once per access
+	// token, and never within five minutes of the last refresh.
+	id := fingerprint(l.login.access)
+	if l.forced == id || now.Sub(l.refreshed) < forcedPause {
+		return nil
+	}
+	l.forced = id
+	return l.startLocked(l.login.access)
+}
+
+// source says which credential a request that is not forced gets, and what
+// that shadows (§5).
+func (l *Login) source(state state) (source string, shadows []string) {
+	if l.cfg.Key.Secret == "" {
+		return "login", nil
+	}
+	if state.login.refresh != "" {
+		shadows = []string{"login"}
+	}
+	return l.cfg.Key.Source, shadows
+}
+
+// servers answers list.
+func (l *Login) servers() map[string]string {
+	v := l.view.Load()
+	kind := "Bearer"
+	switch {
+	case l.cfg.Key.Secret != "":
+		kind = "Key"
+	case !v.token.valid(time.Now()) && v.problem != nil:
+		return map[string]string{}
+	}
+	list := map[string]string{}
+	for _, server := range l.cfg.Servers.List() {
+		list[server] = kind
+	}
+	return list
+}
+
+// status describes the login for people and scripts; it holds no secret.
+func (l *Login) status() protocol.Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := protocol.Status{
+		Home:      l.cfg.Home,
+		Issuer:    l.cfg.Issuer,
+		State:     l.stateLocked(),
+		Subject:   firstOf(l.memory.Subject, l.login.subject),
+		Expires:   l.shown.expires,
+		Refreshed: l.refreshed,
+		Refreshes: l.refreshes,
+		Warnings:  append([]string(nil), l.warnings...),
+	}
+	s.Source, s.Shadows = l.source(l.state)
+	if l.login.refresh == "" {
+		s.Subject = ""
+	} else if s.NextRefresh = l.login.renew; s.NextRefresh.Before(l.retryAt) {
+		s.NextRefresh = l.retryAt
+	}
+	if t := l.troubleLocked(); t != nil {
+		s.LastError, s.Mend = t.text, t.mend
+	}
+	return s
+}
+
+func (l *Login) stateLocked() protocol.State {
+	now := time.Now()
+	switch {
+	case l.cfg.Key.Secret != "":
+		return protocol.StateKey
+	case l.limbo:
+		return protocol.StateUnavailable
+	case l.login.refresh == "":
+		return protocol.StateLoggedOut
+	case l.stuck != "":
+		return protocol.StateLoginRequired
+	case l.trouble != nil && !l.shown.valid(now):
+		return protocol.StateUnavailable
+	}
+	return protocol.StateLoggedIn
+}

@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	// lockPoll is how often a held lock is tried again. The neighbours try
+	// every 250 ms, so we are rarely the one who starves.
+	lockPoll = 20 * time.Millisecond
+	// lockWait covers the longest hold of a well-behaved neighbour (20 s).
+	lockWait = 25 * time.Second
+	// holdMax is F1's bound on one hold: the neighbours give up at 20 s.
+	holdMax = 17 * time.Second
+)
+
+// hold is .portalock, held (F1). The neighbours unlink that file after use,
+// so the path can come to name another file while we hold the old one: hold
+// then collects both.
+type hold struct {
+	path  string
+	locks []*flock.Flock
+}
+
+// acquire waits for the lock until ctx ends.
+func acquire(ctx context.Context, path string) (*hold, error) {
+	h := &hold{path: path}
+	if err := h.confirm(ctx); err != nil {
+		h.release()
+		return nil, err
+	}
+	return h, nil
+}
+
+// confirm makes sure that we hold the file that the path names now, and takes
+// that one too where it is another (F1).
+func (h *hold) confirm(ctx context.Context) error {
+	for {
+		current, err := h.current()
+		if err != nil || current {
+			return err
+		}
+		// Nonblocking open: a FIFO of that name must not hold us.
+		lock := flock.New(h.path, flock.SetFlag(os.O_CREATE|os.O_RDWR|nonblock), flock.SetPermissions(0o600))
+		switch locked, err := lock.TryLock(); {
+		case err != nil:
+			lock.Close()
+			return fmt.Errorf("cannot lock %s: %w", h.path, err)
+		case locked:
+			h.locks = append(h.locks, lock)
+			continue // compare again: it may have been unlinked meanwhile
+		}
+		lock.Close()
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s is held by another process: %w", h.path, ctx.Err())
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// current compares the newest locked descriptor with the path.
+func (h *hold) current() (bool, error) {
+	if len(h.locks) == 0 {
+		return false, nil
+	}
+	named, err := os.Stat(h.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	held, err := h.locks[len(h.locks)-1].Stat()
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(named, held), nil
+}
+
+// release never unlinks the file (F1).
+func (h *hold) release() {
+	for _, lock := range h.locks {
+		lock.Close()
+	}
+}

@@ -1,0 +1,216 @@
+package daemon
+
+import (
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Login owns the login of one home: the token file, its refresh, and what is
+// answered from it. All methods may be called from any goroutine.
+//
+// Two paths lead through it. A request reads the published view
+// (credential.go) and, only where that does not do, joins a refresh. A refresh
+// (refresh.go) is started by whoever notices that it is due, runs once for all
+// of them under the lock, brings its result to the disk and publishes it.
+type Login struct {
+	cfg    Config
+	log    *slog.Logger
+	file   tokenFile
+	issuer *issuer
+	alarm  *alarm        // nil where the platform has none
+	wake   chan struct{} // the schedule looks again
+	work   sync.WaitGroup
+
+	act  sync.Mutex // F1: one refresh or write of the file at a time; before flock
+	view atomic.Pointer[view]
+
+	mu sync.Mutex // guards what follows
+	state
+}
+
+// state is what the daemon knows. login is what it holds, shown is what it
+// serves: they differ while a new token is being verified (R10).
+type state struct {
+	memory  memory
+	login   token
+	shown   token
+	unsaved string // R5: the refresh token in the file that login must replace
+	spare   string // F5: received, not yet spent; kept until an adopted one is proved
+	limbo   bool   // F7: the file vanished, and the issuer has not been heard since
+	empty   time.Time
+	stuck   string // fingerprint of a refresh token that is not to be sent again
+
+	trouble *trouble
+	file    *trouble // what is wrong with the token file itself
+	retryAt time.Time
+	pause   *backoff.ExponentialBackOff
+	flight  *flight
+	forced  string // fingerprint of the access token that a client has had replaced
+
+	refreshed time.Time
+	refreshes int
+	warnings  []string
+}
+
+// trouble is what keeps the daemon from a fresh token.
+type trouble struct {
+	code protocol.Code
+	text string
+	mend string
+}
+
+func (t *trouble) asError() *protocol.Error { return protocol.Errorf(t.code, "%s", t.text) }
+
+// view is what requests are answered from. It is never changed, only
+// replaced; changed is closed at that moment.
+type view struct {
+	token   token
+	problem *protocol.Error // why there is no token, or will be none
+	changed chan struct{}
+}
+
+// flight is the one refresh that is under way (R1).
+type flight struct{ done chan struct{} }
+
+const loginHint = "run `fal auth login`"
+
+// slowCheck is F3's and R2's: a lost file event or timer costs at most this.
+const slowCheck = time.Minute
+
+// writerDied is how long an empty token file is left to its writer (F3).
+const writerDied = 5 * time.Second
+
+func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
+	l := &Login{cfg: cfg, log: log, issuer: newIssuer(cfg.Issuer, cfg.ClientID), wake: make(chan struct{}, 1)}
+	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
+	l.pause = newPause()
+	l.view.Store(&view{problem: protocol.ErrNotFound, changed: make(chan struct{})})
+	m, err := loadMemory(cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	before := m.Issuer
+	if err := m.settleIssuer(cfg.Issuer, cfg.FalsHome); err != nil {
+		return nil, err
+	}
+	if before == "" {
+		if err := m.save(cfg.Home); err != nil {
+			l.warn("the issuer could not be recorded in the home: " + err.Error())
+		}
+	}
+	l.memory = m
+	return l, nil
+}
+
+// newPause backs off with jitter to at most a minute (R7).
+func newPause() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval = time.Second
+	b.RandomizationFactor = 0.25
+	b.MaxInterval = 48 * time.Second // and a quarter more by jitter: a minute
+	return b
+}
+
+// warn keeps what people should know but what stops nothing, once each.
+func (l *Login) warn(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.warnLocked(text)
+}
+
+func (l *Login) warnLocked(text string) {
+	const most = 8
+	for _, known := range l.warnings {
+		if known == text {
+			return
+		}
+	}
+	l.log.Warn(text)
+	l.warnings = append(l.warnings, text)
+	if len(l.warnings) > most {
+		l.warnings = l.warnings[1:]
+	}
+}
+
+// publishLocked replaces the view after a change of state.
+func (l *Login) publishLocked() {
+	next := &view{changed: make(chan struct{})}
+	switch {
+	case l.limbo:
+		next.problem = protocol.Errorf(protocol.CodeUnavailable,
+			"the token file vanished while the issuer could not be reached; the next answer of the issuer decides whether that was a logout")
+	case l.login.refresh == "":
+		next.problem = protocol.ErrNotFound
+		if l.state.file != nil {
+			next.problem = l.state.file.asError()
+		}
+	default:
+		next.token = l.shown
+		if t := l.troubleLocked(); t != nil {
+			next.problem = t.asError()
+		}
+	}
+	old := l.view.Swap(next)
+	close(old.changed)
+	l.poke()
+}
+
+func (l *Login) troubleLocked() *trouble {
+	if l.trouble != nil {
+		return l.trouble
+	}
+	return l.state.file
+}
+
+// poke makes the schedule look again.
+func (l *Login) poke() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// forgetLocked is a logout.
+func (l *Login) forgetLocked(why string) {
+	l.login, l.shown = token{}, token{}
+	l.unsaved, l.spare, l.stuck = "", "", ""
+	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
+	l.pause.Reset()
+	l.log.Info("logged out", "cause", why)
+	l.publishLocked()
+}
+
+// adoptLocked takes over what somebody else wrote into the file (F3).
+func (l *Login) adoptLocked(p pair, now time.Time) {
+	other := p.refresh != l.login.refresh
+	l.login = fromFile(p, now)
+	l.shown = l.login
+	l.unsaved, l.limbo, l.trouble = "", false, nil
+	if other {
+		l.stuck, l.retryAt = "", time.Time{}
+		l.pause.Reset()
+	}
+	if p.access != "" && fingerprint(p.access) == l.memory.Unverified {
+		l.distrustLocked()
+	}
+	l.log.Info("adopted the login in the token file", "expires", l.login.expires)
+	l.publishLocked()
+}
+
+// distrustLocked: a token that failed verification is neither served nor
+// refreshed, and stays on disk (R10).
+func (l *Login) distrustLocked() {
+	l.shown = token{}
+	l.stuck = fingerprint(l.login.refresh)
+	l.trouble = &trouble{
+		code: protocol.CodeLoginRequired,
+		text: "the issuer's last answer failed verification, so its token is not served",
+		mend: "log in again; if it repeats, somebody stands between this machine and the issuer",
+	}
+}

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// memoryFile is what falcred remembers in the home. It holds no token.
+const memoryFile = "falcred.json"
+
+// maxSpent bounds the memory of spent tokens. A replay that matters is one of
+// the last few; 64 is two months of daily logins, half of it refreshed.
+const maxSpent = 64
+
+// memory outlives the daemon. It is read and written under the lock.
+type memory struct {
+	Issuer     string   // R13: whose tokens this home holds
+	Spent      []string // F5: fingerprints of refresh tokens that we have spent
+	Tip        string   // R10: fingerprint of the newest refresh token of our chain…
+	Subject    string   // …and the account that it belongs to
+	Unverified string   // R10: fingerprint of an access token whose ID token was wrong
+}
+
+func loadMemory(home string) (memory, error) {
+	var m memory
+	data, err := os.ReadFile(filepath.Join(home, memoryFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return memory{}, fmt.Errorf("%s is damaged: %w", filepath.Join(home, memoryFile), err)
+	}
+	return m, nil
+}
+
+func (m memory) save(home string) error {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeAtomic(filepath.Join(home, memoryFile), append(data, '\n'))
+}
+
+func (m *memory) spend(refresh string) { m.spendFingerprint(fingerprint(refresh)) }
+
+func (m *memory) spendFingerprint(print string) {
+	if slices.Contains(m.Spent, print) {
+		return
+	}
+	m.Spent = append(m.Spent, print)
+	if extra := len(m.Spent) - maxSpent; extra > 0 {
+		m.Spent = slices.Delete(m.Spent, 0, extra)
+	}
+}
+
+func (m *memory) spent(refresh string) bool { return slices.Contains(m.Spent, fingerprint(refresh)) }
+
+// settleIssuer holds R13: the first daemon in a home records its issuer,
+// every later one must have the same. fal's own home is fal's from the start.
+func (m *memory) settleIssuer(issuer string, falsHome bool) error {
+	if m.Issuer == "" {
+		if falsHome && issuer != FalIssuer {
+			return fmt.Errorf("~/.fal holds logins of %s; for %s set FAL_HOME_DIR to another folder", FalIssuer, issuer)
+		}
+		m.Issuer = issuer
+	}
+	if m.Issuer != issuer {
+		return fmt.Errorf("this home holds logins of %s; for %s set FAL_HOME_DIR to another folder", m.Issuer, issuer)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// check looks at the token file and takes over what others did to it (F3). It
+// needs no lock; what has to be written because of it is left to a refresh.
+func (l *Login) check() {
+	r := l.file.read()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.noticeLocked(r, time.Now())
+}
+
+func (l *Login) noticeLocked(r reading, now time.Time) {
+	if r.state != fileEmpty {
+		l.empty = time.Time{}
+	}
+	switch r.state {
+	case fileUnusable:
+		l.unusableLocked(r)
+		return
+	case fileEmpty:
+		l.emptyLocked(now)
+	case fileAbsent:
+		l.vanishedLocked()
+	case fileHolds:
+		l.foundLocked(r.pair, now)
+	}
+	if l.state.file != nil {
+		l.state.file = nil
+		l.publishLocked()
+	}
+}
+
+// unusableLocked: whatever stands there is not a logout. Memory goes on
+// serving; nothing is refreshed, since the result could not be kept.
+func (l *Login) unusableLocked(r reading) {
+	if l.state.file != nil && l.state.file.text == r.err.Error() {
+		return
+	}
+	l.state.file = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: "move it away and log in again"}
+	l.log.Warn("the token file cannot be used", "cause", r.err)
+	l.publishLocked()
+}
+
+func (l *Login) emptyLocked(now time.Time) {
+	if l.empty.IsZero() {
+		l.empty = now
+		l.poke()
+	}
+	if l.login.refresh != "" && now.Sub(l.empty) >= writerDied {
+		l.startLocked("")
+	}
+}
+
+// vanishedLocked is a logout, unless the issuer cannot be reached (F7).
+// Nothing is served from the first moment on.
+func (l *Login) vanishedLocked() {
+	switch {
+	case l.login.refresh == "" || l.limbo:
+		return
+	case l.stuck != "":
+		l.forgetLocked("the token file was deleted")
+		return
+	}
+	l.limbo = true
+	l.publishLocked()
+	l.work.Go(l.probe)
+}
+
+// probe decides F7's question as soon as the issuer can be heard.
+func (l *Login) probe() {
+	reachable := l.issuer.reachable(l.cfg.background())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.limbo {
+		return // the file is back
+	}
+	if reachable {
+		l.forgetLocked("the token file was deleted")
+		return
+	}
+	l.log.Warn("the token file vanished while the issuer cannot be reached; kept in memory until it answers")
+	l.retryAt = time.Now().Add(l.pause.NextBackOff())
+	l.poke()
+}
+
+func (l *Login) foundLocked(p pair, now time.Time) {
+	switch t := fromFile(p, now); {
+	case p == l.login.pair:
+		if l.limbo {
+			l.adoptLocked(p, now)
+		}
+	case l.unsaved != "" && p.refresh == l.unsaved:
+		// Our own newer token is on its way into the file (R5).
+	case l.memory.spent(p.refresh):
+		// F5: never adopted. A refresh puts the living token back.
+		if l.mayTryLocked(now) {
+			l.startLocked("")
+		}
+	case t.issuer != "" && !sameIssuer(t.issuer, l.cfg.Issuer):
+		l.foreignLocked(t.issuer)
+	default:
+		l.adoptLocked(p, now)
+		if !l.login.fresh(now) && l.stuck == "" {
+			l.startLocked("")
+		}
+	}
+}
+
+// foreignLocked holds R13 against a login of another issuer.
+func (l *Login) foreignLocked(issuer string) {
+	text := fmt.Sprintf("the token file holds a login of another issuer (%q), and this daemon is for %s", short(issuer), l.cfg.Issuer)
+	if l.trouble != nil && l.trouble.text == text {
+		return
+	}
+	l.login, l.shown, l.spare, l.unsaved = token{}, token{}, "", ""
+	l.trouble = &trouble{code: protocol.CodeInternal, text: text, mend: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
+	l.log.Error(text)
+	l.publishLocked()
+}
+
+func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
+
+func short(s string) string { return s[:min(len(s), 100)] }
+
+// mayTryLocked: R7's pause applies to everybody.
+func (l *Login) mayTryLocked(now time.Time) bool { return !now.Before(l.retryAt) }
+
+// dueLocked is what the schedule asks: is there something for a refresh to do?
+func (l *Login) dueLocked(now time.Time) bool {
+	switch {
+	case l.login.refresh == "" || !l.mayTryLocked(now):
+		return false
+	case l.limbo, l.unsaved != "":
+		return true
+	case l.stuck == "" && l.unfinished(l.login.refresh):
+		return true
+	case !l.empty.IsZero():
+		return now.Sub(l.empty) >= writerDied
+	}
+	return l.stuck == "" && !l.login.fresh(now)
+}
+
+// unfinished: a refresh of this token was sent, or was about to be, and its
+// end is unknown. It is settled however fresh the access token looks (R4).
+func (l *Login) unfinished(refresh string) bool {
+	target, err := l.file.target()
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(placePath(target, refresh))
+	return err == nil
+}

@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// plain says what went wrong on the network in our own words. Errors of
+// net/http and x/oauth2 can quote what the peer sent, and so a token; they are
+// never printed as they come (R12).
+func plain(err error) string {
+	var (
+		dns      *net.DNSError
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+		verify   *tls.CertificateVerificationError
+		record   tls.RecordHeaderError
+		op       *net.OpError
+		errno    syscall.Errno
+	)
+	switch {
+	case err == nil:
+		return "no error"
+	case errors.Is(err, errConnectSlow), errors.Is(err, errAnswerSlow):
+		return rootText(err)
+	case errors.As(err, &dns):
+		return "the name " + dns.Name + " cannot be resolved"
+	case errors.As(err, &unknown):
+		return "its certificate is signed by an unknown authority"
+	case errors.As(err, &hostname):
+		return "its certificate is for another host"
+	case errors.As(err, &invalid), errors.As(err, &verify):
+		return "its certificate is not valid"
+	case errors.As(err, &record):
+		return "it does not speak TLS"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "it took too long"
+	case errors.Is(err, context.Canceled):
+		return "it was cancelled"
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed"
+	case errors.As(err, &op):
+		return "the connection failed (" + op.Op + ")"
+	}
+	return "the answer could not be understood"
+}
+
+func rootText(err error) string {
+	if errors.Is(err, errConnectSlow) {
+		return errConnectSlow.Error()
+	}
+	return errAnswerSlow.Error()
+}

@@ -1,0 +1,180 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// emptyGrace is how long F5's comparison waits for a neighbour that is
+// between its truncate and its write.
+const emptyGrace = writerDied
+
+// spend sends one refresh token and brings the answer to the disk. before is
+// what the file held when the decision was made; refresh is its token, or the
+// one that is tried instead (R8, F7).
+func (e *errand) spend(before reading, refresh string) (*news, error) {
+	p, err := openPlace(e.target, refresh)
+	if errors.Is(err, errPlaceBusy) {
+		return nil, unavailable(err.Error(), "")
+	}
+	if err != nil { // R4: the disk is full or read-only, and nothing is spent
+		return nil, unavailable("no refresh, since its answer could not be kept: "+err.Error(), "free the disk or make it writable")
+	}
+	if err := e.hold.confirm(e.ctx); err != nil {
+		p.abandon()
+		return nil, unavailable(err.Error(), "see which program holds it")
+	}
+	if now := e.file.read(); !sameReading(now, before) {
+		p.abandon()
+		s := unavailable("the token file changed while a refresh was being prepared", "")
+		s.after = time.Millisecond
+		return nil, s
+	}
+	r := e.send(p, refresh)
+	switch r.outcome {
+	case granted:
+		return e.save(p, before, refresh, r)
+	case rejected:
+		p.discard()
+		return e.retire(before, refresh, r.err)
+	case lost, broken:
+		p.keep() // the note stays: the next try is a replay
+		s := unavailable(r.err.Error(), "it is tried again; check the network if it lasts")
+		s.after = r.retryAfter
+		return nil, s
+	}
+	p.abandon()
+	s := unavailable(r.err.Error(), "it is tried again; check the network if it lasts")
+	s.after = r.retryAfter
+	if r.outcome == refused {
+		s.after, s.mend = max(hourly, s.after), "if it lasts, "+loginHint
+	}
+	return nil, s
+}
+
+// send is R7: one request, and one replay if its answer was lost.
+func (e *errand) send(p *place, refresh string) reply {
+	r := e.issuer.exchange(e.ctx, refresh, answerTimeout)
+	if r.outcome != lost {
+		return r
+	}
+	e.log.Warn("the answer to a refresh was lost; replaying once", "cause", r.err)
+	p.found = true
+	ctx, cancel := context.WithTimeout(e.ctx, replayTimeout)
+	defer cancel()
+	if again := e.issuer.exchange(ctx, refresh, replayTimeout); again.outcome != unsent {
+		return again
+	}
+	return r
+}
+
+// save brings an answer to the disk (R5) and into the file, if that still
+// holds what was read before sending (F5).
+func (e *errand) save(p *place, before reading, refresh string, r reply) (*news, error) {
+	subject := e.take(refresh, r, before)
+	n := &news{got: &r, subject: subject}
+	if err := p.record(r.pair); err != nil {
+		e.log.Error("a received token could not be written", "cause", err)
+		p.discard() // what is in it is not to be believed
+		return n, nil
+	}
+	e.mu.Lock()
+	e.saveMemoryLocked()
+	e.mu.Unlock()
+	if err := e.hold.confirm(e.ctx); err != nil {
+		e.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
+	}
+	now := e.settledReading()
+	switch {
+	case sameReading(now, before), now.state == fileEmpty:
+		if err := p.commit(e.target, r.pair); err != nil {
+			e.log.Error("a received token could not be put in place", "cause", err)
+			p.keep()
+			return n, nil
+		}
+		e.mu.Lock()
+		e.unsaved, e.empty = "", time.Time{}
+		e.log.Info("refreshed", "expires", e.login.expires)
+		e.mu.Unlock()
+	case now.state == fileAbsent: // a logout while the refresh was under way
+		p.discard()
+		e.mu.Lock()
+		e.forgetLocked("the token file was deleted during a refresh")
+		e.mu.Unlock()
+		return &news{revoke: r.pair.refresh}, nil
+	case now.state == fileHolds: // another login: it counts, ours is kept as a spare
+		p.discard()
+		e.mu.Lock()
+		e.adoptLocked(now.pair, time.Now())
+		e.mu.Unlock()
+		return &news{}, nil
+	default:
+		p.keep() // a thing that is no token file; the answer waits beside it
+	}
+	return n, nil
+}
+
+// take makes the answer the login that is held; it is shown once verified.
+func (e *errand) take(refresh string, r reply, before reading) (subject string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t, skew := fromReply(r.pair, r.lifetime, time.Now())
+	if skew != 0 {
+		e.warnLocked("this machine's clock differs from the issuer's by " + skew.Round(time.Second).String())
+	}
+	if e.memory.Tip == fingerprint(refresh) {
+		subject = e.memory.Subject
+	}
+	if r.pair.refresh != refresh {
+		e.memory.spend(refresh)
+	}
+	e.memory.Tip, e.memory.Subject = fingerprint(r.pair.refresh), subject
+	e.spare = r.pair.refresh
+	e.login, e.Login.limbo = t, false
+	e.unsaved = before.pair.refresh
+	e.refreshed = time.Now()
+	e.refreshes++
+	return subject
+}
+
+// settledReading waits for a neighbour that is about to write.
+func (e *errand) settledReading() reading {
+	until := time.Now().Add(emptyGrace)
+	for {
+		r := e.file.read()
+		if r.state != fileEmpty || time.Now().After(until) || e.ctx.Err() != nil {
+			return r
+		}
+		time.Sleep(lockPoll)
+	}
+}
+
+func sameReading(a, b reading) bool { return a.state == b.state && a.pair == b.pair }
+
+// replaceTokens writes the token file where no refresh is involved (F2).
+func replaceTokens(target string, p pair) error {
+	info, err := os.Stat(target)
+	if err == nil && hardLinks(info) > 1 {
+		return writeInPlace(target, p.format())
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err = writeAtomic(target, p.format())
+	if isMountPoint(err) {
+		return writeInPlace(target, p.format())
+	}
+	return err
+}
+
+// abandoned lists temporary files that a killed writer has left. The lock is
+// held, so none of them is in use by a falcred that respects it.
+func abandoned(target, home string) []string {
+	tokens, _ := filepath.Glob(filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".tmp-*"))
+	memories, _ := filepath.Glob(filepath.Join(home, "."+memoryFile+".tmp-*"))
+	return append(tokens, memories...)
+}

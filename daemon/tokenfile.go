@@ -1,0 +1,181 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxTokenFile caps a reading of the token file (F3). fal's two tokens are
+// about 1 KiB; an access token over 64 KiB would fit no HTTP header.
+const maxTokenFile = 64 << 10
+
+type fileState int
+
+const (
+	fileAbsent   fileState = iota // a logout (F3)
+	fileEmpty                     // a writer at work, or dead: never a logout (F3)
+	fileHolds                     // tokens
+	fileUnusable                  // not a token file, or not ours to read
+)
+
+// reading is one consistent look at the token file.
+type reading struct {
+	state fileState
+	pair  pair
+	data  []byte
+	err   error // why it is unusable
+}
+
+// tokenFile is the login's file, by the name that everybody uses for it.
+type tokenFile struct {
+	path string
+	warn func(string) // says once what was found and mended (F2)
+}
+
+// target is the file behind symlinks (F2: a symlinked token file stays a
+// symlink). A dangling link names the file that a write would create.
+func (f tokenFile) target() (string, error) {
+	target, err := filepath.EvalSymlinks(f.path)
+	if err == nil {
+		return target, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	link, err := os.Readlink(f.path)
+	if err != nil {
+		return f.path, nil // nothing there at all
+	}
+	if !filepath.IsAbs(link) {
+		link = filepath.Join(filepath.Dir(f.path), link)
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(link))
+	if err != nil {
+		return "", fmt.Errorf("the token file is a link into a folder that is not there: %w", err)
+	}
+	return filepath.Join(folder, filepath.Base(link)), nil
+}
+
+// read needs no lock: two equal looks make one reading (F3). Neighbours
+// write in place, so a single look can fall between their truncate and
+// their write.
+func (f tokenFile) read() reading {
+	last := f.look()
+	for range 8 {
+		next := f.look()
+		if next.state == last.state && bytes.Equal(next.data, last.data) {
+			return next
+		}
+		last = next
+		time.Sleep(time.Millisecond)
+	}
+	// Somebody writes without a pause: no reading, and no logout either.
+	return reading{state: fileEmpty}
+}
+
+func (f tokenFile) look() reading {
+	file, err := os.OpenFile(f.path, os.O_RDONLY|nonblock, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return reading{state: fileAbsent}
+	}
+	if err != nil {
+		return reading{state: fileUnusable, err: err}
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return reading{state: fileUnusable, err: err}
+	case !info.Mode().IsRegular():
+		return reading{state: fileUnusable, err: fmt.Errorf("%s is not a regular file", f.path)}
+	case !ownedByUs(info):
+		return reading{state: fileUnusable, err: fmt.Errorf("%s belongs to another user", f.path)}
+	case info.Size() > maxTokenFile:
+		return reading{state: fileUnusable, err: fmt.Errorf("%s has %d bytes, more than any login (%d)", f.path, info.Size(), maxTokenFile)}
+	}
+	f.tighten(file, info)
+	data, err := io.ReadAll(io.LimitReader(file, maxTokenFile))
+	if err != nil {
+		return reading{state: fileUnusable, err: err}
+	}
+	p, err := parsePair(data)
+	switch {
+	case errors.Is(err, errEmptyFile):
+		return reading{state: fileEmpty}
+	case err != nil:
+		return reading{state: fileUnusable, data: data, err: fmt.Errorf("%s: %w", f.path, err)}
+	}
+	return reading{state: fileHolds, pair: p, data: data}
+}
+
+// tighten takes the file away from group and world (F2): the neighbours
+// leave it with the umask's mode.
+func (f tokenFile) tighten(file *os.File, info fs.FileInfo) {
+	if !othersCanRead(info) {
+		return
+	}
+	if err := file.Chmod(0o600); err == nil {
+		f.warn("the token file was readable by others; its mode is 0600 now")
+	}
+}
+
+// writeInPlace is for a file that must not be renamed over (F2): one with
+// several hard links, or a mount point. Readers can meet a mixture of old and
+// new while it runs, which is why a folder is what one should mount.
+func writeInPlace(target string, data []byte) error {
+	file, err := os.OpenFile(target, os.O_WRONLY|nonblock, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.WriteAt(data, 0); err != nil {
+		return err
+	}
+	if err := file.Truncate(int64(len(data))); err != nil {
+		return err
+	}
+	return file.Sync()
+}
+
+// syncFolder makes a rename in it durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return ignoreUnsupported(folder.Sync())
+}
+
+// writeAtomic replaces one of falcred's own small files.
+func writeAtomic(path string, data []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+			os.Remove(file.Name())
+		}
+	}()
+	if _, err = file.Write(data); err != nil {
+		return err
+	}
+	if err = file.Sync(); err != nil {
+		return err
+	}
+	if err = file.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}

@@ -1,0 +1,148 @@
+package protocol
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// address is a server as the rules of §4 see it. The parser below is its own
+// instead of net/url's: it accepts less, and everything that two parsers could
+// read differently (userinfo, backslashes, percent-escapes, empty ports, odd IP
+// forms, anything but ASCII) is refused rather than interpreted.
+type address struct {
+	scheme string // "https" (wss and bare hosts too) or "http"
+	host   string // lower case; an IP address in its canonical form, without brackets
+	port   string // always given
+	ip     netip.Addr
+}
+
+func parseAddress(s string) (address, bool) {
+	s = strings.TrimSpace(s)
+	scheme, rest, hasScheme := strings.Cut(s, "://")
+	if !hasScheme {
+		// A bare host has no path: "host/path" is somebody's idea of a
+		// relative reference as well.
+		return parseAuthority("https", s)
+	}
+	for i := range len(rest) {
+		if c := rest[i]; c <= ' ' || c == 0x7f || c == '\\' {
+			return address{}, false
+		}
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	switch lowerASCII(scheme) {
+	case "https", "wss":
+		return parseAuthority("https", rest)
+	case "http":
+		return parseAuthority("http", rest)
+	}
+	return address{}, false
+}
+
+// parseAuthority reads host, host:port or [v6]:port and nothing else.
+func parseAuthority(scheme, s string) (address, bool) {
+	a := address{scheme: scheme, port: defaultPort(scheme)}
+	if strings.HasPrefix(s, "[") {
+		inner, rest, ok := strings.Cut(s[1:], "]")
+		ip, err := netip.ParseAddr(inner)
+		if !ok || err != nil || !ip.Is6() || ip.Zone() != "" || ip.Is4In6() {
+			return address{}, false
+		}
+		a.ip, a.host = ip, ip.String()
+		return a, a.setPort(rest)
+	}
+	host, port := s, ""
+	if i := strings.IndexByte(s, ':'); i >= 0 {
+		host, port = s[:i], s[i:]
+	}
+	a.host = lowerASCII(host)
+	if !validHost(a.host) || !a.setPort(port) {
+		return address{}, false
+	}
+	if numeric(a.host[strings.LastIndexByte(a.host, '.')+1:]) {
+		// A last label of digits makes it an IPv4 address for every resolver,
+		// so only the canonical form is one here ("127.1" and "0x7f.1" are not).
+		ip, err := netip.ParseAddr(a.host)
+		if err != nil {
+			return address{}, false
+		}
+		a.ip = ip
+	}
+	return a, true
+}
+
+// setPort takes "" or ":digits". "host:" is refused: parsers disagree about it.
+func (a *address) setPort(s string) bool {
+	if s == "" {
+		return true
+	}
+	digits := s[1:]
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if s[0] != ':' || err != nil || n == 0 || strconv.FormatUint(n, 10) != digits {
+		return false
+	}
+	a.port = digits
+	return true
+}
+
+func (a address) loopback() bool {
+	return a.host == "localhost" || a.ip.IsValid() && a.ip.IsLoopback()
+}
+
+func (a address) url() string {
+	host := a.host
+	if a.ip.Is6() {
+		host = "[" + host + "]"
+	}
+	if a.port != defaultPort(a.scheme) {
+		host += ":" + a.port
+	}
+	return a.scheme + "://" + host
+}
+
+func defaultPort(scheme string) string {
+	if scheme == "http" {
+		return "80"
+	}
+	return "443"
+}
+
+// validHost takes a name in lower-case ASCII as DNS has it: no empty label, so
+// no trailing dot, and no underscore.
+func validHost(host string) bool {
+	if host == "" || len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			c := label[i]
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func numeric(label string) bool {
+	return label != "" && label[0] >= '0' && label[0] <= '9' &&
+		(strings.Trim(label, "0123456789") == "" || strings.HasPrefix(label, "0x"))
+}
+
+// lowerASCII leaves other letters alone: strings.ToLower would turn the Kelvin
+// sign into a k.
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}

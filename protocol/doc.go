@@ -1,0 +1,176 @@
+// Package protocol is wire version 1 between falcred, the credential daemon for
+// fal.ai logins, and its clients. This text is its specification; the package
+// holds what both ends share: framing, the payloads, and the rules that must
+// not differ between them (which server, which key, which place, which peer).
+//
+// # Where
+//
+// The daemon listens on a Unix stream socket. FALCRED_SOCKET names it; without
+// that a client tries, in this order,
+//
+//	$FAL_HOME_DIR/falcred.sock       FAL_HOME_DIR is ~/.fal by default
+//	$XDG_RUNTIME_DIR/falcred.sock    for homes that cannot hold a socket
+//
+// The second place is shared by all homes of a user, so a client that finds a
+// daemon there compares the Home of its status with its own before it uses the
+// daemon's credentials ([Sockets], [Home]).
+//
+// # Security
+//
+// Both ends ask the kernel who is at the other (SO_PEERCRED on Linux,
+// LOCAL_PEERCRED on macOS, the user of the peer's process on Windows) before
+// the first byte: the daemon serves, and a client speaks to, its own effective
+// user and root only, and where that cannot be known it hangs up ([CheckPeer]).
+// A refused peer may be told the error denied, or nothing. There is no other
+// authentication and no encryption: who may connect is who may read the file.
+//
+// Refresh tokens never leave the daemon. Messages of errors never quote a
+// payload. Types of this package that hold a secret do not print it.
+//
+// # Framing
+//
+// Both directions are lines of UTF-8 ended by LF; CRLF is accepted. A line is
+// at most 64 KiB, its LF included ([MaxLine]). The longer line is answered with
+// bad_request and the connection is closed, since where the next request
+// begins is unknown; a line cut off by the end of the stream is dropped.
+//
+//	request = verb [ SP payload ] LF
+//	verb    = lower-case letter, then letters, digits and "-"; at most 32
+//	payload = UTF-8 without control bytes (0x00 to 0x1f, 0x7f)
+//	answer  = JSON object LF
+//
+// Spaces around the payload do not count. A control byte is bad_request at both
+// ends, in a payload as well as in the strings of a JSON payload once they are
+// decoded, so nothing that a client is given can become a second request. An
+// empty line and a malformed verb are bad_request too; the connection goes on.
+//
+// The payload is what a docker credential helper reads on standard input, and
+// the answer what it prints, so this works by hand:
+//
+//	printf 'get https://fal.run\n' | nc -U ~/.fal/falcred.sock
+//
+// # Verbs
+//
+//	verb     payload                              answer
+//	get      a server, or a query object          a credential
+//	list     none                                 {"https://fal.run":"Bearer",...}
+//	store    {"ServerURL","Username","Secret"}    {}
+//	erase    a server                             {}
+//	status   none                                 the daemon's state, no secrets
+//	version  none                                 {"Version":"...","Protocol":1}
+//	watch    as get                               a credential now, and one at each change
+//
+// A payload where none is expected is ignored. Another verb is bad_request,
+// and the connection goes on.
+//
+// get takes a server as a URL or a bare host, or, when the first byte is "{",
+// an object ([Query]):
+//
+//	ServerURL  string, required
+//	ForceUser  boolean: answer with the login even if the daemon has a key
+//	MinValid   whole seconds, 0 to 31622400: the token should be valid that
+//	           long; best effort, see below
+//	Rejected   string: this secret got a 401
+//
+// Names are matched exactly. A member that appears twice, a value of another
+// type, or anything after the object is bad_request; an unknown member is
+// ignored. A missing or empty ServerURL is no_server_url.
+//
+// If Rejected is the current token the daemon refreshes before it answers;
+// else it answers the current one at once. MinValid refreshes when the token
+// runs out earlier. All clients together can force at most one refresh per
+// access token, and none within 5 minutes of the last one; beyond that both
+// members are answered with what there is.
+//
+// The answer to get is a [Credential]:
+//
+//	ServerURL  string, as asked for, without surrounding white space
+//	Username   "Key" or "Bearer"
+//	Secret     string
+//	Expires    RFC 3339, only where there is an expiry
+//	Headers    object of strings: header fields to send besides
+//	           Authorization; only where there are some (a team's X-Fal-User-Id)
+//
+// Username, a space and Secret are the value of the Authorization header.
+//
+// list answers one member for each server that is answered for, with the
+// Username of its credential, and {} when there is no credential.
+//
+// store adopts a refresh token as the login ([Login]). Username is "<token>"
+// ([TokenUsername]), Secret the refresh token, ServerURL one that is answered
+// for. The daemon proves the token by a refresh first. A key is refused, and so
+// is another account's token while a login lives: both bad_request. An empty
+// Username is bad_request with docker's message "no credentials username".
+//
+// erase logs out: the login is revoked at its issuer, then deleted. It acts on
+// fal's own hosts only; for any other server the error is not_found.
+//
+// status answers [Status], version [VersionAnswer].
+//
+// watch answers as get does, at once and again at each change: after each
+// refresh, login, logout and loss of the login. An answer may be an error, and
+// the watch goes on. The connection belongs to it until the client hangs up;
+// further requests on it are not read.
+//
+// Clients ignore unknown members of every answer. Protocol rises only when that
+// is not enough.
+//
+// # Errors
+//
+// An error is {"Error":"message","Code":"code"}, and an object with both members
+// is always an error. Programs look at the code:
+//
+//	not_found        no credential for that server, or a server that is not
+//	                 answered for; the message is always
+//	                 "credentials not found in native keychain"
+//	no_server_url    the message is always "no credentials server URL"
+//	login_required   the issuer has ended the login: log in again
+//	unavailable      the token has run out and the issuer cannot be reached:
+//	                 try again later
+//	team_unresolved  the team's id cannot be found out now: try again later
+//	bad_request      the request is at fault
+//	denied           this peer may not ask this
+//	internal         anything else; an unknown code means this too
+//
+// The message is one line for people, perhaps followed by LF (escaped, within
+// the JSON string) and a line that says what to do.
+//
+// # Pipelining, concurrency and time
+//
+// A connection carries any number of requests, answered in order. A client may
+// write a request before it has read the last answer. Requests of one
+// connection wait for each other, those of different connections do not: who
+// must not wait for somebody else's forced refresh opens a second one.
+//
+// A request must arrive whole within 10 s of its first byte ([RequestTimeout]),
+// else the connection is closed. A connection on which nothing was begun may
+// stay open. An answer that nobody reads for 10 s closes its connection
+// ([AnswerTimeout]).
+//
+// A client that hangs up cancels nothing that others wait for. A connection
+// that closes before an answer says nothing about the request: get, list,
+// status and version may be repeated, store and erase may have happened.
+//
+// # Servers
+//
+// Answered for are fal.run, fal.ai and their subdomains, over https or wss on
+// port 443, or as a bare host, perhaps with ":443"; the hosts that FAL_RUN_HOST,
+// FAL_QUEUE_RUN_HOST, FAL_REST_HOST and FAL_HOST name; and FALCRED_SERVERS, a
+// comma-separated list of host, host:port, https://host:port and, for loopback
+// only, http://host:port. The last two are exact: no subdomains, that port only.
+// Path, query and fragment of a URL do not matter. White space around it is
+// trimmed. A URL that two parsers could read differently is none of these: with
+// userinfo, a backslash, a percent-escape in the host, a trailing dot, an empty
+// label or port, or a host that is not plain ASCII ([Servers]).
+//
+// Both ends apply this, each with its own environment: a client does not ask
+// for a server that fails it, and does not hand out its own key for one either.
+//
+// # Keys
+//
+// Unless FAL_FORCE_AUTH_BY_USER is exactly "1", FAL_KEY is the credential, else
+// FAL_KEY_ID and FAL_KEY_SECRET joined by ":", else the login; empty means unset
+// ([KeyFromEnv]). A client applies this to its own environment first, where a
+// key answers with no daemon, and sends ForceUser where the variable says so.
+// The daemon applies it to its own for every request without ForceUser.
+package protocol

@@ -1,0 +1,69 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what kind of error an answer is. Clients act on the code and show
+// the message; only the two docker messages are fixed word for word.
+type Code string
+
+// The codes of version 1. A client treats a code that it does not know as
+// [CodeInternal].
+const (
+	CodeNotFound       Code = "not_found"
+	CodeNoServerURL    Code = "no_server_url"
+	CodeLoginRequired  Code = "login_required"
+	CodeUnavailable    Code = "unavailable"
+	CodeTeamUnresolved Code = "team_unresolved"
+	CodeBadRequest     Code = "bad_request"
+	CodeDenied         Code = "denied"
+	CodeInternal       Code = "internal"
+)
+
+// Error is the error form of an answer.
+type Error struct {
+	Message string `json:"Error"`
+	Code    Code   `json:"Code"`
+}
+
+// Docker's tools compare these two messages byte for byte.
+var (
+	ErrNotFound    = &Error{Message: "credentials not found in native keychain", Code: CodeNotFound}
+	ErrNoServerURL = &Error{Message: "no credentials server URL", Code: CodeNoServerURL}
+)
+
+// ErrTooLong is what [Reader.ReadLine] returns for a line over [MaxLine].
+// Where the next request would begin is then unknown, so the connection ends.
+var ErrTooLong = &Error{Message: "line longer than 64 KiB", Code: CodeBadRequest}
+
+var errInternal = &Error{Message: "internal error", Code: CodeInternal}
+
+func (e *Error) Error() string { return e.Message }
+
+// Is compares by value: an error that crossed the wire is a new pointer.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t != nil && e != nil && *t == *e
+}
+
+// Errorf makes an Error. The text is shown to clients and logged, so no
+// argument may be a secret or another library's error (R12).
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Message: fmt.Sprintf(format, args...), Code: code}
+}
+
+// AsError finds the *Error in err's chain. Any other error becomes a fixed,
+// neutral one: library errors can quote a reply's body, and with it a token
+// (R12). It is nil for nil.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) && e != nil {
+		return e
+	}
+	return errInternal
+}
