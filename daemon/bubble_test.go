@@ -130,6 +130,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 			if w.Login != nil {
 				w.kill()
 			}
+			time.Sleep(2 * connectTimeout) // dials that nobody waits for any more
 			server.Close()
 		}()
 		f(w)

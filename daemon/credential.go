@@ -161,10 +161,10 @@ func (l *Login) stateLocked() protocol.State {
 		return protocol.StateKey
 	case l.limbo:
 		return protocol.StateUnavailable
+	case l.stuck != "", l.trouble != nil && l.trouble.code == protocol.CodeLoginRequired:
+		return protocol.StateLoginRequired
 	case l.login.refresh == "":
 		return protocol.StateLoggedOut
-	case l.stuck != "":
-		return protocol.StateLoginRequired
 	case l.trouble != nil && !l.shown.valid(now):
 		return protocol.StateUnavailable
 	}

@@ -147,8 +147,8 @@ func (l *Login) publishLocked() {
 			"the token file vanished while the issuer could not be reached; the next answer of the issuer decides whether that was a logout")
 	case l.login.refresh == "":
 		next.problem = protocol.ErrNotFound
-		if l.state.file != nil {
-			next.problem = l.state.file.asError()
+		if t := l.troubleLocked(); t != nil {
+			next.problem = t.asError()
 		}
 	default:
 		next.token = l.shown

@@ -64,6 +64,9 @@ func (l *Login) emptyLocked(now time.Time) {
 // Nothing is served from the first moment on.
 func (l *Login) vanishedLocked() {
 	switch {
+	case l.login.refresh == "" && l.trouble != nil:
+		l.forgetLocked("the token file was deleted")
+		return
 	case l.login.refresh == "" || l.limbo:
 		return
 	case l.stuck != "":
@@ -71,6 +74,7 @@ func (l *Login) vanishedLocked() {
 		return
 	}
 	l.limbo = true
+	l.retryAt = time.Now().Add(2 * sideTimeout) // no refresh before the probe has its answer
 	l.publishLocked()
 	l.work.Go(l.probe)
 }
@@ -122,7 +126,7 @@ func (l *Login) foreignLocked(issuer string) {
 		return
 	}
 	l.login, l.shown, l.spare, l.unsaved = token{}, token{}, "", ""
-	l.trouble = &trouble{code: protocol.CodeInternal, text: text, mend: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
+	l.trouble = &trouble{code: protocol.CodeLoginRequired, text: text, mend: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
 	l.log.Error(text)
 	l.publishLocked()
 }

@@ -90,7 +90,7 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 	}
 	now := e.settledReading()
 	switch {
-	case sameReading(now, before), now.state == fileEmpty:
+	case e.ours(now, before):
 		if err := p.commit(e.target, r.pair); err != nil {
 			e.log.Error("a received token could not be put in place", "cause", err)
 			p.keep()
@@ -116,6 +116,21 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 		p.keep() // a thing that is no token file; the answer waits beside it
 	}
 	return n, nil
+}
+
+// ours is F5's comparison: the file still holds what was read before sending.
+// A neighbour's late write of a token that is spent by now, and a writer that
+// died, are no other login.
+func (e *errand) ours(now, before reading) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch now.state {
+	case fileEmpty:
+		return true
+	case fileHolds:
+		return now.pair.refresh == before.pair.refresh || e.memory.spent(now.pair.refresh)
+	}
+	return now.state == before.state
 }
 
 // take makes the answer the login that is held; it is shown once verified.

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+)
+
+// Run is the daemon's life: it owns the login of cfg.Home and serves it until
+// ctx ends, then finishes what was begun (S5). Signals are the caller's.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	// S1 first: a second daemon must touch nothing of the home.
+	sock, err := openSocket(cfg)
+	if err != nil {
+		return err
+	}
+	defer sock.close()
+	l, err := newLogin(cfg, log)
+	if err != nil {
+		return err
+	}
+	for _, text := range sock.warnings {
+		l.warn(text)
+	}
+	l.alarm = newAlarm(l.poke)
+	defer l.alarm.close()
+
+	// Clients can connect by now and wait in the kernel's queue: nobody is
+	// answered before the token file has been looked at.
+	l.tick()
+	l.settle()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { l.schedule(ctx) })
+	watchers.Go(func() { l.watch(ctx) })
+	log.Info("ready", "socket", sock.path, "pid", os.Getpid())
+	newServer(l, sock.path).serve(ctx, sock)
+
+	// S5: who was served is answered, so nobody but those two and the work
+	// itself can start work. The socket's lock is kept until that is done: no
+	// other daemon comes in between.
+	watchers.Wait()
+	l.work.Wait()
+	log.Info("stopped")
+	return nil
+}
+
+// settle is R4's start: a refresh that a killed daemon has left unfinished is
+// settled at once, however fresh the access token looks.
+func (l *Login) settle() {
+	target, err := l.file.target()
+	if err != nil || len(otherPlaces(target, "")) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.login.refresh != "" {
+		l.startLocked("")
+	}
+}

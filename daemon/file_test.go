@@ -1,0 +1,619 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// F1: the lock follows the path when a neighbour unlinks its file, and is
+// never unlinked by us.
+func TestF1LockFollowsThePath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".portalock")
+	ctx := context.Background()
+	h, err := acquire(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path) // as portalocker does, whoever holds it
+	if err := h.confirm(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.locks) != 2 {
+		t.Fatalf("%d files locked, want the old and the new one", len(h.locks))
+	}
+	short, cancel := context.WithTimeout(ctx, 3*lockPoll)
+	defer cancel()
+	if other, err := acquire(short, path); err == nil {
+		other.release()
+		t.Fatal("the new file was not locked")
+	}
+	h.release()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal("release unlinked the lock file")
+	}
+	again, err := acquire(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.release()
+}
+
+// F1: many owners and a neighbour that unlinks after each use. As long as
+// everybody compares, exclusion holds.
+func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".portalock")
+	var inside, rounds atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				h, err := acquire(context.Background(), path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two holders at once")
+				}
+				rounds.Add(1)
+				inside.Add(-1)
+				h.release()
+			}
+		})
+	}
+	group.Wait()
+	if rounds.Load() != 400 {
+		t.Fatalf("%d rounds, want 400", rounds.Load())
+	}
+}
+
+// F1: a lock that is held too long is an error that names it, and nothing is
+// sent.
+func TestF1HeldLock(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		other, err := acquire(context.Background(), filepath.Join(w.home, ".portalock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.signIn("ann")
+		w.start()
+		w.pass(lockWait + time.Second)
+		w.wantRequests(0, "somebody else holds the lock")
+		w.wantCode(protocol.CodeUnavailable)
+		other.release()
+		w.pass(2 * time.Minute)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
+// F2: a refresh leaves a symlinked token file a symlink, its target 0600.
+func TestF2Symlink(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		elsewhere := t.TempDir()
+		target := filepath.Join(elsewhere, "dotfiles-token")
+		if err := os.Symlink(target, w.path); err != nil {
+			t.Fatal(err)
+		}
+		w.signIn("ann") // through the dangling link
+		w.start()
+		w.mustGet()
+		info, err := os.Lstat(w.path)
+		if err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Fatal("the link is gone")
+		}
+		if info, err = os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("the target's mode: %v, %v", info, err)
+		}
+		w.wantAlive()
+	})
+}
+
+// F2: a file with several hard links is written in place.
+func TestF2HardLink(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		second := filepath.Join(t.TempDir(), "second")
+		if err := os.Link(w.path, second); err != nil {
+			t.Skip("no hard links here")
+		}
+		w.start()
+		w.mustGet()
+		a, _ := os.ReadFile(w.path)
+		b, _ := os.ReadFile(second)
+		if string(a) != string(b) || len(a) == 0 {
+			t.Fatal("the links have come apart")
+		}
+		w.wantAlive()
+		w.wantNoPlaces()
+	})
+}
+
+// F2: a token file that others can read is tightened, and said once.
+func TestF2Tightened(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		refresh, access, _ := w.idp.Login("ann")
+		w.write(refresh, access)
+		os.Chmod(w.path, 0o644)
+		w.start()
+		w.pass(10 * time.Minute)
+		if info, _ := os.Stat(w.path); info.Mode().Perm() != 0o600 {
+			t.Fatalf("mode %v", info.Mode())
+		}
+		if n := strings.Count(w.log.String(), "readable by others"); n != 1 {
+			t.Fatalf("said %d times", n)
+		}
+	})
+}
+
+// F3: an empty file is never a logout; left empty for 5 s it is restored.
+func TestF3EmptyFile(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		before, token := w.inFile(), w.mustGet()
+		w.write("")
+		w.check()
+		w.pass(writerDied - time.Second)
+		if w.mustGet() != token {
+			t.Fatal("an empty file was taken for a logout")
+		}
+		if data, _ := os.ReadFile(w.path); len(data) != 0 {
+			t.Fatal("restored before the writer had its time")
+		}
+		w.pass(2 * time.Second)
+		if w.inFile() != before {
+			t.Fatal("not restored")
+		}
+		w.wantRequests(1, "nothing is sent for it")
+	})
+}
+
+// F3: a file of another kind, or one that is no token file, is an error, not a
+// logout: memory goes on serving.
+func TestF3UnusableFile(t *testing.T) {
+	put := map[string]func(path string) error{
+		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"fifo":   mkfifo,
+		"binary": func(path string) error { return os.WriteFile(path, []byte("\x7fELF\x00\x01"), 0o600) },
+		"10 MB":  func(path string) error { return os.WriteFile(path, make([]byte, 10<<20), 0o600) },
+	}
+	for name, make := range put {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				w.signIn("ann")
+				w.start()
+				before, token := w.inFile(), w.mustGet()
+				os.Remove(w.path)
+				if err := make(w.path); err != nil {
+					t.Skip(err)
+				}
+				w.check()
+				if w.mustGet() != token {
+					t.Fatal("memory no longer serves")
+				}
+				if w.status().LastError == "" {
+					t.Fatal("status says nothing")
+				}
+				w.pass(3 * time.Hour)
+				w.wantRequests(1, "no refresh whose result could not be kept")
+				w.wantCode(protocol.CodeUnavailable)
+				os.RemoveAll(w.path)
+				w.write(before.refresh, before.access)
+				w.pass(2 * time.Minute)
+				w.mustGet()
+				w.wantAlive()
+			})
+		})
+	}
+}
+
+// F3: a lost event costs at most a minute.
+func TestF3SlowCheck(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		refresh, access, _ := w.idp.Login("bob")
+		w.write(refresh, access)
+		w.pass(slowCheck + time.Second)
+		if w.mustGet() != access {
+			t.Fatal("a foreign write was not seen within a minute")
+		}
+	})
+}
+
+// F3: readers of the file never see an empty or torn file from our writes,
+// whatever moment they look. Real clock: this is about the kernel's.
+func TestF3ReadersNeverSeeATornFile(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, protocol.TokenFile)
+	long := func(i int) pair {
+		return pair{fmt.Sprintf("refresh-%06d", i), strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
+	}
+	if err := replaceTokens(target, long(0)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				data, err := os.ReadFile(target)
+				p, parseErr := parsePair(data)
+				if err != nil || parseErr != nil || len(p.access) != 2006 || p.access[2000:] != p.refresh[8:] {
+					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+					return
+				}
+			}
+		})
+	}
+	previous := long(0)
+	for i := 1; i <= 300; i++ {
+		p, err := openPlace(target, previous.refresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := long(i)
+		if err := p.record(next); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.commit(target, next); err != nil {
+			t.Fatal(err)
+		}
+		previous = next
+	}
+	close(done)
+	group.Wait()
+}
+
+// F4: falcred never deletes the token file, whatever the issuer answers.
+func TestF4NeverDeletes(t *testing.T) {
+	faults := []idp.Fault{idp.Status(500), idp.OAuthError(403, "invalid_grant"), idp.OAuthError(401, "invalid_client"), idp.HTML(200), idp.Refuse()}
+	for i, fault := range faults {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				w.idp.SetFault(&fault)
+				refresh := w.signIn("ann")
+				w.start()
+				w.pass(24 * time.Hour)
+				if w.inFile().refresh != refresh {
+					t.Fatal("the file was changed")
+				}
+			})
+		})
+	}
+}
+
+// F5: what lands while a refresh is in flight, before or after the issuer's
+// commit, decides.
+func TestF5WhatLandsDuringARefresh(t *testing.T) {
+	stages := map[string]func(*idp.Hold) idp.Fault{"before commit": (*idp.Hold).Before, "after commit": (*idp.Hold).After}
+	for stage, fault := range stages {
+		t.Run("logout "+stage, func(t *testing.T) {
+			landing(t, fault, func(w *world, _ string) { os.Remove(w.path) }, func(w *world, _ string) {
+				w.wantCode(protocol.CodeNotFound)
+				if _, err := os.Stat(w.path); err == nil {
+					t.Error("a logout was undone")
+				}
+				if n := w.idp.Stats().Revocations; n != 1 {
+					t.Errorf("%d revocations of what came after the logout, want 1", n)
+				}
+			})
+		})
+		t.Run("login "+stage, func(t *testing.T) {
+			var bob string
+			landing(t, fault, func(w *world, _ string) {
+				refresh, access, _ := w.idp.Login("bob")
+				bob = access
+				w.write(refresh, access)
+			}, func(w *world, _ string) {
+				if w.mustGet() != bob || w.inFile().access != bob {
+					t.Error("the new login did not win")
+				}
+				w.wantAlive()
+			})
+		})
+		t.Run("empty "+stage, func(t *testing.T) {
+			landing(t, fault, func(w *world, _ string) { w.write("") }, func(w *world, _ string) {
+				w.mustGet()
+				w.wantAlive()
+			})
+		})
+		t.Run("late write of the spent token "+stage, func(t *testing.T) {
+			landing(t, fault, func(w *world, spent string) { w.write(spent, "x.y.z") }, func(w *world, spent string) {
+				w.pass(2 * time.Minute)
+				if w.inFile().refresh == spent {
+					t.Error("the spent token stayed in the file, for an SDK to replay")
+				}
+				w.mustGet()
+				w.wantAlive()
+			})
+		})
+	}
+}
+
+// landing runs during while one refresh is held at the issuer, then after.
+func landing(t *testing.T, fault func(*idp.Hold) idp.Fault, during, after func(w *world, spent string)) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		hold := idp.NewHold()
+		w.idp.Inject(fault(hold))
+		spent := w.signIn("ann")
+		w.start()
+		<-hold.Arrived
+		during(w, spent)
+		w.check()
+		w.settle()
+		close(hold.Release)
+		w.pass(10 * time.Second)
+		after(w, spent)
+		for i, r := range w.idp.Requests() {
+			for _, s := range w.idp.Requests()[:i] {
+				if r.RefreshHash == s.RefreshHash {
+					t.Error("a spent token was sent again")
+				}
+			}
+		}
+	})
+}
+
+// F5: a token that we have spent is neither adopted nor sent, not even after a
+// restart; the living one goes back into the file.
+func TestF5SpentIsNeverSentAgain(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		spent := w.signIn("ann")
+		w.start()
+		living := w.inFile()
+		w.write(spent) // somebody restores a copy
+		w.check()
+		w.settle()
+		if w.inFile() != living {
+			t.Fatal("the living token was not put back")
+		}
+		w.wantRequests(1, "a spent token in the file")
+		w.kill()
+		w.write(spent)
+		w.start()
+		w.wantCode(protocol.CodeLoginRequired)
+		w.pass(24 * time.Hour)
+		w.wantRequests(1, "after a restart")
+		w.write(living.refresh, living.access)
+		w.check()
+		w.pass(time.Minute)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
+// F6: the home belongs to the user, or is refused.
+func TestF6HomeOfAnotherUser(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	if err := prepareHome(home); err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(home); info.Mode().Perm() != 0o700 {
+		t.Fatalf("a new home has mode %v", info.Mode())
+	}
+	os.Chmod(home, 0o777)
+	if err := prepareHome(home); err == nil {
+		t.Error("a home that others can write was accepted")
+	}
+	os.Chmod(home, 0o755)
+	if os.Geteuid() != 0 {
+		needRoot(t)
+		return
+	}
+	os.Chown(home, 12345, 12345)
+	if err := prepareHome(home); err == nil || !strings.Contains(err.Error(), "another user") {
+		t.Errorf("another user's home: %v", err)
+	}
+	if err := prepareHome(filepath.Join(home, ".fal")); err == nil {
+		t.Error("a folder was made in another user's home")
+	}
+}
+
+// needRoot skips on a laptop and fails in CI.
+func needRoot(t *testing.T) {
+	if os.Getenv("CI") != "" {
+		t.Fatal("CI must run this as root")
+	}
+	t.Skip("needs root")
+}
+
+// F7: a file that vanishes while the issuer cannot be reached stops the
+// serving; the issuer's next answer decides.
+func TestF7VanishedInAnOutage(t *testing.T) {
+	t.Run("restored", func(t *testing.T) {
+		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+			w.signIn("ann")
+			w.start()
+			w.net.set(errNetDown, false)
+			os.Remove(w.path) // the CLI, whose refresh failed
+			w.check()
+			w.wantCode(protocol.CodeUnavailable)
+			w.pass(time.Hour)
+			w.wantCode(protocol.CodeUnavailable)
+			w.net.set(nil, false)
+			w.pass(2 * time.Minute)
+			w.mustGet()
+			w.wantRequests(2, "one refresh decides")
+			w.wantAlive()
+		})
+	})
+	t.Run("a logout", func(t *testing.T) {
+		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+			w.signIn("ann")
+			w.start()
+			w.idp.RevokeFamily(w.inFile().refresh)
+			w.net.set(errNetDown, false)
+			os.Remove(w.path)
+			w.check()
+			w.pass(time.Minute)
+			w.net.set(nil, false)
+			w.pass(2 * time.Minute)
+			w.wantCode(protocol.CodeNotFound)
+			if _, err := os.Stat(w.path); err == nil {
+				t.Error("a logout was undone")
+			}
+		})
+	})
+	t.Run("issuer reachable", func(t *testing.T) {
+		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+			w.signIn("ann")
+			w.start()
+			os.Remove(w.path)
+			w.check()
+			w.settle()
+			w.wantCode(protocol.CodeNotFound)
+			w.pass(24 * time.Hour)
+			w.wantRequests(1, "a logout is final")
+		})
+	})
+	t.Run("a new login meanwhile", func(t *testing.T) {
+		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+			w.signIn("ann")
+			w.start()
+			w.net.set(errNetDown, false)
+			os.Remove(w.path)
+			w.check()
+			w.pass(time.Minute)
+			refresh, access, _ := w.idp.Login("bob")
+			w.write(refresh, access)
+			w.check()
+			if w.mustGet() != access {
+				t.Fatal("the new login is not served")
+			}
+		})
+	})
+}
+
+// R3, R1: three owners of one home (a network home) spend one token once.
+func TestSeveralOwnersOneRefresh(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		var owners []*world
+		for range 3 {
+			owner := *w
+			owner.Login = nil
+			owners = append(owners, &owner)
+		}
+		for _, owner := range owners {
+			owner.start()
+			defer owner.kill()
+		}
+		w.pass(time.Minute)
+		w.wantRequests(1, "three owners start together")
+		w.pass(61 * time.Minute)
+		w.wantRequests(2, "half of the lifetime")
+		for _, owner := range owners {
+			if owner.mustGet() != owner.inFile().access {
+				t.Fatal("an owner serves something else than the file")
+			}
+		}
+		w.wantAlive()
+	})
+}
+
+// A client can force one refresh per access token, none within 5 minutes of
+// the last one (§4).
+func TestForcedRefreshes(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		ask := func(q protocol.Query) string {
+			q.ServerURL = protocol.DefaultServer
+			c, err := w.Credential(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.Secret
+		}
+		first := w.mustGet()
+		if ask(protocol.Query{Rejected: first}) != first {
+			t.Fatal("forced within five minutes of the last refresh")
+		}
+		w.pass(forcedPause + time.Second)
+		second := ask(protocol.Query{Rejected: first})
+		if second == first {
+			t.Fatal("a rejected token was not replaced")
+		}
+		if ask(protocol.Query{Rejected: first}) != second {
+			t.Fatal("an older rejected token gets the newer one")
+		}
+		w.wantRequests(2, "one forced refresh")
+		w.pass(forcedPause + time.Second)
+		for range 100 {
+			ask(protocol.Query{MinValid: 30 * 24 * 3600})
+		}
+		w.wantRequests(3, "MinValid that nothing can satisfy, a hundred times")
+	})
+}
+
+// store proves by a refresh, keeps the account; erase revokes and deletes.
+func TestStoreAndErase(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.start()
+		store := func(server, user, secret string) error {
+			return w.store(context.Background(), protocol.Login{ServerURL: server, Username: user, Secret: secret})
+		}
+		code := func(err error) protocol.Code {
+			var e *protocol.Error
+			if errors.As(err, &e) {
+				return e.Code
+			}
+			return ""
+		}
+		ann, _, _ := w.idp.Login("ann")
+		for _, bad := range []error{
+			store(protocol.DefaultServer, "Key", "id:secret"),
+			store("https://registry.example.com", protocol.TokenUsername, ann),
+			store(protocol.DefaultServer, protocol.TokenUsername, "no-such-token"),
+			store(protocol.DefaultServer, protocol.TokenUsername, "two\nlines"),
+		} {
+			if bad == nil {
+				t.Fatal("a wrong store was accepted")
+			}
+		}
+		if err := store(protocol.DefaultServer, protocol.TokenUsername, ann); err != nil {
+			t.Fatal(err)
+		}
+		w.mustGet()
+		w.wantAlive()
+		bob, _, _ := w.idp.Login("bob")
+		if err := store(protocol.DefaultServer, protocol.TokenUsername, bob); code(err) != protocol.CodeDenied {
+			t.Fatalf("store changed the account of a living login: %v", err)
+		}
+		w.wantAlive()
+		if err := w.erase(context.Background(), "https://registry.example.com"); code(err) != protocol.CodeNotFound {
+			t.Fatalf("erase of a foreign host: %v", err)
+		}
+		w.wantAlive()
+		refresh := w.inFile().refresh
+		if err := w.erase(context.Background(), protocol.DefaultServer); err != nil {
+			t.Fatal(err)
+		}
+		w.wantCode(protocol.CodeNotFound)
+		if _, err := os.Stat(w.path); err == nil || w.idp.Alive(refresh) {
+			t.Fatal("erase neither revoked nor deleted")
+		}
+		w.wantNoPlaces()
+	})
+}
+
+func mkfifo(path string) error { return exec.Command("mkfifo", path).Run() }

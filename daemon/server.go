@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// drain is how long the end waits for those who have connected and are about
+// to ask (S5).
+const drain = 50 * time.Millisecond
+
+// acceptPause bounds how long accept waits when the system has no descriptor
+// left (S6).
+const acceptPause = time.Second
+
+// server answers clients (protocol's package text is its specification). Each
+// connection has its own goroutine, and none of them waits for another.
+type server struct {
+	login          *Login
+	path           string
+	since          time.Time
+	limit          int // S6
+	requestTimeout time.Duration
+	answerTimeout  time.Duration
+
+	gets    atomic.Int64
+	talks   sync.WaitGroup
+	strange map[int]bool // the accept loop's: uids that were denied and logged
+
+	mu   sync.Mutex // guards what follows
+	open map[*net.UnixConn]bool
+}
+
+func newServer(l *Login, path string) *server {
+	return &server{
+		login:          l,
+		path:           path,
+		since:          time.Now(),
+		limit:          maxConnections(),
+		requestTimeout: protocol.RequestTimeout,
+		answerTimeout:  protocol.AnswerTimeout,
+		strange:        map[int]bool{},
+		open:           map[*net.UnixConn]bool{},
+	}
+}
+
+// serve returns when ctx has ended and everybody who had asked is answered
+// (S5).
+func (s *server) serve(ctx context.Context, sock *socket) {
+	stop := context.AfterFunc(ctx, func() {
+		sock.remove() // who comes now finds nobody, and need not wait for us
+		sock.listener.SetDeadline(time.Now().Add(drain))
+	})
+	defer stop()
+	s.accept(ctx, sock.listener)
+	sock.remove()
+	sock.listener.Close()
+	s.hush()
+	s.talks.Wait()
+}
+
+// accept ends when the listener does. Any other error is the system's, and
+// passes.
+func (s *server) accept(ctx context.Context, listener *net.UnixListener) {
+	var pause time.Duration
+	for {
+		c, err := listener.AcceptUnix()
+		switch {
+		case err == nil:
+			pause = 0
+			s.admit(c)
+			continue
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case pause == 0:
+			s.login.log.Warn("connections cannot be accepted; it is tried again", "cause", err)
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), acceptPause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// admit lets a client in, or turns it away before a byte of it is read.
+func (s *server) admit(c *net.UnixConn) {
+	if err := protocol.CheckPeer(c); err != nil { // S3
+		if uid, _ := protocol.PeerUID(c); !s.strange[uid] {
+			s.strange[uid] = true
+			s.login.log.Warn("a client was denied", "uid", uid, "cause", err)
+		}
+		turnAway(c, err)
+		return
+	}
+	s.mu.Lock()
+	full := len(s.open) >= s.limit
+	if !full {
+		s.open[c] = true
+	}
+	s.mu.Unlock()
+	if full { // S6
+		turnAway(c, protocol.Errorf(protocol.CodeUnavailable, "falcred has no connection to spare; try again later"))
+		return
+	}
+	s.talks.Go(func() {
+		defer s.leave(c)
+		newConn(s, c).talk()
+	})
+}
+
+// turnAway does not wait for its reader: the buffer of a new connection takes
+// a line.
+func turnAway(c *net.UnixConn, err error) {
+	if line, err := protocol.AppendAnswer(nil, err); err == nil {
+		c.SetWriteDeadline(time.Now().Add(drain))
+		c.Write(line)
+	}
+	c.Close()
+}
+
+func (s *server) leave(c *net.UnixConn) {
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// hush ends the reading of all connections. What had arrived before is still
+// read and answered, then comes the end of the stream (S5). That is Linux's
+// shutdown(2); a BSD kernel drops the unread, which costs macOS requests that
+// were sent ahead of an answer still being waited for.
+func (s *server) hush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		c.CloseRead()
+	}
+}
+
+func (s *server) status() protocol.Status {
+	status := s.login.status()
+	status.Version, status.Protocol = s.login.cfg.Version, protocol.Version
+	status.PID, status.Since, status.Socket = os.Getpid(), s.since, s.path
+	status.Clients = int(s.gets.Load())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status.Connections = len(s.open)
+	return status
+}

@@ -1,0 +1,20 @@
+package daemon
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// listenPrivate makes a socket that is 0600 from its first moment (S2). Here
+// only the umask can do that, and it is the whole process's: Run binds before
+// it starts anything that makes files. Untested on a real macOS.
+func listenPrivate(path string) (*net.UnixListener, error) {
+	defer unix.Umask(unix.Umask(0o177))
+	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+}
+
+func onNetwork(folder string) bool {
+	var stat unix.Statfs_t
+	return unix.Statfs(folder, &stat) == nil && stat.Flags&unix.MNT_LOCAL == 0
+}

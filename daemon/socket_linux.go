@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"context"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// listenPrivate makes a socket that is 0600 from its first moment (S2). Linux
+// takes the mode of the file that bind(2) makes from the socket's own inode,
+// less the umask; so nothing process-wide is touched, and the path never names
+// anything else.
+func listenPrivate(path string) (*net.UnixListener, error) {
+	private := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if ctlErr := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }); ctlErr != nil {
+			return ctlErr
+		}
+		return err
+	}}
+	listener, err := private.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return listener.(*net.UnixListener), nil
+}
+
+// networkTypes are filesystems that other machines see too (statfs(2)): a
+// socket there would be in the way of the daemons of those.
+var networkTypes = map[uint32]bool{
+	unix.NFS_SUPER_MAGIC:   true,
+	unix.SMB_SUPER_MAGIC:   true,
+	unix.SMB2_SUPER_MAGIC:  true,
+	unix.CIFS_SUPER_MAGIC:  true,
+	unix.AFS_FS_MAGIC:      true,
+	unix.AFS_SUPER_MAGIC:   true,
+	unix.CODA_SUPER_MAGIC:  true,
+	unix.CEPH_SUPER_MAGIC:  true,
+	unix.V9FS_MAGIC:        true,
+	unix.FUSE_SUPER_MAGIC:  true, // sshfs and others, which cannot be told apart here
+	unix.OCFS2_SUPER_MAGIC: true,
+	0x47504653:             true, // GPFS
+	0x0bd00bd0:             true, // Lustre
+	0x19830326:             true, // BeeGFS
+	0x01161970:             true, // GFS2
+}
+
+func onNetwork(folder string) bool {
+	var stat unix.Statfs_t
+	return unix.Statfs(folder, &stat) == nil && networkTypes[uint32(stat.Type)]
+}

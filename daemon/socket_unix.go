@@ -1,0 +1,194 @@
+//go:build linux || darwin
+
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
+)
+
+// probeTimeout bounds the question whether somebody serves on a socket. A
+// connect to a Unix socket does not wait for its server.
+const probeTimeout = time.Second
+
+// openSocket takes systemd's socket, or makes one at the first place that can
+// hold it (§3).
+func openSocket(cfg Config) (*socket, error) {
+	if listener, err := inheritedListener(); err != nil {
+		return nil, err
+	} else if listener != nil {
+		return inherit(listener)
+	}
+	lookup := os.LookupEnv
+	if cfg.Socket != "" { // a flag can say it too
+		lookup = func(name string) (string, bool) {
+			if name == "FALCRED_SOCKET" {
+				return cfg.Socket, true
+			}
+			return os.LookupEnv(name)
+		}
+	}
+	places, err := protocol.Sockets(lookup, cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range places[:len(places)-1] {
+		if folder := filepath.Dir(path); onNetwork(folder) {
+			err = fmt.Errorf("%s is on a network filesystem", folder)
+			continue
+		}
+		var s *socket
+		if s, err = listenAt(path); err == nil || !holdsNoSocket(err) {
+			return s, err
+		}
+	}
+	s, lastErr := listenAt(places[len(places)-1])
+	if lastErr == nil && err != nil {
+		s.warnings = append(s.warnings, fmt.Sprintf("the socket is %s: %v", s.path, err))
+	}
+	return s, lastErr
+}
+
+// holdsNoSocket tells a filesystem without sockets, locks or writing from a
+// mistake that a person has to mend.
+func holdsNoSocket(err error) bool {
+	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.ENOLCK, unix.EROFS, unix.EINVAL} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return errors.Is(err, errModeIgnored)
+}
+
+var errModeIgnored = errors.New("its filesystem does not keep a socket's mode")
+
+// listenAt makes the socket (S1, S2).
+func listenAt(path string) (s *socket, err error) {
+	if err := protocol.CheckSocketPath(path); err != nil {
+		return nil, err
+	}
+	if err := checkFolder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	lock, err := claim(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			lock.Close()
+		}
+	}()
+	if err := clearStale(path); err != nil {
+		return nil, err
+	}
+	listener, err := listenPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	listener.SetUnlinkOnClose(false) // socket.remove looks first whose it is
+	s = &socket{path: path, listener: listener, lock: lock}
+	if s.own, err = os.Lstat(path); err == nil && s.own.Mode().Perm() != 0o600 {
+		err = fmt.Errorf("%s: %w", path, errModeIgnored)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// checkFolder holds S2: who can write the folder can put another socket into it.
+func checkFolder(folder string) error {
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the socket's folder %s is not there: mkdir -m 700 %s", folder, folder)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("the socket's folder %s is not a folder", folder)
+	case !ownedByUs(info):
+		return fmt.Errorf("the socket's folder %s belongs to another user: set FALCRED_SOCKET to a path in a folder of yours", folder)
+	case othersCanWrite(info):
+		return fmt.Errorf("the socket's folder %s can be written by others: chmod go-w %s", folder, folder)
+	}
+	return nil
+}
+
+// claim takes the lock beside the socket and writes our pid into it, so that a
+// second daemon can say who runs (S1).
+func claim(path string) (*flock.Flock, error) {
+	name := path + ".lock"
+	// Neither a link nor a FIFO of that name may lead elsewhere or hold us.
+	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|nonblock|unix.O_NOFOLLOW), flock.SetPermissions(0o600))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		err = alreadyRunning(path)
+	} else if err == nil {
+		err = writePID(lock)
+	}
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
+func writePID(lock *flock.Flock) error {
+	info, err := lock.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file: move it away", lock.Path())
+	}
+	return os.WriteFile(lock.Path(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+}
+
+// alreadyRunning says who holds the lock. The holder may not have written its
+// pid yet; then the path has to do.
+func alreadyRunning(path string) error {
+	data, _ := os.ReadFile(path + ".lock")
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && pid > 0 {
+		return fmt.Errorf("falcred is already running (pid %d) on %s", pid, path)
+	}
+	return fmt.Errorf("falcred is already running on %s", path)
+}
+
+// clearStale removes a socket that nobody serves (S2). The lock keeps every
+// other falcred out. What remains is a program that is none, binds this very
+// path and is probed before it listens: it would lose its name.
+func clearStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is there and is not a socket: move it away, or set FALCRED_SOCKET to another path", path)
+	}
+	conn, err := net.DialTimeout("unix", path, probeTimeout)
+	switch {
+	case err == nil:
+		conn.Close()
+		return fmt.Errorf("another program serves on %s: stop it, or set FALCRED_SOCKET to another path", path)
+	case errors.Is(err, unix.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	// A full queue (EAGAIN) or a refusal by mode is not proof of death.
+	return fmt.Errorf("cannot tell whether a program serves on %s: %w", path, err)
+}
