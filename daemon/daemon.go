@@ -29,7 +29,6 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	// Clients can connect by now and wait in the kernel's queue: nobody is
 	// answered before the token file has been looked at.
 	l.tick()
-	l.settle()
 	var watchers sync.WaitGroup
 	watchers.Go(func() { l.schedule(ctx) })
 	watchers.Go(func() { l.watch(ctx) })
@@ -43,18 +42,4 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	l.work.Wait()
 	log.Info("stopped")
 	return nil
-}
-
-// settle is R4's start: a refresh that a killed daemon has left unfinished is
-// settled at once, however fresh the access token looks.
-func (l *Login) settle() {
-	target, err := l.file.target()
-	if err != nil || len(otherPlaces(target, "")) == 0 {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.login.refresh != "" {
-		l.startLocked("")
-	}
 }

@@ -17,7 +17,8 @@ const memoryFile = "falcred.json"
 // the last few; 64 is two months of daily logins, half of it refreshed.
 const maxSpent = 64
 
-// memory outlives the daemon. It is read and written under the lock.
+// memory outlives the daemon. Daemons that share a home read it anew for each
+// refresh and add what they know themselves.
 type memory struct {
 	Issuer     string   // R13: whose tokens this home holds
 	Spent      []string // F5: fingerprints of refresh tokens that we have spent

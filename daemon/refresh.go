@@ -212,13 +212,16 @@ func (l *Login) newErrand(ctx context.Context, h *hold) (*errand, error) {
 	m, err := loadMemory(l.cfg.Home)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		l.warnLocked(err.Error())
-	} else {
+	case m.Issuer != "" && m.Issuer != l.cfg.Issuer:
+		return nil, unavailable("this home has been given to "+m.Issuer+" meanwhile", "set FAL_HOME_DIR to another folder")
+	default:
 		for _, spent := range l.memory.Spent {
 			m.spendFingerprint(spent)
 		}
-		m.Issuer = l.memory.Issuer
+		m.Issuer = l.cfg.Issuer
 		l.memory = m
 	}
 	e.limbo, e.held, e.unsent = l.limbo, l.login, l.unsaved

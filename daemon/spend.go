@@ -97,7 +97,7 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 			return n, nil
 		}
 		e.mu.Lock()
-		e.unsaved, e.empty = "", time.Time{}
+		e.unsaved, e.Login.limbo, e.empty = "", false, time.Time{}
 		e.log.Info("refreshed", "expires", e.login.expires)
 		e.mu.Unlock()
 	case now.state == fileAbsent: // a logout while the refresh was under way
@@ -149,7 +149,7 @@ func (e *errand) take(refresh string, r reply, before reading) (subject string) 
 	}
 	e.memory.Tip, e.memory.Subject = fingerprint(r.pair.refresh), subject
 	e.spare = r.pair.refresh
-	e.login, e.Login.limbo = t, false
+	e.login = t
 	e.unsaved = before.pair.refresh
 	e.refreshed = time.Now()
 	e.refreshes++

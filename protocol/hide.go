@@ -59,10 +59,8 @@ func safeServer(serverURL string) string {
 // mistake, such as a token given as the user name.
 func printable(s string) string {
 	switch s {
-	case "Key", "Bearer", TokenUsername, sourceKey, sourcePair:
-		return s
-	}
-	if validVerb(s) {
+	case "Key", "Bearer", TokenUsername, sourceKey, sourcePair,
+		VerbGet, VerbList, VerbStore, VerbErase, VerbStatus, VerbVersion, VerbWatch:
 		return s
 	}
 	return "?"

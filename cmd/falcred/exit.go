@@ -1,0 +1,38 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The exit codes of falcred. Those of status say something else: see there.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a mistake on the command line.
+type usageError struct{ text, hint string }
+
+func (e usageError) Error() string { return e.text + "\n" + e.hint }
+
+// exitCode is an error whose text has been printed already, or needs none.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+// report prints an error, its mend on a line of its own, and picks the exit
+// code.
+func report(stderr io.Writer, err error) int {
+	var code exitCode
+	if err == nil || errors.As(err, &code) {
+		return int(code)
+	}
+	fmt.Fprintln(stderr, "falcred:", err)
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitFailure
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"falcred": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, errors.New("unknown condition " + name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"issuer": issuer,
+			"login":  login,
+			"served": served,
+			"state":  state,
+			"empty":  empty,
+		},
+	})
+}
+
+// setup gives each script a home of its own, and a socket whose path is short
+// enough for macOS. Whatever the developer's environment holds stays outside.
+func setup(env *testscript.Env) error {
+	parent := ""
+	if runtime.GOOS == "darwin" {
+		parent = "/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "falcred")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { os.RemoveAll(dir) })
+	env.Setenv("FALCRED_SOCKET", filepath.Join(dir, "s"))
+	env.Setenv("FAL_HOME_DIR", filepath.Join(env.WorkDir, "home"))
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("USERPROFILE", env.WorkDir)
+	env.Setenv("FALCRED_CLIENT_ID", demoClientID)
+	env.Values["issuers"] = map[string]*idp.Server{}
+	return nil
+}
+
+// exits runs a command and wants an exit status: exits 2 falcred nonsense.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := new(exec.ExitError)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, not %d", got, want)
+	}
+}
+
+// issuer starts an identity provider and puts its URL into a variable.
+func issuer(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := idp.Start(idp.Config{ClientID: demoClientID})
+	ts.Check(err)
+	ts.Defer(s.Close)
+	ts.Value("issuers").(map[string]*idp.Server)[args[0]] = s
+	ts.Setenv(args[0], s.URL)
+}
+
+// login leaves a login of that issuer in the home, as `fal auth login` does.
+func login(ts *testscript.TestScript, _ bool, args []string) {
+	refresh, _, _ := ts.Value("issuers").(map[string]*idp.Server)[args[0]].Login("auth0|ada")
+	ts.Check(os.MkdirAll(ts.Getenv("FAL_HOME_DIR"), 0o700))
+	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile), refresh, ""))
+}
+
+// served waits until the login is served.
+func served(ts *testscript.TestScript, _ bool, _ []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until(context.Background(), "a credential", func() bool {
+		_, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
+		return err == nil
+	}))
+}
+
+// state waits until the daemon's state is that one.
+func state(ts *testscript.TestScript, _ bool, args []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until(context.Background(), "state "+args[0], func() bool {
+		status, err := client.Status(context.Background())
+		return err == nil && string(status.State) == args[0]
+	}))
+}
+
+// empty wants a folder with nothing in it.
+func empty(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, entry := range entries {
+		ts.Fatalf("%s holds %s", args[0], entry.Name())
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+const rootHelp = `falcred owns the login that "fal auth login" has made: it alone refreshes it,
+ahead of time and safely, and serves credentials over a local socket.
+
+A login's refresh token works once, and using it twice ends the login. With
+falcred running, no script and no SDK has to refresh any more.`
+
+const rootExample = `  falcred demo              see it work: no account, no network
+  falcred run               the daemon, in the foreground
+  falcred status            what it holds, and what this shell would get`
+
+// run is falcred without the process around it: its arguments, its three
+// streams, and its exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(stderr, root.Execute())
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "falcred",
+		Short:         "A credential daemon for fal.ai logins",
+		Long:          rootHelp,
+		Example:       rootExample,
+		Version:       version(),
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
+
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetVersionTemplate(versionLine() + "\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{err.Error(), helpHint(cmd)}
+	})
+	root.AddCommand(newRun(), newStatus(), newDemo(), newVersion())
+	return root
+}
+
+// knownCommand is asked about what follows falcred and is no command of it.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := helpHint(root)
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %s? %s", near[0], hint)
+	}
+	return usageError{fmt.Sprintf("unknown command %q", args[0]), hint}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{fmt.Sprintf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0]), helpHint(cmd)}
+}
+
+func helpHint(cmd *cobra.Command) string { return "see: " + cmd.CommandPath() + " --help" }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/falcred/falcred/daemon"
+	"github.com/spf13/cobra"
+)
+
+const runHelp = `Run the daemon in the foreground, until SIGTERM or Ctrl-C.
+
+It refreshes the login in the home ahead of time and answers on its socket.
+It needs no network to start. Every flag mirrors a variable of the environment,
+which $FAL_HOME_DIR/falcred.env may set too.`
+
+const runExample = `  falcred run
+  falcred run --log-level debug
+  falcred run --home ~/work/.fal --issuer https://id.example.com --client-id falcred
+  falcred run --servers gateway.example.com,http://localhost:8080`
+
+// mirrored are the flags that are variables: whoever reads the variable, which
+// is not the daemon alone, then sees what the flag says.
+var mirrored = []struct{ flag, variable, usage string }{
+	{"home", "FAL_HOME_DIR", "the login's home (default ~/.fal)"},
+	{"socket", "FALCRED_SOCKET", "the socket (default falcred.sock in the home)"},
+	{"issuer", "FALCRED_ISSUER", "the identity provider (default fal's)"},
+	{"client-id", "FALCRED_CLIENT_ID", "the client at the identity provider (default fal's)"},
+	{"audience", "FALCRED_AUDIENCE", "the audience of access tokens (default fal's)"},
+	{"scopes", "FALCRED_SCOPES", "the scopes of a login (default fal's)"},
+	{"servers", "FALCRED_SERVERS", "more hosts to answer for, comma-separated"},
+}
+
+var logLevels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+func newRun() *cobra.Command {
+	var level string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "run",
+		Short:   "Run the daemon in the foreground",
+		Long:    runHelp,
+		Example: runExample,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(cmd.ErrOrStderr(), level, asJSON)
+			if err != nil {
+				return err
+			}
+			if err := mirror(cmd); err != nil {
+				return err
+			}
+			return runDaemon(cmd.Context(), log)
+		},
+	}
+	for _, m := range mirrored {
+		cmd.Flags().String(m.flag, "", m.usage+" ["+m.variable+"]")
+	}
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().BoolVar(&asJSON, "log-json", false, "log JSON lines")
+	return cmd
+}
+
+// mirror takes over the flags that were given, empty ones too: an empty
+// FAL_HOME_DIR is refused, and so is an empty --home.
+func mirror(cmd *cobra.Command) error {
+	for _, m := range mirrored {
+		if flag := cmd.Flags().Lookup(m.flag); flag.Changed {
+			if err := os.Setenv(m.variable, flag.Value.String()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func newLogger(w io.Writer, name string, asJSON bool) (*slog.Logger, error) {
+	level, ok := logLevels[name]
+	if !ok {
+		return nil, usageError{"--log-level is not a level: " + name, "give it debug, info, warn or error"}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
+}
+
+func runDaemon(ctx context.Context, log *slog.Logger) error {
+	cfg, err := daemon.Load(version())
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, endings...)
+	defer stop()
+	// The first signal lets a refresh in flight finish (S5), a second one ends
+	// the process as signals do.
+	context.AfterFunc(ctx, stop)
+	return daemon.Run(ctx, cfg, log)
+}

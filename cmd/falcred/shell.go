@@ -1,0 +1,112 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// shell is which credential a program started from this shell would get, and
+// what that hides from it (§5).
+type shell struct {
+	Source  string // "FAL_KEY", "login", "the daemon's FAL_KEY", …, or "" for none
+	Usable  bool
+	Shadows []string `json:",omitempty"`
+	Note    string   `json:",omitempty"`
+	Mend    string   `json:",omitempty"`
+}
+
+const (
+	sourceLogin = "login"
+	ofDaemon    = "the daemon's "
+)
+
+// judge applies the rule of §5 as a client in this shell does. d is nil where
+// no daemon runs.
+func judge(getenv func(string) string, d *protocol.Status, login bool, now time.Time) shell {
+	if key, ok := protocol.KeyFromEnv(getenv); ok {
+		return ownKey(getenv, key, d, login)
+	}
+	forced := protocol.ForceUser(getenv)
+	if d != nil && d.State == protocol.StateKey && !forced {
+		return daemonKey(d)
+	}
+	s := shell{Source: sourceLogin, Usable: d != nil && loginUsable(d, now)}
+	if forced {
+		s.Shadows = append(keysSet(getenv), keysOf(d)...)
+	}
+	if len(s.Shadows) > 0 {
+		s.Note = "FAL_FORCE_AUTH_BY_USER=1: only the login counts"
+	}
+	switch {
+	case !login:
+		s.Source = ""
+		s.Mend = "log in: fal auth login"
+	case d == nil:
+		s.Note, s.Mend = "a client that does not start falcred on demand gets nothing", "start it: falcred run"
+	}
+	return s
+}
+
+// ownKey is the common surprise: a key in the environment wins silently.
+func ownKey(getenv func(string) string, key protocol.Key, d *protocol.Status, login bool) shell {
+	s := shell{Source: key.Source, Usable: true}
+	s.Shadows = slices.DeleteFunc(keysSet(getenv), func(name string) bool { return name == key.Source })
+	s.Shadows = append(s.Shadows, keysOf(d)...)
+	if !login {
+		return s
+	}
+	s.Shadows = append(s.Shadows, sourceLogin)
+	verb := " is set"
+	if strings.Contains(key.Source, " and ") {
+		verb = " are set"
+	}
+	s.Note = key.Source + verb + ": requests are attributed to the key's team, your login is not used"
+	s.Mend = "unset it or set FAL_FORCE_AUTH_BY_USER=1"
+	return s
+}
+
+func daemonKey(d *protocol.Status) shell {
+	s := shell{Source: ofDaemon + d.Source, Usable: true, Shadows: d.Shadows}
+	if slices.Contains(d.Shadows, sourceLogin) {
+		s.Note = "the daemon was given a key: requests are attributed to the key's team, your login is not used"
+		s.Mend = "take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
+	}
+	return s
+}
+
+// keysSet names the keys of this environment, whether they win or not.
+func keysSet(getenv func(string) string) (names []string) {
+	if getenv("FAL_KEY") != "" {
+		names = append(names, "FAL_KEY")
+	}
+	if getenv("FAL_KEY_ID") != "" && getenv("FAL_KEY_SECRET") != "" {
+		names = append(names, "FAL_KEY_ID and FAL_KEY_SECRET")
+	}
+	return names
+}
+
+func keysOf(d *protocol.Status) []string {
+	if d == nil || d.State != protocol.StateKey {
+		return nil
+	}
+	return []string{ofDaemon + d.Source}
+}
+
+func daemonHasLogin(d *protocol.Status) bool {
+	if d.State == protocol.StateKey {
+		return slices.Contains(d.Shadows, sourceLogin)
+	}
+	return d.State != protocol.StateLoggedOut
+}
+
+// loginUsable: a login whose access token has still to come is usable, since a
+// request waits for it.
+func loginUsable(d *protocol.Status, now time.Time) bool {
+	if d.State == protocol.StateUnavailable {
+		return false
+	}
+	return d.State == protocol.StateLoggedIn || now.Before(d.Expires)
+}

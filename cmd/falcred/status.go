@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
+	"github.com/spf13/cobra"
+)
+
+const statusHelp = `Ask the daemon how it stands, and say which credential this shell would get.
+
+It never starts a daemon, never refreshes, and prints no secret.
+
+Exit status: 0 there is a usable credential, 1 there is none, 2 an error.`
+
+const statusExample = `  falcred status
+  falcred status --json | jq .Daemon.Expires
+  falcred status >/dev/null || echo "log in first"`
+
+// What status says to scripts.
+const (
+	exitUsable = 0
+	exitNone   = 1
+	exitError  = 2
+)
+
+// statusPatience is for a daemon that listens and says nothing.
+const statusPatience = 5 * time.Second
+
+// standing is what status has found out.
+type standing struct {
+	Running bool
+	Home    string           `json:",omitempty"`
+	Socket  string           `json:",omitempty"`
+	Daemon  *protocol.Status `json:",omitempty"`
+	Shell   shell            // what this shell would get
+	Error   string           `json:",omitempty"`
+	Mend    string           `json:",omitempty"`
+}
+
+func newStatus() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show the daemon's state and this shell's credential",
+		Long:    statusHelp,
+		Example: statusExample,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, out := stand(cmd.Context()), cmd.OutOrStdout()
+			var err error
+			if asJSON {
+				err = printJSON(out, s)
+			} else {
+				err = s.print(out, newPaint(out), time.Now())
+			}
+			if err != nil {
+				return err
+			}
+			return exitCode(s.exit())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
+}
+
+func (s *standing) exit() int {
+	switch {
+	case s.Error != "":
+		return exitError
+	case s.Shell.Usable:
+		return exitUsable
+	}
+	return exitNone
+}
+
+// stand asks; it connects only, and starts nothing.
+func stand(ctx context.Context) *standing {
+	s := &standing{}
+	var err error
+	if s.Home, err = protocol.Home(os.LookupEnv); err != nil {
+		return s.failed(err)
+	}
+	sockets, err := protocol.Sockets(os.LookupEnv, s.Home)
+	if err != nil {
+		return s.failed(err)
+	}
+	s.Socket = sockets[0]
+
+	ctx, cancel := context.WithTimeoutCause(ctx, statusPatience, protocol.Errorf(protocol.CodeUnavailable,
+		"the daemon at %s does not answer\nsee its log, or start it anew", s.Socket))
+	defer cancel()
+	client := helper.New(os.LookupEnv)
+	defer client.Close()
+	d, err := client.Status(ctx)
+	switch {
+	case err == nil:
+		s.Running, s.Daemon = true, &d
+		s.Home, s.Socket = orKnown(d.Home, s.Home), orKnown(d.Socket, s.Socket)
+	case !errors.Is(err, helper.ErrNotRunning):
+		s.failed(err)
+	}
+	s.Shell = judge(os.Getenv, s.Daemon, hasLogin(s.Daemon, s.Home), time.Now())
+	return s
+}
+
+func (s *standing) failed(err error) *standing {
+	s.Error, s.Mend, _ = strings.Cut(err.Error(), "\n")
+	return s
+}
+
+func orKnown(told, known string) string {
+	if told != "" {
+		return told
+	}
+	return known
+}
+
+// hasLogin asks the daemon first: it may know a login that the file has lost
+// for a moment.
+func hasLogin(d *protocol.Status, home string) bool {
+	if d != nil {
+		return daemonHasLogin(d)
+	}
+	info, err := os.Stat(filepath.Join(home, protocol.TokenFile))
+	return err == nil && info.Size() > 0
+}

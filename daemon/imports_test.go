@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// §9: who may import whom, and what the exec'ed helper may link.
+func TestImportRules(t *testing.T) {
+	const project = "github.com/falcred/falcred/"
+	rules := []struct {
+		pkg    string
+		ours   string // the project's packages it may use
+		stdlib bool   // and nothing else but the standard library
+		not    []string
+	}{
+		{pkg: "protocol", stdlib: true},
+		{pkg: "helper", ours: "protocol", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "cmd/docker-credential-fal", ours: "protocol helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "daemon", ours: "protocol"},
+		{pkg: "daemon/idp", ours: ""},
+	}
+	for _, rule := range rules {
+		out, err := exec.Command("go", "list", "-deps", project+rule.pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		deps := strings.Fields(string(out))
+		if len(deps) < 2 {
+			t.Fatalf("%s: go list found only %v", rule.pkg, deps)
+		}
+		for _, dep := range deps {
+			name, ours := strings.CutPrefix(dep, project)
+			switch first, _, _ := strings.Cut(dep, "/"); {
+			case ours && name != rule.pkg && !strings.Contains(" "+rule.ours+" ", " "+name+" "):
+				t.Errorf("%s imports %s", rule.pkg, dep)
+			case !ours && rule.stdlib && strings.Contains(first, "."):
+				t.Errorf("%s imports %s: the standard library only", rule.pkg, dep)
+			}
+			for _, banned := range rule.not {
+				if dep == banned {
+					t.Errorf("%s links %s", rule.pkg, dep)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,411 @@
+package daemon
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// process starts the daemon as a process of its own.
+func (h *house) process(cmd *exec.Cmd) *exec.Cmd {
+	h.Helper()
+	cmd.Env = append(cmd.Env, "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
+	cmd.Stderr = h.log
+	if err := cmd.Start(); err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd
+}
+
+// S1: a second daemon says who runs, touches nothing and ends with exit 1.
+func TestS1SecondDaemon(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	first := h.process(play("daemon"))
+	c := h.dial()
+	if got := c.secret(); got != access {
+		t.Fatal("the first daemon does not serve the login")
+	}
+	second := play("daemon", "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
+	out, err := second.Output()
+	if second.ProcessState == nil || second.ProcessState.ExitCode() != 1 {
+		t.Errorf("the second daemon: %v, want exit 1", err)
+	}
+	want := "falcred is already running (pid " + itoa(first.Process.Pid) + ") on " + h.sock
+	if got := strings.TrimSpace(string(out)); got != want {
+		t.Errorf("the second daemon says %q, want %q", got, want)
+	}
+	if h.dial().secret() != access || c.secret() != access {
+		t.Error("the first daemon no longer serves")
+	}
+}
+
+// S1, S2: whatever the order of things, one of many starters serves.
+func TestS1OneOfMany(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	h.signIn("ann")
+	stale(t, h.sock)
+	const many = 16
+	results := make(chan error, many)
+	socks := make(chan *socket, many)
+	for range many {
+		go func() {
+			s, err := openSocket(h.cfg)
+			if err == nil {
+				socks <- s
+			}
+			results <- err
+		}()
+	}
+	for range many {
+		if err := <-results; err != nil {
+			mustContain(t, err.Error(), "falcred is already running")
+		}
+	}
+	if len(socks) != 1 {
+		t.Errorf("%d daemons on one socket", len(socks))
+	}
+	for len(socks) > 0 {
+		(<-socks).close()
+	}
+	if gone(h.sock + ".lock") {
+		t.Error("the lock file was unlinked")
+	}
+}
+
+// S2, S5: what a kill -9 leaves is replaced, its refresh settled (R4).
+func TestS5KillAndRestart(t *testing.T) {
+	h := newHouse(t, idp.Config{Overlap: time.Minute})
+	hold := idp.NewHold()
+	h.idp.Inject(hold.After())
+	refresh, _, _ := h.idp.Login("ann")
+	h.write(refresh)
+	first := h.process(play("daemon"))
+	<-hold.Arrived // the issuer has committed; its answer will reach nobody
+	first.Process.Kill()
+	first.Wait()
+	close(hold.Release)
+	if gone(h.sock) {
+		t.Fatal("the killed daemon left no socket: nothing is tested")
+	}
+	h.run()
+	secret := h.dial().secret()
+	data, err := os.ReadFile(h.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := parsePair(data)
+	if err != nil || p.access != secret || !h.idp.Alive(p.refresh) {
+		t.Errorf("after the restart the file does not hold the living login: %v", err)
+	}
+	if s := h.idp.Stats(); s.ReuseDetections != 0 || s.Replays != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// S5: SIGTERM finishes the refresh, answers what was asked, and removes the
+// daemon's own socket.
+func TestS5Terminate(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	hold := idp.NewHold()
+	h.idp.Inject(hold.After())
+	refresh, _, _ := h.idp.Login("ann")
+	h.write(refresh)
+	cmd := h.process(play("daemon"))
+	<-hold.Arrived
+
+	// Far more than the daemon's buffer holds is sent ahead.
+	const ahead = 3000
+	asker, idle, watcher := h.dial(), h.dial(), h.dial()
+	asker.send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
+	watcher.send("watch https://fal.run\n")
+	idle.send("version\n")
+	idle.line()
+	h.status() // all of them are let in by now
+	cmd.Process.Signal(syscall.SIGTERM)
+	idle.wantEnd()
+	if !gone(h.sock) {
+		t.Error("the socket is still there while the daemon ends")
+	}
+	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the daemon did not wait for the refresh: %v", err)
+	}
+	close(hold.Release)
+
+	var got protocol.Credential
+	if err := asker.answer(&got); err != nil {
+		t.Fatalf("the get that was waiting: %v\n%s", err, h.log)
+	}
+	for i := range ahead {
+		var v protocol.VersionAnswer
+		if err := asker.answer(&v); err != nil || v.Protocol != protocol.Version {
+			t.Fatalf("request %d, sent before the end: %v, %v", i, v, err)
+		}
+	}
+	asker.wantEnd()
+	if watcher.next() != got.Secret {
+		t.Error("the watcher did not get its first answer")
+	}
+	watcher.wantEnd()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, h.log)
+	}
+	data, _ := os.ReadFile(h.file)
+	if p, err := parsePair(data); err != nil || p.access != got.Secret || !h.idp.Alive(p.refresh) {
+		t.Errorf("the refresh in flight was not finished: %v", err)
+	}
+	if gone(h.sock + ".lock") {
+		t.Error("the lock file was unlinked (S1)")
+	}
+}
+
+// S2: an inherited socket is served, and outlives the daemon.
+func TestS2Inherited(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	h.sock = filepath.Join(h.cfg.Home, "systemd.sock")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.sock, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd := play("activated")
+	cmd.ExtraFiles = []*os.File{file}
+	h.process(cmd)
+	c := h.dial()
+	if c.secret() != access {
+		t.Fatal("the inherited socket does not serve the login")
+	}
+	var s protocol.Status
+	if err := c.ask("status", &s); err != nil || s.Socket != h.sock {
+		t.Errorf("status names the socket %q, %v", s.Socket, err)
+	}
+	if os.Getuid() != 0 || s.PID != cmd.Process.Pid {
+		t.Logf("pid %d", s.PID)
+	}
+	mustContain(t, strings.Join(s.Warnings, "\n"), "SocketMode=0600")
+	if _, err := os.Lstat(filepath.Join(h.cfg.Home, "falcred.sock")); err == nil {
+		t.Error("a second socket was made")
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, h.log)
+	}
+	if gone(h.sock) {
+		t.Fatal("the inherited socket was unlinked")
+	}
+	if _, err := net.Dial("unix", h.sock); err != nil {
+		t.Errorf("the inherited socket no longer takes connections: %v", err)
+	}
+}
+
+// S4: no core dump, no debugger.
+func TestS4Harden(t *testing.T) {
+	out, err := play("hardened").CombinedOutput()
+	if err != nil || string(out) != "dumpable 0, core 0 0" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// S3: another user is told one line, denied, and is logged once.
+func TestS3OtherUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		needRoot(t)
+	}
+	h := newHouse(t, idp.Config{})
+	h.signIn("ann")
+	h.run()
+	h.status()
+	// What S2 forbids, so that S3 stands alone.
+	for path, mode := range map[string]os.FileMode{h.cfg.Home: 0o755, h.sock: 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary := copyBinary(t)
+	for _, uid := range []uint32{65534, 12345, 65534, 12345} {
+		out, err := as(uid, binary, "client", "FALCRED_TEST_SOCKET="+h.sock).CombinedOutput()
+		if err != nil {
+			t.Fatalf("uid %d: %v: %s", uid, err, out)
+		}
+		line, rest, _ := strings.Cut(string(out), "\n")
+		var e *protocol.Error
+		if err := protocol.ParseAnswer(line, nil); !asError(err, &e) || e.Code != protocol.CodeDenied {
+			t.Errorf("uid %d was answered %q", uid, out)
+		}
+		if rest != "" {
+			t.Errorf("uid %d was told more: %q", uid, rest)
+		}
+	}
+	h.dial().secret()
+	for _, uid := range []string{"65534", "12345"} {
+		if n := strings.Count(h.log.String(), "a client was denied\" uid="+uid+" "); n != 1 {
+			t.Errorf("uid %s was logged %d times\n%s", uid, n, h.log)
+		}
+	}
+}
+
+// S3: root is served by everybody's daemon.
+func TestS3Root(t *testing.T) {
+	if os.Getuid() != 0 {
+		needRoot(t)
+	}
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	for _, path := range []string{h.cfg.Home, h.file} {
+		if err := os.Chown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.process(as(12345, copyBinary(t), "daemon"))
+	if h.dial().secret() != access {
+		t.Error("root does not get the login")
+	}
+}
+
+// S6: when every connection is taken, the next is refused, and a refresh
+// still has its descriptors.
+func TestS6Reserved(t *testing.T) {
+	const most = 40
+	h := newHouse(t, idp.Config{})
+	h.process(play("daemon", "FALCRED_TEST_NOFILE="+itoa(reserved+most)))
+	watcher := h.dial()
+	watcher.send("watch https://fal.run\n")
+	watcher.until("not_found")
+	for range most - 1 {
+		c := h.dial()
+		c.send("version\n")
+		c.line()
+	}
+	for range 3 {
+		c := h.dial()
+		if got := c.next(); got != "unavailable" {
+			t.Fatalf("one too many is answered %q", got)
+		}
+		c.wantEnd()
+	}
+	refresh, _, _ := h.idp.Login("ann")
+	h.write(refresh)
+	for {
+		if got := watcher.next(); got != "not_found" && got != "unavailable" {
+			break
+		}
+	}
+	if n := h.idp.Stats().Refreshes; n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
+	watcher.Close()
+	h.eventually("a place for another client", func() bool {
+		c := h.dial()
+		defer c.Close()
+		var v protocol.VersionAnswer
+		c.SetReadDeadline(time.Now().Add(patience))
+		// Refused ones are hung up on before they ask.
+		io.WriteString(c.UnixConn, "version\n")
+		line, err := c.in.ReadLine()
+		return err == nil && protocol.ParseAnswer(line, &v) == nil
+	})
+}
+
+// S6: no descriptor left for accept is no end, and no loop.
+func TestS6Starved(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	cmd := play("starved", "FALCRED_TEST_NOFILE=200")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.process(cmd)
+	if h.dial().secret() != access {
+		t.Fatal("no login")
+	}
+	io.WriteString(in, "x")
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "starved\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	c := h.dial() // into the kernel's queue
+	c.send("get https://fal.run\n")
+	h.eventually("accept fails", func() bool { return strings.Contains(h.log.String(), "cannot be accepted") })
+	io.WriteString(in, "x")
+	var got protocol.Credential
+	if err := c.answer(&got); err != nil || got.Secret != access {
+		t.Errorf("after the famine: %v, %v", got, err)
+	}
+	if n := strings.Count(h.log.String(), "cannot be accepted"); n != 1 {
+		t.Errorf("logged %d times", n)
+	}
+}
+
+// §3: a home that cannot hold a socket leaves the second place, with a warning.
+func TestSocketSecondPlace(t *testing.T) {
+	if os.Getuid() != 0 {
+		needRoot(t)
+	}
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	runtimeDir := shortDir(t)
+	h.sock = filepath.Join(runtimeDir, "falcred.sock")
+	cmd := play("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	h.process(cmd)
+	c := h.dial()
+	if c.secret() != access {
+		t.Error("no login at the second place")
+	}
+	var s protocol.Status
+	if err := c.ask("status", &s); err != nil {
+		t.Fatal(err)
+	}
+	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.sock)
+}
+
+// as runs a role as another user.
+func as(uid uint32, binary, role string, env ...string) *exec.Cmd {
+	cmd := play(role, env...)
+	cmd.Path, cmd.Args = binary, []string{binary}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	return cmd
+}
+
+// copyBinary puts the test binary where every user can run it.
+func copyBinary(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := shortDir(t)
+	path := filepath.Join(dir, "falcred.test")
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,232 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// maxIdle is how many connections wait for the next request. A program that
+// asks often asks from a few goroutines; more are opened and closed as needed.
+const maxIdle = 4
+
+// ErrNotRunning says that no daemon answers at any of the places. It is
+// unavailable, not not_found: with a daemon there may well be a credential.
+var ErrNotRunning = protocol.Errorf(protocol.CodeUnavailable,
+	"falcred is not running\nstart it: falcred run, or falcred service install")
+
+// Client talks to the daemon. It is safe for concurrent use: each request in
+// flight has a connection of its own, so a slow answer delays no other.
+type Client struct {
+	// Socket is the daemon's socket. When empty, protocol.Sockets says where to
+	// look. It must not change after the first request.
+	Socket string
+
+	lookup func(string) (string, bool)
+
+	mu     sync.Mutex
+	idle   []*conn // guarded by mu; the most recently used is last
+	closed bool    // guarded by mu
+}
+
+// New makes a Client that finds the daemon by the variables that lookup knows,
+// as os.LookupEnv does. It connects at the first request.
+func New(lookup func(string) (string, bool)) *Client {
+	return &Client{lookup: lookup}
+}
+
+// Get asks for a credential. Errors of the daemon are a *protocol.Error.
+func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
+	payload, err := q.Payload()
+	if err != nil {
+		return protocol.Credential{}, err
+	}
+	var cred protocol.Credential
+	if err := c.ask(ctx, protocol.Request{Verb: protocol.VerbGet, Payload: payload}, &cred); err != nil {
+		return protocol.Credential{}, err
+	}
+	if !usable(cred) {
+		return protocol.Credential{}, protocol.Errorf(protocol.CodeInternal, "falcred's answer is no usable credential")
+	}
+	return cred, nil
+}
+
+// List asks which servers there is a credential for, and of which kind.
+func (c *Client) List(ctx context.Context) (map[string]string, error) {
+	var list map[string]string
+	err := c.ask(ctx, protocol.Request{Verb: protocol.VerbList}, &list)
+	return list, err
+}
+
+// Status asks for the daemon's state.
+func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
+	var status protocol.Status
+	err := c.ask(ctx, protocol.Request{Verb: protocol.VerbStatus}, &status)
+	return status, err
+}
+
+// Version asks for the daemon's version.
+func (c *Client) Version(ctx context.Context) (protocol.VersionAnswer, error) {
+	var version protocol.VersionAnswer
+	err := c.ask(ctx, protocol.Request{Verb: protocol.VerbVersion}, &version)
+	return version, err
+}
+
+// Store gives the daemon a refresh token as the login.
+func (c *Client) Store(ctx context.Context, l protocol.Login) error {
+	payload, err := l.Payload()
+	if err != nil {
+		return err
+	}
+	return c.once(ctx, protocol.Request{Verb: protocol.VerbStore, Payload: payload})
+}
+
+// Erase logs out.
+func (c *Client) Erase(ctx context.Context, serverURL string) error {
+	payload, err := protocol.Query{ServerURL: serverURL}.Payload()
+	if err != nil {
+		return err
+	}
+	return c.once(ctx, protocol.Request{Verb: protocol.VerbErase, Payload: payload})
+}
+
+// Close closes the idle connections. Requests in flight end by themselves.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.drop()
+	return nil
+}
+
+// ask sends a request that may be repeated. A connection that ends before its
+// answer is most likely one that a restarted daemon left behind, so the request
+// goes out once more on a fresh one, and the other idle ones are given up.
+func (c *Client) ask(ctx context.Context, r protocol.Request, v any) error {
+	line, err := r.Append(nil)
+	if err != nil {
+		return err
+	}
+	cn, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := cn.roundTrip(ctx, line)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, protocol.ErrTooLong) {
+		cn.Close()
+		c.dropIdle()
+		if cn, err = c.dial(ctx); err != nil {
+			return err
+		}
+		answer, err = cn.roundTrip(ctx, line)
+	}
+	if err != nil {
+		cn.Close()
+		return brokenOff(ctx, err)
+	}
+	c.give(cn)
+	return protocol.ParseAnswer(answer, v)
+}
+
+// once sends a request that must not be repeated, on a connection that cannot
+// be a stale one: whether a lost store or erase happened, nobody knows.
+func (c *Client) once(ctx context.Context, r protocol.Request) error {
+	line, err := r.Append(nil)
+	if err != nil {
+		return err
+	}
+	cn, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := cn.roundTrip(ctx, line)
+	if err != nil {
+		cn.Close()
+		return brokenOff(ctx, err)
+	}
+	c.give(cn)
+	return protocol.ParseAnswer(answer, nil)
+}
+
+// take prefers the connection used last; the others may fall asleep and die.
+func (c *Client) take(ctx context.Context) (*conn, error) {
+	c.mu.Lock()
+	if n := len(c.idle); n > 0 {
+		cn := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		c.mu.Unlock()
+		return cn, nil
+	}
+	c.mu.Unlock()
+	return c.dial(ctx)
+}
+
+// give keeps cn for the next request, unless something is left on it: an answer
+// that belongs to nobody would be taken for the next one.
+func (c *Client) give(cn *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || cn.spoilt || cn.in.Buffered() || len(c.idle) >= maxIdle {
+		cn.Close()
+		return
+	}
+	c.idle = append(c.idle, cn)
+}
+
+func (c *Client) dropIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop()
+}
+
+// drop needs mu.
+func (c *Client) drop() {
+	for _, cn := range c.idle {
+		cn.Close()
+	}
+	c.idle = nil
+}
+
+func brokenOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, protocol.ErrTooLong) {
+		return protocol.Errorf(protocol.CodeInternal, "falcred's answer is too long")
+	}
+	return protocol.Errorf(protocol.CodeUnavailable,
+		"falcred closed the connection before it answered\nlook at it: falcred status")
+}
+
+// usable says whether a credential can be one header line each: a line break in
+// a secret or a header would become a header of its own.
+func usable(cred protocol.Credential) bool {
+	ok := cred.Username != "" && cred.Secret != "" && oneLine(cred.Authorization())
+	for name, value := range cred.Headers {
+		ok = ok && headerName(name) && oneLine(value)
+	}
+	return ok
+}
+
+func oneLine(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// headerName takes fewer names than RFC 9110 §5.1 does, and all that are used.
+func headerName(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,198 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// conn is a connection to a daemon whose user has been checked.
+type conn struct {
+	*net.UnixConn
+	in     *protocol.Reader
+	spoilt bool // closed, or about to be, by a context
+}
+
+func newConn(uc *net.UnixConn) *conn {
+	return &conn{UnixConn: uc, in: protocol.NewReader(uc)}
+}
+
+// roundTrip sends one line and reads one. When ctx ends the connection does
+// too: an answer that comes later must not meet another request.
+func (cn *conn) roundTrip(ctx context.Context, line []byte) (string, error) {
+	stop := context.AfterFunc(ctx, func() { cn.Close() })
+	defer func() {
+		if !stop() {
+			cn.spoilt = true
+		}
+	}()
+	if _, err := cn.Write(line); err != nil {
+		// A daemon that refuses a line says why before it hangs up.
+		if answer, readErr := cn.in.ReadLine(); readErr == nil {
+			cn.spoilt = true
+			return answer, nil
+		}
+		return "", err
+	}
+	return cn.in.ReadLine()
+}
+
+// dial connects to the first place where a daemon listens. A place that is not
+// ours ends the search: somebody who listens there may be after the request, so
+// nothing is sent and nothing started (S3).
+func (c *Client) dial(ctx context.Context) (*conn, error) {
+	places, err := c.places()
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range places {
+		uc, err := connect(ctx, p.socket)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case nobodyThere(err):
+			continue
+		case errors.Is(err, fs.ErrPermission) && i > 0:
+			// XDG_RUNTIME_DIR of another user, as su leaves it.
+			continue
+		case errors.Is(err, fs.ErrPermission):
+			return nil, protocol.Errorf(protocol.CodeDenied,
+				"may not connect to %s\nit belongs to somebody else: set FALCRED_SOCKET or FAL_HOME_DIR", p.socket)
+		default:
+			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v", p.socket, errors.Unwrap(err))
+		}
+		cn := newConn(uc)
+		if err := protocol.CheckPeer(uc); err != nil {
+			cn.Close()
+			return nil, protocol.Errorf(protocol.CodeDenied,
+				"%s: %v\nset FALCRED_SOCKET to a socket of your own", p.socket, err)
+		}
+		if p.home != "" && !cn.servesHome(ctx, p.home) {
+			cn.Close()
+			continue
+		}
+		return cn, nil
+	}
+	return nil, ErrNotRunning
+}
+
+// place is a socket to try. Where home is set, the socket is shared by all
+// homes of a user, and the daemon there must serve that one.
+type place struct{ socket, home string }
+
+func (c *Client) places() ([]place, error) {
+	if c.Socket != "" {
+		return []place{{socket: c.Socket}}, protocol.CheckSocketPath(c.Socket)
+	}
+	lookup := c.lookup
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	home, homeErr := protocol.Home(lookup)
+	if _, given := lookup("FALCRED_SOCKET"); homeErr != nil && !given {
+		return nil, homeErr
+	}
+	sockets, err := protocol.Sockets(lookup, home)
+	if err != nil {
+		return nil, err
+	}
+	var places []place
+	for i, socket := range sockets {
+		// A home with a long name still has the second place.
+		if lengthErr := protocol.CheckSocketPath(socket); lengthErr != nil {
+			err = lengthErr
+			continue
+		}
+		p := place{socket: socket}
+		if i > 0 {
+			p.home = home
+		}
+		places = append(places, p)
+	}
+	if len(places) == 0 {
+		return nil, err
+	}
+	return places, nil
+}
+
+// servesHome asks a daemon for its home, lest a program with a home of its own
+// be given the login of another.
+func (cn *conn) servesHome(ctx context.Context, home string) bool {
+	line, err := protocol.Request{Verb: protocol.VerbStatus}.Append(nil)
+	if err != nil {
+		return false
+	}
+	answer, err := cn.roundTrip(ctx, line)
+	if err != nil || cn.spoilt {
+		return false
+	}
+	var status protocol.Status
+	if protocol.ParseAnswer(answer, &status) != nil || status.Home == "" {
+		return false
+	}
+	return sameFolder(status.Home, home)
+}
+
+func sameFolder(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// connect waits while the daemon's queue of connections is full: Linux says
+// EAGAIN then, at once, and a thousand scripts that start together see it.
+func connect(ctx context.Context, socket string) (*net.UnixConn, error) {
+	var d net.Dialer
+	for {
+		c, err := d.DialContext(ctx, "unix", socket)
+		if err == nil {
+			return c.(*net.UnixConn), nil
+		}
+		if !errors.Is(err, syscall.EAGAIN) {
+			return nil, err
+		}
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// nobodyThere tells a missing daemon from a failure of this end, such as too
+// many open files, which starting a daemon would not mend.
+func nobodyThere(err error) bool {
+	if runtime.GOOS == "windows" {
+		return !errors.Is(err, fs.ErrPermission) // its error numbers are its own
+	}
+	for _, e := range []syscall.Errno{
+		syscall.ENOENT, syscall.ENOTDIR, syscall.ECONNREFUSED, syscall.ENOTSOCK,
+		syscall.EPROTOTYPE, syscall.ELOOP,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

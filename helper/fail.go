@@ -1,0 +1,83 @@
+package helper
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// errNoLogin says ErrNotFound in docker's words: what to do about it goes to
+// standard error.
+var errNoLogin = hinted{protocol.ErrNotFound, "no fal login and no FAL_KEY here: falcred login"}
+
+// errForeign does not repeat the URL, which may hold a password.
+var errForeign = hinted{protocol.ErrNotFound, "that is not a server of fal's; FALCRED_SERVERS adds others"}
+
+// hinted carries a hint whose error must keep its message to the letter.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// bazelError is shown on standard error as well, where Bazel looks.
+type bazelError struct{ error }
+
+func (e bazelError) Unwrap() error { return e.error }
+
+// fail prints an error as docker's contract has it: the text on standard
+// output, the hint on standard error. The output of header and token is used as
+// it comes, so there nothing but a credential is printed on it.
+func (r *run) fail(verb string, err error) int {
+	text, hint, _ := strings.Cut(err.Error(), "\n")
+	if hint == "" {
+		hint = hintFor(err)
+	}
+	forScripts := verb == "header" || verb == "token"
+	if _, bazel := err.(bazelError); forScripts || bazel {
+		fmt.Fprintln(r.stderr, text)
+	}
+	if hint != "" {
+		fmt.Fprintln(r.stderr, hint)
+	}
+	if !forScripts {
+		fmt.Fprintln(r.stdout, text)
+		return exitFailure
+	}
+	switch codeOf(err) {
+	case protocol.CodeLoginRequired:
+		return exitLoginRequired
+	case protocol.CodeUnavailable, protocol.CodeTeamUnresolved:
+		return exitTryLater
+	}
+	return exitFailure
+}
+
+func hintFor(err error) string {
+	var h hinted
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	switch codeOf(err) {
+	case protocol.CodeNotFound:
+		return errNoLogin.hint
+	case protocol.CodeLoginRequired:
+		return "log in again: falcred login"
+	case protocol.CodeUnavailable, protocol.CodeTeamUnresolved:
+		return "try again later; falcred status says more"
+	case protocol.CodeInternal:
+		return "falcred doctor may know more"
+	}
+	return ""
+}
+
+func codeOf(err error) protocol.Code {
+	var e *protocol.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,37 @@
+package helper
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The helper starts like an empty program (§3), and protocol stands on nothing
+// of ours (§9).
+func TestImports_Section3_Section9(t *testing.T) {
+	const module = "github.com/falcred/falcred/"
+	allowed := map[string][]string{
+		module + "protocol":                  {module + "protocol"},
+		module + "helper":                    {module + "protocol", module + "helper"},
+		module + "cmd/docker-credential-fal": {module + "protocol", module + "helper", module + "cmd/docker-credential-fal"},
+	}
+	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag"}
+	for pkg, ours := range allowed {
+		for _, goos := range []string{"linux", "darwin", "windows"} {
+			cmd := exec.Command("go", "list", "-deps", pkg)
+			cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for dep := range strings.Lines(string(out)) {
+				dep = strings.TrimSpace(dep)
+				first, _, _ := strings.Cut(dep, "/")
+				if strings.Contains(first, ".") && !slices.Contains(ours, dep) || slices.Contains(heavy, dep) {
+					t.Errorf("%s on %s imports %s", pkg, goos, dep)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+const (
+	name    = "docker-credential-fal"
+	project = "github.com/falcred/falcred"
+)
+
+const usage = "Usage: " + name + " <store|get|erase|list|version>\n" +
+	"       " + name + " <header|token> [SERVER]"
+
+// The exit codes of header and token. Docker's verbs know 0 and 1 only.
+const (
+	exitOK            = 0
+	exitFailure       = 1
+	exitLoginRequired = 3
+	exitTryLater      = 75 // EX_TEMPFAIL of sysexits.h
+)
+
+// patience is how long a whole run may take. A get can wait for a refresh (17 s
+// under the lock, after up to 20 s in which a neighbour holds it: F1); a daemon
+// that says nothing for longer must not hang a script for ever.
+const patience = 45 * time.Second
+
+// run is one run of the program.
+type run struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	lookup         func(string) (string, bool)
+	servers        protocol.Servers
+	client         *Client
+}
+
+// Run is docker-credential-fal: args without the program's name, and the exit
+// code. It writes nothing on stdout before it knows all that belongs there.
+func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) int {
+	if len(args) == 0 {
+		fmt.Fprintln(stdout, usage)
+		return exitFailure
+	}
+	verb, rest := args[0], args[1:]
+	forScripts := verb == "header" || verb == "token"
+	if len(rest) > 0 && !(forScripts && len(rest) == 1) {
+		return misused(forScripts, stdout, stderr)
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience,
+		protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within %s\nlook at it: falcred status", patience))
+	defer cancel()
+
+	r := &run{stdin: stdin, stdout: stdout, stderr: stderr, lookup: lookup, client: New(lookup)}
+	defer r.client.Close()
+	var out string
+	var err error
+	if r.servers, err = protocol.NewServers(r.getenv); err == nil || !needsServers(verb) {
+		out, err = r.do(ctx, verb, rest)
+	}
+	if err != nil {
+		return r.fail(verb, err)
+	}
+	if _, err := io.WriteString(stdout, out); err != nil {
+		fmt.Fprintln(stderr, "standard output:", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func (r *run) do(ctx context.Context, verb string, args []string) (string, error) {
+	switch verb {
+	case "get":
+		return r.get(ctx)
+	case "list":
+		return r.list(ctx)
+	case "store":
+		return "", r.store(ctx)
+	case "erase":
+		return "", r.erase(ctx)
+	case "header", "token":
+		return r.print(ctx, verb, args)
+	case "version", "--version", "-v":
+		return fmt.Sprintf("%s (%s) %s\n", name, project, version()), nil
+	case "--help", "-h":
+		return usage + "\n", nil
+	}
+	return "", protocol.Errorf(protocol.CodeBadRequest, "%s: unknown action: %q", name, verb)
+}
+
+// needsServers leaves the version and the help to those whose FALCRED_SERVERS
+// is wrong.
+func needsServers(verb string) bool {
+	return slices.Contains([]string{"get", "list", "store", "erase", "header", "token"}, verb)
+}
+
+// misused prints the usage where docker's helpers do, except for the commands
+// whose standard output becomes a header.
+func misused(forScripts bool, stdout, stderr io.Writer) int {
+	if forScripts {
+		stdout = stderr
+	}
+	fmt.Fprintln(stdout, usage)
+	return exitFailure
+}
+
+func (r *run) getenv(name string) string {
+	value, _ := r.lookup(name)
+	return value
+}
+
+// credential is the rule of §5 at this end. It never looks further than the
+// first test for a server that is not answered for.
+func (r *run) credential(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
+	if _, err := q.Payload(); err != nil {
+		return protocol.Credential{}, err
+	}
+	asked := strings.TrimSpace(q.ServerURL)
+	if !r.servers.Match(asked) {
+		return protocol.Credential{}, errForeign
+	}
+	if key, ok := protocol.KeyFromEnv(r.getenv); ok {
+		cred := protocol.Credential{ServerURL: asked, Username: "Key", Secret: key.Secret}
+		if !usable(cred) {
+			return protocol.Credential{}, protocol.Errorf(protocol.CodeBadRequest,
+				"%s holds a line break or another byte that cannot be in a header\nset it again, without", key.Source)
+		}
+		return cred, nil
+	}
+	if !r.servers.IsFal(asked) {
+		// This end's own environment named it (§4); the daemon's did not have to.
+		q.ServerURL = protocol.DefaultServer
+	}
+	q.ForceUser = q.ForceUser || protocol.ForceUser(r.getenv)
+	var cred protocol.Credential
+	err := r.withDaemon(ctx, func() (err error) {
+		cred, err = r.client.Get(ctx, q)
+		return err
+	})
+	cred.ServerURL = asked
+	return cred, err
+}
+
+// withDaemon runs ask, and once more after it has started a daemon for it.
+func (r *run) withDaemon(ctx context.Context, ask func() error) error {
+	err := ask()
+	if err != ErrNotRunning {
+		return err
+	}
+	home, homeErr := protocol.Home(r.lookup)
+	if homeErr != nil {
+		return homeErr
+	}
+	if _, err := os.Stat(filepath.Join(home, protocol.TokenFile)); errors.Is(err, fs.ErrNotExist) {
+		return errNoLogin
+	}
+	if r.getenv("FALCRED_AUTOSTART") == "0" {
+		return ErrNotRunning
+	}
+	if err := r.start(ctx, home); err != nil {
+		return err
+	}
+	return ask()
+}
+
+// version is the module's, which go install and the release build know.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

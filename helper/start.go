@@ -1,0 +1,100 @@
+package helper
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// readiness is how long a daemon that was just started may take to answer. It
+// needs no network for that (R11), so more would only hide that it cannot start.
+const readiness = 2 * time.Second
+
+var (
+	errNotReady = protocol.Errorf(protocol.CodeUnavailable,
+		"falcred was started but does not answer\nsee why: falcred run")
+	errEnded = protocol.Errorf(protocol.CodeUnavailable,
+		"falcred was started but ended at once\nsee why: falcred run")
+	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
+		"falcred is not running, and is neither beside %s nor on PATH\ninstall it, or start it: falcred run", name)
+)
+
+// await polls until a daemon answers. ended, which may be nil, says that the
+// daemon which was started is gone.
+func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readiness, errNotReady)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := r.answers(ctx); err != ErrNotRunning {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ended:
+			// It may have made way for another one that is there by now.
+			if err := r.answers(ctx); err != ErrNotRunning {
+				return err
+			}
+			return errEnded
+		case <-tick.C:
+		}
+	}
+}
+
+// answers is nil when a daemon listens. The connection is kept for the request.
+func (r *run) answers(ctx context.Context) error {
+	cn, err := r.client.dial(ctx)
+	if err != nil {
+		return err
+	}
+	r.client.give(cn)
+	return nil
+}
+
+// findDaemon looks beside this program first: the two belong together.
+func findDaemon(path string) (string, error) {
+	file := "falcred"
+	if runtime.GOOS == "windows" {
+		file += ".exe"
+	}
+	var folders []string
+	if self, err := os.Executable(); err == nil {
+		folders = append(folders, filepath.Dir(self))
+		if real, err := filepath.EvalSymlinks(self); err == nil {
+			folders = append(folders, filepath.Dir(real))
+		}
+	}
+	for _, dir := range append(folders, filepath.SplitList(path)...) {
+		if !filepath.IsAbs(dir) {
+			continue // what lies in the working folder is not to be run
+		}
+		candidate := filepath.Join(dir, file)
+		info, err := os.Stat(candidate)
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return candidate, nil
+		}
+	}
+	return "", errNoDaemon
+}
+
+// daemonEnv is what a daemon started on demand gets of its starter's
+// environment: no caller's key may reach another caller (§5).
+func daemonEnv(environ []string) []string {
+	var env []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if slices.Contains([]string{"HOME", "PATH", "FAL_HOME_DIR"}, name) || strings.HasPrefix(name, "FALCRED_") {
+			env = append(env, entry)
+		}
+	}
+	return env
+}

@@ -1,0 +1,149 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// start brings a daemon up and returns when it answers. However many helpers
+// find none at the same time, the one that gets the lock starts it, and the
+// others wait for the same socket. A crash of that one frees the lock.
+func (r *run) start(ctx context.Context, home string) error {
+	if !ownFolder(home) {
+		return protocol.Errorf(protocol.CodeUnavailable,
+			"falcred is not running, and %s is another user's\nstart it as that user: falcred run", home)
+	}
+	unlock, err := r.lockStart()
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return r.await(ctx, nil)
+	case err != nil:
+		return err
+	}
+	defer unlock()
+	// The one that had the lock before may have been done by the time we got it.
+	if err := r.answers(ctx); err != ErrNotRunning {
+		return err
+	}
+	path, err := findDaemon(r.getenv("PATH"))
+	if err != nil {
+		return err
+	}
+	ended, err := spawn(path)
+	if err != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "falcred cannot be started: %v\nstart it: falcred run", err)
+	}
+	return r.await(ctx, ended)
+}
+
+// spawn starts a daemon that outlives its starter's terminal, session, working
+// folder and descriptors, and holds none of them.
+func spawn(path string) (ended <-chan struct{}, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	closeOnExec()
+	signal.Ignore(syscall.SIGHUP) // stays ignored over exec
+	p, err := os.StartProcess(path, []string{path, "run"}, &os.ProcAttr{
+		Dir:   "/",
+		Env:   daemonEnv(os.Environ()),
+		Files: []*os.File{null, null, null},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		p.Wait()
+		close(done)
+	}()
+	return done, nil
+}
+
+// closeOnExec marks every descriptor that this program was itself given. Go
+// marks its own, but a script's `exec 9>lock` would be held by the daemon for
+// ever, and the lock with it.
+func closeOnExec() {
+	if entries, err := os.ReadDir("/dev/fd"); err == nil {
+		for _, e := range entries {
+			if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+				syscall.CloseOnExec(fd)
+			}
+		}
+		return
+	}
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		limit.Cur = 1 << 16
+	}
+	for fd := range int(min(limit.Cur, 1<<16)) {
+		if fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
+
+// lockStart locks a file beside the first socket whose folder is ours; in
+// another's folder somebody could hold the lock for ever, or put a link there.
+// The file stays: to remove it would let two helpers lock two files.
+func (r *run) lockStart() (unlock func(), err error) {
+	places, err := r.client.places()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		if !ownFolder(filepath.Dir(p.socket)) {
+			continue
+		}
+		var f *os.File
+		f, err = os.OpenFile(p.socket+".start", os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+		if err != nil {
+			continue // a read-only home; the runtime folder may do
+		}
+		err = flock(f)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, err
+		}
+	}
+	text := fmt.Sprintf("no folder of ours for %s", places[0].socket)
+	if err != nil {
+		text = err.Error()
+	}
+	return nil, protocol.Errorf(protocol.CodeUnavailable,
+		"falcred is not running and cannot be started: %s\nstart it: falcred run", text)
+}
+
+func flock(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+func ownFolder(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
+}
