@@ -15,6 +15,7 @@ require (
 )
 
 require (
+	github.com/docker/docker-credential-helpers v0.9.12 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.8 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +94,26 @@ type world struct {
 	log  *syncBuffer
 	*Login
 	stop context.CancelFunc
+	keys *gate // what a request for the issuer's keys meets
+}
+
+// gate holds the first who comes until a test lets it go on.
+type gate struct {
+	taken            atomic.Bool
+	arrived, release chan struct{}
+}
+
+func newGate() *gate { return &gate{arrived: make(chan struct{}), release: make(chan struct{})} }
+
+// ServeHTTP is the issuer, behind the gate.
+func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if w.keys != nil && strings.HasSuffix(r.URL.Path, "jwks.json") {
+		if !w.keys.taken.Swap(true) {
+			w.keys.arrived <- struct{}{}
+			<-w.keys.release
+		}
+	}
+	w.idp.ServeHTTP(rw, r)
 }
 
 type syncBuffer struct {
@@ -124,7 +145,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		}
 		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &syncBuffer{}}
 		w.path = filepath.Join(home, protocol.TokenFile)
-		server := &http.Server{Handler: p}
+		server := &http.Server{Handler: w}
 		go server.Serve(w.net)
 		defer func() {
 			if w.Login != nil {

@@ -43,6 +43,7 @@ type state struct {
 	unsaved string // R5: the refresh token in the file that login must replace
 	spare   string // F5: received, not yet spent; kept until an adopted one is proved
 	limbo   bool   // F7: the file vanished, and the issuer has not been heard since
+	probing bool   // F7: whether it can be heard is being asked
 	empty   time.Time
 	stuck   string // fingerprint of a refresh token that is not to be sent again
 

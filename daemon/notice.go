@@ -74,9 +74,11 @@ func (l *Login) vanishedLocked() {
 		return
 	}
 	l.limbo = true
-	l.retryAt = time.Now().Add(2 * sideTimeout) // no refresh before the probe has its answer
 	l.publishLocked()
-	l.work.Go(l.probe)
+	if !l.probing {
+		l.probing = true
+		l.work.Go(l.probe)
+	}
 }
 
 // probe decides F7's question as soon as the issuer can be heard.
@@ -84,6 +86,7 @@ func (l *Login) probe() {
 	reachable := l.issuer.reachable(l.cfg.background())
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.probing = false
 	if !l.limbo {
 		return // the file is back
 	}
@@ -143,7 +146,9 @@ func (l *Login) dueLocked(now time.Time) bool {
 	switch {
 	case l.login.refresh == "" || !l.mayTryLocked(now):
 		return false
-	case l.limbo, l.unsaved != "":
+	case l.limbo:
+		return !l.probing
+	case l.unsaved != "":
 		return true
 	case l.stuck == "" && l.unfinished(l.login.refresh):
 		return true

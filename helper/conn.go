@@ -157,10 +157,14 @@ func connect(ctx context.Context, socket string) (*net.UnixConn, error) {
 	var d net.Dialer
 	for {
 		c, err := d.DialContext(ctx, "unix", socket)
-		if err == nil {
+		var timeout net.Error
+		switch _, limited := ctx.Deadline(); {
+		case err == nil:
 			return c.(*net.UnixConn), nil
-		}
-		if !errors.Is(err, syscall.EAGAIN) {
+		case limited && errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, syscall.EAGAIN):
+			<-ctx.Done() // the same deadline, whose timer is a moment later
+			return nil, context.Cause(ctx)
+		case !errors.Is(err, syscall.EAGAIN):
 			return nil, err
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {

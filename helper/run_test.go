@@ -175,7 +175,7 @@ func TestExitCodes_Section4(t *testing.T) {
 			}
 		}
 	}
-	for code, hint := range map[protocol.Code]string{protocol.CodeLoginRequired: "falcred login", protocol.CodeNotFound: "falcred login", protocol.CodeUnavailable: "later"} {
+	for code, hint := range map[protocol.Code]string{protocol.CodeLoginRequired: "fal auth login", protocol.CodeNotFound: "fal auth login", protocol.CodeUnavailable: "later"} {
 		if got := runIn(with(t, protocol.Errorf(code, "m")), "fal.run", "get"); got.out != "m\n" || !strings.Contains(got.err, hint) {
 			t.Errorf("%s has no hint: %+v", code, got)
 		}
@@ -185,7 +185,7 @@ func TestExitCodes_Section4(t *testing.T) {
 func TestWithoutALoginNothingIsStarted_Section3(t *testing.T) {
 	env := empty(t)
 	for verb, stdin := range map[string]string{"get": "https://fal.run", "erase": "https://fal.run", "store": `{"ServerURL":"fal.run","Username":"<token>","Secret":"s"}`} {
-		if got := runIn(env, stdin, verb); got.out != notFound || got.code != 1 || !strings.Contains(got.err, "falcred login") {
+		if got := runIn(env, stdin, verb); got.out != notFound || got.code != 1 || !strings.Contains(got.err, "fal auth login") {
 			t.Errorf("%s: %+v", verb, got)
 		}
 	}

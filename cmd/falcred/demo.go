@@ -160,7 +160,7 @@ func (d *demo) lapse(format string, args ...any) {
 
 // until waits for something to become true.
 func until(ctx context.Context, what string, done func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, demoPatience, fmt.Errorf("%s: not within %s", what, demoPatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, demoPatience, fmt.Errorf("%s did not come within %s", what, demoPatience))
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

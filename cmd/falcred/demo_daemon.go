@@ -74,7 +74,7 @@ func (c *child) ready(ctx context.Context, socket string) error {
 	client := &helper.Client{Socket: socket}
 	defer client.Close()
 	answers := false
-	err := until(ctx, "its socket", func() bool {
+	err := until(ctx, "an answer", func() bool {
 		_, err := client.Version(ctx)
 		answers = err == nil
 		return answers || c.hasEnded()

@@ -78,7 +78,7 @@ func (d *demo) tokenFile() string { return filepath.Join(d.home, protocol.TokenF
 func (d *demo) settled(ctx context.Context, spent string) error {
 	client := d.client()
 	defer client.Close()
-	return until(ctx, "a refresh", func() bool {
+	return until(ctx, "the end of a refresh", func() bool {
 		refresh, access := readTokens(d.tokenFile())
 		if refresh == spent || access == "" || !d.issuer.Alive(refresh) {
 			return false
