@@ -32,7 +32,6 @@ type setback struct {
 	after time.Duration // the earliest next try; 0: R7's pause decides
 	final bool          // nothing is tried again until the file changes
 	gone  bool          // the login is over
-	err   error
 }
 
 func (s *setback) Error() string { return s.text }

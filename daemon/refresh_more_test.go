@@ -202,10 +202,10 @@ func TestR10WrongIDToken(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
-				refresh := w.signIn("ann")
+				w.signIn("ann")
 				w.start()
 				good := w.mustGet()
-				refresh = w.inFile().refresh
+				refresh := w.inFile().refresh
 				w.idp.Inject(fault)
 				w.pass(61 * time.Minute)
 				kept := w.inFile()

@@ -16,7 +16,7 @@ const maxIdle = 4
 // ErrNotRunning says that no daemon answers at any of the places. It is
 // unavailable, not not_found: with a daemon there may well be a credential.
 var ErrNotRunning = protocol.Errorf(protocol.CodeUnavailable,
-	"falcred is not running\nstart it: falcred run, or falcred service install")
+	"falcred is not running\nstart it: falcred run")
 
 // Client talks to the daemon. It is safe for concurrent use: each request in
 // flight has a connection of its own, so a slow answer delays no other.

@@ -69,7 +69,7 @@ func hintFor(err error) string {
 	case protocol.CodeUnavailable, protocol.CodeTeamUnresolved:
 		return "try again later; falcred status says more"
 	case protocol.CodeInternal:
-		return "falcred doctor may know more"
+		return "falcred status may know more"
 	}
 	return ""
 }
