@@ -50,8 +50,11 @@ func (c *conn) talk() {
 		}
 		request, err := protocol.ParseRequest(line)
 		if err == nil && request.Verb == protocol.VerbWatch {
-			c.watch(request.Payload)
-			return
+			var q protocol.Query
+			if q, err = protocol.ParseQuery(request.Payload); err == nil {
+				c.watch(q)
+				return
+			}
 		}
 		if !c.send(c.answer(request, err)) {
 			return
@@ -62,6 +65,9 @@ func (c *conn) talk() {
 // answer is what is sent for a request: an error is one too. A client's
 // leaving cancels nothing (R1), so no request has a context that ends.
 func (c *conn) answer(request protocol.Request, err error) any {
+	if err != nil {
+		return err
+	}
 	ctx := context.Background()
 	var answer any
 	switch request.Verb {
@@ -78,9 +84,7 @@ func (c *conn) answer(request protocol.Request, err error) any {
 	case protocol.VerbVersion:
 		answer = protocol.VersionAnswer{Version: c.login.cfg.Version, Protocol: protocol.Version}
 	default:
-		if err == nil { // else it was no request at all
-			err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version and watch")
-		}
+		err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version and watch")
 	}
 	if err != nil {
 		return err
@@ -116,12 +120,7 @@ func (c *conn) erase(ctx context.Context, payload string) error {
 // watch answers as get does, now and after each change of that answer, until
 // the client hangs up. A slow reader finds the newest state when it is back:
 // what happened in between is not kept for it.
-func (c *conn) watch(payload string) {
-	q, err := protocol.ParseQuery(payload)
-	if err != nil {
-		c.send(err)
-		return
-	}
+func (c *conn) watch(q protocol.Query) {
 	c.gets.Add(1)
 	c.peer.SetReadDeadline(time.Time{})
 	gone := make(chan struct{})

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package daemon
 
 import (
@@ -36,9 +38,6 @@ func TestMain(m *testing.M) {
 var roles = map[string]func() error{
 	"daemon":    playDaemon,
 	"activated": playActivated,
-	"readonly":  playReadOnly,
-	"starved":   playStarved,
-	"hardened":  playHardened,
 	"client":    playClient,
 }
 
@@ -53,8 +52,8 @@ func playDaemon() error {
 	if err := Harden(); err != nil {
 		return err
 	}
-	if n, err := strconv.ParseUint(os.Getenv("FALCRED_TEST_NOFILE"), 10, 32); err == nil {
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+	if n := os.Getenv("FALCRED_TEST_NOFILE"); n != "" {
+		if err := limitDescriptors(n); err != nil {
 			return err
 		}
 	}
@@ -71,63 +70,6 @@ func playActivated() error {
 	return playDaemon()
 }
 
-// playReadOnly sees its home on a filesystem that cannot be written.
-func playReadOnly() error {
-	home := os.Getenv("FALCRED_TEST_HOME")
-	for _, m := range []struct {
-		source, target string
-		flags          uintptr
-	}{
-		{"none", "/", unix.MS_REC | unix.MS_PRIVATE},
-		{home, home, unix.MS_BIND},
-		{home, home, unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY},
-	} {
-		if err := unix.Mount(m.source, m.target, "", m.flags, ""); err != nil {
-			return fmt.Errorf("mount: %w", err)
-		}
-	}
-	return playDaemon()
-}
-
-// playStarved takes every descriptor once it serves, says so, and gives them
-// back when its standard input has a byte.
-func playStarved() error {
-	go func() {
-		var one [1]byte
-		os.Stdin.Read(one[:])
-		var taken []*os.File
-		for {
-			f, err := os.Open(os.DevNull)
-			if err != nil {
-				break
-			}
-			taken = append(taken, f)
-		}
-		fmt.Println("starved")
-		os.Stdin.Read(one[:])
-		for _, f := range taken {
-			f.Close()
-		}
-	}()
-	return playDaemon()
-}
-
-func playHardened() error {
-	if err := Harden(); err != nil {
-		return err
-	}
-	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	if err != nil {
-		return err
-	}
-	core := unix.Rlimit{Cur: 1, Max: 1}
-	if err := unix.Getrlimit(unix.RLIMIT_CORE, &core); err != nil {
-		return err
-	}
-	fmt.Printf("dumpable %d, core %d %d", dumpable, core.Cur, core.Max)
-	return nil
-}
-
 // playClient asks once and prints what it is told.
 func playClient() error {
 	c, err := net.Dial("unix", os.Getenv("FALCRED_TEST_SOCKET"))
@@ -140,6 +82,14 @@ func playClient() error {
 	answer, _ := io.ReadAll(c)
 	_, err = os.Stdout.Write(answer)
 	return err
+}
+
+func limitDescriptors(text string) error {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return err
+	}
+	return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n})
 }
 
 func testConfig(home, issuer string) Config {

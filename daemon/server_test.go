@@ -1,0 +1,324 @@
+//go:build linux || darwin
+
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Every verb, over the real socket.
+func TestVerbs(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	h.run()
+	c := h.dial()
+	var got protocol.Credential
+	if err := c.ask(`get {"ServerURL":"https://fal.run","Unknown":1}`, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Authorization() != "Bearer "+access || time.Until(got.Expires) < time.Hour {
+		t.Errorf("get: %v until %v", got, got.Expires)
+	}
+	list := map[string]string{}
+	if err := c.ask("list", &list); err != nil || list["https://fal.run"] != "Bearer" {
+		t.Errorf("list: %v, %v", list, err)
+	}
+	var version protocol.VersionAnswer
+	if err := c.ask("version", &version); err != nil || version != (protocol.VersionAnswer{Version: "test", Protocol: protocol.Version}) {
+		t.Errorf("version: %v, %v", version, err)
+	}
+	var s protocol.Status
+	if err := c.ask("status", &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Version != "test" || s.Protocol != protocol.Version || s.PID != os.Getpid() || s.Socket != h.sock || s.Home != h.cfg.Home ||
+		s.State != protocol.StateLoggedIn || s.Clients != 1 || s.Connections != 1 || time.Since(s.Since) > time.Minute {
+		t.Errorf("status: %+v", s)
+	}
+
+	refresh, _, _ := h.idp.Login("auth0|someone") // the login in the file says ann
+	if err := c.ask(storing(refresh), nil); err == nil || c.secret() != access {
+		t.Errorf("another account's login was stored: %v", err)
+	}
+	refresh, _, _ = h.idp.Login("ann")
+	c.send(storing(refresh) + "\n")
+	if line := c.line(); line != "{}" {
+		t.Errorf("store: %s", line)
+	}
+	if c.secret() == access {
+		t.Error("the stored login is not served")
+	}
+	c.send("erase https://fal.run\n")
+	if line := c.line(); line != "{}" {
+		t.Errorf("erase: %s", line)
+	}
+	c.wantCode("get https://fal.run", protocol.CodeNotFound)
+	if !gone(h.file) || h.idp.Stats().Revocations == 0 {
+		t.Error("the login is not revoked and deleted")
+	}
+}
+
+func storing(refresh string) string {
+	return `store {"ServerURL":"https://fal.run","Username":"` + protocol.TokenUsername + `","Secret":"` + refresh + `"}`
+}
+
+// Whoever is first is answered from the file, not from a daemon that has not
+// looked at it yet.
+func TestFirstAnswer(t *testing.T) {
+	for range 30 {
+		h := newHouse(t, idp.Config{})
+		_, access := h.signIn("ann")
+		h.run()
+		// As early as the socket is there, and so before the look.
+		c := h.dialAtOnce()
+		var s protocol.Status
+		if err := c.ask("status", &s); err != nil || s.State != protocol.StateLoggedIn {
+			t.Fatalf("the first answer: %s, %v", s.State, err)
+		}
+		if c.secret() != access {
+			t.Fatal("the second answer")
+		}
+		h.end()
+	}
+}
+
+// Pipelined requests are answered in order, whoever else asks.
+func TestPipelining(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	h.signIn("ann")
+	h.run()
+	var group sync.WaitGroup
+	for range 30 {
+		c := h.dial()
+		group.Go(func() {
+			var requests bytes.Buffer
+			for i := range 200 {
+				fmt.Fprintf(&requests, "get https://h%d.fal.run\nnonsense\n", i)
+			}
+			go c.Write(requests.Bytes())
+			for i := range 200 {
+				c.SetReadDeadline(time.Now().Add(patience))
+				line, err := c.in.ReadLine()
+				var got protocol.Credential
+				if err == nil {
+					err = protocol.ParseAnswer(line, &got)
+				}
+				if want := fmt.Sprintf("https://h%d.fal.run", i); err != nil || got.ServerURL != want {
+					t.Errorf("answer %d is for %q: %v", i, got.ServerURL, err)
+					return
+				}
+				if line, err = c.in.ReadLine(); err != nil || !strings.Contains(line, "bad_request") {
+					t.Errorf("after answer %d: %.100q, %v", i, line, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// No client delays another: not by half a request, not by not reading, not by
+// waiting for a refresh.
+func TestNobodyWaitsForAnother(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	hold := idp.NewHold()
+	h.idp.Inject(hold.Before())
+	s := h.serve(func(s *server) { s.answerTimeout = 200 * time.Millisecond })
+	half, deaf, waiting := h.dial(), h.dial(), h.dial()
+	half.send("get https")
+	flooded := make(chan error)
+	go func() { // never reads: its answers fill the kernel's buffer
+		_, err := io.Copy(deaf.UnixConn, strings.NewReader(strings.Repeat("get https://fal.run\n", 100_000)))
+		flooded <- err
+	}()
+	waiting.send(`get {"ServerURL":"https://fal.run","Rejected":"` + access + `"}` + "\n")
+	<-hold.Arrived
+	quick := h.dial()
+	for range 1000 {
+		if quick.secret() != access {
+			t.Fatal("another token")
+		}
+	}
+	if err := <-flooded; err == nil {
+		t.Error("a client that does not read was not hung up on")
+	}
+	close(hold.Release)
+	if got := waiting.next(); got == access || len(got) < 100 {
+		t.Errorf("the one that waited got %.20q", got)
+	}
+	half.Close()
+	waiting.Close()
+	h.eventually("only the quick one is connected", func() bool { return s.status().Connections == 1 })
+}
+
+// A watcher that does not read is skipped forward and delays nobody.
+func TestSlowWatcher(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	l, err := newLogin(h.cfg, h.logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := h.serveLogin(l, func(*server) {})
+	slow, fast := h.dial(), h.dial()
+	slow.send("watch https://fal.run\n")
+	fast.send("watch https://fal.run\n")
+	fast.until("not_found")
+	if got := slow.next(); got != "not_found" {
+		t.Fatal(got)
+	}
+	const changes = 3000
+	secret := func(i int) string { return fmt.Sprintf("%d-%s", i, strings.Repeat("x", 1000)) }
+	for i := range changes {
+		l.mu.Lock()
+		l.login = token{pair: pair{refresh: "r", access: secret(i)}, expires: time.Now().Add(time.Hour), renew: time.Now().Add(time.Hour)}
+		l.shown = l.login
+		l.publishLocked()
+		l.mu.Unlock()
+		if i%100 == 0 {
+			fast.until(secret(i)) // while slow has long stopped the writer
+		}
+	}
+	fast.until(secret(changes - 1))
+	lines := 1
+	for slow.next() != secret(changes-1) {
+		lines++
+	}
+	if lines >= changes {
+		t.Errorf("%d lines: nothing was skipped", lines)
+	}
+	slow.Close()
+	fast.Close()
+	h.eventually("the watchers' leaving is noticed", func() bool { return s.status().Connections == 0 })
+}
+
+// A watcher hears of each change once, and of nothing that is none.
+func TestWatchOnlyChanges(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	l, err := newLogin(h.cfg, h.logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.serveLogin(l, func(*server) {})
+	w := h.dial()
+	w.send("watch https://fal.run\nversion\n")
+	if got := w.next(); got != "not_found" {
+		t.Fatal(got)
+	}
+	end := time.Now().Add(time.Hour)
+	publish := func(access string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.login = token{pair: pair{refresh: "r", access: access}, expires: end, renew: end}
+		l.shown = l.login
+		l.publishLocked()
+	}
+	other := h.dial()
+	for i := range 20 {
+		for range 5 { // only the first is a change
+			publish(fmt.Sprint(i))
+			other.ask("version", nil) // time for the watcher to say too much
+		}
+		if got := w.next(); got != fmt.Sprint(i) {
+			t.Fatalf("change %d: %q", i, got)
+		}
+	}
+}
+
+// S6: a connection that ends makes room.
+func TestS6Limit(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	h.serve(func(s *server) { s.limit = 2 })
+	a, b := h.dial(), h.dial()
+	a.secret()
+	b.secret()
+	c := h.dial()
+	if got := c.next(); got != "unavailable" {
+		t.Errorf("the third is answered %q", got)
+	}
+	c.wantEnd()
+	a.Close()
+	h.eventually("room for one more", func() bool {
+		c := h.dial()
+		defer c.Close()
+		io.WriteString(c.UnixConn, "get https://fal.run\n")
+		c.SetReadDeadline(time.Now().Add(patience))
+		line, _ := c.in.ReadLine()
+		return strings.Contains(line, access)
+	})
+	b.secret()
+}
+
+// A mistake of ours in one connection ends that connection only, and the log
+// does not repeat the request (R12).
+func TestPanic(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	broken := &Login{cfg: h.cfg, log: slog.New(slog.NewTextHandler(h.log, nil))} // has no view
+	h.serveLogin(broken, func(*server) {})
+	for _, verb := range []string{"get", "watch"} {
+		c := h.dial()
+		c.wantCode(verb+` {"ServerURL":"https://fal.run","Rejected":"hush-hush"}`, protocol.CodeInternal)
+		c.wantEnd()
+	}
+	var v protocol.VersionAnswer
+	if err := h.dial().ask("version", &v); err != nil {
+		t.Errorf("the daemon is gone: %v", err)
+	}
+	log := h.log.String()
+	mustContain(t, log, "a request met a mistake in falcred")
+	mustContain(t, log, "nil pointer dereference")
+	if strings.Contains(log, "hush-hush") || strings.Contains(log, "fal.run") {
+		t.Errorf("the log repeats the request:\n%s", log)
+	}
+}
+
+// R12: the refresh token is in no answer and in no log, whatever happens.
+func TestR12OverTheSocket(t *testing.T) {
+	h := newHouse(t, idp.Config{Overlap: time.Minute})
+	refresh, _, _ := h.idp.Login("ann")
+	h.write(refresh)
+	h.run()
+	secrets := []string{refresh}
+	var heard strings.Builder
+	c := h.dial()
+	for _, request := range []string{"get https://fal.run", "list", "status", "version", "nonsense", storing("r\u00e9fresh"), "erase https://example.com"} {
+		c.send(request + "\n")
+		heard.WriteString(c.line())
+		data, err := os.ReadFile(h.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := parsePair(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, p.refresh)
+	}
+	stored, _, _ := h.idp.Login("ann")
+	secrets = append(secrets, stored)
+	c.send(storing(stored) + "\nstatus\n" + storing(stored) + "\n")
+	for range 3 {
+		heard.WriteString(c.line())
+	}
+	h.end()
+	if secrets[0] == secrets[1] {
+		t.Error("no refresh: nothing is tested")
+	}
+	for _, secret := range secrets {
+		if strings.Contains(heard.String(), secret) || strings.Contains(h.log.String(), secret) {
+			t.Error("a refresh token left the daemon")
+		}
+	}
+}
