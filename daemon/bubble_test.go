@@ -189,7 +189,9 @@ func (w *world) kill() {
 func (w *world) settle() { synctest.Wait() }
 
 // pass moves the bubble's clock.
-func (w *world) pass(d time.Duration) {
+func (w *world) pass(d time.Duration) { pass(d) }
+
+func pass(d time.Duration) {
 	time.Sleep(d) // the fake clock's: returns at once
 	synctest.Wait()
 }

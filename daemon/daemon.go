@@ -29,17 +29,24 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	// Clients can connect by now and wait in the kernel's queue: nobody is
 	// answered before the token file has been looked at.
 	l.tick()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var ended error
 	var watchers sync.WaitGroup
+	watchers.Go(func() {
+		ended = sock.guard(ctx)
+		end()
+	})
 	watchers.Go(func() { l.schedule(ctx) })
 	watchers.Go(func() { l.watch(ctx) })
 	log.Info("ready", "socket", sock.path, "pid", os.Getpid())
 	newServer(l, sock.path).serve(ctx, sock)
 
-	// S5: who was served is answered, so nobody but those two and the work
-	// itself can start work. The socket's lock is kept until that is done: no
+	// S5: who was served is answered, so nobody but those and the work itself
+	// can start work. The socket's lock is kept until that is done: no
 	// other daemon comes in between.
 	watchers.Wait()
 	l.work.Wait()
 	log.Info("stopped")
-	return nil
+	return ended
 }

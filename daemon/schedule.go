@@ -9,7 +9,7 @@ import (
 // so it looks at least once a minute; the alarm covers a suspended machine
 // (R2).
 func (l *Login) schedule(ctx context.Context) {
-	l.bury()
+	l.work.Go(l.bury)
 	for {
 		wait := l.tick()
 		l.alarm.set(wait)

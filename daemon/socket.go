@@ -1,10 +1,14 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -34,6 +38,33 @@ func (s *socket) remove() {
 			os.Remove(s.path)
 		}
 	})
+}
+
+// lost says whether the name stands for something else by now: `rm -rf` of the
+// home, or a second daemon after it. Nobody can reach us then.
+func (s *socket) lost() bool {
+	if s.own == nil {
+		return false
+	}
+	now, err := os.Lstat(s.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.own)
+}
+
+// guard ends when ctx does, or with an error once the socket is lost: a daemon
+// that nobody can reach must make room for one that can be (S1).
+func (s *socket) guard(ctx context.Context) error {
+	look := time.NewTicker(slowCheck)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+			if s.lost() {
+				return fmt.Errorf("the socket %s was removed or replaced: ending, so that a new falcred can take its place", s.path)
+			}
+		}
+	}
 }
 
 // close ends it all. The lock file stays: unlinking it would let two daemons

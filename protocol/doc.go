@@ -98,9 +98,10 @@
 //
 // store adopts a refresh token as the login ([Login]). Username is "<token>"
 // ([TokenUsername]), Secret the refresh token, ServerURL one that is answered
-// for. The daemon proves the token by a refresh first. A key is refused, and so
-// is another account's token while a login lives: both bad_request. An empty
-// Username is bad_request with docker's message "no credentials username".
+// for. The daemon proves the token by a refresh first. A key is bad_request.
+// Another account's token while a login lives, a token that the issuer does not
+// accept, and a server that is not answered for are denied. An empty Username is
+// bad_request with docker's message "no credentials username".
 //
 // erase logs out: the login is revoked at its issuer, then deleted. It acts on
 // fal's own hosts only; for any other server the error is not_found.
@@ -129,7 +130,7 @@
 //	                 try again later
 //	team_unresolved  the team's id cannot be found out now: try again later
 //	bad_request      the request is at fault
-//	denied           this peer may not ask this
+//	denied           this peer may not ask, or the daemon will not do this
 //	internal         anything else; an unknown code means this too
 //
 // The message is one line for people, perhaps followed by LF (escaped, within
