@@ -1,0 +1,97 @@
+//go:build unix
+
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// F2, F3: a reader of the token file beside a daemon that refreshes all the
+// time never meets an empty, missing, torn or mixed one.
+func TestReaderNeverMeetsATornFile_F2(t *testing.T) {
+	s := newStage(t, idp.Config{})
+	refresh, _, _ := s.idp.Login("ann")
+	s.expired(refresh, false)
+	s.daemon(s.socket())
+	sockets := []string{s.socket()}
+	s.settled(sockets)
+	r := reader{stage: s, seen: map[string]string{}, done: make(chan struct{})}
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(r.read)
+	}
+	begun, count := time.Now(), rounds(150)
+	for range count {
+		// A new login each time, renamed into place: no write is torn but ours.
+		refresh, _, _ := s.idp.Login("ann")
+		s.expired(refresh, false)
+		s.settled(sockets)
+	}
+	close(r.done)
+	readers.Wait()
+	stats := s.idp.Stats()
+	t.Logf("%d looks at %d different files during %d refreshes, in %v",
+		r.looks, len(r.seen), stats.Refreshes, time.Since(begun).Round(time.Millisecond))
+	// Each round has two files, and both are there for milliseconds.
+	if len(r.seen) < count {
+		t.Errorf("the readers saw %d files in %d rounds: they are too slow to prove anything", len(r.seen), count)
+	}
+}
+
+// reader reads the token file without a pause.
+type reader struct {
+	*stage
+	done chan struct{}
+
+	mu    sync.Mutex // guards what was seen
+	seen  map[string]string
+	looks int
+}
+
+func (r *reader) read() {
+	for {
+		select {
+		case <-r.done:
+			return
+		default:
+		}
+		data, err := os.ReadFile(filepath.Join(r.home, protocol.TokenFile))
+		if !r.whole(string(data), err) {
+			return
+		}
+	}
+}
+
+// whole says whether what was read is a whole pair: each refresh token always
+// with the same access token, and that a whole JWT.
+func (r *reader) whole(data string, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks++
+	refresh, access, two := strings.Cut(data, "\n")
+	parts := strings.Split(access, ".")
+	before, again := r.seen[refresh]
+	switch {
+	case err != nil:
+		r.Error(err)
+	case !two || refresh == "" || strings.ContainsAny(access, "\n\x00") || len(parts) != 3 || len(parts[2]) != rs256:
+		r.Errorf("a reader saw %d bytes that are no token file", len(data))
+	case again && before != access:
+		r.Error("a reader saw a refresh token with two access tokens")
+	default:
+		r.seen[refresh] = access
+		return true
+	}
+	return false
+}
+
+// rs256 is the length of a JWT's signature with a key of 2048 bits.
+const rs256 = 342
