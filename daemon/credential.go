@@ -48,6 +48,7 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		}
 		v = l.view.Load()
 	}
+	v = l.view.Load() // a refresh may have landed between the look and the join
 	if now := time.Now(); v.token.valid(now) && !now.Before(v.token.renew) {
 		l.poke() // R2: half of its life is over
 	}
@@ -82,6 +83,8 @@ func (l *Login) join(q protocol.Query) *flight {
 	defer l.mu.Unlock()
 	now := time.Now()
 	switch {
+	case l.view.Load().satisfies(q, now):
+		return nil // it has landed since the request looked
 	case l.flight != nil:
 		return l.flight
 	case l.login.refresh == "" || l.limbo || l.stuck != "" || !l.mayTryLocked(now):

@@ -493,6 +493,21 @@ func TestForcedRefreshes(t *testing.T) {
 	})
 }
 
+// R1: a request that looked just before a refresh landed neither starts another
+// one nor is refused.
+func TestR1LateJoin(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.pass(forcedPause + time.Second)
+		if f := w.join(protocol.Query{ServerURL: protocol.DefaultServer}); f != nil {
+			t.Fatal("a refresh was started for a request that a fresh token satisfies")
+		}
+		w.settle()
+		w.wantRequests(1, "a late join")
+	})
+}
+
 // store proves by a refresh, keeps the account; erase revokes and deletes.
 func TestStoreAndErase(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

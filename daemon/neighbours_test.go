@@ -429,6 +429,10 @@ func TestF5LoginSurvivesABrokenLock(t *testing.T) {
 		if w.inFile() != written {
 			t.Fatalf("round %d: the neighbour's tokens were written over\n%s", i, w.log)
 		}
+		// A late write of the token that falcred has spent, by one who thinks
+		// that it is still good: the living one goes back, and nothing is sent.
+		second.want("written", "put", spent, written.access)
+		w.until("the living token is back", func() bool { return w.inFileOr(spent) == written.refresh && w.servesTheFile() })
 		w.wantAlive()
 	}
 	w.wantNoPlaces()

@@ -226,13 +226,17 @@ func (r result) credential() (protocol.Credential, error) {
 
 // get and status ask a daemon from this process: no other is started for it.
 func (s *stage) get(socket string) (protocol.Credential, error) {
+	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
+	defer cancel()
 	c := &helper.Client{Socket: socket}
 	defer c.Close()
-	return c.Get(s.Context(), protocol.Query{ServerURL: protocol.DefaultServer})
+	return c.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
 }
 
 func (s *stage) status(socket string) (protocol.Status, error) {
+	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
+	defer cancel()
 	c := &helper.Client{Socket: socket}
 	defer c.Close()
-	return c.Status(s.Context())
+	return c.Status(ctx)
 }
