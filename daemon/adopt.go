@@ -73,7 +73,7 @@ func (e *errand) adoptStored(refresh string) error {
 		p.discard() // it is not our login: nothing of it is replayed later
 		return refusal(r)
 	}
-	if err := e.sameAccount(r); err != nil {
+	if err := e.sameAccount(r, before); err != nil {
 		p.discard()
 		if revokeErr := e.issuer.revoke(e.cfg.background(), r.pair.refresh); revokeErr != nil {
 			e.warn("a refused login could not be revoked: " + revokeErr.Error())
@@ -105,8 +105,12 @@ func (e *errand) adoptStored(refresh string) error {
 	return nil
 }
 
-// sameAccount: store must not change the account of a living login (§4).
-func (e *errand) sameAccount(r reply) error {
+// sameAccount: store must not change the account of a living login (§4), and
+// not undo a login that landed while the proof was under way (F5).
+func (e *errand) sameAccount(r reply, before reading) error {
+	if !sameReading(e.file.read(), before) {
+		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
+	}
 	var seen verdict
 	if r.idToken != "" {
 		if seen = e.issuer.verify(e.ctx, r.idToken); seen.wrong != nil {
@@ -160,12 +164,17 @@ func (l *Login) eraseNow(ctx context.Context) error {
 	if err := l.issuer.revoke(ctx, refresh); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v", err)
 	}
-	if err := os.Remove(l.file.path); err != nil && r.state != fileAbsent {
+	if !sameReading(l.file.read(), r) { // F5: a new login is not what was to be erased
+		return protocol.Errorf(protocol.CodeDenied, "the login was revoked, but another one landed in the token file meanwhile; it was kept")
+	}
+	target, err := l.file.target()
+	if err == nil && r.state != fileAbsent {
+		err = os.Remove(target) // behind a symlink, which stays (F2)
+	}
+	if err != nil {
 		return protocol.Errorf(protocol.CodeInternal, "revoked, but the token file cannot be deleted: %v", err)
 	}
-	if target, err := l.file.target(); err == nil {
-		clearPlace(placePath(target, refresh))
-	}
+	clearPlace(placePath(target, refresh))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forgetLocked("erase")

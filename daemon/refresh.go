@@ -43,6 +43,13 @@ func unavailable(text, mend string) *setback {
 	return &setback{trouble: trouble{code: protocol.CodeUnavailable, text: text, mend: mend}}
 }
 
+// changed asks for another look at once: somebody else writes the file.
+func changed() *setback {
+	s := unavailable("the token file changed while a refresh was being prepared", "")
+	s.after = time.Millisecond
+	return s
+}
+
 // startLocked joins the refresh that is under way, or starts one. force names
 // an access token that is to be replaced even if it looks fresh.
 func (l *Login) startLocked(force string) *flight {
@@ -258,11 +265,15 @@ func (e *errand) refill(r reading) (*news, error) {
 		s.after = time.Second
 		return nil, s
 	}
-	return e.restore("it was left empty")
+	return e.restore(r, "it was left empty")
 }
 
-// restore writes the login in memory over a file that lost it.
-func (e *errand) restore(why string) (*news, error) {
+// restore writes the login in memory over a file that lost it, if the file is
+// still as it was when that was decided (F5).
+func (e *errand) restore(before reading, why string) (*news, error) {
+	if !sameReading(e.file.read(), before) {
+		return nil, changed()
+	}
 	if err := replaceTokens(e.target, e.held.pair); err != nil {
 		return nil, unavailable("the token file cannot be restored: "+err.Error(), "free the disk or make it writable")
 	}
@@ -277,7 +288,7 @@ func (e *errand) restore(why string) (*news, error) {
 // answer on disk (R4), or one that could not be written (R5).
 func (e *errand) resume(r reading) (*news, bool, error) {
 	if e.unsent != "" && e.unsent == r.pair.refresh {
-		n, err := e.restore("the new token could not be written before")
+		n, err := e.restore(r, "the new token could not be written before")
 		if err == nil {
 			clearPlace(placePath(e.target, r.pair.refresh))
 		}
@@ -360,7 +371,7 @@ func (e *errand) replaceSpent(r reading) (*news, error) {
 	dead := e.held.refresh == "" || e.memory.spent(e.held.refresh)
 	e.mu.Unlock()
 	if !dead {
-		return e.restore("it held a refresh token that is already spent")
+		return e.restore(r, "it held a refresh token that is already spent")
 	}
 	return nil, &setback{final: true, after: hourly, trouble: trouble{
 		code: protocol.CodeLoginRequired,

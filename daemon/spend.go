@@ -30,9 +30,7 @@ func (e *errand) spend(before reading, refresh string) (*news, error) {
 	}
 	if now := e.file.read(); !sameReading(now, before) {
 		p.abandon()
-		s := unavailable("the token file changed while a refresh was being prepared", "")
-		s.after = time.Millisecond
-		return nil, s
+		return nil, changed()
 	}
 	r := e.send(p, refresh)
 	switch r.outcome {
