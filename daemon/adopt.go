@@ -23,7 +23,7 @@ func (l *Login) store(ctx context.Context, payload protocol.Login) error {
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
 	done := make(chan error, 1)
-	l.work.Go(func() { done <- l.storeNow(l.cfg.background(), payload.Secret) })
+	l.work.Go(func() { done <- l.storeNow(context.Background(), payload.Secret) })
 	select {
 	case err := <-done:
 		return err
@@ -75,7 +75,7 @@ func (e *errand) adoptStored(refresh string) error {
 	}
 	if err := e.sameAccount(r, before); err != nil {
 		p.discard()
-		if revokeErr := e.issuer.revoke(e.cfg.background(), r.pair.refresh); revokeErr != nil {
+		if revokeErr := e.issuer.revoke(context.Background(), r.pair.refresh); revokeErr != nil {
 			e.warn("a refused login could not be revoked: " + revokeErr.Error())
 		}
 		return err
@@ -134,7 +134,7 @@ func (l *Login) erase(ctx context.Context, server string) error {
 		return protocol.ErrNotFound
 	}
 	done := make(chan error, 1)
-	l.work.Go(func() { done <- l.eraseNow(l.cfg.background()) })
+	l.work.Go(func() { done <- l.eraseNow(context.Background()) })
 	select {
 	case err := <-done:
 		return err

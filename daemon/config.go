@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,9 +62,6 @@ func Load(version string) (Config, error) {
 	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)
 	return cfg, checkIssuer(cfg.Issuer)
 }
-
-// background is the context of work that no client's leaving stops (R1).
-func (Config) background() context.Context { return context.Background() }
 
 func orElse(value, standard string) string {
 	if value != "" {

@@ -102,13 +102,13 @@ func (l *Login) join(q protocol.Query) *flight {
 	return l.startLocked(l.login.access)
 }
 
-// source says which credential a request that is not forced gets, and what
-// that shadows (§5).
-func (l *Login) source(state state) (source string, shadows []string) {
+// sourceLocked says which credential a request that is not forced gets, and
+// what that shadows (§5).
+func (l *Login) sourceLocked() (source string, shadows []string) {
 	if l.cfg.Key.Secret == "" {
 		return "login", nil
 	}
-	if state.login.refresh != "" {
+	if l.login.refresh != "" {
 		shadows = []string{"login"}
 	}
 	return l.cfg.Key.Source, shadows
@@ -145,7 +145,7 @@ func (l *Login) status() protocol.Status {
 		Refreshes: l.refreshes,
 		Warnings:  append([]string(nil), l.warnings...),
 	}
-	s.Source, s.Shadows = l.source(l.state)
+	s.Source, s.Shadows = l.sourceLocked()
 	if l.login.refresh == "" {
 		s.Subject = ""
 	} else if s.NextRefresh = l.login.renew; s.NextRefresh.Before(l.retryAt) {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -83,7 +84,7 @@ func (l *Login) vanishedLocked() {
 
 // probe decides F7's question as soon as the issuer can be heard.
 func (l *Login) probe() {
-	reachable := l.issuer.reachable(l.cfg.background())
+	reachable := l.issuer.reachable(context.Background())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.probing = false

@@ -63,7 +63,7 @@ func (l *Login) startLocked(force string) *flight {
 
 // fly runs one refresh to its end; nobody's leaving stops it (R1).
 func (l *Login) fly(f *flight, force string) {
-	ctx := l.cfg.background()
+	ctx := context.Background() // nobody's leaving ends it (R1)
 	l.act.Lock()
 	got, err := l.refresh(ctx, force)
 	l.act.Unlock()

@@ -32,7 +32,7 @@ func (l *Login) bury() {
 	if err != nil || l.file.read().state != fileAbsent || len(otherPlaces(target, "")) == 0 {
 		return
 	}
-	ctx := l.cfg.background()
+	ctx := context.Background()
 	l.act.Lock()
 	defer l.act.Unlock()
 	h, err := l.lock(ctx)
