@@ -303,3 +303,32 @@ func TestR6OddAnswers(t *testing.T) {
 		})
 	})
 }
+
+// R4, F5: killed after the parent was remembered as spent and before the
+// rename, the next start still puts the answer in place.
+func TestR4SpentParentAnswerOnDisk(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		refresh, _, _ := w.idp.Login("ann")
+		w.write(refresh)
+		next, access, _ := w.idp.Login("ann")
+		p, err := openPlace(w.path, refresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.record(pair{next, access}); err != nil {
+			t.Fatal(err)
+		}
+		p.keep()
+		m := memory{Issuer: testIssuer}
+		m.spend(refresh)
+		if err := m.save(w.home); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		if w.mustGet() != access || w.inFile().refresh != next {
+			t.Fatalf("the answer on disk was not put in place\n%s", w.log)
+		}
+		w.wantRequests(0, "the answer was on disk")
+		w.wantNoPlaces()
+	})
+}
