@@ -39,6 +39,7 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		}
 		f := l.join(q)
 		if f == nil {
+			v = l.view.Load() // a refresh may have landed between the look and the join
 			break
 		}
 		select {
@@ -48,7 +49,6 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		}
 		v = l.view.Load()
 	}
-	v = l.view.Load() // a refresh may have landed between the look and the join
 	if now := time.Now(); v.token.valid(now) && !now.Before(v.token.renew) {
 		l.poke() // R2: half of its life is over
 	}
