@@ -19,27 +19,41 @@ var ErrNotRunning = protocol.Errorf(protocol.CodeUnavailable,
 	"falcred is not running\nstart it: falcred run")
 
 // Client talks to the daemon. It is safe for concurrent use: each request in
-// flight has a connection of its own, so a slow answer delays no other.
+// flight has a connection of its own, so a slow answer delays no other. [New]
+// makes one that knows the environment; &Client{Socket: path} knows none.
 type Client struct {
 	// Socket is the daemon's socket. When empty, protocol.Sockets says where to
 	// look. It must not change after the first request.
 	Socket string
 
-	lookup func(string) (string, bool)
+	lookup     func(string) (string, bool)
+	servers    protocol.Servers
+	serversErr error // FALCRED_SERVERS or a fal host variable is wrong
 
 	mu     sync.Mutex
 	idle   []*conn // guarded by mu; the most recently used is last
 	closed bool    // guarded by mu
 }
 
-// New makes a Client that finds the daemon by the variables that lookup knows,
-// as os.LookupEnv does. It connects at the first request.
+// New makes a Client that finds the daemon, the servers and the keys by the
+// variables that lookup knows, as os.LookupEnv does. It connects at the first
+// request.
 func New(lookup func(string) (string, bool)) *Client {
-	return &Client{lookup: lookup}
+	c := &Client{lookup: lookup}
+	c.servers, c.serversErr = protocol.NewServers(c.getenv)
+	return c
 }
 
-// Get asks for a credential. Errors of the daemon are a *protocol.Error.
-func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
+func (c *Client) getenv(name string) string {
+	if c.lookup == nil {
+		return ""
+	}
+	value, _ := c.lookup(name)
+	return value
+}
+
+// fromDaemon asks the daemon for a credential.
+func (c *Client) fromDaemon(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
 	payload, err := q.Payload()
 	if err != nil {
 		return protocol.Credential{}, err

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -41,8 +40,6 @@ const patience = 45 * time.Second
 type run struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	lookup         func(string) (string, bool)
-	servers        protocol.Servers
 	client         *Client
 }
 
@@ -62,11 +59,11 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 		protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within %s\nlook at it: falcred status", patience))
 	defer cancel()
 
-	r := &run{stdin: stdin, stdout: stdout, stderr: stderr, lookup: lookup, client: New(lookup)}
+	r := &run{stdin: stdin, stdout: stdout, stderr: stderr, client: New(lookup)}
 	defer r.client.Close()
 	var out string
 	var err error
-	if r.servers, err = protocol.NewServers(r.getenv); err == nil || !needsServers(verb) {
+	if err = r.client.serversErr; err == nil || !needsServers(verb) {
 		out, err = r.do(ctx, verb, rest)
 	}
 	if err != nil {
@@ -115,63 +112,42 @@ func misused(forScripts bool, stdout, stderr io.Writer) int {
 	return exitFailure
 }
 
-func (r *run) getenv(name string) string {
-	value, _ := r.lookup(name)
-	return value
-}
-
-// credential is the rule of §5 at this end. It never looks further than the
-// first test for a server that is not answered for.
-func (r *run) credential(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
-	if _, err := q.Payload(); err != nil {
-		return protocol.Credential{}, err
-	}
-	asked := strings.TrimSpace(q.ServerURL)
-	if !r.servers.Match(asked) {
-		return protocol.Credential{}, errForeign
-	}
-	if key, ok := protocol.KeyFromEnv(r.getenv); ok {
-		cred := protocol.Credential{ServerURL: asked, Username: "Key", Secret: key.Secret}
-		if !usable(cred) {
-			return protocol.Credential{}, protocol.Errorf(protocol.CodeBadRequest,
-				"%s holds a line break or another byte that cannot be in a header\nset it again, without", key.Source)
-		}
-		return cred, nil
-	}
-	if !r.servers.IsFal(asked) {
-		// This end's own environment named it (§4); the daemon's did not have to.
-		q.ServerURL = protocol.DefaultServer
-	}
-	q.ForceUser = q.ForceUser || protocol.ForceUser(r.getenv)
-	var cred protocol.Credential
-	err := r.withDaemon(ctx, func() (err error) {
+// credential is Get, with a daemon started for it where none runs.
+func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.Credential, err error) {
+	err = r.withDaemon(ctx, r.hasLogin, func() error {
 		cred, err = r.client.Get(ctx, q)
 		return err
 	})
-	cred.ServerURL = asked
 	return cred, err
 }
 
-// withDaemon runs ask, and once more after it has started a daemon for it.
-func (r *run) withDaemon(ctx context.Context, ask func() error) error {
+// withDaemon runs ask, and once more after it has started a daemon for it, if
+// that has something to do.
+func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func() error) error {
 	err := ask()
 	if err != ErrNotRunning {
 		return err
 	}
-	home, homeErr := protocol.Home(r.lookup)
+	home, homeErr := protocol.Home(r.client.lookup)
 	if homeErr != nil {
 		return homeErr
 	}
-	if _, err := os.Stat(filepath.Join(home, protocol.TokenFile)); errors.Is(err, fs.ErrNotExist) {
+	if !useful(home) {
 		return errNoLogin
 	}
-	if r.getenv("FALCRED_AUTOSTART") == "0" {
+	if r.client.getenv("FALCRED_AUTOSTART") == "0" {
 		return ErrNotRunning
 	}
 	if err := r.start(ctx, home); err != nil {
 		return err
 	}
 	return ask()
+}
+
+// hasLogin: without a login there is nothing to get or to erase (§3).
+func (r *run) hasLogin(home string) bool {
+	_, err := os.Stat(filepath.Join(home, protocol.TokenFile))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // version is the module's, which go install and the release build know.

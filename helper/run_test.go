@@ -184,7 +184,7 @@ func TestExitCodes_Section4(t *testing.T) {
 
 func TestWithoutALoginNothingIsStarted_Section3(t *testing.T) {
 	env := empty(t)
-	for verb, stdin := range map[string]string{"get": "https://fal.run", "erase": "https://fal.run", "store": `{"ServerURL":"fal.run","Username":"<token>","Secret":"s"}`} {
+	for verb, stdin := range map[string]string{"get": "https://fal.run", "erase": "https://fal.run"} {
 		if got := runIn(env, stdin, verb); got.out != notFound || got.code != 1 || !strings.Contains(got.err, "fal auth login") {
 			t.Errorf("%s: %+v", verb, got)
 		}

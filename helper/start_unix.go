@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,6 +20,13 @@ import (
 // find none at the same time, the one that gets the lock starts it, and the
 // others wait for the same socket. A crash of that one frees the lock.
 func (r *run) start(ctx context.Context, home string) error {
+	path, notFound := findDaemon(r.client.getenv("PATH"))
+	if _, err := os.Lstat(home); errors.Is(err, fs.ErrNotExist) {
+		if notFound != nil {
+			return notFound
+		}
+		makeHome(home)
+	}
 	if !ownFolder(home) {
 		return protocol.Errorf(protocol.CodeUnavailable,
 			"falcred is not running, and %s is another user's\nstart it as that user: falcred run", home)
@@ -35,9 +43,8 @@ func (r *run) start(ctx context.Context, home string) error {
 	if err := r.answers(ctx); err != ErrNotRunning {
 		return err
 	}
-	path, err := findDaemon(r.getenv("PATH"))
-	if err != nil {
-		return err
+	if notFound != nil {
+		return notFound
 	}
 	ended, err := spawn(path)
 	if err != nil {
@@ -136,6 +143,14 @@ func flock(f *os.File) error {
 		if err != syscall.EINTR {
 			return err
 		}
+	}
+}
+
+// makeHome is for a first login, and only where the folder above is ours (F6).
+// Whoever needs the home sees how it went.
+func makeHome(home string) {
+	if ownFolder(filepath.Dir(home)) {
+		os.Mkdir(home, 0o700)
 	}
 }
 

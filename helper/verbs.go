@@ -46,7 +46,7 @@ func (r *run) list(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if err == nil {
-		for _, server := range r.servers.List() {
+		for _, server := range r.client.servers.List() {
 			list[server] = cred.Username
 		}
 	}
@@ -62,11 +62,13 @@ func (r *run) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !r.servers.Match(login.ServerURL) {
+	if !r.client.servers.Match(login.ServerURL) {
 		return protocol.Errorf(protocol.CodeDenied,
 			"only a login for fal.ai can be stored here\nconfigure this helper for fal.run in credHelpers, not as credsStore")
 	}
-	return r.withDaemon(ctx, func() error { return r.client.Store(ctx, login) })
+	// A store makes the login: nothing has to be there before.
+	anywhere := func(string) bool { return true }
+	return r.withDaemon(ctx, anywhere, func() error { return r.client.Store(ctx, login) })
 }
 
 // erase logs out for fal's own hosts only (§4). For any other there is nothing
@@ -80,10 +82,10 @@ func (r *run) erase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !r.servers.IsFal(q.ServerURL) {
+	if !r.client.servers.IsFal(q.ServerURL) {
 		return errForeign
 	}
-	return r.withDaemon(ctx, func() error { return r.client.Erase(ctx, q.ServerURL) })
+	return r.withDaemon(ctx, r.hasLogin, func() error { return r.client.Erase(ctx, q.ServerURL) })
 }
 
 // print is header and token.

@@ -47,7 +47,7 @@
 // The payload is what a docker credential helper reads on standard input, and
 // the answer what it prints, so this works by hand:
 //
-//	printf 'get https://fal.run\n' | nc -U ~/.fal/falcred.sock
+//	printf 'get https://fal.run\n' | nc -NU ~/.fal/falcred.sock
 //
 // # Verbs
 //
@@ -172,6 +172,7 @@
 // Unless FAL_FORCE_AUTH_BY_USER is exactly "1", FAL_KEY is the credential, else
 // FAL_KEY_ID and FAL_KEY_SECRET joined by ":", else the login; empty means unset
 // ([KeyFromEnv]). A client applies this to its own environment first, where a
-// key answers with no daemon, and sends ForceUser where the variable says so.
+// key answers with no daemon, and sends ForceUser where the variable says so
+// (Client.Get of package helper does).
 // The daemon applies it to its own for every request without ForceUser.
 package protocol

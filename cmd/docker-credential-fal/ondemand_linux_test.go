@@ -153,6 +153,29 @@ func (s *stage) startRound(helpers int) (failures int) {
 	return failures
 }
 
+// §3, §4: store makes the first login of a machine: there is no home yet, no
+// file and no daemon.
+func TestStoreStartsADaemonWithoutALogin(t *testing.T) {
+	adopt(t)
+	s := newStage(t, idp.Config{})
+	s.counted()
+	s.moveHome()
+	s.home = filepath.Join(s.home, ".fal")
+	refresh, _, _ := s.idp.Login("ann")
+	cmd := exec.Command(filepath.Join(s.bin, "docker-credential-fal"), "store")
+	cmd.Env = s.env(s.socket())
+	cmd.Stdin = strings.NewReader(`{"ServerURL":"https://fal.run","Username":"<token>","Secret":"` + refresh + `"}`)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("store: %v\n%s", err, out)
+	}
+	stored, access := s.tokens()
+	if stored == refresh || !s.idp.Alive(stored) || access == "" {
+		t.Error("the file does not hold the proved login")
+	}
+	s.end(s.started())
+}
+
 // A helper in a terminal that is closed afterwards: the daemon neither keeps
 // the terminal open nor ends with it.
 func TestStartOnDemandHoldsNoTerminal(t *testing.T) {

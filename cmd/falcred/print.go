@@ -85,7 +85,7 @@ func (p *page) state(d *protocol.Status) string {
 	case protocol.StateLoggedOut:
 		return p.yellow("logged out")
 	case protocol.StateUnavailable:
-		return p.red("no valid token, and the issuer cannot be reached")
+		return p.red("no valid token now")
 	case protocol.StateKey:
 		return fmt.Sprintf("serving %s of the daemon's environment", d.Source)
 	}
