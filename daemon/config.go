@@ -52,7 +52,7 @@ func Load(version string) (Config, error) {
 		Home:     home,
 		FalsHome: isDefaultHome(home),
 		Socket:   os.Getenv("FALCRED_SOCKET"),
-		Issuer:   orElse(os.Getenv("FALCRED_ISSUER"), FalIssuer),
+		Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
 		ClientID: orElse(os.Getenv("FALCRED_CLIENT_ID"), FalClientID),
 		Audience: orElse(os.Getenv("FALCRED_AUDIENCE"), FalAudience),
 		Scopes:   orElse(os.Getenv("FALCRED_SCOPES"), FalScopes),
@@ -68,6 +68,15 @@ func orElse(value, standard string) string {
 		return value
 	}
 	return standard
+}
+
+// theIssuer takes fal's in either spelling: its name ends with a slash, and
+// people leave it off. Any other is its own name, to the letter.
+func theIssuer(given string) string {
+	if given == "" || given+"/" == FalIssuer {
+		return FalIssuer
+	}
+	return given
 }
 
 // checkIssuer: plain http only for loopback (§3).
@@ -148,6 +157,9 @@ func loadEnvFile(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, v := range vars {
+		if v[0] == "FAL_HOME_DIR" || v[0] == "FALCRED_SOCKET" {
+			return fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read it\nset it in the environment of both", path, v[0])
+		}
 		if _, set := os.LookupEnv(v[0]); !set {
 			os.Setenv(v[0], v[1])
 		}

@@ -76,9 +76,9 @@ func (c *conn) answer(request protocol.Request, err error) any {
 	case protocol.VerbList:
 		answer = c.login.servers()
 	case protocol.VerbStore:
-		err = c.store(ctx, request.Payload)
+		err = c.store(request.Payload)
 	case protocol.VerbErase:
-		err = c.erase(ctx, request.Payload)
+		err = c.erase(request.Payload)
 	case protocol.VerbStatus:
 		answer = c.status()
 	case protocol.VerbVersion:
@@ -101,20 +101,20 @@ func (c *conn) get(ctx context.Context, payload string) (protocol.Credential, er
 	return c.login.Credential(ctx, q)
 }
 
-func (c *conn) store(ctx context.Context, payload string) error {
+func (c *conn) store(payload string) error {
 	login, err := protocol.ParseLogin(payload)
 	if err != nil {
 		return err
 	}
-	return c.login.store(ctx, login)
+	return c.login.store(login)
 }
 
-func (c *conn) erase(ctx context.Context, payload string) error {
+func (c *conn) erase(payload string) error {
 	q, err := protocol.ParseQuery(payload)
 	if err != nil {
 		return err
 	}
-	return c.login.erase(ctx, q.ServerURL)
+	return c.login.erase(q.ServerURL)
 }
 
 // watch answers as get does, now and after each change of that answer, until

@@ -87,7 +87,7 @@ func (l *Login) join(q protocol.Query) *flight {
 		return nil // it has landed since the request looked
 	case l.flight != nil:
 		return l.flight
-	case l.login.refresh == "" || l.limbo || l.stuck != "" || !l.mayTryLocked(now):
+	case l.login.refresh == "" || l.limbo || l.stuck || !l.mayTryLocked(now):
 		return nil
 	case !l.login.fresh(now):
 		return l.startLocked("")
@@ -139,17 +139,18 @@ func (l *Login) status() protocol.Status {
 		Home:      l.cfg.Home,
 		Issuer:    l.cfg.Issuer,
 		State:     l.stateLocked(),
-		Subject:   firstOf(l.memory.Subject, l.login.subject),
+		Subject:   l.subjectLocked(),
 		Expires:   l.shown.expires,
 		Refreshed: l.refreshed,
 		Refreshes: l.refreshes,
 		Warnings:  append([]string(nil), l.warnings...),
 	}
 	s.Source, s.Shadows = l.sourceLocked()
-	if l.login.refresh == "" {
-		s.Subject = ""
-	} else if s.NextRefresh = l.login.renew; s.NextRefresh.Before(l.retryAt) {
-		s.NextRefresh = l.retryAt
+	if l.login.refresh != "" && !l.stuck {
+		s.NextRefresh = l.login.renew
+		if s.NextRefresh.Before(l.retryAt) {
+			s.NextRefresh = l.retryAt
+		}
 	}
 	if t := l.troubleLocked(); t != nil {
 		s.LastError, s.Mend = t.text, t.mend
@@ -164,7 +165,7 @@ func (l *Login) stateLocked() protocol.State {
 		return protocol.StateKey
 	case l.limbo:
 		return protocol.StateUnavailable
-	case l.stuck != "", l.trouble != nil && l.trouble.code == protocol.CodeLoginRequired:
+	case l.stuck, l.trouble != nil && l.trouble.code == protocol.CodeLoginRequired:
 		return protocol.StateLoginRequired
 	case l.login.refresh == "":
 		return protocol.StateLoggedOut

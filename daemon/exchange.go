@@ -44,7 +44,7 @@ type reply struct {
 // to the first request, 6 s in all for the one replay. 4 + 7 + 6 = holdMax.
 const (
 	connectTimeout = 4 * time.Second
-	answerTimeout  = 7 * time.Second
+	grantTimeout   = 7 * time.Second
 	replayTimeout  = 6 * time.Second
 )
 

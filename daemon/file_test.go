@@ -242,7 +242,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 	long := func(i int) pair {
 		return pair{fmt.Sprintf("refresh-%06d", i), strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
-	if err := replaceTokens(target, long(0)); err != nil {
+	if err := (tokenFile{}).replace(target, long(0)); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -274,7 +274,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 		if err := p.record(next); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.commit(target, next); err != nil {
+		if err := p.commit(tokenFile{}, target, next); err != nil {
 			t.Fatal(err)
 		}
 		previous = next
@@ -513,7 +513,7 @@ func TestStoreAndErase(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.start()
 		store := func(server, user, secret string) error {
-			return w.store(context.Background(), protocol.Login{ServerURL: server, Username: user, Secret: secret})
+			return w.store(protocol.Login{ServerURL: server, Username: user, Secret: secret})
 		}
 		code := func(err error) protocol.Code {
 			var e *protocol.Error
@@ -543,12 +543,12 @@ func TestStoreAndErase(t *testing.T) {
 			t.Fatalf("store changed the account of a living login: %v", err)
 		}
 		w.wantAlive()
-		if err := w.erase(context.Background(), "https://registry.example.com"); code(err) != protocol.CodeNotFound {
+		if err := w.erase("https://registry.example.com"); code(err) != protocol.CodeNotFound {
 			t.Fatalf("erase of a foreign host: %v", err)
 		}
 		w.wantAlive()
 		refresh := w.inFile().refresh
-		if err := w.erase(context.Background(), protocol.DefaultServer); err != nil {
+		if err := w.erase(protocol.DefaultServer); err != nil {
 			t.Fatal(err)
 		}
 		w.wantCode(protocol.CodeNotFound)

@@ -21,6 +21,9 @@ const (
 	holdMax = 17 * time.Second
 )
 
+// lockFile is in the home; its name is the SDK's.
+const lockFile = ".portalock"
+
 // hold is .portalock, held (F1). The neighbours unlink that file after use,
 // so the path can come to name another file while we hold the old one: hold
 // then collects both.
@@ -42,6 +45,7 @@ func acquire(ctx context.Context, path string) (*hold, error) {
 // confirm makes sure that we hold the file that the path names now, and takes
 // that one too where it is another (F1).
 func (h *hold) confirm(ctx context.Context) error {
+	begun := time.Now()
 	for {
 		current, err := h.current()
 		if err != nil || current {
@@ -60,7 +64,7 @@ func (h *hold) confirm(ctx context.Context) error {
 		lock.Close()
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s is held by another process: %w", h.path, ctx.Err())
+			return fmt.Errorf("%s has been held by another process for %s", h.path, time.Since(begun).Round(time.Second))
 		case <-time.After(lockPoll):
 		}
 	}

@@ -27,7 +27,9 @@ type Login struct {
 	wake   chan struct{} // the schedule looks again
 	work   sync.WaitGroup
 
-	act  sync.Mutex // F1: one refresh or write of the file at a time; before flock
+	// act is F1's in-process mutex: one errand at a time, before flock. It is
+	// a channel, so that synctest's clock runs on while somebody waits for it.
+	act  chan struct{}
 	view atomic.Pointer[view]
 
 	mu sync.Mutex // guards what follows
@@ -37,22 +39,24 @@ type Login struct {
 // state is what the daemon knows. login is what it holds, shown is what it
 // serves: they differ while a new token is being verified (R10).
 type state struct {
-	memory  memory
-	login   token
-	shown   token
-	unsaved string // R5: the refresh token in the file that login must replace
-	spare   string // F5: received, not yet spent; kept until an adopted one is proved
-	limbo   bool   // F7: the file vanished, and the issuer has not been heard since
-	probing bool   // F7: whether it can be heard is being asked
-	empty   time.Time
-	stuck   string // fingerprint of a refresh token that is not to be sent again
+	memory    memory
+	unwritten bool // memory holds what falcred.json does not
+	login     token
+	shown     token
+	unsaved   string    // R5: the refresh token in the file that login must replace
+	spare     string    // F5: received, not yet spent; kept until an adopted one is proved
+	sibling   string    // F5: an adopted refresh token that may not wait: see siblingWindow
+	limbo     bool      // F7: the file vanished, and the issuer has not been heard since
+	probing   bool      // F7: whether it can be heard is being asked
+	empty     time.Time // F3: since when the file has been empty
+	stuck     bool      // login's refresh token is not to be sent again (R8, R10)
 
-	trouble *trouble
-	file    *trouble // what is wrong with the token file itself
-	retryAt time.Time
-	pause   *backoff.ExponentialBackOff
-	flight  *flight
-	forced  string // fingerprint of the access token that a client has had replaced
+	trouble     *trouble
+	fileTrouble *trouble // what is wrong with the token file itself
+	retryAt     time.Time
+	pause       *backoff.ExponentialBackOff
+	flight      *flight
+	forced      string // fingerprint of the access token that a client has had replaced
 
 	refreshed time.Time
 	refreshes int
@@ -66,7 +70,13 @@ type trouble struct {
 	mend string
 }
 
-func (t *trouble) asError() *protocol.Error { return protocol.Errorf(t.code, "%s", t.text) }
+// asError puts the mend on the second line, where the helper finds it.
+func (t *trouble) asError() *protocol.Error {
+	if t.mend == "" {
+		return protocol.Errorf(t.code, "%s", t.text)
+	}
+	return protocol.Errorf(t.code, "%s\n%s", t.text, t.mend)
+}
 
 // view is what requests are answered from. It is never changed, only
 // replaced; changed is closed at that moment.
@@ -84,11 +94,23 @@ const loginHint = "run `fal auth login`"
 // slowCheck is F3's and R2's: a lost file event or timer costs at most this.
 const slowCheck = time.Minute
 
+// siblingWindow: a neighbour's token that turns up so soon after our own
+// refresh probably came of the same token as ours. An issuer's overlap forgives
+// that, and that the older of the two is used next, but only for a short time:
+// it is used at once, and not after half of its life (F5).
+const siblingWindow = time.Minute
+
 // writerDied is how long an empty token file is left to its writer (F3).
 const writerDied = 5 * time.Second
 
 func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
-	l := &Login{cfg: cfg, log: log, issuer: newIssuer(cfg.Issuer, cfg.ClientID), wake: make(chan struct{}, 1)}
+	l := &Login{
+		cfg:    cfg,
+		log:    log,
+		issuer: newIssuer(cfg.Issuer, cfg.ClientID),
+		act:    make(chan struct{}, 1),
+		wake:   make(chan struct{}, 1),
+	}
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
 	l.pause = newPause()
 	l.view.Store(&view{problem: protocol.ErrNotFound, changed: make(chan struct{})})
@@ -96,14 +118,9 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	before := m.Issuer
+	l.unwritten = m.Issuer == ""
 	if err := m.settleIssuer(cfg.Issuer, cfg.FalsHome); err != nil {
 		return nil, err
-	}
-	if before == "" {
-		if err := m.save(cfg.Home); err != nil {
-			l.warn("the issuer could not be recorded in the home: " + err.Error())
-		}
 	}
 	l.memory = m
 	return l, nil
@@ -166,7 +183,18 @@ func (l *Login) troubleLocked() *trouble {
 	if l.trouble != nil {
 		return l.trouble
 	}
-	return l.state.file
+	return l.fileTrouble
+}
+
+// subjectLocked is the account of the login held.
+func (l *Login) subjectLocked() string {
+	return firstOf(l.memory.subjectOf(l.login.refresh), l.login.subject)
+}
+
+// siblingLocked says whether the login held may not wait for its time.
+// What falcred itself was given, this daemon or another, is no sibling.
+func (l *Login) siblingLocked() bool {
+	return l.sibling != "" && l.sibling == l.login.refresh && !l.memory.issued(l.sibling)
 }
 
 // poke makes the schedule look again.
@@ -180,7 +208,7 @@ func (l *Login) poke() {
 // forgetLocked is a logout.
 func (l *Login) forgetLocked(why string) {
 	l.login, l.shown = token{}, token{}
-	l.unsaved, l.spare, l.stuck = "", "", ""
+	l.unsaved, l.spare, l.stuck = "", "", false
 	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
 	l.pause.Reset()
 	l.log.Info("logged out", "cause", why)
@@ -189,13 +217,16 @@ func (l *Login) forgetLocked(why string) {
 
 // adoptLocked takes over what somebody else wrote into the file (F3).
 func (l *Login) adoptLocked(p pair, now time.Time) {
-	other := p.refresh != l.login.refresh
+	before, other := l.login, p.refresh != l.login.refresh
 	l.login = fromFile(p, now)
 	l.shown = l.login
 	l.unsaved, l.limbo, l.trouble = "", false, nil
 	if other {
-		l.stuck, l.retryAt = "", time.Time{}
+		l.stuck, l.retryAt = false, time.Time{}
 		l.pause.Reset()
+		if l.spare != "" && l.login.subject == before.subject && now.Sub(l.refreshed) < siblingWindow {
+			l.sibling = p.refresh
+		}
 	}
 	if p.access != "" && fingerprint(p.access) == l.memory.Unverified {
 		l.distrustLocked()
@@ -208,7 +239,7 @@ func (l *Login) adoptLocked(p pair, now time.Time) {
 // refreshed, and stays on disk (R10).
 func (l *Login) distrustLocked() {
 	l.shown = token{}
-	l.stuck = fingerprint(l.login.refresh)
+	l.stuck = true
 	l.trouble = &trouble{
 		code: protocol.CodeLoginRequired,
 		text: "the issuer's last answer failed verification, so its token is not served",

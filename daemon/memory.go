@@ -14,17 +14,55 @@ import (
 const memoryFile = "falcred.json"
 
 // maxSpent bounds the memory of spent tokens. A replay that matters is one of
-// the last few; 64 is two months of daily logins, half of it refreshed.
+// the last few; at two refreshes a day, 64 is a month.
 const maxSpent = 64
 
-// memory outlives the daemon. Daemons that share a home read it anew for each
-// refresh and add what they know themselves.
+// memory outlives the daemon. It is read anew and written under .portalock
+// only: daemons that share a home all write it.
 type memory struct {
 	Issuer     string   // R13: whose tokens this home holds
-	Spent      []string // F5: fingerprints of refresh tokens that we have spent
-	Tip        string   // R10: fingerprint of the newest refresh token of our chain…
+	Spent      []string // F5: fingerprints of refresh tokens that falcred has spent
+	Tip        string   // R10: fingerprint of the newest refresh token that falcred was given…
 	Subject    string   // …and the account that it belongs to
 	Unverified string   // R10: fingerprint of an access token whose ID token was wrong
+}
+
+// step is one link of the chain: from was spent, and to came for it. It says
+// whose account the chain was so far, "" where falcred had no part in it.
+func (m *memory) step(from, to string) (subject string) {
+	subject = m.subjectOf(from)
+	if from != to {
+		m.spend(from)
+	}
+	m.Tip, m.Subject = fingerprint(to), subject
+	return subject
+}
+
+// belongs records the account of a refresh token, if that is still the newest.
+func (m *memory) belongs(refresh, subject string) {
+	if m.issued(refresh) {
+		m.Subject = subject
+	}
+}
+
+// issued says whether refresh is the newest that falcred was given.
+func (m memory) issued(refresh string) bool { return m.Tip == fingerprint(refresh) }
+
+// subjectOf is the account of a refresh token, where falcred knows it.
+func (m memory) subjectOf(refresh string) string {
+	if m.issued(refresh) {
+		return m.Subject
+	}
+	return ""
+}
+
+// merge adds what this daemon knows and could not write.
+func (m *memory) merge(unwritten memory) {
+	for _, spent := range unwritten.Spent {
+		m.spendFingerprint(spent)
+	}
+	m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
+	m.Unverified = firstOf(unwritten.Unverified, m.Unverified)
 }
 
 func loadMemory(home string) (memory, error) {
@@ -37,7 +75,8 @@ func loadMemory(home string) (memory, error) {
 		return m, err
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return memory{}, fmt.Errorf("%s is damaged: %w", filepath.Join(home, memoryFile), err)
+		return memory{}, fmt.Errorf("%s is damaged (%v)\ndelete it: it holds no login, only what falcred remembers of it",
+			filepath.Join(home, memoryFile), err)
 	}
 	return m, nil
 }

@@ -13,10 +13,24 @@ import (
 // check looks at the token file and takes over what others did to it (F3). It
 // needs no lock; what has to be written because of it is left to a refresh.
 func (l *Login) check() {
+	for !l.checkOnce() {
+	}
+}
+
+// checkOnce reports false where the login changed while the file was being
+// read: an older reading must not be applied over a newer login.
+func (l *Login) checkOnce() bool {
+	l.mu.Lock()
+	held := l.login.pair
+	l.mu.Unlock()
 	r := l.file.read()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.login.pair != held {
+		return false
+	}
 	l.noticeLocked(r, time.Now())
+	return true
 }
 
 func (l *Login) noticeLocked(r reading, now time.Time) {
@@ -34,8 +48,8 @@ func (l *Login) noticeLocked(r reading, now time.Time) {
 	case fileHolds:
 		l.foundLocked(r.pair, now)
 	}
-	if l.state.file != nil {
-		l.state.file = nil
+	if l.fileTrouble != nil {
+		l.fileTrouble = nil
 		l.publishLocked()
 	}
 }
@@ -43,10 +57,10 @@ func (l *Login) noticeLocked(r reading, now time.Time) {
 // unusableLocked: whatever stands there is not a logout. Memory goes on
 // serving; nothing is refreshed, since the result could not be kept.
 func (l *Login) unusableLocked(r reading) {
-	if l.state.file != nil && l.state.file.text == r.err.Error() {
+	if l.fileTrouble != nil && l.fileTrouble.text == r.err.Error() {
 		return
 	}
-	l.state.file = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: "move it away and log in again"}
+	l.fileTrouble = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: "move it away and log in again"}
 	l.log.Warn("the token file cannot be used", "cause", r.err)
 	l.publishLocked()
 }
@@ -70,7 +84,7 @@ func (l *Login) vanishedLocked() {
 		return
 	case l.login.refresh == "" || l.limbo:
 		return
-	case l.stuck != "":
+	case l.stuck:
 		l.forgetLocked("the token file was deleted")
 		return
 	}
@@ -117,7 +131,7 @@ func (l *Login) foundLocked(p pair, now time.Time) {
 		l.foreignLocked(t.issuer)
 	default:
 		l.adoptLocked(p, now)
-		if !l.login.fresh(now) && l.stuck == "" {
+		if !l.login.fresh(now) && !l.stuck {
 			l.startLocked("")
 		}
 	}
@@ -151,12 +165,12 @@ func (l *Login) dueLocked(now time.Time) bool {
 		return !l.probing
 	case l.unsaved != "":
 		return true
-	case l.stuck == "" && l.unfinished(l.login.refresh):
+	case !l.stuck && l.unfinished(l.login.refresh):
 		return true
 	case !l.empty.IsZero():
 		return now.Sub(l.empty) >= writerDied
 	}
-	return l.stuck == "" && !l.login.fresh(now)
+	return !l.stuck && (!l.login.fresh(now) || l.siblingLocked())
 }
 
 // unfinished: a refresh of this token was sent, or was about to be, and its

@@ -128,32 +128,17 @@ func (p *place) answer() (pair, bool) {
 }
 
 // commit moves the recorded answer over the token file (F2).
-func (p *place) commit(target string, answer pair) error {
-	if info, err := os.Stat(target); err == nil && hardLinks(info) > 1 {
-		return p.copyInto(target, answer)
-	}
+func (p *place) commit(file tokenFile, target string, answer pair) error {
 	if err := p.file.Truncate(int64(len(answer.format()))); err != nil {
 		return err
 	}
 	if err := p.file.Sync(); err != nil {
 		return err
 	}
-	err := os.Rename(p.path, target)
-	if isMountPoint(err) {
-		return p.copyInto(target, answer)
-	}
-	if err != nil {
+	if err := file.install(p.path, target, answer); err != nil {
 		return err
 	}
 	p.keep()
-	return syncFolder(filepath.Dir(target))
-}
-
-func (p *place) copyInto(target string, answer pair) error {
-	if err := writeInPlace(target, answer.format()); err != nil {
-		return err
-	}
-	p.discard()
 	return nil
 }
 

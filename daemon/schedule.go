@@ -9,7 +9,7 @@ import (
 // so it looks at least once a minute; the alarm covers a suspended machine
 // (R2).
 func (l *Login) schedule(ctx context.Context) {
-	l.work.Go(l.bury)
+	l.work.Go(l.settle)
 	for {
 		wait := l.tick()
 		l.alarm.set(wait)
@@ -25,31 +25,41 @@ func (l *Login) schedule(ctx context.Context) {
 	}
 }
 
-// bury settles, at the start, refreshes whose login was deleted while no
-// daemon ran: what came in is revoked, not adopted (F5).
-func (l *Login) bury() {
+// settle does at the start, under the lock, what waits for no refresh: the
+// issuer's record (R13), and refreshes whose login was deleted while no daemon
+// ran: what came in is revoked, not adopted (F5).
+func (l *Login) settle() {
+	l.mu.Lock()
+	unwritten := l.unwritten
+	l.mu.Unlock()
+	if unwritten {
+		l.remember(func(*memory) {})
+	}
+	for _, refresh := range l.bury() {
+		l.disown(refresh)
+	}
+}
+
+// bury clears the places of a deleted login and returns what was in them.
+func (l *Login) bury() (refresh []string) {
 	target, err := l.file.target()
 	if err != nil || l.file.read().state != fileAbsent || len(otherPlaces(target, "")) == 0 {
-		return
+		return nil
 	}
-	ctx := context.Background()
-	l.act.Lock()
-	defer l.act.Unlock()
-	h, err := l.lock(ctx)
+	e, err := l.begin()
 	if err != nil {
-		return // the next start, or login, sees to it
+		return nil // the next start, or login, sees to it
 	}
-	defer h.release()
-	if l.file.read().state != fileAbsent {
-		return
+	defer e.end()
+	if e.file.read().state != fileAbsent {
+		return nil
 	}
-	for _, path := range otherPlaces(target, "") {
+	for _, path := range otherPlaces(e.target, "") {
 		if answer, ok := clearPlace(path); ok {
-			if err := l.issuer.revoke(ctx, answer.refresh); err != nil {
-				l.warn("a token that arrived after the logout could not be revoked: " + err.Error())
-			}
+			refresh = append(refresh, answer.refresh)
 		}
 	}
+	return refresh
 }
 
 // tick does what is due and says how long nothing will be.

@@ -3,9 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"fmt"
 	"time"
 )
 
@@ -18,21 +16,16 @@ const emptyGrace = writerDied
 // one that is tried instead (R8, F7).
 func (e *errand) spend(before reading, refresh string) (*news, error) {
 	p, err := openPlace(e.target, refresh)
-	if errors.Is(err, errPlaceBusy) {
-		return nil, unavailable(err.Error(), "")
+	if err != nil {
+		return nil, placeTrouble(err)
 	}
-	if err != nil { // R4: the disk is full or read-only, and nothing is spent
-		return nil, unavailable("no refresh, since its answer could not be kept: "+err.Error(), "free the disk or make it writable")
-	}
-	if err := e.hold.confirm(e.ctx); err != nil {
+	if err := e.unchanged(before); err != nil {
 		p.abandon()
-		return nil, unavailable(err.Error(), "see which program holds it")
-	}
-	if now := e.file.read(); !sameReading(now, before) {
-		p.abandon()
-		return nil, changed()
+		return nil, err
 	}
 	r := e.send(p, refresh)
+	s := unavailable(fmt.Sprint(r.err), "it is tried again")
+	s.after = r.retryAfter
 	switch r.outcome {
 	case granted:
 		return e.save(p, before, refresh, r)
@@ -41,22 +34,28 @@ func (e *errand) spend(before reading, refresh string) (*news, error) {
 		return e.retire(before, refresh, r.err)
 	case lost, broken:
 		p.keep() // the note stays: the next try is a replay
-		s := unavailable(r.err.Error(), "it is tried again; check the network if it lasts")
-		s.after = r.retryAfter
+		s.mend = mendNetwork
 		return nil, s
-	}
-	p.abandon()
-	s := unavailable(r.err.Error(), "it is tried again; check the network if it lasts")
-	s.after = r.retryAfter
-	if r.outcome == refused {
+	case unsent:
+		s.mend = mendNetwork
+	case refused:
 		s.after, s.mend = max(hourly, s.after), "if it lasts, "+loginHint
 	}
+	p.abandon()
 	return nil, s
+}
+
+// placeTrouble is R4's stop: the disk is full or read-only, and nothing is spent.
+func placeTrouble(err error) *setback {
+	if errors.Is(err, errPlaceBusy) {
+		return unavailable(err.Error(), "")
+	}
+	return unavailable("no refresh, since its answer could not be kept: "+err.Error(), mendDisk)
 }
 
 // send is R7: one request, and one replay if its answer was lost.
 func (e *errand) send(p *place, refresh string) reply {
-	r := e.issuer.exchange(e.ctx, refresh, answerTimeout)
+	r := e.issuer.exchange(e.ctx, refresh, grantTimeout)
 	if r.outcome != lost {
 		return r
 	}
@@ -77,7 +76,7 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 	n := &news{got: &r, subject: subject}
 	if err := p.record(r.pair); err != nil {
 		e.log.Error("a received token could not be written", "cause", err)
-		p.discard() // what is in it is not to be believed
+		p.keep() // should we die now, the next start replays at once (R4)
 		return n, nil
 	}
 	e.mu.Lock()
@@ -89,13 +88,13 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 	now := e.settledReading()
 	switch {
 	case e.ours(now, before):
-		if err := p.commit(e.target, r.pair); err != nil {
+		if err := p.commit(e.file, e.target, r.pair); err != nil {
 			e.log.Error("a received token could not be put in place", "cause", err)
 			p.keep()
 			return n, nil
 		}
 		e.mu.Lock()
-		e.unsaved, e.Login.limbo, e.empty = "", false, time.Time{}
+		e.unsaved, e.limbo, e.empty = "", false, time.Time{}
 		e.log.Info("refreshed", "expires", e.login.expires)
 		e.mu.Unlock()
 	case now.state == fileAbsent: // a logout while the refresh was under way
@@ -139,13 +138,7 @@ func (e *errand) take(refresh string, r reply, before reading) (subject string) 
 	if skew != 0 {
 		e.warnLocked("this machine's clock differs from the issuer's by " + skew.Round(time.Second).String())
 	}
-	if e.memory.Tip == fingerprint(refresh) {
-		subject = e.memory.Subject
-	}
-	if r.pair.refresh != refresh {
-		e.memory.spend(refresh)
-	}
-	e.memory.Tip, e.memory.Subject = fingerprint(r.pair.refresh), subject
+	subject = e.memory.step(refresh, r.pair.refresh)
 	e.spare = r.pair.refresh
 	e.login = t
 	e.unsaved = before.pair.refresh
@@ -164,30 +157,4 @@ func (e *errand) settledReading() reading {
 		}
 		time.Sleep(lockPoll)
 	}
-}
-
-func sameReading(a, b reading) bool { return a.state == b.state && a.pair == b.pair }
-
-// replaceTokens writes the token file where no refresh is involved (F2).
-func replaceTokens(target string, p pair) error {
-	info, err := os.Stat(target)
-	if err == nil && hardLinks(info) > 1 {
-		return writeInPlace(target, p.format())
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err = writeAtomic(target, p.format())
-	if isMountPoint(err) {
-		return writeInPlace(target, p.format())
-	}
-	return err
-}
-
-// abandoned lists temporary files that a killed writer has left. The lock is
-// held, so none of them is in use by a falcred that respects it.
-func abandoned(target, home string) []string {
-	tokens, _ := filepath.Glob(filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".tmp-*"))
-	memories, _ := filepath.Glob(filepath.Join(home, "."+memoryFile+".tmp-*"))
-	return append(tokens, memories...)
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -11,8 +10,9 @@ import (
 )
 
 // store adopts a refresh token as the login (§4). A refresh proves it first,
-// so what lands in the file is already its successor.
-func (l *Login) store(ctx context.Context, payload protocol.Login) error {
+// so what lands in the file is already its successor. A client that leaves
+// ends nothing of this: the token may already be spent.
+func (l *Login) store(payload protocol.Login) error {
 	switch {
 	case !l.cfg.Servers.Match(payload.ServerURL):
 		return protocol.Errorf(protocol.CodeDenied, "falcred stores logins of fal only")
@@ -22,162 +22,161 @@ func (l *Login) store(ctx context.Context, payload protocol.Login) error {
 	case payload.Secret == "" || !visible(payload.Secret) || len(payload.Secret) > maxTokenFile/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
-	done := make(chan error, 1)
-	l.work.Go(func() { done <- l.storeNow(context.Background(), payload.Secret) })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err() // it goes on: the token may already be spent
+	if _, err := l.issuer.discover(context.Background()); err != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
+	o, err := l.prove(payload.Secret)
+	if err != nil || o == nil {
+		return asWire(err)
+	}
+	// The keys are fetched outside the lock (R10). Until o is installed or
+	// refused, its place is ours and its answer is on the disk.
+	subject, err := l.accept(o.reply)
+	if err == nil {
+		err = l.install(o, subject)
+	}
+	if err != nil {
+		o.place.discard()
+		l.disown(o.reply.pair.refresh)
+	}
+	return asWire(err)
 }
 
-func (l *Login) storeNow(ctx context.Context, refresh string) error {
-	l.act.Lock()
-	defer l.act.Unlock()
-	l.mu.Lock()
-	spent := l.memory.spent(refresh)
-	l.mu.Unlock()
+// offer is a login that a client brought, proved by a refresh.
+type offer struct {
+	refresh string  // as it came: spent by now
+	before  reading // the file when the offer was proved
+	place   *place
+	reply   reply
+}
+
+// prove spends an offered refresh token, with its answer safe on the disk. It
+// returns nil where the token is the login already.
+func (l *Login) prove(refresh string) (*offer, error) {
+	e, err := l.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer e.end()
+	e.mu.Lock()
+	spent := e.memory.spent(refresh)
+	e.mu.Unlock()
 	if spent {
-		return protocol.Errorf(protocol.CodeBadRequest, "this refresh token is already spent")
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token is already spent")
 	}
-	h, err := l.lock(ctx)
-	if err != nil {
-		return asWire(err)
-	}
-	defer h.release()
-	ctx, cancel := context.WithTimeout(ctx, holdMax)
-	defer cancel()
-	e, err := l.newErrand(ctx, h)
-	if err != nil {
-		return asWire(err)
-	}
-	return e.adoptStored(refresh)
-}
-
-// adoptStored proves a refresh token and writes its successor.
-func (e *errand) adoptStored(refresh string) error {
 	before := e.file.read()
-	if before.state == fileUnusable {
-		return protocol.Errorf(protocol.CodeInternal, "%s", before.err)
-	}
-	if before.state == fileHolds && before.pair.refresh == refresh {
-		return nil // it is the login already
+	switch {
+	case before.state == fileUnusable:
+		return nil, protocol.Errorf(protocol.CodeInternal, "%s", before.err)
+	case before.state == fileHolds && before.pair.refresh == refresh:
+		return nil, nil
 	}
 	p, err := openPlace(e.target, refresh)
 	if err != nil {
-		return protocol.Errorf(protocol.CodeInternal, "the token was not tried, since its answer could not be kept: %v", err)
+		return nil, protocol.Errorf(protocol.CodeInternal, "the token was not tried, since its answer could not be kept: %v\n%s", err, mendDisk)
+	}
+	if err := e.unchanged(before); err != nil {
+		p.discard()
+		return nil, err
 	}
 	r := e.send(p, refresh)
 	if r.outcome != granted {
 		p.discard() // it is not our login: nothing of it is replayed later
-		return refusal(r)
-	}
-	if err := e.sameAccount(r, before); err != nil {
-		p.discard()
-		if revokeErr := e.issuer.revoke(context.Background(), r.pair.refresh); revokeErr != nil {
-			e.warn("a refused login could not be revoked: " + revokeErr.Error())
-		}
-		return err
+		return nil, refusal(r)
 	}
 	if err := p.record(r.pair); err != nil {
 		p.discard()
-		return protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v", err)
+		e.work.Go(func() { e.disown(r.pair.refresh) })
+		return nil, protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, mendDisk)
 	}
-	if err := e.hold.confirm(e.ctx); err != nil {
-		e.log.Warn("the lock was lost during a store", "cause", err)
+	return &offer{refresh: refresh, before: before, place: p, reply: r}, nil
+}
+
+// accept judges whose login it is: store must not change the account of a
+// living login (§4).
+func (l *Login) accept(r reply) (subject string, err error) {
+	var seen verdict
+	if r.idToken != "" {
+		if seen = l.issuer.verify(context.Background(), r.idToken); seen.wrong != nil {
+			return "", protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v", seen.wrong)
+		}
 	}
-	if err := p.commit(e.target, r.pair); err != nil {
-		p.discard()
-		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v", err)
+	subject = firstOf(seen.subject, fromFile(r.pair, time.Now()).subject)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	living := l.login.refresh != "" && !l.stuck
+	if known := l.subjectLocked(); living && known != "" && subject != known {
+		return "", protocol.Errorf(protocol.CodeDenied, "another account is logged in here; log out first")
+	}
+	return subject, nil
+}
+
+// install makes an accepted offer the login, unless another one landed in the
+// file since it was proved (F5).
+func (l *Login) install(o *offer, subject string) error {
+	e, err := l.begin()
+	if err != nil {
+		return err
+	}
+	defer e.end()
+	if err := e.unchanged(o.before); err != nil {
+		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
+	}
+	e.mu.Lock()
+	e.memory.step(o.refresh, o.reply.pair.refresh)
+	e.memory.belongs(o.reply.pair.refresh, subject)
+	e.saveMemoryLocked()
+	e.mu.Unlock()
+	if err := o.place.commit(e.file, e.target, o.reply.pair); err != nil {
+		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, mendDisk)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r.pair.refresh != refresh {
-		e.memory.spend(refresh)
-	}
-	e.memory.Tip, e.memory.Subject = fingerprint(r.pair.refresh), ""
-	e.saveMemoryLocked()
-	e.adoptLocked(r.pair, time.Now())
-	e.login, _ = fromReply(r.pair, r.lifetime, time.Now())
-	e.shown, e.spare = e.login, e.login.refresh
+	now := time.Now()
+	e.adoptLocked(o.reply.pair, now)
+	e.login, _ = fromReply(o.reply.pair, o.reply.lifetime, now)
+	e.shown, e.spare, e.refreshed = e.login, e.login.refresh, now
 	e.publishLocked()
 	return nil
 }
 
-// sameAccount: store must not change the account of a living login (§4), and
-// not undo a login that landed while the proof was under way (F5).
-func (e *errand) sameAccount(r reply, before reading) error {
-	if !sameReading(e.file.read(), before) {
-		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
-	}
-	var seen verdict
-	if r.idToken != "" {
-		if seen = e.issuer.verify(e.ctx, r.idToken); seen.wrong != nil {
-			return protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v", seen.wrong)
-		}
-	}
-	subject := firstOf(seen.subject, fromFile(r.pair, time.Now()).subject)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	living := e.login.refresh != "" && e.stuck == ""
-	known := firstOf(e.memory.Subject, e.login.subject)
-	if living && known != "" && subject != known {
-		return protocol.Errorf(protocol.CodeDenied, "another account is logged in here; log out first")
-	}
-	return nil
-}
-
-// erase logs out: revoke, then delete (§4).
-func (l *Login) erase(ctx context.Context, server string) error {
+// erase logs out: revoke, then delete (§4). Both happen under the lock: a
+// neighbour must not meet the revoked token and delete or replay it first.
+func (l *Login) erase(server string) error {
 	if !l.cfg.Servers.IsFal(server) {
 		return protocol.ErrNotFound
 	}
-	done := make(chan error, 1)
-	l.work.Go(func() { done <- l.eraseNow(context.Background()) })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	if _, err := l.issuer.discover(context.Background()); err != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v", err)
 	}
-}
-
-func (l *Login) eraseNow(ctx context.Context) error {
-	l.act.Lock()
-	defer l.act.Unlock()
-	h, err := l.lock(ctx)
+	e, err := l.begin()
 	if err != nil {
 		return asWire(err)
 	}
-	defer h.release()
-	r := l.file.read()
-	l.mu.Lock()
-	refresh := l.login.refresh
-	l.mu.Unlock()
+	defer e.end()
+	r := e.file.read()
+	refresh := e.held.refresh
 	if r.state == fileHolds {
 		refresh = r.pair.refresh
 	}
 	if refresh == "" {
 		return protocol.ErrNotFound
 	}
-	if err := l.issuer.revoke(ctx, refresh); err != nil {
+	if err := e.issuer.revoke(e.ctx, refresh); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v", err)
 	}
-	if !sameReading(l.file.read(), r) { // F5: a new login is not what was to be erased
+	if err := e.unchanged(r); err != nil {
 		return protocol.Errorf(protocol.CodeDenied, "the login was revoked, but another one landed in the token file meanwhile; it was kept")
 	}
-	target, err := l.file.target()
-	if err == nil && r.state != fileAbsent {
-		err = os.Remove(target) // behind a symlink, which stays (F2)
+	if r.state != fileAbsent {
+		if err := os.Remove(e.target); err != nil { // behind a symlink, which stays (F2)
+			return protocol.Errorf(protocol.CodeInternal, "revoked, but the token file cannot be deleted: %v", err)
+		}
 	}
-	if err != nil {
-		return protocol.Errorf(protocol.CodeInternal, "revoked, but the token file cannot be deleted: %v", err)
-	}
-	clearPlace(placePath(target, refresh))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.forgetLocked("erase")
+	clearPlace(placePath(e.target, refresh))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forgetLocked("erase")
 	return nil
 }
 
@@ -191,11 +190,11 @@ func refusal(r reply) error {
 	}
 }
 
-// asWire keeps the code of a setback.
+// asWire keeps the code and the mend of a setback.
 func asWire(err error) error {
 	s := &setback{}
 	if errors.As(err, &s) {
 		return s.asError()
 	}
-	return protocol.Errorf(protocol.CodeInternal, "%s", fmt.Sprint(err))
+	return err
 }

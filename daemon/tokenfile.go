@@ -125,6 +125,40 @@ func (f tokenFile) tighten(file *os.File, info fs.FileInfo) {
 	}
 }
 
+// replace writes the token file where no refresh is involved.
+func (f tokenFile) replace(target string, p pair) error {
+	finished, err := writeTemp(target, p.format())
+	if err != nil {
+		return err
+	}
+	defer os.Remove(finished) // nothing there any more where it went well
+	return f.install(finished, target, p)
+}
+
+// install moves a finished, fsynced file over the token file (F2).
+func (f tokenFile) install(finished, target string, p pair) error {
+	info, err := os.Stat(target)
+	if err == nil && hardLinks(info) > 1 {
+		return f.copyInto(finished, target, p, "it has several hard links")
+	}
+	err = os.Rename(finished, target)
+	if isMountPoint(err) {
+		return f.copyInto(finished, target, p, "it is a mount point: mount its folder instead")
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(target))
+}
+
+func (f tokenFile) copyInto(finished, target string, p pair, why string) error {
+	f.warn("the token file is written in place, where a reader can meet it half written: " + why)
+	if err := writeInPlace(target, p.format()); err != nil {
+		return err
+	}
+	return os.Remove(finished)
+}
+
 // writeInPlace is for a file that must not be renamed over (F2): one with
 // several hard links, or a mount point. Readers can meet a mixture of old and
 // new while it runs, which is why a folder is what one should mount.
@@ -153,29 +187,34 @@ func syncFolder(path string) error {
 	return ignoreUnsupported(folder.Sync())
 }
 
-// writeAtomic replaces one of falcred's own small files.
-func writeAtomic(path string, data []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+// writeAtomic replaces falcred's own small file.
+func writeAtomic(path string, data []byte) error {
+	finished, err := writeTemp(path, data)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name())
-		}
-	}()
-	if _, err = file.Write(data); err != nil {
-		return err
-	}
-	if err = file.Sync(); err != nil {
-		return err
-	}
-	if err = file.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), path); err != nil {
+	if err := os.Rename(finished, path); err != nil {
+		os.Remove(finished)
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// writeTemp brings data to the disk beside path, for a rename.
+func writeTemp(path string, data []byte) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return file.Name(), err
 }

@@ -1,0 +1,327 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// errand is one piece of work under one hold of the lock (F1): a refresh, a
+// store, an erase.
+type errand struct {
+	*Login
+	ctx    context.Context // ends with the hold
+	cancel context.CancelFunc
+	hold   *hold
+	target string // the token file, behind symlinks
+	force  string // an access token that is to be replaced, however fresh
+
+	// What the daemon held when the errand began.
+	held     token
+	unsent   string // the refresh token in the file that held must replace (R5)
+	wasLimbo bool   // F7
+}
+
+// begin takes the lock: this process's, then everybody's. end gives both back.
+func (l *Login) begin() (*errand, error) {
+	l.act <- struct{}{}
+	e := &errand{Login: l}
+	if err := e.open(); err != nil {
+		e.end()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *errand) open() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	hold, err := acquire(ctx, filepath.Join(e.cfg.Home, lockFile))
+	if err != nil {
+		return e.lockTrouble(err)
+	}
+	e.hold = hold
+	e.ctx, e.cancel = context.WithTimeout(context.Background(), holdMax)
+	if e.target, err = e.file.target(); err != nil {
+		return unavailable(err.Error(), "mend the link")
+	}
+	return e.recall()
+}
+
+func (e *errand) end() {
+	if e.hold != nil {
+		e.hold.release()
+	}
+	if e.cancel != nil {
+		e.cancel()
+	}
+	<-e.act
+}
+
+func (e *errand) lockTrouble(err error) *setback {
+	return unavailable(err.Error(), "find out who holds it: fuser -v "+filepath.Join(e.cfg.Home, lockFile))
+}
+
+// recall reads falcred.json anew: what another daemon of this home has spent
+// counts too (F5).
+func (e *errand) recall() error {
+	m, err := loadMemory(e.cfg.Home)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held, e.unsent, e.wasLimbo = e.login, e.unsaved, e.limbo
+	if err != nil {
+		e.warnLocked(err.Error())
+		return nil // what this daemon knows goes on
+	}
+	if err := m.settleIssuer(e.cfg.Issuer, e.cfg.FalsHome); err != nil {
+		return unavailable(err.Error(), "")
+	}
+	if e.unwritten {
+		m.merge(e.memory)
+	}
+	e.memory = m
+	return nil
+}
+
+// saveMemoryLocked writes what recall has read and the errand has added. The
+// lock is held.
+func (e *errand) saveMemoryLocked() {
+	err := e.memory.save(e.cfg.Home)
+	if e.unwritten = err != nil; err != nil {
+		e.warnLocked("falcred's memory in the home cannot be written: " + err.Error())
+	}
+}
+
+// remember writes down what was learned outside the lock.
+func (l *Login) remember(learned func(*memory)) {
+	e, err := l.begin()
+	if err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		learned(&l.memory)
+		l.unwritten = true // the next errand writes it
+		return
+	}
+	defer e.end()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	learned(&e.memory)
+	e.saveMemoryLocked()
+}
+
+// run reads the file again and does what it asks for (R3).
+func (e *errand) run() (*news, error) {
+	r := e.file.read()
+	switch r.state {
+	case fileUnusable:
+		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), "move it away and log in again")
+	case fileAbsent:
+		if !e.wasLimbo {
+			return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted"}}
+		}
+		return e.spend(r, e.held.refresh)
+	case fileEmpty:
+		return e.refill(r)
+	}
+	e.sweep(r.pair)
+	if n, done, err := e.resume(r); done {
+		return n, err
+	}
+	return e.renew(r)
+}
+
+// refill restores a file whose writer died (F3).
+func (e *errand) refill(r reading) (*news, error) {
+	e.mu.Lock()
+	dead := !e.empty.IsZero() && time.Since(e.empty) >= writerDied
+	e.mu.Unlock()
+	if e.held.refresh == "" || !dead {
+		s := unavailable("the token file is empty: its writer is at work, or died", loginHint)
+		s.after = time.Second
+		return nil, s
+	}
+	return e.restore(r, "it was left empty")
+}
+
+// restore writes the login in memory over a file that lost it, if the file is
+// still as it was when that was decided (F5).
+func (e *errand) restore(before reading, why string) (*news, error) {
+	if err := e.unchanged(before); err != nil {
+		return nil, err
+	}
+	if err := e.file.replace(e.target, e.held.pair); err != nil {
+		return nil, unavailable("the token file cannot be restored: "+err.Error(), mendDisk)
+	}
+	e.log.Warn("restored the token file", "cause", why)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unsaved, e.empty = "", time.Time{}
+	return &news{}, nil
+}
+
+// unchanged is what stands before every send and every write: we hold the lock
+// that the path names (F1), and the file is as it was when the decision was
+// made (F5).
+func (e *errand) unchanged(before reading) error {
+	if err := e.hold.confirm(e.ctx); err != nil {
+		return e.lockTrouble(err)
+	}
+	if !sameReading(e.file.read(), before) {
+		return changed()
+	}
+	return nil
+}
+
+func sameReading(a, b reading) bool { return a.state == b.state && a.pair == b.pair }
+
+// resume settles what an earlier refresh of the file's token has left: an
+// answer on disk (R4), or one that could not be written (R5).
+func (e *errand) resume(r reading) (*news, bool, error) {
+	if e.unsent != "" && e.unsent == r.pair.refresh {
+		n, err := e.restore(r, "the new token could not be written before")
+		if err == nil {
+			clearPlace(placePath(e.target, r.pair.refresh))
+		}
+		return n, true, err
+	}
+	if _, err := os.Lstat(placePath(e.target, r.pair.refresh)); err != nil {
+		return nil, false, nil // nothing unfinished
+	}
+	p, err := openPlace(e.target, r.pair.refresh)
+	if err != nil {
+		return nil, true, placeTrouble(err)
+	}
+	answer, ok := p.answer()
+	if !ok {
+		p.keep()
+		n, err := e.spend(r, r.pair.refresh) // R4: replay at once
+		return n, true, err
+	}
+	if err := e.unchanged(r); err != nil {
+		p.keep()
+		return nil, true, err
+	}
+	e.mu.Lock()
+	e.memory.step(r.pair.refresh, answer.refresh)
+	e.saveMemoryLocked()
+	e.mu.Unlock()
+	if err := p.commit(e.file, e.target, answer); err != nil {
+		p.keep()
+		return nil, true, unavailable("a received token cannot be put in place: "+err.Error(), mendDisk)
+	}
+	e.log.Info("settled an unfinished refresh: its answer was on disk")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.adoptLocked(answer, time.Now())
+	e.spare = answer.refresh
+	return &news{}, true, nil
+}
+
+// sweep removes places of refreshes that no longer matter, and keeps what
+// came in them as a spare, if it is of the same account (F5).
+func (e *errand) sweep(inFile pair) {
+	now := time.Now()
+	for _, path := range otherPlaces(e.target, inFile.refresh) {
+		answer, ok := clearPlace(path)
+		if !ok {
+			continue
+		}
+		e.mu.Lock()
+		same := fromFile(answer, now).subject == fromFile(inFile, now).subject
+		if e.spare == "" && same && !e.memory.spent(answer.refresh) {
+			e.spare = answer.refresh
+		}
+		e.mu.Unlock()
+	}
+	for _, path := range abandoned(e.target, e.cfg.Home) {
+		os.Remove(path)
+	}
+}
+
+// abandoned lists temporary files that a killed writer has left. The lock is
+// held, so none of them is in use by a falcred that respects it.
+func abandoned(target, home string) []string {
+	tokens, _ := filepath.Glob(filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".tmp-*"))
+	memories, _ := filepath.Glob(filepath.Join(home, "."+memoryFile+".tmp-*"))
+	return append(tokens, memories...)
+}
+
+// renew adopts a fresh token of somebody else, or sends the file's (R3).
+func (e *errand) renew(r reading) (*news, error) {
+	now := time.Now()
+	t := fromFile(r.pair, now)
+	e.mu.Lock()
+	switch {
+	case e.memory.spent(r.pair.refresh):
+		e.mu.Unlock()
+		return e.replaceSpent(r)
+	case t.issuer != "" && !sameIssuer(t.issuer, e.cfg.Issuer):
+		e.foreignLocked(t.issuer)
+		e.mu.Unlock()
+		return &news{}, nil
+	case r.pair != e.login.pair:
+		e.adoptLocked(r.pair, now)
+	}
+	idle := e.stuck || e.login.fresh(now) && e.login.access != e.force && !e.siblingLocked()
+	e.mu.Unlock()
+	if idle {
+		return &news{}, nil
+	}
+	return e.spend(r, r.pair.refresh)
+}
+
+// replaceSpent meets a token in the file that we have spent: a neighbour's
+// late write, or an old copy. It is never adopted and never sent (F5); the
+// living one goes back, before an unmodified SDK replays the spent one.
+func (e *errand) replaceSpent(r reading) (*news, error) {
+	e.mu.Lock()
+	held := e.held.refresh
+	living := held != "" && !e.memory.spent(held)
+	e.mu.Unlock()
+	if living {
+		return e.restore(r, "it held a refresh token that is already spent")
+	}
+	return nil, loginOver(held, "the token file holds a refresh token that is already spent: an old copy?")
+}
+
+// retire is what becomes of a login whose refresh token is dead (R8).
+func (e *errand) retire(before reading, refresh string, cause error) (*news, error) {
+	e.mu.Lock()
+	held := e.login.refresh // read before the file: a login that lands after it is another one
+	e.mu.Unlock()
+	r := e.file.read()
+	if r.state == fileHolds && r.pair.refresh != refresh && r.pair.refresh != before.pair.refresh {
+		e.mu.Lock()
+		spent := e.memory.spent(r.pair.refresh)
+		e.mu.Unlock()
+		if !spent {
+			return e.renew(r) // somebody was faster
+		}
+	}
+	if e.wasLimbo && r.state == fileAbsent {
+		return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted, and the issuer no longer knows the login"}}
+	}
+	if spare := e.takeSpare(refresh); spare != "" {
+		e.log.Warn("the token in the file is dead; trying the newest one received before it")
+		return e.spend(r, spare)
+	}
+	return nil, loginOver(held, fmt.Sprintf("the login has ended: %v", cause))
+}
+
+// takeSpare hands out F5's newest unspent token, once, and only for the same
+// account: a dead login of one person must not become another's.
+func (e *errand) takeSpare(failed string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	spare := e.spare
+	e.spare = ""
+	if spare == failed || e.memory.spent(spare) {
+		return ""
+	}
+	if owner := e.memory.subjectOf(spare); owner != "" && e.login.subject != "" && owner != e.login.subject {
+		return ""
+	}
+	return spare
+}
