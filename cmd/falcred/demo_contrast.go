@@ -59,7 +59,9 @@ func (d *demo) contrast(ctx context.Context) error {
 		return err
 	}
 	d.say("%d of %d failed: the issuer saw its refresh token again, and ended the login", d.alone.errors, demoRivals)
-	r.nextDay(ctx, issuer, &d.alone)
+	if err := r.nextDay(ctx, issuer, &d.alone); err != nil {
+		d.say("the next day, with the token run out, one more program finds the login dead")
+	}
 	refresh, _ = readTokens(r.file)
 	d.alone.issuer(issuer.Stats(), issuer.Alive(refresh))
 	return nil
@@ -86,15 +88,16 @@ func (r rival) race(ctx context.Context, to *result) {
 
 // nextDay is one more program, when the access token that one of them got has
 // run out.
-func (r rival) nextDay(ctx context.Context, issuer *idp.Server, to *result) {
+func (r rival) nextDay(ctx context.Context, issuer *idp.Server, to *result) error {
 	refresh, _ := readTokens(r.file)
 	old := issuer.Mint(idp.DefaultSubject, time.Now().Add(-25*time.Hour), 24*time.Hour)
-	if writeTokens(r.file, refresh, old) != nil {
-		return
+	if err := writeTokens(r.file, refresh, old); err != nil {
+		return err
 	}
 	began := time.Now()
 	_, err := r.token(ctx)
 	to.add(time.Since(began), err)
+	return err
 }
 
 func (r *result) add(took time.Duration, err error) {

@@ -15,7 +15,8 @@ const runHelp = `Run the daemon in the foreground, until SIGTERM or Ctrl-C.
 
 It refreshes the login in the home ahead of time and answers on its socket.
 It needs no network to start. Every flag mirrors a variable of the environment,
-which $FAL_HOME_DIR/falcred.env may set too.`
+which $FAL_HOME_DIR/falcred.env may set too, except for the home and the socket:
+other programs look for those, and do not read that file.`
 
 const runExample = `  falcred run
   falcred run --log-level debug

@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// inHome gives Load a home of its own, with a falcred.env of that text.
+func inHome(t *testing.T, env string) (home string) {
+	t.Helper()
+	home = t.TempDir()
+	os.Chmod(home, 0o700)
+	t.Setenv("FAL_HOME_DIR", home)
+	for _, name := range []string{"FALCRED_SOCKET", "FALCRED_ISSUER", "FALCRED_SERVERS", "FAL_KEY", "FAL_KEY_ID", "TEST_PROXY"} {
+		t.Setenv(name, "") // restored when the test ends
+		os.Unsetenv(name)
+	}
+	if err := os.WriteFile(filepath.Join(home, envFile), []byte(env), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+// §3: falcred.env reaches the daemon's environment, and the environment wins.
+func TestFalcredEnvIsReadAndOverruled(t *testing.T) {
+	inHome(t, "# for the office\nexport TEST_PROXY='http://proxy:3128'\nFAL_KEY=\"id:file\"\n")
+	t.Setenv("FAL_KEY", "id:environment")
+	cfg, err := Load("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := os.Getenv("TEST_PROXY"); got != "http://proxy:3128" {
+		t.Errorf("TEST_PROXY = %q", got)
+	}
+	if cfg.Key.Secret != "id:environment" {
+		t.Errorf("the key is %q", cfg.Key.Secret)
+	}
+}
+
+// §3: the home and the socket are looked for by programs that do not read
+// falcred.env; others must not be able to write it.
+func TestFalcredEnvIsRefused(t *testing.T) {
+	for _, line := range []string{"FALCRED_SOCKET=/tmp/s", "FAL_HOME_DIR=/tmp/h", "no assignment SECRETSECRET"} {
+		inHome(t, line+"\n")
+		if _, err := Load("test"); err == nil || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+	for _, mode := range []os.FileMode{0o620, 0o602} {
+		home := inHome(t, "TEST_PROXY=http://evil\n")
+		os.Chmod(filepath.Join(home, envFile), mode)
+		if _, err := Load("test"); err == nil || os.Getenv("TEST_PROXY") != "" {
+			t.Errorf("a file of mode %o was believed: %v", mode, err)
+		}
+	}
+}
+
+// R13: fal's issuer by either spelling; another one by its own, and never in
+// the clear off loopback.
+func TestIssuerNames(t *testing.T) {
+	inHome(t, "")
+	for given, want := range map[string]string{
+		"":                       FalIssuer,
+		"https://auth.fal.ai":    FalIssuer,
+		"https://auth.fal.ai/":   FalIssuer,
+		"https://id.example.com": "https://id.example.com",
+		"http://127.0.0.1:9":     "http://127.0.0.1:9",
+	} {
+		t.Setenv("FALCRED_ISSUER", given)
+		if cfg, err := Load("test"); err != nil || cfg.Issuer != want {
+			t.Errorf("%q became %q, %v", given, cfg.Issuer, err)
+		}
+	}
+	for _, bad := range []string{"http://id.example.com", "id.example.com", "https://u:p@id.example.com", "https://id.example.com/?a=b"} {
+		t.Setenv("FALCRED_ISSUER", bad)
+		if _, err := Load("test"); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
