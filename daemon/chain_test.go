@@ -229,3 +229,79 @@ func TestR4TheMendCrossesTheWire(t *testing.T) {
 		}
 	})
 }
+
+// F1: the lock is compared once more before a send and before a write: a
+// neighbour unlinks it whoever holds it, and then another holds the new file.
+func TestF1ComparesBeforeEachSendAndWrite(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.start()
+		e, err := w.begin()
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer e.end()
+		path := filepath.Join(w.home, lockFile)
+		os.Remove(path)
+		other, err := acquire(context.Background(), path)
+		if err != nil {
+			w.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- e.unchanged(w.file.read()) }()
+		w.pass(time.Second)
+		select {
+		case err := <-done:
+			w.Fatalf("went on while another held the new lock: %v", err)
+		default:
+		}
+		other.release()
+		w.pass(time.Second)
+		if err := <-done; err != nil {
+			w.Fatal(err)
+		}
+	})
+}
+
+// F3: a look at the file that took long is not applied over a login that was
+// adopted meanwhile.
+func TestF3AnOldReadingIsReadAgain(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		refresh, access, _ := w.idp.Login("bob")
+		looks := 0
+		w.file.warn = func(string) { // called in the middle of a look
+			switch looks++; looks {
+			case 1:
+				os.Chmod(w.path, 0o644) // once more, for the second look
+			case 2:
+				os.WriteFile(w.path+".new", pair{refresh, access}.format(), 0o600)
+				os.Rename(w.path+".new", w.path)
+				w.check()
+			}
+		}
+		os.Chmod(w.path, 0o644)
+		w.check()
+		if looks != 2 || w.mustGet() != access {
+			w.Error("an older reading won over the login that was adopted")
+		}
+		w.wantAlive()
+	})
+}
+
+// R8: the end of one login is not the end of another one that was adopted
+// meanwhile.
+func TestR8TheEndOfAnotherLogin(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mu.Lock()
+		w.failedLocked(loginOver("an earlier login's refresh token", "the login has ended"))
+		w.mu.Unlock()
+		if s := w.status(); s.State != protocol.StateLoggedIn || s.LastError != "" {
+			w.Errorf("the state is %s: %s", s.State, s.LastError)
+		}
+		w.pass(61 * time.Minute)
+		w.wantRequests(2, "it is refreshed at half of its life")
+	})
+}

@@ -98,7 +98,6 @@ func (l *Login) join(q protocol.Query) *flight {
 	if l.forced == id || now.Sub(l.refreshed) < forcedPause {
 		return nil
 	}
-	l.forced = id
 	return l.startLocked(l.login.access)
 }
 
@@ -147,15 +146,20 @@ func (l *Login) status() protocol.Status {
 	}
 	s.Source, s.Shadows = l.sourceLocked()
 	if l.login.refresh != "" && !l.stuck {
-		s.NextRefresh = l.login.renew
-		if s.NextRefresh.Before(l.retryAt) {
-			s.NextRefresh = l.retryAt
-		}
+		s.NextRefresh = l.nextLocked(time.Now())
 	}
 	if t := l.troubleLocked(); t != nil {
 		s.LastError, s.Mend = t.text, t.mend
 	}
 	return s
+}
+
+// nextLocked is when the schedule has something to do.
+func (l *Login) nextLocked(now time.Time) time.Time {
+	if l.retryAt.After(now) && (l.trouble != nil || l.login.renew.Before(l.retryAt)) {
+		return l.retryAt
+	}
+	return l.login.renew
 }
 
 func (l *Login) stateLocked() protocol.State {

@@ -166,8 +166,9 @@ func (r *recorder) failure() reply {
 	return f
 }
 
-// scanObject collects the scalar members of a JSON object, as far as it goes:
-// in an answer that was cut, what arrived whole is still good.
+// scanObject collects the members of a JSON object that a token reply is made
+// of, as far as it goes: in an answer that was cut, what arrived whole is still
+// good.
 func scanObject(body []byte) (members map[string]string, whole bool) {
 	members = map[string]string{}
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -189,7 +190,9 @@ func scanObject(body []byte) (members map[string]string, whole bool) {
 		case string:
 			members[name] = v
 		case json.Number:
-			members[name] = v.String()
+			if name == "expires_in" { // a token is a string: "2" is not what 2 meant
+				members[name] = v.String()
+			}
 		}
 	}
 	_, err := dec.Token() // the closing brace

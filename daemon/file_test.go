@@ -493,6 +493,36 @@ func TestForcedRefreshes(t *testing.T) {
 	})
 }
 
+// §4: a forced refresh that failed may be asked for again; one that the issuer
+// answered with the same access token may not.
+func TestForcedOncePerAccessToken(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		token := w.mustGet()
+		reject := func() {
+			if _, err := w.Credential(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: token}); err != nil {
+				w.Fatal(err)
+			}
+		}
+		w.pass(forcedPause + time.Second)
+		w.net.set(errNetDown, false)
+		reject()
+		w.wantRequests(1, "the network is down")
+		w.net.set(nil, false)
+		w.pass(time.Minute)
+		w.idp.Inject(idp.Fault{Name: "the same access token", Mutate: func(m map[string]any) { m["access_token"] = token }})
+		reject()
+		w.wantRequests(2, "the network is back")
+		for range 10 {
+			w.pass(forcedPause + time.Second)
+			reject()
+		}
+		w.wantRequests(2, "the same access token, rejected again and again")
+		w.wantAlive()
+	})
+}
+
 // R1: a request that looked just before a refresh landed neither starts another
 // one nor is refused.
 func TestR1LateJoin(t *testing.T) {

@@ -56,7 +56,7 @@ type state struct {
 	retryAt     time.Time
 	pause       *backoff.ExponentialBackOff
 	flight      *flight
-	forced      string // fingerprint of the access token that a client has had replaced
+	forced      string // fingerprint of the last access token that a client has had replaced
 
 	refreshed time.Time
 	refreshes int

@@ -86,6 +86,9 @@ func (l *Login) fly(f *flight, force string) {
 	if err != nil {
 		l.failedLocked(err)
 	} else {
+		if got.got != nil && force != "" {
+			l.forced = fingerprint(force) // what failed may be asked for again, after R7's pause
+		}
 		learned = l.landedLocked(got, seen)
 	}
 	l.mu.Unlock()

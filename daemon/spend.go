@@ -63,10 +63,7 @@ func (e *errand) send(p *place, refresh string) reply {
 	p.found = true
 	ctx, cancel := context.WithTimeout(e.ctx, replayTimeout)
 	defer cancel()
-	if again := e.issuer.exchange(ctx, refresh, replayTimeout); again.outcome != unsent {
-		return again
-	}
-	return r
+	return e.issuer.exchange(ctx, refresh, replayTimeout)
 }
 
 // save brings an answer to the disk (R5) and into the file, if that still

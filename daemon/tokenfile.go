@@ -129,10 +129,24 @@ func (f tokenFile) tighten(file *os.File, info fs.FileInfo) {
 func (f tokenFile) replace(target string, p pair) error {
 	finished, err := writeTemp(target, p.format())
 	if err != nil {
-		return err
+		return nameless(err)
 	}
 	defer os.Remove(finished) // nothing there any more where it went well
-	return f.install(finished, target, p)
+	return nameless(f.install(finished, target, p))
+}
+
+// nameless leaves a temporary file's random name out: each try would read like
+// another error.
+func nameless(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }
 
 // install moves a finished, fsynced file over the token file (F2).
