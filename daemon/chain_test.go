@@ -296,7 +296,9 @@ func TestR8TheEndOfAnotherLogin(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		w.mu.Lock()
-		w.failedLocked(loginOver("an earlier login's refresh token", "the login has ended"))
+		earlier := loginOver("the login has ended")
+		earlier.bound, earlier.login = true, "an earlier login's refresh token"
+		w.failedLocked(earlier)
 		w.mu.Unlock()
 		if s := w.status(); s.State != protocol.StateLoggedIn || s.LastError != "" {
 			w.Errorf("the state is %s: %s", s.State, s.LastError)

@@ -2,7 +2,7 @@ package daemon
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +22,10 @@ type errand struct {
 	held     token
 	unsent   string // the refresh token in the file that held must replace (R5)
 	wasLimbo bool   // F7
+
+	offline error // the issuer's endpoints are unknown, and cannot be found out
+
+	about string // the refresh token of the login that the errand is for
 }
 
 // begin takes the lock: this process's, then everybody's. end gives both back.
@@ -70,7 +74,7 @@ func (e *errand) recall() error {
 	m, err := loadMemory(e.cfg.Home)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.held, e.unsent, e.wasLimbo = e.login, e.unsaved, e.limbo
+	e.held, e.unsent, e.wasLimbo, e.about = e.login, e.unsaved, e.limbo, e.login.refresh
 	if err != nil {
 		e.warnLocked(err.Error())
 		return nil // what this daemon knows goes on
@@ -101,7 +105,7 @@ func (l *Login) remember(learned func(*memory)) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		learned(&l.memory)
-		l.unwritten = true // the next errand writes it
+		l.unwritten = true // an errand that saves writes it too
 		return
 	}
 	defer e.end()
@@ -116,7 +120,7 @@ func (e *errand) run() (*news, error) {
 	r := e.file.read()
 	switch r.state {
 	case fileUnusable:
-		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), "move it away and log in again")
+		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), mendFile)
 	case fileAbsent:
 		if !e.wasLimbo {
 			return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted"}}
@@ -158,6 +162,9 @@ func (e *errand) restore(before reading, why string) (*news, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.unsaved, e.empty = "", time.Time{}
+	if e.unwritten {
+		e.saveMemoryLocked()
+	}
 	return &news{}, nil
 }
 
@@ -169,7 +176,7 @@ func (e *errand) unchanged(before reading) error {
 		return e.lockTrouble(err)
 	}
 	if !sameReading(e.file.read(), before) {
-		return changed()
+		return errChanged
 	}
 	return nil
 }
@@ -264,10 +271,15 @@ func (e *errand) renew(r reading) (*news, error) {
 	case r.pair != e.login.pair:
 		e.adoptLocked(r.pair, now)
 	}
+	e.about = e.login.refresh
+	rejected := e.dead != "" && e.dead == r.pair.refresh
 	idle := e.stuck || e.login.fresh(now) && e.login.access != e.force && !e.siblingLocked()
 	e.mu.Unlock()
-	if idle {
+	switch {
+	case idle:
 		return &news{}, nil
+	case rejected: // its spare is what is still to be tried
+		return e.retire(r, r.pair.refresh)
 	}
 	return e.spend(r, r.pair.refresh)
 }
@@ -277,19 +289,18 @@ func (e *errand) renew(r reading) (*news, error) {
 // living one goes back, before an unmodified SDK replays the spent one.
 func (e *errand) replaceSpent(r reading) (*news, error) {
 	e.mu.Lock()
-	held := e.held.refresh
-	living := held != "" && !e.memory.spent(held)
+	living := e.held.refresh != "" && !e.memory.spent(e.held.refresh)
 	e.mu.Unlock()
 	if living {
 		return e.restore(r, "it held a refresh token that is already spent")
 	}
-	return nil, loginOver(held, "the token file holds a refresh token that is already spent: an old copy?")
+	return nil, loginOver("the token file holds a refresh token that is already spent: an old copy?")
 }
 
 // retire is what becomes of a login whose refresh token is dead (R8).
-func (e *errand) retire(before reading, refresh string, cause error) (*news, error) {
+func (e *errand) retire(before reading, refresh string) (*news, error) {
 	e.mu.Lock()
-	held := e.login.refresh // read before the file: a login that lands after it is another one
+	e.dead = refresh
 	e.mu.Unlock()
 	r := e.file.read()
 	if r.state == fileHolds && r.pair.refresh != refresh && r.pair.refresh != before.pair.refresh {
@@ -305,13 +316,19 @@ func (e *errand) retire(before reading, refresh string, cause error) (*news, err
 	}
 	if spare := e.takeSpare(refresh); spare != "" {
 		e.log.Warn("the token in the file is dead; trying the newest one received before it")
-		return e.spend(r, spare)
+		n, err := e.spend(r, spare)
+		if s := (&setback{}); errors.As(err, &s) && !s.over && !s.gone {
+			e.mu.Lock()
+			e.spare = spare // the network failed, not the token
+			e.mu.Unlock()
+		}
+		return n, err
 	}
-	return nil, loginOver(held, fmt.Sprintf("the login has ended: %v", cause))
+	return nil, loginOver("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
 }
 
-// takeSpare hands out F5's newest unspent token, once, and only for the same
-// account: a dead login of one person must not become another's.
+// takeSpare hands out F5's newest unspent token, once, and not where it is known
+// to be another account's: a dead login of one person must not become another's.
 func (e *errand) takeSpare(failed string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -49,6 +49,7 @@ type state struct {
 	limbo     bool      // F7: the file vanished, and the issuer has not been heard since
 	probing   bool      // F7: whether it can be heard is being asked
 	empty     time.Time // F3: since when the file has been empty
+	dead      string    // R8: the refresh token that the issuer has rejected
 	stuck     bool      // login's refresh token is not to be sent again (R8, R10)
 
 	trouble     *trouble

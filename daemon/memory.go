@@ -61,7 +61,9 @@ func (m *memory) merge(unwritten memory) {
 	for _, spent := range unwritten.Spent {
 		m.spendFingerprint(spent)
 	}
-	m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
+	if unwritten.Tip != "" && !slices.Contains(m.Spent, unwritten.Tip) {
+		m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
+	}
 	m.Unverified = firstOf(unwritten.Unverified, m.Unverified)
 }
 

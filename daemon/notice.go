@@ -60,7 +60,7 @@ func (l *Login) unusableLocked(r reading) {
 	if l.fileTrouble != nil && l.fileTrouble.text == r.err.Error() {
 		return
 	}
-	l.fileTrouble = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: "move it away and log in again"}
+	l.fileTrouble = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: mendFile}
 	l.log.Warn("the token file cannot be used", "cause", r.err)
 	l.publishLocked()
 }
@@ -70,7 +70,7 @@ func (l *Login) emptyLocked(now time.Time) {
 		l.empty = now
 		l.poke()
 	}
-	if l.login.refresh != "" && now.Sub(l.empty) >= writerDied {
+	if l.login.refresh != "" && now.Sub(l.empty) >= writerDied && l.mayTryLocked(now) {
 		l.startLocked("")
 	}
 }
@@ -79,13 +79,10 @@ func (l *Login) emptyLocked(now time.Time) {
 // Nothing is served from the first moment on.
 func (l *Login) vanishedLocked() {
 	switch {
-	case l.login.refresh == "" && l.trouble != nil:
+	case l.stuck, l.login.refresh == "" && l.trouble != nil:
 		l.forgetLocked("the token file was deleted")
 		return
 	case l.login.refresh == "" || l.limbo:
-		return
-	case l.stuck:
-		l.forgetLocked("the token file was deleted")
 		return
 	}
 	l.limbo = true
@@ -144,6 +141,7 @@ func (l *Login) foreignLocked(issuer string) {
 		return
 	}
 	l.login, l.shown, l.spare, l.unsaved = token{}, token{}, "", ""
+	l.limbo, l.stuck = false, false
 	l.trouble = &trouble{code: protocol.CodeLoginRequired, text: text, mend: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
 	l.log.Error(text)
 	l.publishLocked()
@@ -157,7 +155,8 @@ func short(s string) string { return s[:min(len(s), 100)] }
 func (l *Login) mayTryLocked(now time.Time) bool { return !now.Before(l.retryAt) }
 
 // dueLocked is what the schedule asks: is there something for a refresh to do?
-func (l *Login) dueLocked(now time.Time) bool {
+// unfinished says whether login's refresh token has a place on the disk.
+func (l *Login) dueLocked(now time.Time, unfinished bool) bool {
 	switch {
 	case l.login.refresh == "" || !l.mayTryLocked(now):
 		return false
@@ -165,7 +164,7 @@ func (l *Login) dueLocked(now time.Time) bool {
 		return !l.probing
 	case l.unsaved != "":
 		return true
-	case !l.stuck && l.unfinished(l.login.refresh):
+	case !l.stuck && unfinished:
 		return true
 	case !l.empty.IsZero():
 		return now.Sub(l.empty) >= writerDied

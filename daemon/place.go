@@ -33,9 +33,11 @@ const (
 // A live place is flock'ed by its owner. Even where a neighbour has broken
 // .portalock by unlinking it, no two daemons send the same token.
 type place struct {
-	path  string
-	file  *os.File
-	found bool // left by an unfinished refresh: sending again is R7's replay
+	path string
+	file *os.File
+	// maySpent: a request for this token was sent, or was about to be, and how
+	// it ended is unknown. The place stays until that is settled.
+	maySpent bool
 }
 
 var errPlaceBusy = errors.New("another falcred is spending this refresh token")
@@ -50,7 +52,7 @@ func openPlace(target, refresh string) (*place, error) {
 	p := &place{path: placePath(target, refresh)}
 	file, err := os.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL|nonblock, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		p.found = true
+		p.maySpent = true
 		file, err = os.OpenFile(p.path, os.O_RDWR|nonblock, 0)
 	}
 	if err != nil {
@@ -71,7 +73,7 @@ func openPlace(target, refresh string) (*place, error) {
 // reserve writes zeros rather than asking for space: every filesystem
 // understands it. What an earlier owner left is kept if it is an answer.
 func (p *place) reserve() error {
-	if p.found {
+	if p.maySpent {
 		if info, err := p.file.Stat(); err != nil || !info.Mode().IsRegular() || !ownedByUs(info) {
 			return fmt.Errorf("%s is not a file of ours", p.path)
 		}
@@ -88,9 +90,9 @@ func (p *place) reserve() error {
 	return syncFolder(filepath.Dir(p.path))
 }
 
-// abandon gives up a place that reserve could not finish.
+// abandon gives up a place whose token this try has not spent.
 func (p *place) abandon() {
-	if p.found {
+	if p.maySpent {
 		p.keep()
 		return
 	}
@@ -165,6 +167,16 @@ func otherPlaces(target, refresh string) []string {
 		}
 	}
 	return paths
+}
+
+// peekPlace reads the answer in a place, if there is one.
+func peekPlace(path string) (pair, bool) {
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return pair{}, false
+	}
+	defer file.Close()
+	return (&place{path: path, file: file}).answer()
 }
 
 // clearPlace removes a place that no refresh needs any more, unless its owner

@@ -27,8 +27,12 @@ type setback struct {
 	trouble
 	after time.Duration // the earliest next try; 0: R7's pause decides
 	gone  bool          // the login was deleted
-	over  bool          // the login's refresh token is dead: nothing is tried again…
-	login string        // …as long as this one is held
+	over  bool          // its refresh token is dead: nothing is tried again
+
+	// Whose setback it is, where an errand had one: a login that was adopted
+	// since is not concerned.
+	bound bool
+	login string // its refresh token
 }
 
 func (s *setback) Error() string { return s.text }
@@ -38,6 +42,7 @@ const hourly = time.Hour
 
 const (
 	mendDisk    = "free the disk or make it writable"
+	mendFile    = "move it away and log in again"
 	mendNetwork = "it is tried again; check the network if it lasts"
 )
 
@@ -45,18 +50,15 @@ func unavailable(text, mend string) *setback {
 	return &setback{trouble: trouble{code: protocol.CodeUnavailable, text: text, mend: mend}}
 }
 
-// loginOver is R8's end of the login whose refresh token is held.
-func loginOver(held, text string) *setback {
-	return &setback{over: true, login: held, after: hourly,
-		trouble: trouble{code: protocol.CodeLoginRequired, text: text, mend: loginHint}}
+// loginOver is R8's end of a login.
+func loginOver(text string) *setback {
+	return &setback{over: true, after: hourly, trouble: trouble{code: protocol.CodeLoginRequired, text: text, mend: loginHint}}
 }
 
-// changed asks for another look at once: somebody else writes the file.
-func changed() *setback {
-	s := unavailable("the token file changed while a refresh was being prepared", "")
-	s.after = time.Millisecond
-	return s
-}
+// errChanged asks for another look at once: somebody else writes the file.
+var errChanged = &setback{after: time.Millisecond, trouble: trouble{
+	code: protocol.CodeUnavailable, text: "the token file is being changed by somebody else", mend: "it is tried again",
+}}
 
 // startLocked joins the refresh that is under way, or starts one. force names
 // an access token that is to be replaced even if it looks fresh.
@@ -100,17 +102,28 @@ func (l *Login) fly(f *flight, force string) {
 }
 
 func (l *Login) refresh(force string) (*news, error) {
-	// Discovery may take its time: not while others wait for the lock.
-	if _, err := l.issuer.discover(context.Background()); err != nil {
-		return nil, unavailable(err.Error(), mendNetwork)
-	}
+	// Discovery may take its time: not while others wait for the lock. What
+	// sends nothing, a file that wants restoring, goes on without it.
+	_, offline := l.issuer.discover(context.Background())
 	e, err := l.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer e.end()
-	e.force = force
-	return e.run()
+	e.force, e.offline = force, offline
+	n, err := e.run()
+	return n, e.bind(err)
+}
+
+// bind says whose setback it is.
+func (e *errand) bind(err error) error {
+	s := &setback{}
+	if !errors.As(err, &s) {
+		return err
+	}
+	own := *s
+	own.bound, own.login = true, e.about
+	return &own
 }
 
 // disown ends a login that arrived and is not kept: after its logout (F5), or
@@ -178,11 +191,11 @@ func (l *Login) failedLocked(err error) {
 		s = unavailable(err.Error(), "")
 	}
 	switch {
+	case s.bound && s.login != l.login.refresh:
+		l.publishLocked() // another login has been adopted since
+		return
 	case s.gone:
 		l.forgetLocked(s.text)
-		return
-	case s.over && s.login != l.login.refresh:
-		l.publishLocked() // another login has been adopted since
 		return
 	}
 	if l.trouble == nil || l.trouble.text != s.text {

@@ -66,9 +66,13 @@ func (l *Login) bury() (refresh []string) {
 func (l *Login) tick() time.Duration {
 	l.check()
 	l.mu.Lock()
+	refresh := l.login.refresh
+	l.mu.Unlock()
+	unfinished := refresh != "" && l.unfinished(refresh) // not under mu: a network home can hang
+	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if l.dueLocked(now) {
+	if l.dueLocked(now, unfinished && refresh == l.login.refresh) {
 		l.startLocked("")
 	}
 	wait := slowCheck

@@ -31,7 +31,7 @@ func (e *errand) spend(before reading, refresh string) (*news, error) {
 		return e.save(p, before, refresh, r)
 	case rejected:
 		p.discard()
-		return e.retire(before, refresh, r.err)
+		return e.retire(before, refresh)
 	case lost, broken:
 		p.keep() // the note stays: the next try is a replay
 		s.mend = mendNetwork
@@ -48,19 +48,22 @@ func (e *errand) spend(before reading, refresh string) (*news, error) {
 // placeTrouble is R4's stop: the disk is full or read-only, and nothing is spent.
 func placeTrouble(err error) *setback {
 	if errors.Is(err, errPlaceBusy) {
-		return unavailable(err.Error(), "")
+		return unavailable(err.Error(), "wait for it: it is tried again")
 	}
 	return unavailable("no refresh, since its answer could not be kept: "+err.Error(), mendDisk)
 }
 
 // send is R7: one request, and one replay if its answer was lost.
 func (e *errand) send(p *place, refresh string) reply {
+	if e.offline != nil {
+		return reply{outcome: unsent, err: e.offline}
+	}
 	r := e.issuer.exchange(e.ctx, refresh, grantTimeout)
 	if r.outcome != lost {
 		return r
 	}
 	e.log.Warn("the answer to a refresh was lost; replaying once", "cause", r.err)
-	p.found = true
+	p.maySpent = true
 	ctx, cancel := context.WithTimeout(e.ctx, replayTimeout)
 	defer cancel()
 	return e.issuer.exchange(ctx, refresh, replayTimeout)
@@ -103,7 +106,7 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 	case now.state == fileHolds: // another login: it counts, ours is kept as a spare
 		p.discard()
 		e.mu.Lock()
-		e.adoptLocked(now.pair, time.Now())
+		e.foundLocked(now.pair, time.Now())
 		e.mu.Unlock()
 		return &news{}, nil
 	default:
@@ -136,6 +139,7 @@ func (e *errand) take(refresh string, r reply, before reading) (subject string) 
 		e.warnLocked("this machine's clock differs from the issuer's by " + skew.Round(time.Second).String())
 	}
 	subject = e.memory.step(refresh, r.pair.refresh)
+	e.unwritten = true // until it is on the disk, which may be full
 	e.spare = r.pair.refresh
 	e.login = t
 	e.unsaved = before.pair.refresh

@@ -67,7 +67,7 @@ func (l *Login) prove(refresh string) (*offer, error) {
 	before := e.file.read()
 	switch {
 	case before.state == fileUnusable:
-		return nil, protocol.Errorf(protocol.CodeInternal, "%s", before.err)
+		return nil, protocol.Errorf(protocol.CodeInternal, "%s\n%s", before.err, mendFile)
 	case before.state == fileHolds && before.pair.refresh == refresh:
 		return nil, nil
 	}
@@ -98,7 +98,7 @@ func (l *Login) accept(r reply) (subject string, err error) {
 	var seen verdict
 	if r.idToken != "" {
 		if seen = l.issuer.verify(context.Background(), r.idToken); seen.wrong != nil {
-			return "", protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v", seen.wrong)
+			return "", protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v\n%s", seen.wrong, loginHint)
 		}
 	}
 	subject = firstOf(seen.subject, fromFile(r.pair, time.Now()).subject)
@@ -119,8 +119,10 @@ func (l *Login) install(o *offer, subject string) error {
 		return err
 	}
 	defer e.end()
-	if err := e.unchanged(o.before); err != nil {
-		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
+	if err := e.unchanged(o.before); errors.Is(err, errChanged) {
+		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept\nto replace it, log out first")
+	} else if err != nil {
+		return err
 	}
 	e.mu.Lock()
 	e.memory.step(o.refresh, o.reply.pair.refresh)
@@ -155,38 +157,60 @@ func (l *Login) erase(server string) error {
 	}
 	defer e.end()
 	r := e.file.read()
-	refresh := e.held.refresh
-	if r.state == fileHolds {
-		refresh = r.pair.refresh
+	if r.state == fileUnusable {
+		return protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.err, mendFile)
 	}
-	if refresh == "" {
+	living := e.living(r)
+	if living == "" {
 		return protocol.ErrNotFound
 	}
-	if err := e.issuer.revoke(e.ctx, refresh); err != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v", err)
+	if err := e.issuer.revoke(e.ctx, living); err != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, "try again when the issuer can be reached")
 	}
-	if err := e.unchanged(r); err != nil {
+	if err := e.unchanged(r); errors.Is(err, errChanged) {
 		return protocol.Errorf(protocol.CodeDenied, "the login was revoked, but another one landed in the token file meanwhile; it was kept")
+	} else if err != nil {
+		return asWire(err)
 	}
 	if r.state != fileAbsent {
 		if err := os.Remove(e.target); err != nil { // behind a symlink, which stays (F2)
-			return protocol.Errorf(protocol.CodeInternal, "revoked, but the token file cannot be deleted: %v", err)
+			return protocol.Errorf(protocol.CodeInternal, "revoked, but the token file cannot be deleted: %v\n%s", err, mendDisk)
 		}
 	}
-	clearPlace(placePath(e.target, refresh))
+	for _, path := range otherPlaces(e.target, "") {
+		clearPlace(path)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.forgetLocked("erase")
 	return nil
 }
 
+// living is the refresh token that the login's grant hangs on: the file's,
+// unless its successor is here already and could not be put in place (R4, R5).
+func (e *errand) living(r reading) string {
+	if r.state != fileHolds {
+		return e.held.refresh
+	}
+	e.mu.Lock()
+	spent := e.memory.spent(r.pair.refresh)
+	e.mu.Unlock()
+	if e.held.refresh != "" && (spent || e.unsent == r.pair.refresh) {
+		return e.held.refresh
+	}
+	if answer, ok := peekPlace(placePath(e.target, r.pair.refresh)); ok {
+		return answer.refresh
+	}
+	return r.pair.refresh
+}
+
 // refusal turns a token request that granted nothing into store's answer.
 func refusal(r reply) error {
 	switch r.outcome {
 	case rejected, refused:
-		return protocol.Errorf(protocol.CodeDenied, "not stored: %v", r.err)
+		return protocol.Errorf(protocol.CodeDenied, "not stored: %v\n%s", r.err, loginHint)
 	default:
-		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", r.err)
+		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v\ntry again later", r.err)
 	}
 }
 

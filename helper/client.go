@@ -44,11 +44,16 @@ func New(lookup func(string) (string, bool)) *Client {
 	return c
 }
 
-func (c *Client) getenv(name string) string {
+// variable is lookup, for a Client that was given none.
+func (c *Client) variable(name string) (string, bool) {
 	if c.lookup == nil {
-		return ""
+		return "", false
 	}
-	value, _ := c.lookup(name)
+	return c.lookup(name)
+}
+
+func (c *Client) getenv(name string) string {
+	value, _ := c.variable(name)
 	return value
 }
 

@@ -93,15 +93,11 @@ func (c *Client) places() ([]place, error) {
 	if c.Socket != "" {
 		return []place{{socket: c.Socket}}, protocol.CheckSocketPath(c.Socket)
 	}
-	lookup := c.lookup
-	if lookup == nil {
-		lookup = os.LookupEnv
-	}
-	home, homeErr := protocol.Home(lookup)
-	if _, given := lookup("FALCRED_SOCKET"); homeErr != nil && !given {
+	home, homeErr := protocol.Home(c.variable)
+	if _, given := c.variable("FALCRED_SOCKET"); homeErr != nil && !given {
 		return nil, homeErr
 	}
-	sockets, err := protocol.Sockets(lookup, home)
+	sockets, err := protocol.Sockets(c.variable, home)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 // Get answers with a credential for q.ServerURL, by the rule of the SDK (§5):
 // unless FAL_FORCE_AUTH_BY_USER is 1 or q.ForceUser is set, a key of this end's
 // own environment answers at once, with no daemon; else the daemon does. For a
-// server that is not fal's nobody is asked, and the error is
+// server that is not fal's nobody is asked, and the error wraps
 // [protocol.ErrNotFound]. Errors of the daemon are a *[protocol.Error].
 //
 // Get starts no daemon ([ErrNotRunning]): that is for docker-credential-fal.
@@ -34,8 +34,11 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 	}
 	q.ForceUser = q.ForceUser || protocol.ForceUser(c.getenv)
 	cred, err := c.fromDaemon(ctx, q)
+	if err != nil {
+		return protocol.Credential{}, err
+	}
 	cred.ServerURL = asked
-	return cred, err
+	return cred, nil
 }
 
 func fromKey(server string, key protocol.Key) (protocol.Credential, error) {

@@ -128,7 +128,7 @@ func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask
 	if err != ErrNotRunning {
 		return err
 	}
-	home, homeErr := protocol.Home(r.client.lookup)
+	home, homeErr := protocol.Home(r.client.variable)
 	if homeErr != nil {
 		return homeErr
 	}
