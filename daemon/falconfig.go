@@ -1,0 +1,235 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/falcred/falcred/protocol"
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// FalConfig is the fal CLI's configuration file, of which falcred reads the
+// team and writes nothing else (§2).
+type FalConfig struct{ Path string }
+
+// internal is the CLI's table for its own settings.
+const internal = "__internal__"
+
+// maxConfig caps a reading; a real one has a few lines for each profile.
+const maxConfig = 1 << 20
+
+// LocateFalConfig finds it as the CLI does: FAL_CONFIG_PATH, or
+// ~/.fal/config.toml, which does not follow FAL_HOME_DIR.
+func LocateFalConfig(lookup func(string) (string, bool)) (FalConfig, error) {
+	path, _ := lookup("FAL_CONFIG_PATH")
+	if filepath.IsAbs(path) {
+		return FalConfig{path}, nil
+	}
+	standard, err := protocol.DefaultHome(lookup)
+	if err != nil {
+		return FalConfig{}, err
+	}
+	switch rest, home := strings.CutPrefix(path, "~/"); {
+	case path == "":
+		return FalConfig{filepath.Join(standard, "config.toml")}, nil
+	case home:
+		return FalConfig{filepath.Join(filepath.Dir(standard), rest)}, nil
+	}
+	return FalConfig{}, fmt.Errorf("FAL_CONFIG_PATH is not an absolute path: %q", path)
+}
+
+// Team is the nickname that requests of a login are attributed to, "" for the
+// personal account.
+func (c FalConfig) Team() (string, error) {
+	data, err := c.read()
+	if err != nil {
+		return "", err
+	}
+	return c.teamIn(data)
+}
+
+func (c FalConfig) read() ([]byte, error) {
+	file, err := os.OpenFile(c.Path, os.O_RDONLY|nonblock, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxConfig {
+		return nil, fmt.Errorf("%s is not a small regular file", c.Path)
+	}
+	data := make([]byte, info.Size())
+	n, err := file.ReadAt(data, 0)
+	if n < len(data) {
+		return nil, fmt.Errorf("%s was cut while it was being read: %v", c.Path, err)
+	}
+	return data, nil
+}
+
+func (c FalConfig) teamIn(data []byte) (string, error) {
+	var settings struct {
+		Internal struct {
+			Team string `toml:"team"`
+		} `toml:"__internal__"`
+	}
+	if err := toml.Unmarshal(data, &settings); err != nil {
+		return "", fmt.Errorf("%s cannot be read as TOML%s", c.Path, where(err))
+	}
+	return settings.Internal.Team, nil
+}
+
+// where names the place of an error, and not its text: that can quote a
+// profile's key (R12).
+func where(err error) string {
+	var e *toml.DecodeError
+	if !errors.As(err, &e) {
+		return ""
+	}
+	row, column := e.Position()
+	return fmt.Sprintf(" (line %d, column %d)", row, column)
+}
+
+// SetTeam writes the team, "" for none, and keeps the rest of the file to the
+// byte: other profiles, their keys, comments.
+func (c FalConfig) SetTeam(nickname string) error {
+	before, err := c.read()
+	if err != nil {
+		return err
+	}
+	if now, err := c.teamIn(before); err != nil || now == nickname {
+		return err
+	}
+	after, err := edit(before, "team", nickname)
+	if err != nil {
+		return fmt.Errorf("%s cannot be changed: %w\nset team under [%s] by hand", c.Path, err, internal)
+	}
+	target, err := tokenFile{path: c.Path}.target()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return err
+	}
+	return writeAtomic(target, after)
+}
+
+// edit changes one setting of [__internal__], or takes it out, and proves that
+// it changed nothing else.
+func edit(before []byte, name, value string) ([]byte, error) {
+	after, err := splice(before, name, value)
+	if err != nil {
+		return nil, err
+	}
+	was, is := map[string]any{}, map[string]any{}
+	if toml.Unmarshal(before, &was) != nil || toml.Unmarshal(after, &is) != nil {
+		return nil, errors.New("it is written in an unusual way")
+	}
+	want, _ := was[internal].(map[string]any)
+	if want == nil {
+		want = map[string]any{}
+	}
+	was[internal] = want
+	if delete(want, name); value != "" {
+		want[name] = value
+	}
+	if is[internal] == nil {
+		is[internal] = map[string]any{}
+	}
+	if !reflect.DeepEqual(was, is) {
+		return nil, errors.New("it is written in an unusual way")
+	}
+	return after, nil
+}
+
+// splice works on the text: a decoder and an encoder would lose the comments.
+func splice(text []byte, name, value string) ([]byte, error) {
+	line := fmt.Appendf(nil, "%s = %s", name, quote(value))
+	if value == "" {
+		line = nil
+	}
+	header, setting, err := find(text, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case setting != nil && value == "":
+		start, end := setting[0], setting[1]
+		if next := bytes.IndexByte(text[end:], '\n'); next >= 0 {
+			end += next + 1
+		}
+		return slices.Concat(text[:start], text[end:]), nil
+	case setting != nil:
+		return slices.Concat(text[:setting[0]], line, text[setting[1]:]), nil
+	case value == "":
+		return text, nil
+	case header > 0:
+		return slices.Concat(text[:header], line, []byte("\n"), text[header:]), nil
+	}
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		text = append(bytes.Clone(text), '\n')
+	}
+	return fmt.Appendf(bytes.Clone(text), "[%s]\n%s\n", internal, line), nil
+}
+
+// find says where [__internal__] begins to have room for a line, and where the
+// setting stands, from its key to the end of its value.
+func find(text []byte, name string) (header int, setting []int, err error) {
+	p := unstable.Parser{}
+	p.Reset(text)
+	var table []string
+	for p.NextExpression() {
+		node := p.Expression()
+		keys, last := keysOf(node)
+		switch node.Kind {
+		case unstable.Table:
+			table = keys
+			if slices.Equal(table, []string{internal}) {
+				header = nextLine(text, int(last.Offset+last.Length))
+			}
+		case unstable.ArrayTable:
+			table = keys
+		case unstable.KeyValue:
+			if slices.Equal(slices.Concat(table, keys), []string{internal, name}) {
+				if len(table) == 0 {
+					return 0, nil, errors.New("it is written in an unusual way")
+				}
+				setting = []int{int(node.Raw.Offset), int(node.Raw.Offset + node.Raw.Length)}
+			}
+		}
+	}
+	return header, setting, p.Error()
+}
+
+func keysOf(node *unstable.Node) (keys []string, last unstable.Range) {
+	for key := node.Key(); key.Next(); {
+		keys = append(keys, string(key.Node().Data))
+		last = key.Node().Raw
+	}
+	return keys, last
+}
+
+func nextLine(text []byte, from int) int {
+	if next := bytes.IndexByte(text[from:], '\n'); next >= 0 {
+		return from + next + 1
+	}
+	return 0 // the header is the file's end, without a line break
+}
+
+// quote writes a basic string (TOML 1.0). A nickname has nothing to escape;
+// whatever else comes is checked by reading it again.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
