@@ -166,7 +166,10 @@ func (w *world) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	cfg := Config{Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers}
+	cfg := Config{
+		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers,
+		FalConfig: FalConfig{filepath.Join(w.home, "config.toml")}, REST: testIssuer,
+	}
 	l, err := newLogin(cfg, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		w.Fatal(err)

@@ -23,7 +23,11 @@ type Config struct {
 	Scopes   string
 	Servers  protocol.Servers
 	Key      protocol.Key // the machine's default credential (§5)
-	Version  string
+
+	FalConfig FalConfig // names the team
+	REST      string    // fal's REST host, which knows its id; "" resolves none
+
+	Version string
 }
 
 // envFile is read by `falcred run` on every platform, so that proxies and CA
@@ -60,6 +64,12 @@ func Load(version string) (Config, error) {
 		Version:  version,
 	}
 	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)
+	if cfg.FalConfig, err = LocateFalConfig(os.LookupEnv); err != nil {
+		return Config{}, err
+	}
+	if cfg.REST, err = restURL(os.Getenv, cfg.Issuer); err != nil {
+		return Config{}, err
+	}
 	return cfg, checkIssuer(cfg.Issuer)
 }
 

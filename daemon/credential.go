@@ -49,8 +49,15 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		}
 		v = l.view.Load()
 	}
-	if now := time.Now(); v.token.valid(now) && !now.Before(v.token.renew) {
+	now := time.Now()
+	if v.token.valid(now) && !now.Before(v.token.renew) {
 		l.poke() // R2: half of its life is over
+	}
+	if v.token.valid(now) && v.unresolved != nil {
+		if f := l.joinTeam(); f != nil {
+			<-f.done // bounded by the request's own time
+		}
+		v = l.view.Load()
 	}
 	return v.credential(q)
 }
@@ -68,8 +75,13 @@ func (v *view) satisfies(q protocol.Query, now time.Time) bool {
 func (v *view) credential(q protocol.Query) (protocol.Credential, error) {
 	now := time.Now()
 	switch {
+	case v.token.valid(now) && v.unresolved != nil:
+		return protocol.Credential{}, v.unresolved
 	case v.token.valid(now): // R9: also in an outage
-		return protocol.Credential{ServerURL: q.ServerURL, Username: "Bearer", Secret: v.token.access, Expires: v.token.expires.UTC()}, nil
+		return protocol.Credential{
+			ServerURL: q.ServerURL, Username: "Bearer", Secret: v.token.access,
+			Expires: v.token.expires.UTC(), Headers: v.headers,
+		}, nil
 	case v.problem != nil:
 		return protocol.Credential{}, v.problem
 	}
@@ -148,8 +160,11 @@ func (l *Login) status() protocol.Status {
 	if l.login.refresh != "" && !l.stuck {
 		s.NextRefresh = l.nextLocked(time.Now())
 	}
-	if t := l.troubleLocked(); t != nil {
-		s.LastError, s.Mend = t.text, t.mend
+	s.Team, s.TeamID = l.team.name, l.team.id
+	for _, t := range []*trouble{l.troubleLocked(), l.team.trouble} {
+		if t != nil && s.LastError == "" {
+			s.LastError, s.Mend = t.text, t.mend
+		}
 	}
 	return s
 }

@@ -57,6 +57,7 @@ type state struct {
 	retryAt     time.Time
 	pause       *backoff.ExponentialBackOff
 	flight      *flight
+	team        team
 	forced      string // fingerprint of the last access token that a client has had replaced
 
 	refreshed time.Time
@@ -82,9 +83,11 @@ func (t *trouble) asError() *protocol.Error {
 // view is what requests are answered from. It is never changed, only
 // replaced; changed is closed at that moment.
 type view struct {
-	token   token
-	problem *protocol.Error // why there is no token, or will be none
-	changed chan struct{}
+	token      token
+	headers    map[string]string // what goes with the token: a team's
+	unresolved *protocol.Error   // why it cannot be said what goes with it
+	problem    *protocol.Error   // why there is no token, or will be none
+	changed    chan struct{}
 }
 
 // flight is the one refresh that is under way (R1).
@@ -175,8 +178,10 @@ func (l *Login) publishLocked() {
 			next.problem = t.asError()
 		}
 	}
+	next.headers, next.unresolved = l.attributionLocked()
 	old := l.view.Swap(next)
 	close(old.changed)
+	l.askTeamLocked(time.Now())
 	l.poke()
 }
 

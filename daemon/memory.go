@@ -25,6 +25,7 @@ type memory struct {
 	Tip        string   // R10: fingerprint of the newest refresh token that falcred was given…
 	Subject    string   // …and the account that it belongs to
 	Unverified string   // R10: fingerprint of an access token whose ID token was wrong
+	Team       resolved // the last team that was resolved
 }
 
 // step is one link of the chain: from was spent, and to came for it. It says
@@ -65,6 +66,9 @@ func (m *memory) merge(unwritten memory) {
 		m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
 	}
 	m.Unverified = firstOf(unwritten.Unverified, m.Unverified)
+	if unwritten.Team.ID != "" {
+		m.Team = unwritten.Team
+	}
 }
 
 func loadMemory(home string) (memory, error) {

@@ -65,6 +65,7 @@ func (l *Login) bury() (refresh []string) {
 // tick does what is due and says how long nothing will be.
 func (l *Login) tick() time.Duration {
 	l.check()
+	l.checkTeam()
 	l.mu.Lock()
 	refresh := l.login.refresh
 	l.mu.Unlock()
@@ -75,8 +76,9 @@ func (l *Login) tick() time.Duration {
 	if l.dueLocked(now, unfinished && refresh == l.login.refresh) {
 		l.startLocked("")
 	}
+	l.askTeamLocked(now)
 	wait := slowCheck
-	for _, at := range []time.Time{l.login.renew, l.retryAt, l.emptyUntilLocked()} {
+	for _, at := range []time.Time{l.login.renew, l.retryAt, l.emptyUntilLocked(), l.teamAtLocked()} {
 		if d := at.Sub(now); d > 0 {
 			wait = min(wait, d)
 		}

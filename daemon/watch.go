@@ -59,6 +59,7 @@ func (s *sentry) run(ctx context.Context) {
 	for {
 		wait := s.aim()
 		s.login.check() // after aiming: what happened before it was seen by nobody
+		s.login.checkTeam()
 		if !s.next(ctx, wait) {
 			return
 		}
@@ -118,6 +119,10 @@ func (s *sentry) aim() time.Duration {
 	} else {
 		wait = folderAway
 	}
+	if config := s.login.cfg.FalConfig.Path; config != "" && isFolder(filepath.Dir(config)) { // it may never come to be
+		folders = append(folders, filepath.Dir(config))
+		s.names = append(s.names, filepath.Base(config))
+	}
 	wanted := map[string]fs.FileInfo{}
 	for _, folder := range folders {
 		info, err := os.Stat(folder)
@@ -154,6 +159,11 @@ func (s *sentry) drop(wanted map[string]fs.FileInfo) {
 			delete(s.at, folder)
 		}
 	}
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func contains(folders map[string]fs.FileInfo, info fs.FileInfo) bool {

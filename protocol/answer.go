@@ -49,6 +49,8 @@ type Status struct {
 	Shadows  []string `json:",omitempty"` // sources that Source hides (§5)
 
 	Subject     string    `json:",omitempty"` // the account of the login
+	Team        string    `json:",omitempty"` // the team that its requests are attributed to, "" for the account itself
+	TeamID      string    `json:",omitempty"` // that team's X-Fal-User-Id, once it is resolved
 	Expires     time.Time `json:",omitzero"`  // of the access token
 	Refreshed   time.Time `json:",omitzero"`  // the last successful refresh
 	NextRefresh time.Time `json:",omitzero"`

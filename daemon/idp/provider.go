@@ -49,6 +49,8 @@ type Config struct {
 	ClientID    string        // the one public client; default "test-client"
 	Audience    string        // of access tokens; default "fal-cloud"
 	Opaque      bool          // access tokens are random strings, not JWTs
+	Teams       []Team        // that everybody is in, at /users/teams
+	TeamsStatus int           // what /users/teams answers instead
 	SpentError  string        // the OAuth error for a refresh token that no longer works; default "invalid_grant" (dex: "invalid_request")
 }
 
@@ -120,6 +122,7 @@ func New(issuer string, cfg Config) (*Provider, error) {
 	mux.HandleFunc("POST /oauth/token", p.serveToken)
 	mux.HandleFunc("POST /oauth/revoke", p.serveRevoke)
 	mux.HandleFunc("GET /userinfo", p.serveUserinfo)
+	mux.HandleFunc("GET /users/teams", p.serveTeams)
 	mux.HandleFunc("GET /activate", p.serveActivate)
 	mux.HandleFunc("POST /activate", p.serveActivate)
 	p.mux = http.StripPrefix(strings.TrimSuffix(u.Path, "/"), mux)

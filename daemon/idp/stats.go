@@ -17,6 +17,7 @@ type Stats struct {
 	DeviceLogins    int // device codes redeemed
 	Revocations     int // requests at the revocation endpoint, of unknown tokens too
 	Rejected        int // token requests refused with an OAuth error; neither a device code that is still pending nor a fault's own answer
+	TeamRequests    int // at /users/teams
 }
 
 // Request is one request at the token endpoint, in order of arrival.

@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Account is one that a login may act for, as fal's REST host lists it: the
+// person's own, a team or an organisation.
+type Account struct {
+	Nickname   string `json:"nickname"`
+	FullName   string `json:"full_name"`
+	UserID     string `json:"user_id"`
+	IsPersonal bool   `json:"is_personal"`
+	IsOrg      bool   `json:"is_org"`
+	LockReason string `json:"lock_reason"`
+}
+
+// falREST is where fal's accounts are, unless FAL_REST_HOST or FAL_HOST says
+// otherwise (§2).
+const falREST = "https://rest.alpha.fal.ai"
+
+// restURL follows the CLI (§2). A login of another issuer is shown to no host of
+// fal's, unless it was named.
+func restURL(getenv func(string) string, issuer string) (string, error) {
+	host := getenv("FAL_REST_HOST")
+	grpc := getenv("FAL_HOST")
+	switch {
+	case host != "":
+	case issuer != FalIssuer:
+		return "", nil
+	case grpc == "":
+		return falREST, nil
+	case strings.HasPrefix(grpc, "api"):
+		host = "rest" + strings.TrimPrefix(grpc, "api")
+	default:
+		host = grpc
+	}
+	address := host
+	if !strings.Contains(host, "://") {
+		address = "https://" + host
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("FAL_REST_HOST or FAL_HOST is not a host: %q", host)
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+		return "", fmt.Errorf("FAL_REST_HOST must be https, or http on loopback: %q", host)
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// archived is the reason by which the CLI leaves out accounts that are gone.
+const archived = "This account has been archived. Please contact support@fal.ai."
+
+// maxAccounts caps the list; a real one has a few hundred bytes for each team.
+const maxAccounts = 1 << 20
+
+// Accounts asks which accounts the login with this access token may act for:
+// the personal one first, then by nickname, as the CLI has them.
+func Accounts(ctx context.Context, rest, access string) ([]Account, error) {
+	return accounts(ctx, newClient(), rest, access)
+}
+
+func accounts(ctx context.Context, client *http.Client, rest, access string) ([]Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, sideTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rest+"/users/teams", nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a host to ask for teams", rest)
+	}
+	req.Header.Set("Authorization", "Bearer "+access)
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be asked for your teams: %s", rest, plain(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s does not tell your teams: status %d", rest, resp.StatusCode)
+	}
+	var list []Account
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAccounts)).Decode(&list); err != nil {
+		return nil, fmt.Errorf("%s does not tell your teams: its answer is no list of accounts", rest)
+	}
+	list = slices.DeleteFunc(list, func(a Account) bool { return a.LockReason == archived || !usableAccount(a) })
+	slices.SortFunc(list, func(a, b Account) int {
+		switch {
+		case a.IsPersonal == b.IsPersonal:
+			return cmp.Compare(a.Nickname, b.Nickname)
+		case a.IsPersonal:
+			return -1
+		}
+		return 1
+	})
+	return list, nil
+}
+
+// usableAccount leaves out what cannot be a header's value.
+func usableAccount(a Account) bool {
+	return a.Nickname != "" && a.UserID != "" && visible(a.UserID)
+}
+
+// FindAccount takes a nickname as the CLI does: in any case.
+func FindAccount(list []Account, nickname string) (Account, bool) {
+	for _, a := range list {
+		if strings.EqualFold(a.Nickname, nickname) {
+			return a, true
+		}
+	}
+	return Account{}, false
+}

@@ -1,0 +1,176 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+var acme = []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}, {Nickname: "other", UserID: "team_other"}}
+
+// names writes the fal config as the CLI does: in place.
+func (w *world) names(team string) {
+	w.Helper()
+	text := fmt.Sprintf("[__internal__]\nteam = %q\n", team)
+	if team == "" {
+		text = "[__internal__]\n"
+	}
+	if err := os.WriteFile(w.home+"/config.toml", []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) wantTeam(id string) {
+	w.Helper()
+	c, err := w.get()
+	if err != nil {
+		w.Fatalf("get: %v\n%s", err, w.log)
+	}
+	if c.Headers[teamHeader] != id || id == "" && c.Headers != nil {
+		w.Fatalf("the credential carries %v, want the id %q", c.Headers, id)
+	}
+}
+
+// §2: the config's team is resolved once, kept on disk, and read anew when the
+// config changes.
+func TestTeamIsResolvedOnce(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
+		w.names("ACME") // as the CLI, in any case
+		w.signIn("ann")
+		w.start()
+		w.wantTeam("team_acme")
+		w.pass(24 * time.Hour)
+		w.wantTeam("team_acme")
+		w.kill()
+		w.idp.SetConfig(func(c *idp.Config) { c.TeamsStatus = 500 })
+		w.start()
+		w.wantTeam("team_acme") // from the disk
+		if n := w.idp.Stats().TeamRequests; n != 1 {
+			w.Errorf("asked %d times, want once", n)
+		}
+		w.idp.SetConfig(func(c *idp.Config) { c.TeamsStatus = 0 })
+		w.names("other")
+		w.pass(slowCheck)
+		w.wantTeam("team_other")
+		w.names("")
+		w.pass(slowCheck)
+		w.wantTeam("")
+		if s := w.status(); s.Team != "" || s.TeamID != "" {
+			w.Errorf("status says team %q, %q", s.Team, s.TeamID)
+		}
+	})
+}
+
+// Never resolved and not resolvable now is an error, and never a request that
+// is silently attributed to the personal account.
+func TestTeamUnresolved(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme, TeamsStatus: 503}, func(w *world) {
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.wantCode(protocol.CodeTeamUnresolved)
+		if s := w.status(); s.State != protocol.StateLoggedIn || !strings.Contains(s.LastError, `"acme"`) || s.Team != "acme" {
+			w.Errorf("status: %+v", s)
+		}
+		w.pass(time.Hour)
+		if n := w.idp.Stats().TeamRequests; n < 30 || n > 120 {
+			w.Errorf("asked %d times in an hour; a pause of at most a minute makes about 75", n)
+		}
+		w.idp.SetConfig(func(c *idp.Config) { c.TeamsStatus = 0 })
+		w.pass(time.Minute)
+		w.wantTeam("team_acme")
+		w.names("nobody's")
+		w.pass(slowCheck)
+		w.wantCode(protocol.CodeTeamUnresolved)
+		w.wantAlive()
+	})
+}
+
+// Another account's login does not inherit the team's id.
+func TestTeamOfAnotherAccount(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.wantTeam("team_acme")
+		w.idp.SetConfig(func(c *idp.Config) { c.Teams = nil })
+		refresh, access, _ := w.idp.Login("bob")
+		w.write(refresh, access)
+		w.check()
+		w.wantCode(protocol.CodeTeamUnresolved)
+	})
+}
+
+// The CLI truncates the config and then writes it: what is empty or half
+// written for a moment is no change of team; what stays broken is said.
+func TestTeamConfigHalfWritten(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		for _, half := range []string{"", "[__internal__]\nteam = \"oth"} {
+			if err := os.WriteFile(w.home+"/config.toml", []byte(half), 0o600); err != nil {
+				w.Fatal(err)
+			}
+			w.checkTeam()
+			w.wantTeam("team_acme")
+			w.names("acme")
+			w.checkTeam()
+		}
+		os.WriteFile(w.home+"/config.toml", []byte("[__internal"), 0o600)
+		w.checkTeam()
+		w.pass(writerDied + time.Second)
+		w.wantCode(protocol.CodeTeamUnresolved)
+		w.names("acme")
+		w.checkTeam()
+		w.wantTeam("team_acme")
+		os.WriteFile(w.home+"/config.toml", nil, 0o600)
+		w.checkTeam()
+		w.pass(writerDied + time.Second)
+		w.wantTeam("") // empty for good: no team
+	})
+}
+
+// A config that cannot be read at the start attributes nothing to anybody.
+func TestTeamConfigBrokenAtTheStart(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
+		os.WriteFile(w.home+"/config.toml", []byte("[__internal"), 0o600)
+		w.signIn("ann")
+		w.start()
+		w.wantCode(protocol.CodeTeamUnresolved)
+		w.names("")
+		w.pass(slowCheck)
+		w.wantTeam("")
+	})
+}
+
+// §2: where a team's id is asked for. A login of another issuer is shown to no
+// host of fal's (R13).
+func TestRESTHost(t *testing.T) {
+	for _, c := range []struct{ rest, grpc, issuer, want string }{
+		{"", "", FalIssuer, falREST},
+		{"", "api.staging.example.com", FalIssuer, "https://rest.staging.example.com"},
+		{"", "grpc.example.com", FalIssuer, "https://grpc.example.com"},
+		{"rest.example.com:8443", "api.x", FalIssuer, "https://rest.example.com:8443"},
+		{"http://127.0.0.1:9", "", "https://id.example.com", "http://127.0.0.1:9"},
+		{"", "api.alpha.fal.ai", "https://id.example.com", ""},
+		{"http://rest.example.com", "", FalIssuer, "error"},
+		{"u:p@rest.example.com", "", FalIssuer, "error"},
+		{"rest.example.com/path", "", FalIssuer, "error"},
+	} {
+		got, err := restURL(func(name string) string {
+			return map[string]string{"FAL_REST_HOST": c.rest, "FAL_HOST": c.grpc}[name]
+		}, c.issuer)
+		if err != nil {
+			got = "error"
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
