@@ -118,6 +118,8 @@ func TestTeamConfigHalfWritten(t *testing.T) {
 				w.Fatal(err)
 			}
 			w.checkTeam()
+			w.pass(writerDied - time.Second)
+			w.checkTeam()
 			w.wantTeam("team_acme")
 			w.names("acme")
 			w.checkTeam()

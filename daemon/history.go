@@ -1,0 +1,162 @@
+package daemon
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// historyFile answers "why was I logged out?": JSON lines, no secret in them.
+const historyFile = "falcred.history"
+
+// What happened to a login.
+const (
+	EventStarted       = "started"        // the daemon
+	EventStopped       = "stopped"        //
+	EventLoggedIn      = "logged_in"      // a login appeared where there was none
+	EventAdopted       = "adopted"        // somebody else wrote another token
+	EventRefreshed     = "refreshed"      // falcred did
+	EventRejected      = "rejected"       // the issuer no longer knows the refresh token
+	EventLoginRequired = "login_required" // the login is over; the file is kept
+	EventRestored      = "restored"       // falcred put the living token back into the file
+	EventVanished      = "vanished"       // the file is gone, and the issuer cannot be asked whether that is a logout
+	EventLoggedOut     = "logged_out"     //
+	EventUnavailable   = "unavailable"    // refreshing fails; it is tried again
+	EventClock         = "clock"          // it jumped, or the machine slept
+)
+
+// Event is one line of the history.
+type Event struct {
+	Time    time.Time
+	Event   string
+	Cause   string    `json:",omitempty"`
+	Subject string    `json:",omitempty"` // whose login
+	Expires time.Time `json:",omitzero"`  // of the access token
+	PID     int       // of the daemon: several may share a home
+}
+
+const (
+	// maxHistory bounds the file: some thousand lines, months of a quiet login.
+	maxHistory = 256 << 10
+	// keptHistory is what is left when it has grown to that.
+	keptHistory = maxHistory / 2
+	// maxPending events wait for a slow disk; more are dropped and counted.
+	maxPending = 64
+)
+
+// history writes events behind the login's back: no request and no refresh
+// waits for it.
+type history struct {
+	path    string
+	log     *slog.Logger
+	pending chan Event
+	done    chan struct{}
+}
+
+func openHistory(home string, log *slog.Logger) *history {
+	h := &history{
+		path: filepath.Join(home, historyFile), log: log,
+		pending: make(chan Event, maxPending), done: make(chan struct{}),
+	}
+	go h.write()
+	return h
+}
+
+// add never waits.
+func (h *history) add(e Event) {
+	select {
+	case h.pending <- e:
+	default:
+		h.log.Warn("an event is missing in the history: the disk is slow", "event", e.Event)
+	}
+}
+
+// close writes what is pending. Nothing may be added after it.
+func (h *history) close() {
+	close(h.pending)
+	<-h.done
+}
+
+func (h *history) write() {
+	defer close(h.done)
+	failed := false
+	for e := range h.pending {
+		err := h.append(e)
+		if err != nil && !failed {
+			h.log.Warn("the history cannot be written", "cause", err)
+		}
+		failed = err != nil
+	}
+}
+
+// append is one write of one line: daemons that share a home do not mix theirs.
+func (h *history) append(e Event) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(h.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|nonblock, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || !ownedByUs(info) {
+		return errors.New(h.path + " is not a file of ours")
+	}
+	if othersCanRead(info) {
+		file.Chmod(0o600)
+	}
+	if _, err := file.Write(append(line, '\n')); err != nil || info.Size() < maxHistory {
+		return err
+	}
+	return h.shorten()
+}
+
+// shorten keeps the newest half. A line that another daemon adds at this very
+// moment may be lost.
+func (h *history) shorten() error {
+	data, err := os.ReadFile(h.path)
+	if err != nil || len(data) <= keptHistory {
+		return err
+	}
+	data = data[len(data)-keptHistory:]
+	_, data, _ = bytes.Cut(data, []byte("\n"))
+	return writeAtomic(h.path, data)
+}
+
+// ReadHistory is what happened in a home, oldest first. A line that a full disk
+// or a crash has cut is left out.
+func ReadHistory(home string) ([]Event, error) {
+	data, err := os.ReadFile(filepath.Join(home, historyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	for line := range bytes.Lines(data) {
+		var e Event
+		if json.Unmarshal(line, &e) == nil && e.Event != "" {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+// happenedLocked notes an event about the login held.
+func (l *Login) happenedLocked(event, cause string) {
+	l.history.add(Event{
+		Time: time.Now().UTC(), Event: event, Cause: cause,
+		Subject: l.subjectLocked(), Expires: l.login.expires.UTC(), PID: os.Getpid(),
+	})
+}
