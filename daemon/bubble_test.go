@@ -93,8 +93,12 @@ type world struct {
 	path string
 	log  *syncBuffer
 	*Login
-	stop context.CancelFunc
+	stop            context.CancelFunc
+	onChangeCommand string
+
 	keys *gate // what a request for the issuer's keys meets
+
+	strays *atomic.Int32 // requests for another host than the issuer's (R13)
 }
 
 // gate holds the first who comes until a test lets it go on.
@@ -107,6 +111,11 @@ func newGate() *gate { return &gate{arrived: make(chan struct{}), release: make(
 
 // ServeHTTP is the issuer, behind the gate.
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.Host != strings.TrimPrefix(testIssuer, "http://") {
+		w.strays.Add(1)
+		http.NotFound(rw, r)
+		return
+	}
 	if w.keys != nil && strings.HasSuffix(r.URL.Path, "jwks.json") {
 		if !w.keys.taken.Swap(true) {
 			w.keys.arrived <- struct{}{}
@@ -143,7 +152,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &syncBuffer{}}
+		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &syncBuffer{}, strays: new(atomic.Int32)}
 		w.path = filepath.Join(home, protocol.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)
@@ -169,6 +178,7 @@ func (w *world) start() {
 	cfg := Config{
 		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers,
 		FalConfig: FalConfig{filepath.Join(w.home, "config.toml")}, REST: testIssuer,
+		OnChange: w.onChangeCommand,
 	}
 	l, err := newLogin(cfg, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
@@ -185,6 +195,7 @@ func (w *world) start() {
 func (w *world) kill() {
 	w.stop()
 	w.work.Wait()
+	w.Login.close()
 	w.Login = nil
 }
 

@@ -71,6 +71,7 @@ func TestR3AnotherFalcredsTokenIsNoSibling(t *testing.T) {
 		}
 		firstStop()
 		first.work.Wait()
+		first.close()
 	})
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Servers  protocol.Servers
 	Key      protocol.Key // the machine's default credential (§5)
 
+	OnChange  string    // a command that is told of each change of state (§3)
 	FalConfig FalConfig // names the team
 	REST      string    // fal's REST host, which knows its id; "" resolves none
 
@@ -61,6 +62,7 @@ func Load(version string) (Config, error) {
 		Audience: orElse(os.Getenv("FALCRED_AUDIENCE"), FalAudience),
 		Scopes:   orElse(os.Getenv("FALCRED_SCOPES"), FalScopes),
 		Servers:  servers,
+		OnChange: os.Getenv("FALCRED_ON_CHANGE"),
 		Version:  version,
 	}
 	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)

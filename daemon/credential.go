@@ -178,10 +178,16 @@ func (l *Login) nextLocked(now time.Time) time.Time {
 }
 
 func (l *Login) stateLocked() protocol.State {
+	if l.cfg.Key.Secret != "" {
+		return protocol.StateKey
+	}
+	return l.loginStateLocked()
+}
+
+// loginStateLocked is the state of the login, whatever key is served instead.
+func (l *Login) loginStateLocked() protocol.State {
 	now := time.Now()
 	switch {
-	case l.cfg.Key.Secret != "":
-		return protocol.StateKey
 	case l.limbo:
 		return protocol.StateUnavailable
 	case l.stuck, l.trouble != nil && l.trouble.code == protocol.CodeLoginRequired:

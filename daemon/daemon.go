@@ -23,6 +23,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	for _, text := range sock.warnings {
 		l.warn(text)
 	}
+	defer l.close()
+	l.note(EventStarted)
+	defer l.note(EventStopped)
 	l.alarm = newAlarm(l.poke)
 	defer l.alarm.close()
 

@@ -162,6 +162,7 @@ func (e *errand) restore(before reading, why string) (*news, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.unsaved, e.empty = "", time.Time{}
+	e.happenedLocked(EventRestored, why)
 	if e.unwritten {
 		e.saveMemoryLocked()
 	}
@@ -205,6 +206,10 @@ func (e *errand) resume(r reading) (*news, bool, error) {
 		p.keep()
 		n, err := e.spend(r, r.pair.refresh) // R4: replay at once
 		return n, true, err
+	}
+	if err := p.finish(answer); err != nil {
+		p.keep()
+		return nil, true, placeTrouble(err)
 	}
 	if err := e.unchanged(r); err != nil {
 		p.keep()
@@ -301,6 +306,7 @@ func (e *errand) replaceSpent(r reading) (*news, error) {
 func (e *errand) retire(before reading, refresh string) (*news, error) {
 	e.mu.Lock()
 	e.dead = refresh
+	e.happenedLocked(EventRejected, "the issuer does not accept the refresh token (invalid_grant)")
 	e.mu.Unlock()
 	r := e.file.read()
 	if r.state == fileHolds && r.pair.refresh != refresh && r.pair.refresh != before.pair.refresh {

@@ -274,7 +274,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 		if err := p.record(next); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.commit(tokenFile{}, target, next); err != nil {
+		if err := errors.Join(p.finish(next), p.commit(tokenFile{}, target, next)); err != nil {
 			t.Fatal(err)
 		}
 		previous = next

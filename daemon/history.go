@@ -153,6 +153,13 @@ func ReadHistory(home string) ([]Event, error) {
 	return events, nil
 }
 
+// note is happenedLocked, for what concerns the daemon.
+func (l *Login) note(event string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.happenedLocked(event, "")
+}
+
 // happenedLocked notes an event about the login held.
 func (l *Login) happenedLocked(event, cause string) {
 	l.history.add(Event{

@@ -27,6 +27,9 @@ type Login struct {
 	wake   chan struct{} // the schedule looks again
 	work   sync.WaitGroup
 
+	history  *history
+	onChange *onChange
+
 	// act is F1's in-process mutex: one errand at a time, before flock. It is
 	// a channel, so that synctest's clock runs on while somebody waits for it.
 	act  chan struct{}
@@ -60,9 +63,13 @@ type state struct {
 	team        team
 	forced      string // fingerprint of the last access token that a client has had replaced
 
-	refreshed time.Time
-	refreshes int
-	warnings  []string
+	told   protocol.State // the state that was told last
+	looked time.Time      // when the schedule looked last, by the monotonic clock…
+
+	lookedWall time.Time // …and by the wall's
+	refreshed  time.Time
+	refreshes  int
+	warnings   []string
 }
 
 // trouble is what keeps the daemon from a fresh token.
@@ -127,7 +134,15 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		return nil, err
 	}
 	l.memory = m
+	l.history = openHistory(cfg.Home, log)
+	l.onChange = newOnChange(cfg, log)
 	return l, nil
+}
+
+// close ends what is behind the login. All other work has ended.
+func (l *Login) close() {
+	l.onChange.close()
+	l.history.close()
 }
 
 // newPause backs off with jitter to at most a minute (R7).
@@ -181,6 +196,7 @@ func (l *Login) publishLocked() {
 	next.headers, next.unresolved = l.attributionLocked()
 	old := l.view.Swap(next)
 	close(old.changed)
+	l.changedLocked()
 	l.askTeamLocked(time.Now())
 	l.poke()
 }
@@ -213,6 +229,7 @@ func (l *Login) poke() {
 
 // forgetLocked is a logout.
 func (l *Login) forgetLocked(why string) {
+	l.happenedLocked(EventLoggedOut, why)
 	l.login, l.shown = token{}, token{}
 	l.unsaved, l.spare, l.stuck = "", "", false
 	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
@@ -237,6 +254,11 @@ func (l *Login) adoptLocked(p pair, now time.Time) {
 	if p.access != "" && fingerprint(p.access) == l.memory.Unverified {
 		l.distrustLocked()
 	}
+	event := EventAdopted
+	if before.refresh == "" {
+		event = EventLoggedIn
+	}
+	l.happenedLocked(event, "")
 	l.log.Info("adopted the login in the token file", "expires", l.login.expires)
 	l.publishLocked()
 }
@@ -251,4 +273,5 @@ func (l *Login) distrustLocked() {
 		text: "the issuer's last answer failed verification, so its token is not served",
 		mend: "log in again; if it repeats, somebody stands between this machine and the issuer",
 	}
+	l.happenedLocked(EventLoginRequired, l.trouble.text)
 }

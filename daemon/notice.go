@@ -86,6 +86,7 @@ func (l *Login) vanishedLocked() {
 		return
 	}
 	l.limbo = true
+	l.happenedLocked(EventVanished, "the token file is gone; the issuer is asked whether that was a logout")
 	l.publishLocked()
 	if !l.probing {
 		l.probing = true
@@ -144,6 +145,7 @@ func (l *Login) foreignLocked(issuer string) {
 	l.limbo, l.stuck = false, false
 	l.trouble = &trouble{code: protocol.CodeLoginRequired, text: text, mend: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
 	l.log.Error(text)
+	l.happenedLocked(EventLoginRequired, text)
 	l.publishLocked()
 }
 

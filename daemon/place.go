@@ -129,14 +129,17 @@ func (p *place) answer() (pair, bool) {
 	return answer, err == nil
 }
 
-// commit moves the recorded answer over the token file (F2).
-func (p *place) commit(file tokenFile, target string, answer pair) error {
+// finish cuts the recorded answer to what the token file is to hold. It is done
+// before F5's comparison, so that nothing but a rename comes after that.
+func (p *place) finish(answer pair) error {
 	if err := p.file.Truncate(int64(len(answer.format()))); err != nil {
 		return err
 	}
-	if err := p.file.Sync(); err != nil {
-		return err
-	}
+	return p.file.Sync()
+}
+
+// commit moves the finished answer over the token file (F2).
+func (p *place) commit(file tokenFile, target string, answer pair) error {
 	if err := file.install(p.path, target, answer); err != nil {
 		return err
 	}

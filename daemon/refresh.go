@@ -200,6 +200,11 @@ func (l *Login) failedLocked(err error) {
 	}
 	if l.trouble == nil || l.trouble.text != s.text {
 		l.log.Warn("refresh failed", "cause", s.text)
+		event := EventUnavailable
+		if s.over {
+			event = EventLoginRequired
+		}
+		l.happenedLocked(event, s.text)
 	}
 	l.trouble, l.stuck = &s.trouble, l.stuck || s.over
 	wait := s.after

@@ -73,6 +73,7 @@ func (l *Login) tick() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
+	l.clockLocked(now)
 	if l.dueLocked(now, unfinished && refresh == l.login.refresh) {
 		l.startLocked("")
 	}
@@ -84,6 +85,20 @@ func (l *Login) tick() time.Duration {
 		}
 	}
 	return wait
+}
+
+// tolerableJump is what a clock may move between two looks before it is noted.
+const tolerableJump = time.Minute
+
+// clockLocked notes a jump: what runs by the wall clock has moved with it.
+func (l *Login) clockLocked(now time.Time) {
+	if !l.looked.IsZero() {
+		jump := now.Round(0).Sub(l.lookedWall) - now.Sub(l.looked)
+		if jump.Abs() > tolerableJump {
+			l.happenedLocked(EventClock, "it moved by "+jump.Round(time.Second).String()+", or the machine slept")
+		}
+	}
+	l.looked, l.lookedWall = now, now.Round(0)
 }
 
 func (l *Login) emptyUntilLocked() time.Time {

@@ -85,10 +85,14 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 	if err := e.hold.confirm(e.ctx); err != nil {
 		e.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
 	}
+	err := p.finish(r.pair)
 	now := e.settledReading()
 	switch {
 	case e.ours(now, before):
-		if err := p.commit(e.file, e.target, r.pair); err != nil {
+		if err == nil {
+			err = p.commit(e.file, e.target, r.pair)
+		}
+		if err != nil {
 			e.log.Error("a received token could not be put in place", "cause", err)
 			p.keep()
 			return n, nil
@@ -96,6 +100,8 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 		e.mu.Lock()
 		e.unsaved, e.limbo, e.empty = "", false, time.Time{}
 		e.log.Info("refreshed", "expires", e.login.expires)
+		e.happenedLocked(EventRefreshed, "")
+		e.onChange.add(change{state: EventRefreshed})
 		e.mu.Unlock()
 	case now.state == fileAbsent: // a logout while the refresh was under way
 		p.discard()

@@ -119,6 +119,9 @@ func (l *Login) install(o *offer, subject string) error {
 		return err
 	}
 	defer e.end()
+	if err := o.place.finish(o.reply.pair); err != nil {
+		return protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, mendDisk)
+	}
 	if err := e.unchanged(o.before); errors.Is(err, errChanged) {
 		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept\nto replace it, log out first")
 	} else if err != nil {

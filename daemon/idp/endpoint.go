@@ -50,6 +50,7 @@ func (p *Provider) serveRefresh(w http.ResponseWriter, r *http.Request, entry *R
 		p.settled(entry, "not committed", false)
 	} else {
 		g, outcome, refused := p.redeem(token, !f.NoRotate)
+		p.issued(entry, g.refresh) // first: who sees an outcome sees all of it
 		p.settled(entry, outcome, refused != nil)
 		if refused != nil {
 			status, fields = refused.status, refused.fields()

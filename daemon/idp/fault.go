@@ -2,9 +2,11 @@ package idp
 
 import (
 	"context"
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,16 +35,19 @@ type Fault struct {
 	Body     []byte      // instead of the reply's fields, when not nil
 	Delivery Delivery
 	Pace     time.Duration // between bytes, with Drip
+	Size     int           // of the filler, with Flood
 }
 
 // Delivery is how a reply's bytes travel.
 type Delivery int
 
 const (
-	Whole  Delivery = iota
-	Half            // the headers with the full Content-Length, half of the body, and the connection is closed
-	Silent          // the connection is closed with no byte written
-	Drip            // byte by byte, Pace apart
+	Whole      Delivery = iota
+	Half                // the headers with the full Content-Length, half of the body, and the connection is closed
+	Silent              // the connection is closed with no byte written
+	Drip                // byte by byte, Pace apart
+	Flood               // with Size bytes of filler as the last member of the JSON object
+	FloodFirst          // the same, as the first member
 )
 
 // Pause holds a request up; it returns early, with an error, when ctx ends. Nil does not pause.
@@ -153,7 +158,9 @@ func (f Fault) reply(w http.ResponseWriter, r *http.Request, status int, fields 
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	maps.Copy(h, f.Header)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if f.Delivery != Flood && f.Delivery != FloodFirst {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	w.WriteHeader(status)
 	f.deliver(w, r, body)
 }
@@ -172,7 +179,25 @@ func (f Fault) deliver(w http.ResponseWriter, r *http.Request, body []byte) {
 				panic(http.ErrAbortHandler)
 			}
 		}
+	case Flood:
+		w.Write(body[:len(body)-1])
+		fill(w, f.Size, `,"zzz":"`, `"}`)
+	case FloodFirst:
+		fill(w, f.Size, `{"aaa":"`, `",`)
+		w.Write(body[1:])
 	default:
 		w.Write(body)
 	}
+}
+
+// fill writes a reply that nobody should read to its end, without ever holding it in memory: a test
+// that watches the client's memory shares the process with it.
+func fill(w io.Writer, size int, before, after string) {
+	io.WriteString(w, before)
+	for piece := []byte(strings.Repeat("z", 32<<10)); size > 0; size -= len(piece) {
+		if _, err := w.Write(piece[:min(size, len(piece))]); err != nil {
+			return
+		}
+	}
+	io.WriteString(w, after)
 }

@@ -84,6 +84,8 @@ func TestFaultsOfTheReply(t *testing.T) {
 		{idp.Without("id_token"), 200, true, func(s seen) bool { return !s.has("id_token") && s.has("refresh_token") }},
 		{idp.Without("expires_in"), 200, true, func(s seen) bool { return !s.has("expires_in") && s.has("refresh_token") }},
 		{idp.NoRefreshToken(), 200, false, func(s seen) bool { return s.has("access_token") && !s.has("refresh_token") }},
+		{idp.Huge(1 << 20), 200, true, func(s seen) bool { return len(s.body) > 1<<20 && s.has("refresh_token") }},
+		{idp.HugeFirst(1 << 20), 200, true, func(s seen) bool { return strings.Index(s.body, "refresh_token") > 1<<20 && s.has("refresh_token") }},
 		{idp.Oversize(1 << 20), 200, true, func(s seen) bool { return len(s.body) > 1<<20 && s.has("refresh_token") }},
 	} {
 		t.Run(tc.fault.Name, func(t *testing.T) {

@@ -101,6 +101,10 @@ func Oversize(n int) Fault {
 	return Fault{Name: "oversize", Mutate: func(m map[string]any) { m["zzz"] = strings.Repeat("z", n) }}
 }
 
+// Huge and HugeFirst send so many bytes of filler after the tokens, or before them, piece by piece.
+func Huge(n int) Fault      { return Fault{Name: "huge", Delivery: Flood, Size: n} }
+func HugeFirst(n int) Fault { return Fault{Name: "huge, tokens last", Delivery: FloodFirst, Size: n} }
+
 // Faults in the ID token (R10). The access token is good, except that OtherSubject's is the other's too.
 
 func WrongIssuer() Fault   { return wrongClaim("iss", "https://issuer.invalid/") }

@@ -107,6 +107,26 @@ func TestReuseRevokesTheFamily(t *testing.T) {
 	}
 }
 
+// TestRecord: who has spent which token, and what came of it, can be told from the record alone.
+func TestRecord(t *testing.T) {
+	s := start(t, idp.Config{})
+	first, _, _ := s.Login("auth0|a")
+	second := refresh(t, s, first)
+	refused(t, s, first, 403, "invalid_grant")
+	r := s.Requests()
+	if len(r) != 2 || r[0].Number != 1 || r[1].Number != 2 || !strings.HasPrefix(r[0].Agent, "Go-http-client/") {
+		t.Fatalf("requests %+v", r)
+	}
+	sum := sha256.Sum256([]byte(second))
+	if r[0].Issued != hex.EncodeToString(sum[:]) || r[1].Issued != "" || r[1].RefreshHash != r[0].RefreshHash {
+		t.Errorf("requests %+v", r)
+	}
+	living, _, _ := s.Login("auth0|a")
+	if !s.Revoked(first) || !s.Revoked(second) || s.Revoked(living) || !s.Revoked("never issued") {
+		t.Error("Revoked does not tell the logins apart")
+	}
+}
+
 func TestSpentErrorOfDex(t *testing.T) {
 	s := start(t, idp.Config{SpentError: "invalid_request"})
 	refused(t, s, "never issued", http.StatusBadRequest, "invalid_request")

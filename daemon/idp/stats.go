@@ -22,12 +22,16 @@ type Stats struct {
 
 // Request is one request at the token endpoint, in order of arrival.
 type Request struct {
+	Number      int // from 1: whoever reads the record while it runs knows what is new
 	Time        time.Time
 	Grant       string // grant_type
 	Basic       bool   // the client came by the Basic header
+	Agent       string // User-Agent: whose request this is
 	RefreshHash string // SHA-256 of the refresh token in hex, or empty
+	Issued      string // the same of the refresh token that was issued for it, or empty
 	Fault       string // the name of the fault it met, or empty
 	Outcome     string // what the provider did: rotated, replayed, not rotated, reuse detected, …; empty while undecided
+	Decided     time.Time
 }
 
 // maxRequests bounds the record: more than any test looks at, and a long demo stays small.
@@ -55,14 +59,12 @@ func (p *Provider) Requests() []Request {
 // faults are met in the order of the record.
 func (p *Provider) arrived(r *http.Request) (*Request, Fault) {
 	_, _, basic := r.BasicAuth()
-	e := &Request{Time: time.Now(), Grant: r.PostForm.Get("grant_type"), Basic: basic}
-	if token := r.PostForm.Get("refresh_token"); token != "" {
-		sum := sha256.Sum256([]byte(token))
-		e.RefreshHash = hex.EncodeToString(sum[:])
-	}
+	e := &Request{Time: time.Now(), Grant: r.PostForm.Get("grant_type"), Basic: basic,
+		Agent: r.UserAgent(), RefreshHash: hash(r.PostForm.Get("refresh_token"))}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.TokenRequests++
+	e.Number = p.stats.TokenRequests
 	var f Fault
 	if e.Grant == "refresh_token" {
 		f = p.nextFaultLocked()
@@ -79,8 +81,25 @@ func (p *Provider) arrived(r *http.Request) (*Request, Fault) {
 func (p *Provider) settled(e *Request, outcome string, rejected bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.Outcome = outcome
+	e.Outcome, e.Decided = outcome, time.Now()
 	if rejected {
 		p.stats.Rejected++
 	}
+}
+
+// issued records the refresh token that a request was granted: who has spent which token, and what
+// came of it, can then be told from the record alone.
+func (p *Provider) issued(e *Request, refresh string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.Issued = hash(refresh)
+}
+
+// hash names a token where the token itself must not stand.
+func hash(token string) string {
+	if token == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
 }

@@ -69,6 +69,15 @@ func (p *Provider) Alive(refresh string) bool {
 	return t != nil && !t.family.revoked && t.family.newest == t
 }
 
+// Revoked reports whether the login that this refresh token, spent or not, belongs to has ended. Of a
+// token that was never issued it says yes: nobody is logged in by it.
+func (p *Provider) Revoked(refresh string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.refresh[refresh]
+	return t == nil || t.family.revoked
+}
+
 // RevokeFamily ends the login that this refresh token, spent or not, belongs to.
 func (p *Provider) RevokeFamily(refresh string) {
 	p.mu.Lock()

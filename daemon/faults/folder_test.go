@@ -1,0 +1,86 @@
+//go:build linux
+
+package faults
+
+import (
+	"os"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/idp"
+)
+
+// F3: the home is deleted and made again, a few times. The login goes with it,
+// and the next one is adopted and refreshed.
+func TestFolderDeletedAndRecreated(t *testing.T) {
+	t.Parallel()
+	const fault = "the home deleted and made again"
+	s := newScene(t, idp.Config{})
+	s.socketOutside()
+	s.newLogin()
+	s.serve()
+	s.wantAlive()
+	rounds := long(3, 30)
+	for range rounds {
+		s.must(os.RemoveAll(s.home))
+		s.wantLoggedOut()
+		s.must(os.Mkdir(s.home, 0o700))
+		s.newLogin()
+		s.wantAlive()
+	}
+	s.wantWell()
+	report(t, fault, count(rounds, "time"), "a logout at once; each new login adopted and refreshed")
+}
+
+// F3: a home that was moved away and comes back brings its login back.
+func TestFolderMovedAndBack(t *testing.T) {
+	t.Parallel()
+	const fault = "the home moved away and back"
+	s := newScene(t, idp.Config{})
+	s.socketOutside()
+	s.newLogin()
+	s.serve()
+	s.wantAlive()
+	rounds := long(3, 30)
+	for range rounds {
+		s.must(os.Rename(s.home, s.home+".away"))
+		s.wantLoggedOut()
+		s.must(os.Rename(s.home+".away", s.home))
+		s.wantAlive()
+	}
+	s.wantWell()
+	report(t, fault, count(rounds, "time"), "0 logins lost")
+}
+
+// F5: a home that is deleted after the issuer's commit is a logout: what comes
+// in is revoked. One that is moved away keeps the answer's place, and settles
+// it when it is back.
+func TestFolderGoneDuringRefresh(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, idp.Config{})
+	s.socketOutside()
+	s.newLogin()
+	s.serve()
+	s.wantAlive()
+	hold := idp.NewHold()
+	s.idp.Inject(hold.After())
+	s.dueLogin()
+	s.arrival(hold)
+	s.must(os.RemoveAll(s.home))
+	close(hold.Release)
+	s.until("the late answer is revoked", func() bool { return s.idp.Stats().Revocations == 1 })
+	s.wantLoggedOut()
+	s.must(os.Mkdir(s.home, 0o700))
+	s.newLogin()
+	s.wantAlive()
+	s.wantWell()
+	report(t, "the home deleted after the issuer's commit, and made again", "1 refresh", "the late answer revoked; the next login adopted and refreshed")
+}
+
+// wantLoggedOut waits until nothing is served any more.
+func (s *scene) wantLoggedOut() {
+	s.Helper()
+	s.until("the login is forgotten", func() bool {
+		_, err := s.get()
+		return err != nil
+	})
+}

@@ -1,0 +1,206 @@
+//go:build linux
+
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// login writes a login whose access token ran out an hour ago: the daemon has
+// to refresh at once. It is renamed into place, so that nobody reads half of it.
+func (s *scene) login(refresh string) {
+	s.Helper()
+	s.write(refresh + "\n" + s.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
+}
+
+// expire writes the login that the daemon has, with an access token that has
+// run out, and lets it see that.
+func (s *scene) expire(refresh string) {
+	s.Helper()
+	if s.unwatched {
+		s.stop()
+		defer s.serve()
+	}
+	s.login(refresh)
+}
+
+// dueLogin writes a login of ann whose access token is valid, and past half of
+// its life: the daemon refreshes it when it can, and serves it if not (R2, R4).
+func (s *scene) dueLogin() (refresh, access string) {
+	s.Helper()
+	refresh, _, _ = s.idp.Login("ann")
+	access = s.idp.Mint("ann", time.Now().Add(-3*time.Hour), 5*time.Hour)
+	s.write(refresh + "\n" + access)
+	return refresh, access
+}
+
+// write puts the content into the token file: by a rename, or in place as the
+// neighbours do.
+func (s *scene) write(content string) {
+	s.Helper()
+	if s.inPlace {
+		if err := os.WriteFile(s.file(), []byte(content), 0o600); err != nil {
+			s.Fatal(err)
+		}
+		return
+	}
+	temporary := filepath.Join(s.home, "auth0_token.neighbour")
+	if err := os.WriteFile(temporary, []byte(content), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	if err := os.Rename(temporary, s.file()); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// newLogin is `fal auth login` of ann, with an access token that has run out.
+func (s *scene) newLogin() (refresh string) {
+	s.Helper()
+	refresh, _, _ = s.idp.Login("ann")
+	s.login(refresh)
+	return refresh
+}
+
+// tokens reads the file as the SDK does.
+func (s *scene) tokens() (refresh, access string, err error) {
+	data, err := os.ReadFile(s.file())
+	if err != nil {
+		return "", "", err
+	}
+	refresh, access, found := strings.Cut(string(data), "\n")
+	if !found || refresh == "" || access == "" || strings.ContainsAny(refresh+access, "\x00\n ") {
+		return "", "", fmt.Errorf("the token file does not hold two tokens (%d bytes)", len(data))
+	}
+	return refresh, access, nil
+}
+
+// ask asks the daemon on a connection of its own.
+func (s *scene) ask(request string, v any) error {
+	c, err := net.Dial("unix", s.socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := fmt.Fprintf(c, "%s\n", request); err != nil {
+		return err
+	}
+	line, err := protocol.NewReader(c).ReadLine()
+	if err != nil {
+		return err
+	}
+	return protocol.ParseAnswer(line, v)
+}
+
+// get asks for a bearer, and asks the issuer whether it is one of its own.
+func (s *scene) get() (access string, err error) {
+	var got protocol.Credential
+	if err := s.ask("get "+protocol.DefaultServer, &got); err != nil {
+		return "", err
+	}
+	req, err := http.NewRequest(http.MethodGet, s.idp.URL+"/userinfo", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", got.Authorization())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("the issuer does not know the served token: status %d", resp.StatusCode)
+	}
+	return got.Secret, nil
+}
+
+// state is what the daemon says of itself.
+func (s *scene) state() protocol.Status {
+	s.Helper()
+	var status protocol.Status
+	if err := s.ask("status", &status); err != nil {
+		s.Fatal("status: ", err)
+	}
+	return status
+}
+
+// alive says what is wrong with the login, nil if nothing.
+func (s *scene) alive() error {
+	served, err := s.get()
+	if err != nil {
+		return fmt.Errorf("get: %w", err)
+	}
+	refresh, access, err := s.tokens()
+	switch {
+	case err != nil:
+		return err
+	case !s.idp.Alive(refresh):
+		return errors.New("the token file does not hold the living refresh token")
+	case served != access:
+		return errors.New("another token is served than the file holds")
+	}
+	return nil
+}
+
+// wantAlive waits for a living login: after a fault it may take a moment.
+func (s *scene) wantAlive() {
+	s.Helper()
+	if err := s.settle(patience); err != nil {
+		s.Fatalf("the login was lost: %v", err)
+	}
+}
+
+func (s *scene) settle(d time.Duration) error {
+	var err error
+	within(d, func() bool {
+		err = s.alive()
+		return err == nil
+	})
+	return err
+}
+
+// wantWell is how every test ends: the login lives, one more refresh
+// succeeds, and nothing is left in the home that does not belong there.
+func (s *scene) wantWell() {
+	s.Helper()
+	s.wantAlive()
+	before, _, err := s.tokens()
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.expire(before)
+	s.until("another refresh succeeds", func() bool {
+		refresh, _, err := s.tokens()
+		return err == nil && refresh != before && s.alive() == nil
+	})
+	var left []string
+	if !within(patience, func() bool { left = s.leftovers(); return len(left) == 0 }) {
+		s.Errorf("left in the home: %v", left)
+	}
+}
+
+// leftovers lists what does not belong into a home.
+func (s *scene) leftovers() []string {
+	entries, err := os.ReadDir(s.home)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var left []string
+	for _, entry := range entries {
+		switch entry.Name() {
+		case protocol.TokenFile, ".portalock", "falcred.json", "falcred.history", "falcred.sock", "falcred.sock.lock":
+		default:
+			left = append(left, entry.Name())
+		}
+	}
+	return left
+}

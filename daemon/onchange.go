@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// onChangeLimit bounds one run of FALCRED_ON_CHANGE: a command that hangs must
+// not pile up.
+const onChangeLimit = 30 * time.Second
+
+// maxChanges wait for a slow command; a further one is dropped, and said.
+const maxChanges = 16
+
+// change is one change of state, as a command is told of it.
+type change struct{ state, cause string }
+
+// onChange runs FALCRED_ON_CHANGE (§3): once for each change, one after the
+// other, behind the login's back. Its failure is logged and changes nothing.
+type onChange struct {
+	command string
+	home    string
+	log     *slog.Logger
+	pending chan change
+	done    chan struct{}
+}
+
+func newOnChange(cfg Config, log *slog.Logger) *onChange {
+	o := &onChange{
+		command: cfg.OnChange, home: cfg.Home, log: log,
+		pending: make(chan change, maxChanges), done: make(chan struct{}),
+	}
+	go o.run()
+	return o
+}
+
+// add never waits.
+func (o *onChange) add(c change) {
+	if o.command == "" {
+		return
+	}
+	select {
+	case o.pending <- c:
+	default:
+		o.log.Warn("FALCRED_ON_CHANGE is behind; a change was not told", "state", c.state)
+	}
+}
+
+// close lets the command that runs end, and runs what is pending. Nothing may
+// be added after it.
+func (o *onChange) close() {
+	close(o.pending)
+	<-o.done
+}
+
+func (o *onChange) run() {
+	defer close(o.done)
+	for c := range o.pending {
+		o.tell(c)
+	}
+}
+
+func (o *onChange) tell(c change) {
+	ctx, cancel := context.WithTimeout(context.Background(), onChangeLimit)
+	defer cancel()
+	shell, flag := "/bin/sh", "-c"
+	if runtime.GOOS == "windows" {
+		shell, flag = "cmd", "/C"
+	}
+	cmd := exec.CommandContext(ctx, shell, flag, o.command)
+	cmd.Dir = o.home
+	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.state, "FALCRED_CAUSE="+c.cause, "FAL_HOME_DIR="+o.home)
+	cmd.WaitDelay = time.Second // its children may hold what it had open
+	if err := cmd.Run(); err != nil {
+		o.log.Warn("FALCRED_ON_CHANGE failed", "state", c.state, "cause", err)
+	}
+}
+
+// withoutKeys: no secret reaches a child (R12).
+func withoutKeys(environ []string) []string {
+	return slices.DeleteFunc(environ, func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains([]string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET", "FALCRED_ON_CHANGE"}, name)
+	})
+}
+
+// changedLocked tells of a new state of the login. The first one after the
+// start is no change, unless somebody has to do something about it.
+func (l *Login) changedLocked() {
+	state := l.loginStateLocked()
+	if state == l.told || l.told == "" && state == protocol.StateLoggedOut {
+		l.told = state
+		return
+	}
+	first := l.told == ""
+	l.told = state
+	if first && state == protocol.StateLoggedIn {
+		return
+	}
+	cause := ""
+	if t := l.troubleLocked(); t != nil {
+		cause = t.text
+	}
+	l.onChange.add(change{state, cause})
+}

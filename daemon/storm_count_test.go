@@ -1,0 +1,205 @@
+//go:build unix
+
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// look counts what has been lost since the last look, says whose fault it was,
+// and signs in again.
+func (s *storm) look() {
+	s.collect()
+	hash, lost := s.isLost()
+	if !lost {
+		s.ill = 0
+		return
+	}
+	if s.ill++; s.ill < stormSeen {
+		return
+	}
+	s.account(hash)
+	s.signInAgain()
+}
+
+// account counts the loss of the present login. A reuse has been counted when
+// the issuer detected it; what remains was deleted, revoked or written over.
+// Only falcred revokes, and only after somebody has deleted the file (F5): that
+// may have been in the login before, since a refresh takes its time.
+func (s *storm) account(hash string) {
+	e := evidence{requests: s.requests, journal: readJournal(s.T, s.journal)}
+	earlier, _ := e.undone("", s.since.Add(-holdMax))
+	who, why := e.undone(hash, s.since)
+	switch {
+	case s.idp.Stats().Revocations > s.revoked && earlier == falcredItself:
+		s.lose(falcredItself, "revoked a login that nobody had deleted (F5)")
+	case !s.reused, hash == "" && who == falcredItself:
+		s.lose(who, why)
+	}
+}
+
+// collect takes over what is new in the issuer's record. Each reuse is the end
+// of one login.
+func (s *storm) collect() {
+	s.judgePending()
+	known := len(s.requests)
+	for _, r := range s.idp.Requests() {
+		// One that is still being decided is taken with the next look.
+		if r.Number == len(s.requests)+1 && r.Outcome != "" {
+			s.requests = append(s.requests, r)
+		}
+	}
+	for _, r := range s.requests[known:] {
+		if r.Outcome == "reuse detected" {
+			s.pending = append(s.pending, r)
+			s.reused = true
+		}
+	}
+}
+
+// judgePending judges the reuses of the look before: by now the record also
+// holds a request that came later and was faster.
+func (s *storm) judgePending() {
+	for _, r := range s.pending {
+		e := evidence{s.requests, readJournal(s.T, s.journal), savedTimes(s.log.String())}
+		s.lose(e.blame(r))
+	}
+	s.pending = nil
+}
+
+func (s *storm) lose(who, why string) {
+	s.lost[who]++
+	s.reasons = append(s.reasons, who+" "+why)
+}
+
+// isLost: the file holds a login that has ended, or none. hash is the token's.
+func (s *storm) isLost() (hash string, lost bool) {
+	r := s.file.read()
+	switch r.state {
+	case fileHolds:
+		sum := sha256.Sum256([]byte(r.pair.refresh))
+		return hex.EncodeToString(sum[:]), s.idp.Revoked(r.pair.refresh)
+	case fileAbsent:
+		return "", true
+	}
+	return "", false // somebody is writing; a writer that died is F3's business
+}
+
+// signInAgain is `fal auth login`: under the lock, in place, line 1 only.
+func (s *storm) signInAgain() {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), lockWait)
+	defer cancel()
+	h, err := acquire(ctx, filepath.Join(s.home, ".portalock"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer h.release()
+	refresh, _, _ := s.idp.Login("ann")
+	// Before the write: it may be deleted before we run again.
+	s.since, s.ill, s.reused, s.revoked = time.Now(), 0, false, s.idp.Stats().Revocations
+	if err := os.WriteFile(s.path, []byte(refresh), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// end: the storm is over, and with the neighbours gone falcred alone keeps
+// the login.
+func (s *storm) end() {
+	s.Helper()
+	for range stormSeen {
+		s.look()
+	}
+	refreshes := s.idp.Stats().Refreshes
+	s.until("one more refresh", func() bool {
+		s.refreshNow()
+		s.look()
+		if s.lost[falcredItself] > 0 {
+			return true // judge has more to say
+		}
+		return s.idp.Stats().Refreshes > refreshes && s.servesTheFile() && s.idp.Alive(s.inFile().refresh)
+	})
+	s.wantNoPlaces()
+}
+
+// judge is what every row must show.
+func (s *storm) judge(row stormRow) {
+	s.Helper()
+	falcred, neighbours := s.refreshed()
+	if n := s.lost[falcredItself]; n != 0 {
+		s.Errorf("%d logins were lost by falcred:%s\n%s", n, s.why(), tail(s.log.String()))
+	}
+	if s.wrong != 0 {
+		s.Errorf("falcred gave %d bearers that the issuer does not accept", s.wrong)
+	}
+	if s.uses < stormNeighbours || s.answered == 0 || falcred < 3 {
+		s.Errorf("no storm: %d uses, %d answers and %d refreshes by falcred", s.uses, s.answered, falcred)
+	}
+	if !row.peaceful {
+		if neighbours == 0 {
+			s.Error("no neighbour refreshed: the row shows nothing")
+		}
+		return
+	}
+	if neighbours != 0 || s.answered != s.asked || len(s.reasons) != 0 || s.ends["fresh"]+s.ends["tripped over the lock file"]+s.ends["gave up the lock"] != s.uses {
+		s.Errorf("falcred keeps the file fresh, yet of %d gets %d were answered, neighbours sent %d refreshes, their uses ended %v; lost: %q",
+			s.asked, s.answered, neighbours, s.ends, s.reasons)
+	}
+	if seconds := int(stormLasts() / stormPace); falcred < seconds*3/4 {
+		s.Errorf("falcred refreshed %d times in %d s: the neighbours kept it from its work", falcred, seconds)
+	}
+}
+
+// refreshed counts the refreshes that the issuer granted.
+func (s *storm) refreshed() (falcred, neighbours int) {
+	for _, r := range s.requests {
+		switch {
+		case r.Issued == "":
+		case agentOf(r) == falcredItself:
+			falcred++
+		default:
+			neighbours++
+		}
+	}
+	return falcred, neighbours
+}
+
+func (s *storm) outcome() string {
+	falcred, neighbours := s.refreshed()
+	var ends []string
+	for _, how := range slices.Sorted(maps.Keys(s.ends)) {
+		ends = append(ends, fmt.Sprintf("%d %s", s.ends[how], how))
+	}
+	return fmt.Sprintf("%d uses (%s); refreshes: falcred %d, neighbours %d; reuse detections %d; of %d gets %d answered, all valid; "+
+		"logins lost by falcred: %d, by the CLI: %d, by fal_client: %d%s; login alive",
+		s.uses, strings.Join(ends, ", "), falcred, neighbours, s.idp.Stats().ReuseDetections, s.asked, s.answered,
+		s.lost[falcredItself], s.lost["fal-cli"], s.lost["fal_client"], s.why())
+}
+
+// why counts the reasons of the losses.
+func (s *storm) why() string {
+	count := map[string]int{}
+	for _, reason := range s.reasons {
+		count[reason]++
+	}
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(count)) {
+		list = append(list, fmt.Sprintf("%d × %s", count[reason], reason))
+	}
+	if list == nil {
+		return ""
+	}
+	return " (" + strings.Join(list, "; ") + ")"
+}
+
+// tail is the end of a long log.
+func tail(log string) string { return log[max(0, len(log)-8000):] }
