@@ -46,6 +46,16 @@ func Load(version string) (Config, error) {
 	if err := prepareHome(home); err != nil {
 		return Config{}, err
 	}
+	return Look(version)
+}
+
+// Look is Load for those who only look: a home that is not there, or is not as
+// it should be, is left so.
+func Look(version string) (Config, error) {
+	home, err := protocol.Home(os.LookupEnv)
+	if err != nil {
+		return Config{}, err
+	}
 	if err := loadEnvFile(filepath.Join(home, envFile)); err != nil {
 		return Config{}, err
 	}

@@ -92,6 +92,25 @@ func (c FalConfig) teamIn(data []byte) (string, error) {
 	return settings.Internal.Team, nil
 }
 
+// Profile is the profile that the CLI uses (FAL_PROFILE, else the config's own
+// choice), and whether it has a key: the CLI prefers that to the login (§2).
+func (c FalConfig) Profile(chosen string) (name string, hasKey bool, err error) {
+	data, err := c.read()
+	if err != nil {
+		return "", false, err
+	}
+	settings := map[string]any{}
+	if err := toml.Unmarshal(data, &settings); err != nil {
+		return "", false, fmt.Errorf("%s cannot be read as TOML%s", c.Path, where(err))
+	}
+	if own, _ := settings[internal].(map[string]any); chosen == "" && own != nil {
+		chosen, _ = own["profile"].(string)
+	}
+	profile, _ := settings[chosen].(map[string]any)
+	key, _ := profile["key"].(string)
+	return chosen, key != "", nil
+}
+
 // where names the place of an error, and not its text: that can quote a
 // profile's key (R12).
 func where(err error) string {

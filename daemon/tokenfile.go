@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/falcred/falcred/protocol"
 )
 
 // maxTokenFile caps a reading of the token file (F3). fal's two tokens are
@@ -231,4 +233,12 @@ func writeTemp(path string, data []byte) (name string, err error) {
 		os.Remove(file.Name())
 	}
 	return file.Name(), err
+}
+
+// ValidAccess is the token file's access token, read as an SDK would, if it has
+// not run out.
+func ValidAccess(home string) (string, bool) {
+	file := tokenFile{path: filepath.Join(home, protocol.TokenFile), warn: func(string) {}}
+	t := fromFile(file.read().pair, time.Now())
+	return t.access, t.valid(time.Now())
 }

@@ -119,9 +119,9 @@ func (s *sentry) aim() time.Duration {
 	} else {
 		wait = folderAway
 	}
-	if config := s.login.cfg.FalConfig.Path; config != "" && isFolder(filepath.Dir(config)) { // it may never come to be
-		folders = append(folders, filepath.Dir(config))
-		s.names = append(s.names, filepath.Base(config))
+	folder, name := s.configFolder()
+	if folder != "" {
+		folders, s.names = append(folders, folder), append(s.names, name)
 	}
 	wanted := map[string]fs.FileInfo{}
 	for _, folder := range folders {
@@ -159,6 +159,17 @@ func (s *sentry) drop(wanted map[string]fs.FileInfo) {
 			delete(s.at, folder)
 		}
 	}
+}
+
+// configFolder is where the fal config is, and its name, or where its folder
+// will be: it may never come to be, and then nothing is polled for it.
+func (s *sentry) configFolder() (folder, name string) {
+	for path := s.login.cfg.FalConfig.Path; len(path) > 1; path = filepath.Dir(path) {
+		if isFolder(filepath.Dir(path)) {
+			return filepath.Dir(path), filepath.Base(path)
+		}
+	}
+	return "", ""
 }
 
 func isFolder(path string) bool {

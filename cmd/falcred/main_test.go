@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"served": served,
 			"state":  state,
 			"empty":  empty,
+			"team":   team,
 		},
 	})
 }
@@ -83,7 +84,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 // issuer starts an identity provider and puts its URL into a variable.
 func issuer(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := idp.Start(idp.Config{ClientID: demoClientID})
+	s, err := idp.Start(idp.Config{ClientID: demoClientID, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	ts.Check(err)
 	ts.Defer(s.Close)
 	ts.Value("issuers").(map[string]*idp.Server)[args[0]] = s
@@ -124,4 +125,14 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 	for _, entry := range entries {
 		ts.Fatalf("%s holds %s", args[0], entry.Name())
 	}
+}
+
+// team waits until that team, or none, has been resolved.
+func team(ts *testscript.TestScript, _ bool, args []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until(context.Background(), "team "+args[0], func() bool {
+		status, err := client.Status(context.Background())
+		return err == nil && status.Team == args[0] && (status.TeamID != "") == (args[0] != "")
+	}))
 }

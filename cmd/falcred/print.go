@@ -57,6 +57,11 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	if d.Subject != "" {
 		p.line("login", "%s", printable(d.Subject))
 	}
+	if d.Team != "" && d.TeamID == "" {
+		p.line("team", "%s, %s", printable(d.Team), p.red("which is not resolved: the login is not served"))
+	} else if d.Team != "" {
+		p.line("team", "%s (%s): requests of the login are attributed to it", printable(d.Team), printable(d.TeamID))
+	}
 	if !d.Expires.IsZero() {
 		p.line("token", "runs out %s", when(d.Expires, now))
 	}

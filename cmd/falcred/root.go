@@ -15,7 +15,9 @@ falcred running, no script and no SDK has to refresh any more.`
 
 const rootExample = `  falcred demo              see it work: no account, no network
   falcred run               the daemon, in the foreground
-  falcred status            what it holds, and what this shell would get`
+  falcred status            what it holds, and what this shell would get
+  falcred history           why was I logged out?
+  falcred doctor            what could go wrong on this machine`
 
 // run is falcred without the process around it: its arguments, its three
 // streams, and its exit code.
@@ -46,7 +48,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error(), helpHint(cmd)}
 	})
-	root.AddCommand(newRun(), newStatus(), newDemo(), newVersion())
+	root.AddCommand(newRun(), newStatus(), newTeam(), newHistory(), newDoctor(), newDemo(), newVersion())
 	return root
 }
 

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/falcred/falcred/daemon"
+	"github.com/spf13/cobra"
+)
+
+const doctorHelp = `Look for what does not work on this machine, or works with a catch: the home,
+the token file, the lock, the daemon and its socket, the issuer, and what this
+shell's environment hides. It changes nothing but a token file's mode that
+others could read, and sends no credential anywhere.
+
+Exit status: 0 all is well, 1 there is a catch, 2 something does not work.`
+
+func newDoctor() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "doctor",
+		Short:   "Find out what does not work, and what to do about it",
+		Long:    doctorHelp,
+		Example: "  falcred doctor\n  falcred doctor --json | jq '.[] | select(.Result != \"ok\")'",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := examine(cmd.Context())
+			out := cmd.OutOrStdout()
+			var err error
+			if asJSON {
+				err = printJSON(out, findings)
+			} else {
+				err = printFindings(out, newPaint(out), findings)
+			}
+			if err != nil {
+				return err
+			}
+			return exitCode(worst(findings))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+// examine looks at everything, whatever it finds on the way.
+func examine(ctx context.Context) []daemon.Finding {
+	cfg, err := daemon.Look(version())
+	if err != nil {
+		text, mend, _ := strings.Cut(err.Error(), "\n")
+		return []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Mend: mend}}
+	}
+	findings := daemon.Examine(ctx, cfg)
+	findings = append(findings, examineDaemon(stand(ctx))...)
+	findings = append(findings, examineHelper())
+	return append(findings, examineKeys(os.Getenv, cfg)...)
+}
+
+func worst(findings []daemon.Finding) (code int) {
+	for _, f := range findings {
+		switch f.Result {
+		case daemon.Warn:
+			code = max(code, 1)
+		case daemon.Fail:
+			code = 2
+		}
+	}
+	return code
+}
+
+func printFindings(w io.Writer, colour paint, findings []daemon.Finding) error {
+	var page strings.Builder
+	for _, f := range findings {
+		mark := colour.green("ok  ")
+		switch f.Result {
+		case daemon.Warn:
+			mark = colour.yellow("warn")
+		case daemon.Fail:
+			mark = colour.red("FAIL")
+		}
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, printable(f.Text))
+		if f.Mend != "" {
+			fmt.Fprintf(&page, "      %-11s %s\n", "", printable(f.Mend))
+		}
+	}
+	_, err := io.WriteString(w, page.String())
+	return err
+}

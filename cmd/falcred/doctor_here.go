@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/protocol"
+)
+
+// examineDaemon looks at what `status` has found.
+func examineDaemon(s *standing) []daemon.Finding {
+	switch {
+	case s.Error != "":
+		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: s.Error, Mend: s.Mend}}
+	case s.Daemon == nil:
+		return []daemon.Finding{{Check: "daemon", Result: daemon.Warn, Text: "not running: no one refreshes ahead of time",
+			Mend: "start it: falcred run (docker-credential-fal starts it by itself)"}}
+	}
+	d := s.Daemon
+	findings := []daemon.Finding{{Check: "daemon", Result: daemon.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}
+	if d.Version != version() {
+		findings = append(findings, daemon.Finding{Check: "version", Result: daemon.Warn,
+			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Mend: "restart the daemon"})
+	}
+	if d.LastError != "" {
+		result := daemon.Warn
+		if d.State == protocol.StateLoginRequired || d.State == protocol.StateUnavailable {
+			result = daemon.Fail
+		}
+		findings = append(findings, daemon.Finding{Check: "login", Result: result, Text: d.LastError, Mend: d.Mend})
+	}
+	for _, warning := range d.Warnings {
+		text, mend, _ := strings.Cut(warning, "\n")
+		findings = append(findings, daemon.Finding{Check: "warning", Result: daemon.Warn, Text: text, Mend: mend})
+	}
+	return findings
+}
+
+// examineHelper finds the helper as a script would, else beside this program.
+func examineHelper() daemon.Finding {
+	const name = "docker-credential-fal"
+	path, err := exec.LookPath(name)
+	if err != nil {
+		self, _ := os.Executable()
+		path = filepath.Join(filepath.Dir(self), name)
+		if _, err := os.Stat(path); err != nil {
+			return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: name + " is not on PATH", Mend: "install it beside falcred, in a folder of PATH"}
+		}
+		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: path + " is not on PATH", Mend: "add its folder to PATH"}
+	}
+	out, err := exec.Command(path, "version").Output()
+	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
+	if err != nil || len(fields) < 3 {
+		return daemon.Finding{Check: "helper", Result: daemon.Fail, Text: path + " does not tell its version", Mend: "install it anew"}
+	}
+	if theirs := fields[len(fields)-1]; theirs != version() && theirs != "(devel)" {
+		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Mend: "install both from one version"}
+	}
+	return daemon.Finding{Check: "helper", Result: daemon.OK, Text: path}
+}
+
+// examineKeys says what wins over the login, here and in fal's own programs.
+func examineKeys(getenv func(string) string, cfg daemon.Config) []daemon.Finding {
+	var findings []daemon.Finding
+	if key, ok := protocol.KeyFromEnv(getenv); ok {
+		findings = append(findings, daemon.Finding{Check: "key", Result: daemon.Warn,
+			Text: key.Source + " is set here: requests are attributed to the key's team, a login is not used",
+			Mend: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
+	} else {
+		findings = append(findings, daemon.Finding{Check: "key", Result: daemon.OK, Text: "no key hides the login here"})
+	}
+	profile, hasKey, err := cfg.FalConfig.Profile(getenv("FAL_PROFILE"))
+	switch {
+	case err != nil:
+		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Fail, Text: err.Error(), Mend: "mend that file"})
+	case hasKey && !protocol.ForceUser(getenv):
+		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Warn,
+			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
+			Mend: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
+	}
+	return findings
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
+	"github.com/spf13/cobra"
+)
+
+const teamHelp = `Choose whom requests of the login are attributed to.
+
+The choice stands in the fal CLI's own config (FAL_CONFIG_PATH, or
+~/.fal/config.toml), so that the CLI and falcred follow the same one. A running
+daemon sees the change by itself. A key is attributed to its own team, whatever
+stands there.`
+
+func newTeam() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "team",
+		Short:   "Choose the team that requests are attributed to",
+		Long:    teamHelp,
+		Example: "  falcred team list\n  falcred team set acme\n  falcred team unset",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newTeamList(), newTeamSet(), newTeamUnset())
+	return cmd
+}
+
+// selectable is an account as `team list --json` shows it.
+type selectable struct {
+	Nickname string
+	FullName string
+	Type     string // personal, team or org
+	Selected bool
+}
+
+func newTeamList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the accounts that the login may act for",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, list, err := theAccounts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			chosen, err := cfg.FalConfig.Team()
+			if err != nil {
+				return err
+			}
+			shown := selectables(list, chosen)
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), shown)
+			}
+			return printAccounts(cmd.OutOrStdout(), shown)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+func newTeamSet() *cobra.Command {
+	return &cobra.Command{
+		Use:   "set NICKNAME",
+		Short: "Attribute requests to this team",
+		Args:  oneArg("the nickname of a team"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, list, err := theAccounts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			account, found := daemon.FindAccount(list, args[0])
+			if !found {
+				return fmt.Errorf("the login is in no team %q\nsee: falcred team list", args[0])
+			}
+			if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to %s (%s), by %s\n",
+				printable(account.Nickname), printable(account.FullName), cfg.FalConfig.Path)
+			return err
+		},
+	}
+}
+
+func newTeamUnset() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unset",
+		Short: "Attribute requests to the personal account",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := daemon.LocateFalConfig(os.LookupEnv)
+			if err != nil {
+				return err
+			}
+			if err := config.SetTeam(""); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to the personal account, by %s\n", config.Path)
+			return err
+		},
+	}
+}
+
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] != "" {
+			return nil
+		}
+		return usageError{fmt.Sprintf("%s takes one argument: %s", cmd.CommandPath(), what), helpHint(cmd)}
+	}
+}
+
+// theAccounts asks fal's REST host, with the login's own access token: a key's
+// teams are none of its business.
+func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
+	cfg, err := daemon.Load(version())
+	if err != nil {
+		return cfg, nil, err
+	}
+	if cfg.REST == "" {
+		return cfg, nil, fmt.Errorf("teams are fal's, and this login is of %s\nif it has some, name their host: FAL_REST_HOST", cfg.Issuer)
+	}
+	access, err := accessToken(ctx, cfg.Home)
+	if err != nil {
+		return cfg, nil, err
+	}
+	list, err := daemon.Accounts(ctx, cfg.REST, access)
+	return cfg, list, err
+}
+
+// accessToken is the file's, as an SDK would read it. Where that has run out, a
+// question to the daemon has it refreshed, even if the team keeps the answer
+// back.
+func accessToken(ctx context.Context, home string) (string, error) {
+	if access, ok := daemon.ValidAccess(home); ok {
+		return access, nil
+	}
+	client := helper.New(os.LookupEnv)
+	defer client.Close()
+	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
+	if err == nil {
+		return cred.Secret, nil
+	}
+	if access, ok := daemon.ValidAccess(home); ok {
+		return access, nil
+	}
+	if errors.Is(err, protocol.ErrNotFound) {
+		return "", errors.New("nobody is logged in\n" + loginFirst)
+	}
+	return "", err
+}
+
+const loginFirst = "log in: fal auth login"
+
+func selectables(list []daemon.Account, chosen string) []selectable {
+	shown := []selectable{}
+	for _, a := range list {
+		s := selectable{Nickname: a.Nickname, FullName: a.FullName, Type: "team"}
+		switch {
+		case a.IsPersonal:
+			s.Type = "personal"
+		case a.IsOrg:
+			s.Type = "org"
+		}
+		s.Selected = strings.EqualFold(a.Nickname, chosen) || chosen == "" && a.IsPersonal
+		shown = append(shown, s)
+	}
+	return shown
+}
+
+func printAccounts(w io.Writer, list []selectable) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range list {
+		mark := " "
+		if s.Selected {
+			mark = "*"
+		}
+		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, printable(s.Nickname), s.Type, printable(s.FullName))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,223 @@
+package daemon
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+	"github.com/gofrs/flock"
+)
+
+// Result is how bad a finding is.
+type Result string
+
+const (
+	OK   Result = "ok"
+	Warn Result = "warn" // works, with a catch
+	Fail Result = "fail" // does not work
+)
+
+// Finding is one thing that `falcred doctor` has looked at.
+type Finding struct {
+	Check  string
+	Result Result
+	Text   string
+	Mend   string `json:",omitempty"`
+}
+
+// Examine looks at a home and its issuer from outside, as doctor does: no lock
+// is kept, nothing is written, and no credential is sent anywhere.
+func Examine(ctx context.Context, cfg Config) []Finding {
+	findings := []Finding{examineHome(cfg.Home), examineNetworkHome(cfg.Home), examineFile(cfg), examineLock(cfg.Home)}
+	if f, ok := examineLifetime(cfg); ok {
+		findings = append(findings, f)
+	}
+	return append(findings, examineIssuer(ctx, cfg)...)
+}
+
+func examineHome(home string) Finding {
+	info, err := os.Stat(home)
+	f := Finding{Check: "home", Result: OK}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Result, f.Text, f.Mend = Warn, home+" is not there yet", loginHint
+	case err != nil:
+		f.Result, f.Text = Fail, err.Error()
+	case !info.IsDir():
+		f.Result, f.Text, f.Mend = Fail, home+" is not a folder", mendFile
+	case !ownedByUs(info):
+		f.Result, f.Text, f.Mend = Fail, home+" belongs to another user", "run falcred as that user, or set FAL_HOME_DIR"
+	case othersCanWrite(info):
+		f.Result, f.Text, f.Mend = Fail, home+" can be written by others", "chmod go-w "+home
+	default:
+		f.Text = fmt.Sprintf("%s is yours, mode %04o", home, info.Mode().Perm())
+	}
+	return f
+}
+
+func examineNetworkHome(home string) Finding {
+	if onNetwork(home) {
+		return Finding{"filesystem", Warn, home + " is on a network filesystem: locks and sockets are weaker there",
+			"let one machine at a time use the login, or give each a FAL_HOME_DIR and login of its own"}
+	}
+	return Finding{Check: "filesystem", Result: OK, Text: "the home is on a local filesystem"}
+}
+
+// examineFile looks as the daemon does, and also at what makes the neighbours'
+// life hard.
+func examineFile(cfg Config) Finding {
+	f := Finding{Check: "token file", Result: OK}
+	file := tokenFile{path: cfg.tokenPath(), warn: func(string) {}}
+	info, statErr := os.Lstat(file.path)
+	before := fs.FileMode(0)
+	if target, err := os.Stat(file.path); err == nil {
+		before = target.Mode().Perm()
+	}
+	if errors.Is(statErr, fs.ErrNotExist) {
+		return Finding{"token file", Warn, "nobody is logged in: there is no " + file.path, loginHint}
+	}
+	r := file.read()
+	switch r.state {
+	case fileUnusable:
+		return Finding{"token file", Fail, r.err.Error(), mendFile}
+	case fileAbsent:
+		return Finding{"token file", Fail, file.path + " is a link to nowhere", "remove it, and log in again"}
+	case fileEmpty:
+		return Finding{"token file", Fail, file.path + " is empty: its writer is at work, or died", "start falcred, which restores it if it knew the login; else " + loginHint}
+	}
+	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.path, before)
+	if before&0o077 != 0 {
+		f.Result, f.Mend = Warn, "others could read it; its mode is 0600 now"
+	}
+	if info != nil && info.Mode()&fs.ModeSymlink != 0 {
+		target, _ := file.target()
+		f.Text += ", by a link to " + target
+	}
+	if target, err := os.Stat(file.path); err == nil && hardLinks(target) > 1 {
+		f.Result, f.Mend = Warn, "it has several hard links and is written in place, so a reader can meet it half written: leave one name"
+	}
+	return f
+}
+
+// shortestLifetime is R2's: below it a token refreshed at half of its life can
+// come into the CLI's margin of 30 minutes.
+const shortestLifetime = 70 * time.Minute
+
+func examineLifetime(cfg Config) (Finding, bool) {
+	file := tokenFile{path: cfg.tokenPath(), warn: func(string) {}}
+	p := file.read().pair
+	c, ok := parseClaims(p.access)
+	if !ok || c.Issued.IsZero() {
+		return Finding{}, false
+	}
+	lifetime := c.Expiry.Sub(c.Issued.Time).Round(time.Second)
+	if lifetime < shortestLifetime {
+		return Finding{"lifetime", Warn, fmt.Sprintf("access tokens live %s: the fal CLI, which refreshes 30 min before the end, can come before falcred", lifetime),
+			"ask the issuer for at least " + shortestLifetime.String()}, true
+	}
+	return Finding{Check: "lifetime", Result: OK, Text: fmt.Sprintf("access tokens live %s", lifetime)}, true
+}
+
+// examineLock says who holds .portalock. It takes it for a moment where nobody
+// does, and never makes it.
+func examineLock(home string) Finding {
+	path := filepath.Join(home, lockFile)
+	if _, err := os.Stat(path); err != nil {
+		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|nonblock))
+	locked, err := lock.TryLock()
+	defer lock.Close()
+	switch {
+	case err != nil:
+		return Finding{"lock", Fail, fmt.Sprintf("%s cannot be locked: %v", path, err), "remove it"}
+	case locked:
+		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
+	}
+	return Finding{"lock", Warn, path + " is held by " + holder(path), "if it lasts longer than half a minute, end that program"}
+}
+
+func (c Config) tokenPath() string { return filepath.Join(c.Home, protocol.TokenFile) }
+
+// tolerableDrift is what a clock may be off before tokens and certificates are
+// judged wrongly.
+const tolerableDrift = time.Minute
+
+// examineIssuer asks for something public.
+func examineIssuer(ctx context.Context, cfg Config) []Finding {
+	address := falEndpoints.keys
+	if cfg.Issuer != FalIssuer {
+		address = strings.TrimSuffix(cfg.Issuer, "/") + "/.well-known/openid-configuration"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*sideTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not an address", "mend it"}}
+	}
+	via := ""
+	if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
+		via = " through the proxy " + (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
+	}
+	resp, err := newClient().Do(req)
+	if err != nil {
+		return []Finding{{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + plain(err) + certificate(err), mendReach(err, via)}}
+	}
+	resp.Body.Close()
+	reached := Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}
+	if resp.StatusCode != http.StatusOK {
+		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}
+	}
+	return []Finding{reached, examineClock(resp.Header.Get("Date"))}
+}
+
+func examineClock(date string) Finding {
+	theirs, err := http.ParseTime(date)
+	if err != nil {
+		return Finding{Check: "clock", Result: OK, Text: "the issuer does not tell its time"}
+	}
+	drift := time.Since(theirs).Round(time.Second)
+	if drift.Abs() > tolerableDrift {
+		return Finding{"clock", Warn, fmt.Sprintf("this machine's clock is %s off the issuer's", drift), "set it: timedatectl set-ntp true"}
+	}
+	return Finding{Check: "clock", Result: OK, Text: "this machine's clock agrees with the issuer's"}
+}
+
+// certificate names the one that fails.
+func certificate(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var hostname x509.HostnameError
+	var cert *x509.Certificate
+	switch {
+	case errors.As(err, &unknown):
+		cert = unknown.Cert
+	case errors.As(err, &invalid):
+		cert = invalid.Cert
+	case errors.As(err, &hostname):
+		cert = hostname.Certificate
+	}
+	if cert == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (certificate of %q, issued by %q, valid until %s)", cert.Subject.String(), cert.Issuer.String(), cert.NotAfter.Format(time.DateOnly))
+}
+
+func mendReach(err error, via string) string {
+	switch {
+	case certificate(err) != "":
+		return "if a proxy of your company signs, name its CA file: SSL_CERT_FILE in falcred.env"
+	case via != "":
+		return "check HTTPS_PROXY and NO_PROXY"
+	}
+	return "check the network; behind a proxy, set HTTPS_PROXY in falcred.env"
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package daemon
+
+func holder(path string) string { return "another process: fuser -v " + path }
