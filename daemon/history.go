@@ -100,7 +100,14 @@ func (h *history) append(e Event) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(h.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|nonblock, 0o600)
+	flags := os.O_WRONLY | os.O_APPEND | nonblock
+	if e.Event != EventLoggedOut && e.Event != EventVanished {
+		flags |= os.O_CREATE // those can be an `rm -r` of the home, which a new file would stop
+	}
+	file, err := os.OpenFile(h.path, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the home is gone
+	}
 	if err != nil {
 		return err
 	}
