@@ -21,7 +21,7 @@ func TestFolderDeletedAndRecreated(t *testing.T) {
 	s.wantAlive()
 	rounds := long(3, 30)
 	for range rounds {
-		s.must(os.RemoveAll(s.home))
+		s.until("the home is deleted", func() bool { return os.RemoveAll(s.home) == nil }) // the daemon may still be writing
 		s.wantLoggedOut()
 		s.must(os.Mkdir(s.home, 0o700))
 		s.newLogin()
