@@ -33,6 +33,7 @@ var mirrored = []struct{ flag, variable, usage string }{
 	{"audience", "FALCRED_AUDIENCE", "the audience of access tokens (default fal's)"},
 	{"scopes", "FALCRED_SCOPES", "the scopes of a login (default fal's)"},
 	{"servers", "FALCRED_SERVERS", "more hosts to answer for, comma-separated"},
+	{"on-change", "FALCRED_ON_CHANGE", "a command that is told of each change of the login's state"},
 }
 
 var logLevels = map[string]slog.Level{

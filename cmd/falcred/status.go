@@ -21,6 +21,7 @@ Exit status: 0 there is a usable credential, 1 there is none, 2 an error.`
 
 const statusExample = `  falcred status
   falcred status --json | jq .Daemon.Expires
+  falcred status --watch    print it anew at each change, until Ctrl-C
   falcred status >/dev/null || echo "log in first"`
 
 // What status says to scripts.
@@ -45,7 +46,7 @@ type standing struct {
 }
 
 func newStatus() *cobra.Command {
-	var asJSON bool
+	var asJSON, follow bool
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "Show the daemon's state and this shell's credential",
@@ -53,7 +54,11 @@ func newStatus() *cobra.Command {
 		Example: statusExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, out := stand(cmd.Context()), cmd.OutOrStdout()
+			out := cmd.OutOrStdout()
+			if follow {
+				return watchStatus(cmd.Context(), out, asJSON)
+			}
+			s := stand(cmd.Context())
 			var err error
 			if asJSON {
 				err = printJSON(out, s)
@@ -67,6 +72,7 @@ func newStatus() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	cmd.Flags().BoolVar(&follow, "watch", false, "print it anew at each change, until Ctrl-C")
 	return cmd
 }
 

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/signal"
+	"time"
+)
+
+// statusPace is how often `status --watch` asks. The daemon's own watch verb
+// tells of credentials only, and nothing where no daemon runs.
+const statusPace = time.Second
+
+// watchStatus prints the status at first and at each change: on a terminal in
+// place, elsewhere one below the other, with --json one line each.
+func watchStatus(ctx context.Context, out io.Writer, asJSON bool) error {
+	ctx, stop := signal.NotifyContext(ctx, endings...)
+	defer stop()
+	tick := time.NewTicker(statusPace)
+	defer tick.Stop()
+	var last []byte
+	for {
+		s := stand(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if now := s.fingerprint(); !bytes.Equal(now, last) {
+			if err := s.show(out, asJSON); err != nil {
+				return err
+			}
+			last = now
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// fingerprint leaves out what changes with every look.
+func (s standing) fingerprint() []byte {
+	if s.Daemon != nil {
+		d := *s.Daemon
+		d.Clients, d.Connections = 0, 0
+		s.Daemon = &d
+	}
+	data, _ := json.Marshal(s)
+	return data
+}
+
+func (s *standing) show(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return printLines(out, []*standing{s})
+	}
+	if isTerminal(out) {
+		fmt.Fprint(out, "\x1b[H\x1b[2J")
+	}
+	if err := s.print(out, newPaint(out), time.Now()); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
