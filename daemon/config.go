@@ -39,14 +39,11 @@ const envFile = "falcred.env"
 // falcred.env into this process's environment first, where nothing of that
 // name stands already: proxies and CA files are read from there.
 func Load(version string) (Config, error) {
-	home, err := protocol.Home(os.LookupEnv)
+	cfg, err := Look(version)
 	if err != nil {
 		return Config{}, err
 	}
-	if err := prepareHome(home); err != nil {
-		return Config{}, err
-	}
-	return Look(version)
+	return cfg, prepareHome(cfg.Home)
 }
 
 // Look is Load for those who only look: a home that is not there, or is not as

@@ -114,7 +114,7 @@ func (c *conn) erase(payload string) error {
 	if err != nil {
 		return err
 	}
-	return c.login.erase(q.ServerURL)
+	return c.login.erase(q)
 }
 
 // watch answers as get does, now and after each change of that answer, until

@@ -55,7 +55,11 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 	}
 	if v.token.valid(now) && v.unresolved != nil {
 		if f := l.joinTeam(); f != nil {
-			<-f.done // bounded by the request's own time
+			select {
+			case <-f.done:
+			case <-ctx.Done():
+				return protocol.Credential{}, ctx.Err()
+			}
 		}
 		v = l.view.Load()
 	}

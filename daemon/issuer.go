@@ -28,9 +28,11 @@ type endpoints struct {
 	token  string
 	revoke string // "" where the issuer has none (RFC 7009 is optional)
 	keys   string
+	device string // "" where the issuer has none (RFC 8628 is optional)
 }
 
 var falEndpoints = endpoints{
+	device: "https://auth.fal.ai/oauth/device/code",
 	token:  "https://auth.fal.ai/oauth/token",
 	revoke: "https://auth.fal.ai/oauth/revoke",
 	keys:   "https://auth.fal.ai/.well-known/jwks.json",
@@ -102,12 +104,13 @@ func (i *issuer) discover(ctx context.Context) (endpoints, error) {
 	var more struct {
 		Revoke string `json:"revocation_endpoint"`
 		Keys   string `json:"jwks_uri"`
+		Device string `json:"device_authorization_endpoint"`
 	}
 	if err := provider.Claims(&more); err != nil {
 		return endpoints{}, fmt.Errorf("discovery at %s: the document cannot be read", i.url)
 	}
-	found := endpoints{token: provider.Endpoint().TokenURL, revoke: more.Revoke, keys: more.Keys}
-	for _, address := range []string{found.token, found.revoke, found.keys} {
+	found := endpoints{token: provider.Endpoint().TokenURL, revoke: more.Revoke, keys: more.Keys, device: more.Device}
+	for _, address := range []string{found.token, found.revoke, found.keys, found.device} {
 		if address != "" && !i.trusts(address) {
 			return endpoints{}, fmt.Errorf("discovery at %s names an endpoint that is neither https nor, like the issuer, on loopback", i.url)
 		}
@@ -189,6 +192,8 @@ func (i *issuer) revoke(ctx context.Context, refresh string) error {
 // verdict is what verification of an ID token found (R10).
 type verdict struct {
 	subject string
+	name    string // for people
+	email   string
 	wrong   error  // the token is not to be trusted
 	doubt   string // it could not be checked fully; served all the same
 }
@@ -224,7 +229,11 @@ func (i *issuer) verify(ctx context.Context, raw string) verdict {
 	if err != nil {
 		return verdict{wrong: errors.New("its ID token fails verification (issuer, audience or signature)")}
 	}
-	return verdict{subject: id.Subject}
+	var person struct{ Name, Email string }
+	if id.Claims(&person) != nil {
+		return verdict{subject: id.Subject}
+	}
+	return verdict{subject: id.Subject, name: person.Name, email: person.Email}
 }
 
 func (i *issuer) oauth2(tokenURL string) *oauth2.Config {

@@ -32,14 +32,18 @@ func (l *Login) store(payload protocol.Login) error {
 	// The keys are fetched outside the lock (R10). Until o is installed or
 	// refused, its place is ours and its answer is on the disk.
 	subject, err := l.accept(o.reply)
-	if err == nil {
-		err = l.install(o, subject)
-	}
 	if err != nil {
 		o.place.discard()
 		l.disown(o.reply.pair.refresh)
+		return err
 	}
-	return asWire(err)
+	if err := l.install(o, subject); err != nil {
+		// Not revoked: it may be the same person's as the login that is kept,
+		// and issuers can be set to end both with one.
+		o.place.discard()
+		return asWire(err)
+	}
+	return nil
 }
 
 // offer is a login that a client brought, proved by a refresh.
@@ -145,14 +149,20 @@ func (l *Login) install(o *offer, subject string) error {
 	return nil
 }
 
-// erase logs out: revoke, then delete (§4). Both happen under the lock: a
-// neighbour must not meet the revoked token and delete or replay it first.
-func (l *Login) erase(server string) error {
-	if !l.cfg.Servers.IsFal(server) {
+// erase logs out (§4), from fal's own hosts only.
+func (l *Login) erase(q protocol.Query) error {
+	if !l.cfg.Servers.IsFal(q.ServerURL) {
 		return protocol.ErrNotFound
 	}
-	if _, err := l.issuer.discover(context.Background()); err != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v", err)
+	return l.signOut(q.Local)
+}
+
+// signOut revokes and then deletes. Both happen under the lock: a neighbour must
+// not meet the revoked token and delete or replay it first. local leaves the
+// issuer out.
+func (l *Login) signOut(local bool) error {
+	if _, err := l.issuer.discover(context.Background()); err != nil && !local {
+		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
 	}
 	e, err := l.begin()
 	if err != nil {
@@ -167,17 +177,19 @@ func (l *Login) erase(server string) error {
 	if living == "" {
 		return protocol.ErrNotFound
 	}
-	if err := e.issuer.revoke(e.ctx, living); err != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, "try again when the issuer can be reached")
+	if !local {
+		if err := e.issuer.revoke(e.ctx, living); err != nil {
+			return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
+		}
 	}
 	if err := e.unchanged(r); errors.Is(err, errChanged) {
-		return protocol.Errorf(protocol.CodeDenied, "the login was revoked, but another one landed in the token file meanwhile; it was kept")
+		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
 	} else if err != nil {
 		return asWire(err)
 	}
 	if r.state != fileAbsent {
 		if err := os.Remove(e.target); err != nil { // behind a symlink, which stays (F2)
-			return protocol.Errorf(protocol.CodeInternal, "revoked, but the token file cannot be deleted: %v\n%s", err, mendDisk)
+			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, mendDisk)
 		}
 	}
 	for _, path := range otherPlaces(e.target, "") {
@@ -185,9 +197,15 @@ func (l *Login) erase(server string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.forgetLocked("erase")
+	why := "falcred logout, or erase"
+	if local {
+		why += ", without revoking"
+	}
+	e.forgetLocked(why)
 	return nil
 }
+
+const mendSignOut = "try again when the issuer can be reached, or delete it here only: falcred logout --local"
 
 // living is the refresh token that the login's grant hangs on: the file's,
 // unless its successor is here already and could not be put in place (R4, R5).

@@ -103,9 +103,9 @@ func (c *Client) Store(ctx context.Context, l protocol.Login) error {
 	return c.once(ctx, protocol.Request{Verb: protocol.VerbStore, Payload: payload})
 }
 
-// Erase logs out.
-func (c *Client) Erase(ctx context.Context, serverURL string) error {
-	payload, err := protocol.Query{ServerURL: serverURL}.Payload()
+// Erase logs out of q.ServerURL; q.Local leaves the issuer out.
+func (c *Client) Erase(ctx context.Context, q protocol.Query) error {
+	payload, err := protocol.Query{ServerURL: q.ServerURL, Local: q.Local}.Payload()
 	if err != nil {
 		return err
 	}

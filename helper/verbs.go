@@ -85,7 +85,7 @@ func (r *run) erase(ctx context.Context) error {
 	if !r.client.servers.IsFal(q.ServerURL) {
 		return errForeign
 	}
-	return r.withDaemon(ctx, r.hasLogin, func() error { return r.client.Erase(ctx, q.ServerURL) })
+	return r.withDaemon(ctx, r.hasLogin, func() error { return r.client.Erase(ctx, q) })
 }
 
 // print is header and token.

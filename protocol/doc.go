@@ -55,7 +55,7 @@
 //	get      a server, or a query object          a credential
 //	list     none                                 {"https://fal.run":"Bearer",...}
 //	store    {"ServerURL","Username","Secret"}    {}
-//	erase    a server                             {}
+//	erase    a server, or an object               {}
 //	status   none                                 the daemon's state, no secrets
 //	version  none                                 {"Version":"...","Protocol":1}
 //	watch    as get                               a credential now, and one at each change
@@ -103,8 +103,11 @@
 // accept, and a server that is not answered for are denied. An empty Username is
 // bad_request with docker's message "no credentials username".
 //
-// erase logs out: the login is revoked at its issuer, then deleted. It acts on
-// fal's own hosts only; for any other server the error is not_found.
+// erase logs out: the login is revoked at its issuer, then deleted. While the
+// issuer cannot be reached nothing is done, and the error is unavailable, unless
+// the payload is an object ({"ServerURL":...,"Local":true}) that leaves the
+// issuer out. It acts on fal's own hosts only; for any other server the error is
+// not_found.
 //
 // status answers [Status], version [VersionAnswer].
 //

@@ -17,12 +17,14 @@ const TokenUsername = "<token>"
 // number is a mistake about the unit, and could overflow a time.Duration.
 const MaxMinValid = 366 * 24 * 60 * 60
 
-// Query is the payload of get and watch.
+// Query is the payload of get and watch, and of erase, which looks at ServerURL
+// and Local only.
 type Query struct {
 	ServerURL string
 	ForceUser bool   `json:",omitempty"` // skip the daemon's own keys (§5)
 	MinValid  int    `json:",omitempty"` // seconds, best effort
 	Rejected  string `json:",omitempty"` // a secret that a server answered with 401
+	Local     bool   `json:",omitempty"` // erase: delete the login here without revoking it
 }
 
 // ParseQuery reads a bare URL or host, or an object (the first byte is '{').
@@ -40,6 +42,7 @@ func ParseQuery(payload string) (Query, error) {
 		"ForceUser": &q.ForceUser,
 		"MinValid":  &q.MinValid,
 		"Rejected":  &q.Rejected,
+		"Local":     &q.Local,
 	})
 	if err != nil {
 		return Query{}, err

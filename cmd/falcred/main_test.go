@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/helper"
@@ -40,6 +41,11 @@ func TestScripts(t *testing.T) {
 			"state":  state,
 			"empty":  empty,
 			"team":   team,
+
+			"approve": approve,
+			"deny":    deny,
+			"down":    down,
+			"alive":   living,
 		},
 	})
 }
@@ -84,7 +90,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 // issuer starts an identity provider and puts its URL into a variable.
 func issuer(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := idp.Start(idp.Config{ClientID: demoClientID, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
+	s, err := idp.Start(idp.Config{ClientID: demoClientID, Interval: time.Second, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	ts.Check(err)
 	ts.Defer(s.Close)
 	ts.Value("issuers").(map[string]*idp.Server)[args[0]] = s
@@ -135,4 +141,29 @@ func team(ts *testscript.TestScript, _ bool, args []string) {
 		status, err := client.Status(context.Background())
 		return err == nil && status.Team == args[0] && (status.TeamID != "") == (args[0] != "")
 	}))
+}
+
+func named(ts *testscript.TestScript, name string) *idp.Server {
+	return ts.Value("issuers").(map[string]*idp.Server)[name]
+}
+
+// approve has that issuer confirm each device login from now on.
+func approve(ts *testscript.TestScript, _ bool, args []string) {
+	named(ts, args[0]).SetConfig(func(c *idp.Config) { c.AutoApprove, c.AutoDeny = true, false })
+}
+
+// deny has it refuse them.
+func deny(ts *testscript.TestScript, _ bool, args []string) {
+	named(ts, args[0]).SetConfig(func(c *idp.Config) { c.AutoApprove, c.AutoDeny = false, true })
+}
+
+// down ends that issuer.
+func down(ts *testscript.TestScript, _ bool, args []string) { named(ts, args[0]).Close() }
+
+// living wants the file's refresh token to be alive at that issuer.
+func living(ts *testscript.TestScript, _ bool, args []string) {
+	refresh, _ := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile))
+	if !named(ts, args[0]).Alive(refresh) {
+		ts.Fatalf("the login in the token file is dead")
+	}
 }

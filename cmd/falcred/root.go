@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const rootHelp = `falcred owns the login that "fal auth login" has made: it alone refreshes it,
+const rootHelp = `falcred owns the fal login of this home: it alone refreshes it,
 ahead of time and safely, and serves credentials over a local socket.
 
 A login's refresh token works once, and using it twice ends the login. With
 falcred running, no script and no SDK has to refresh any more.`
 
 const rootExample = `  falcred demo              see it work: no account, no network
+  falcred login             log in to fal
   falcred run               the daemon, in the foreground
   falcred status            what it holds, and what this shell would get
   falcred history           why was I logged out?
@@ -48,7 +49,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error(), helpHint(cmd)}
 	})
-	root.AddCommand(newRun(), newStatus(), newTeam(), newHistory(), newDoctor(), newDemo(), newVersion())
+	root.AddCommand(newLogin(), newLogout(), newRun(), newStatus(), newTeam(), newHistory(), newDoctor(), newDemo(), newVersion())
 	return root
 }
 

@@ -95,6 +95,7 @@ func (p *Provider) newDevice(scope string) *device {
 	if cfg.AutoApprove {
 		d.sub = DefaultSubject
 	}
+	d.denied = cfg.AutoDeny
 	return d
 }
 

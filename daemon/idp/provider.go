@@ -45,6 +45,7 @@ type Config struct {
 	Lifetime    time.Duration // of access tokens; default 24h; negative ones are born expired
 	Overlap     time.Duration // how long a previous refresh token still works; default none
 	AutoApprove bool          // device codes are approved at once, as DefaultSubject
+	AutoDeny    bool          // device codes are refused at once
 	Interval    time.Duration // between polls of the device flow; default 5s, rounded up to seconds on the wire
 	ClientID    string        // the one public client; default "test-client"
 	Audience    string        // of access tokens; default "fal-cloud"

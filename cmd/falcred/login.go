@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/cli/browser"
+	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/protocol"
+	"github.com/mdp/qrterminal/v3"
+	"github.com/spf13/cobra"
+)
+
+const loginHelp = `Log in to fal: open the address that is shown, on this machine or another, check
+that it shows the same code, and confirm.
+
+The login lands in the token file that fal's own programs read. A daemon that
+runs notices it; none is needed. A login that is there already is replaced only
+when the new one has succeeded, and Ctrl-C changes nothing.
+
+Through a pipe it prints lines that a script can read, and no QR code.`
+
+const loginExample = `  falcred login
+  falcred login --connection github
+  falcred login --no-browser --qr=always
+  falcred login --team acme`
+
+// exitInterrupted is what shells expect of a program that Ctrl-C ended.
+const exitInterrupted = 130
+
+// loginFlags are what the command line says.
+type loginFlags struct {
+	connection, team, qr string
+	noBrowser            bool
+}
+
+func newLogin() *cobra.Command {
+	var f loginFlags
+	cmd := &cobra.Command{
+		Use:     "login",
+		Short:   "Log in to fal",
+		Long:    loginHelp,
+		Example: loginExample,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.qr != "auto" && f.qr != "always" && f.qr != "never" {
+				return usageError{"--qr is not one of auto, always and never: " + f.qr, helpHint(cmd)}
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
+			defer stop()
+			l := &loginRun{console: newConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), loginFlags: f}
+			err := l.run(ctx)
+			if errors.Is(err, context.Canceled) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "falcred: interrupted; nothing was changed")
+				return exitCode(exitInterrupted)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&f.connection, "connection", "", "sign in with github, google, or the domain of your company's single sign-on")
+	cmd.Flags().StringVar(&f.team, "team", "", "attribute requests to this team from now on")
+	cmd.Flags().StringVar(&f.qr, "qr", "auto", "show the address as a QR code: auto (on a terminal), always or never")
+	cmd.Flags().BoolVar(&f.noBrowser, "no-browser", false, "open no browser")
+	return cmd
+}
+
+// loginRun is one run of the command.
+type loginRun struct {
+	*console
+	loginFlags
+	in io.Reader
+}
+
+func (l *loginRun) run(ctx context.Context) error {
+	cfg, err := daemon.Load(version())
+	if err != nil {
+		return err
+	}
+	s, err := daemon.BeginSignIn(ctx, cfg, l.connection)
+	if err != nil {
+		return err
+	}
+	if err := l.invite(s); err != nil {
+		return err
+	}
+	granted, err := l.wait(ctx, s)
+	if err != nil {
+		return ended(err)
+	}
+	if err := granted.Keep(); err != nil {
+		return err
+	}
+	l.welcome(granted, cfg)
+	return l.chooseTeam(ctx, cfg)
+}
+
+// invite shows where to confirm, to a person or to a script.
+func (l *loginRun) invite(s *daemon.SignIn) error {
+	if !l.live {
+		fmt.Fprintf(l.out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", printable(s.PlainURL), printable(s.URL), printable(s.UserCode))
+		if !s.Expires.IsZero() {
+			fmt.Fprintf(l.out, "expires: %s\n", s.Expires.UTC().Format(time.RFC3339))
+		}
+	} else {
+		fmt.Fprintf(l.out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
+			printable(s.URL), l.bold(printable(s.UserCode)))
+	}
+	if l.qr == "always" || l.qr == "auto" && l.live {
+		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
+	}
+	if !l.noBrowser && hasDesktop() {
+		browser.Stdout, browser.Stderr = io.Discard, io.Discard
+		if err := browser.OpenURL(s.URL); err != nil {
+			fmt.Fprintln(l.out, "(no browser could be opened)")
+		}
+	}
+	return nil
+}
+
+// hasDesktop: on a machine that one is logged in to from elsewhere, a browser
+// would open for nobody, or in the terminal.
+func hasDesktop() bool {
+	switch runtime.GOOS {
+	case "darwin", "windows":
+		return os.Getenv("SSH_CONNECTION") == ""
+	}
+	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
+}
+
+func (l *loginRun) wait(ctx context.Context, s *daemon.SignIn) (granted *daemon.Granted, err error) {
+	if !l.live {
+		return s.Wait(ctx)
+	}
+	err = l.during(func() string { return "waiting for your confirmation" + remaining(s.Expires, time.Now()) }, func() error {
+		granted, err = s.Wait(ctx)
+		return err
+	})
+	return granted, err
+}
+
+func remaining(until, now time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	left := max(0, until.Sub(now).Round(time.Second))
+	return fmt.Sprintf("; the code is good for %d:%02d", int(left.Minutes()), int(left.Seconds())%60)
+}
+
+// ended puts the mend under what a person did or did not do.
+func ended(err error) error {
+	if errors.Is(err, daemon.ErrDenied) || errors.Is(err, daemon.ErrExpired) {
+		return fmt.Errorf("%w\nnothing was changed; to try again: falcred login", err)
+	}
+	return err
+}
+
+func (l *loginRun) welcome(g *daemon.Granted, cfg daemon.Config) {
+	who := g.Subject
+	switch {
+	case g.Name != "" && g.Email != "":
+		who = g.Name + " (" + g.Email + ")"
+	case g.Name+g.Email != "":
+		who = g.Name + g.Email
+	}
+	if who == "" {
+		who = "whoever you are"
+	}
+	fmt.Fprintf(l.out, "%s, %s\n", l.green("logged in"), printable(who))
+	fmt.Fprintf(l.out, "the login is in %s\n", filepath.Join(cfg.Home, protocol.TokenFile))
+	if g.Doubt != "" {
+		fmt.Fprintln(l.out, l.yellow(printable(g.Doubt)))
+	}
+	if key, ok := protocol.KeyFromEnv(os.Getenv); ok {
+		fmt.Fprintf(l.out, "%s\n", l.yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
+		fmt.Fprintln(l.out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
+	}
+}

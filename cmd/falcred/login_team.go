@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/falcred/falcred/daemon"
+)
+
+// chooseTeam does what the fal CLI does after a login: a team that the new
+// login is not in is unset, and who has a choice is asked.
+func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
+	if cfg.REST == "" {
+		if l.team != "" {
+			return fmt.Errorf("teams are fal's, and this login is of %s", cfg.Issuer)
+		}
+		return nil
+	}
+	access, ok := daemon.ValidAccess(cfg.Home)
+	if !ok {
+		return nil // an issuer that grants none at first
+	}
+	list, err := daemon.Accounts(ctx, cfg.REST, access)
+	if err != nil {
+		if l.team != "" {
+			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
+		}
+		return nil // the daemon says so where a team is named
+	}
+	chosen, err := cfg.FalConfig.Team()
+	if err != nil {
+		return err
+	}
+	if _, found := daemon.FindAccount(list, chosen); chosen != "" && !found {
+		if err := cfg.FalConfig.SetTeam(""); err != nil {
+			return err
+		}
+		fmt.Fprintf(l.out, "the login is in no team %s: requests are attributed to the personal account\n", printable(chosen))
+		chosen = ""
+	}
+	name := l.team
+	if name == "" && l.live && len(list) > 1 {
+		if name, err = l.ask(list, chosen); err != nil || name == "" {
+			return err
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	account, found := daemon.FindAccount(list, name)
+	if !found {
+		return fmt.Errorf("you are logged in, but in no team %q\nsee: falcred team list", name)
+	}
+	if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
+		return err
+	}
+	fmt.Fprintf(l.out, "requests are attributed to %s\n", l.bold(printable(account.Nickname)))
+	return nil
+}
+
+// ask lets a person choose by number or name; an empty line keeps what is.
+func (l *loginRun) ask(list []daemon.Account, chosen string) (string, error) {
+	fmt.Fprintln(l.out, "\nWhom shall requests be attributed to?")
+	for i, s := range selectables(list, chosen) {
+		mark := " "
+		if s.Selected {
+			mark = "*"
+		}
+		fmt.Fprintf(l.out, " %s %d  %s (%s)\n", mark, i+1, printable(s.Nickname), s.Type)
+	}
+	answers := bufio.NewReader(l.in)
+	for {
+		fmt.Fprint(l.out, "number or name, Enter keeps *: ")
+		line, err := answers.ReadString('\n')
+		answer := strings.TrimSpace(line)
+		if answer == "" || err != nil {
+			return "", nil
+		}
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(list) {
+			return list[n-1].Nickname, nil
+		}
+		if account, found := daemon.FindAccount(list, answer); found {
+			return account.Nickname, nil
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// SignIn is one device authorization (RFC 8628). Nothing on disk changes until
+// Finish has written the login.
+type SignIn struct {
+	URL      string // where a person confirms; it carries the code where the issuer offers that
+	PlainURL string // the same without the code
+	UserCode string
+	Expires  time.Time
+
+	cfg    Config
+	issuer *issuer
+	oauth  *oauth2.Config
+	device *oauth2.DeviceAuthResponse
+}
+
+// falSeed is the page through which the fal CLI sends people who chose a
+// connection: it signs them in that way and goes on to the confirmation.
+const falSeed = "https://fal.ai/api/auth/cli/session-seed"
+
+// BeginSignIn asks the issuer for a code. connection is empty, or one of the
+// fal CLI's: github, google, or the domain of an enterprise's single sign-on.
+func BeginSignIn(ctx context.Context, cfg Config, connection string) (*SignIn, error) {
+	if err := keepable(cfg); err != nil {
+		return nil, err
+	}
+	i := newIssuer(cfg.Issuer, cfg.ClientID)
+	e, err := i.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if e.device == "" {
+		return nil, fmt.Errorf("%s has no device login", cfg.Issuer)
+	}
+	if connection != "" && cfg.Issuer != FalIssuer {
+		return nil, errors.New("a connection is fal's matter, and this issuer is another\nleave --connection off")
+	}
+	s := &SignIn{cfg: cfg, issuer: i, oauth: i.oauth2(e.token)}
+	s.oauth.Endpoint.DeviceAuthURL = e.device
+	s.oauth.Scopes = strings.Fields(cfg.Scopes)
+	if s.device, err = s.authorize(ctx); err != nil {
+		return nil, err
+	}
+	s.UserCode, s.Expires = s.device.UserCode, s.device.Expiry
+	s.PlainURL = s.device.VerificationURI
+	s.URL = firstOf(s.device.VerificationURIComplete, s.PlainURL)
+	if connection != "" {
+		s.URL = falSeed + "?" + url.Values{
+			"user_code":                 {s.UserCode},
+			"verification_uri_complete": {s.device.VerificationURIComplete},
+			"connection":                {connection},
+		}.Encode()
+	}
+	for _, address := range []string{s.URL, s.PlainURL} {
+		if !i.trusts(address) {
+			return nil, errors.New("the issuer sends people to an address that is neither https nor, like the issuer, on loopback")
+		}
+	}
+	return s, nil
+}
+
+// keepable finds out before anybody confirms anything whether a login could be
+// written: the home, its issuer (R13), the lock, the disk.
+func keepable(cfg Config) error {
+	l, err := newLogin(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	e, err := l.begin()
+	if err != nil {
+		return asWire(err)
+	}
+	defer e.end()
+	if r := e.file.read(); r.state == fileUnusable {
+		return fmt.Errorf("%w\n%s", r.err, mendFile)
+	}
+	probe, err := writeTemp(e.target, make([]byte, maxTokenFile))
+	if err != nil {
+		return fmt.Errorf("a login cannot be written beside %s: %w\n%s", e.file.path, nameless(err), mendDisk)
+	}
+	return os.Remove(probe)
+}
+
+// authorize gives up when ctx ends, which x/oauth2's own request does not.
+func (s *SignIn) authorize(ctx context.Context) (*oauth2.DeviceAuthResponse, error) {
+	type answer struct {
+		device *oauth2.DeviceAuthResponse
+		err    error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		device, err := s.oauth.DeviceAuth(s.withClient(context.Background()), oauth2.SetAuthURLParam("audience", s.cfg.Audience))
+		done <- answer{device, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case a := <-done:
+		if a.err != nil {
+			return nil, fmt.Errorf("%s gives no code: %w", s.cfg.Issuer, signInTrouble(a.err))
+		}
+		return a.device, nil
+	}
+}
+
+func (s *SignIn) withClient(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
+		Transport: s.issuer.client.Transport, CheckRedirect: s.issuer.client.CheckRedirect, Timeout: 2 * sideTimeout,
+	})
+}
+
+// The two ends of a sign-in that a person brought about.
+var (
+	ErrDenied  = errors.New("the login was not confirmed: somebody chose to cancel it")
+	ErrExpired = errors.New("the code has expired")
+)
+
+// Wait polls until the login is confirmed (RFC 8628 §3.4; x/oauth2 honours the
+// interval and slow_down). A poll that the network lost is repeated.
+func (s *SignIn) Wait(ctx context.Context) (*Granted, error) {
+	for {
+		token, err := s.oauth.DeviceAccessToken(s.withClient(ctx), s.device)
+		var refused *oauth2.RetrieveError
+		switch {
+		case err == nil:
+			return s.granted(token)
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < 500:
+			return nil, signInTrouble(err)
+		case !s.Expires.IsZero() && !time.Now().Before(s.Expires):
+			return nil, ErrExpired
+		}
+		// Whether a lost poll had been answered is not known: a code that was
+		// redeemed by it is refused next time.
+	}
+}
+
+// signInTrouble names an OAuth error by its code, never by its text (R12).
+func signInTrouble(err error) error {
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
+		return errors.New(plain(err))
+	}
+	switch refused.ErrorCode {
+	case "access_denied":
+		return ErrDenied
+	case "expired_token", "invalid_grant":
+		return ErrExpired
+	}
+	status := 0
+	if refused.Response != nil {
+		status = refused.Response.StatusCode
+	}
+	return fmt.Errorf("the issuer refuses: status %d%s", status, printable(refused.ErrorCode))
+}
+
+// Granted is a login that the issuer has granted and nobody has kept yet.
+type Granted struct {
+	Subject string
+	Name    string // as the ID token has it, for a greeting
+	Email   string
+	Doubt   string // why the ID token could not be checked fully
+
+	s     *SignIn
+	reply reply
+}
+
+func (s *SignIn) granted(token *oauth2.Token) (*Granted, error) {
+	r := reply{outcome: granted, pair: pair{token.RefreshToken, token.AccessToken}}
+	r.idToken, _ = token.Extra("id_token").(string)
+	if r.pair.refresh == "" || !visible(r.pair.refresh) || !visible(r.pair.access) || len(r.pair.format()) > maxTokenFile {
+		return nil, errors.New("the issuer granted no refresh token\nask for offline_access: FALCRED_SCOPES")
+	}
+	g := &Granted{s: s, reply: r}
+	if r.idToken == "" {
+		g.Doubt = "the issuer sent no ID token, so nobody can be greeted by name"
+		return g, nil
+	}
+	v := s.issuer.verify(context.Background(), r.idToken)
+	if v.wrong != nil {
+		s.issuer.revoke(context.Background(), r.pair.refresh) // best effort: it is not kept either way
+		return nil, fmt.Errorf("the issuer's answer is not to be trusted: %w\ntry again; if it repeats, somebody stands between this machine and the issuer", v.wrong)
+	}
+	g.Doubt = v.doubt
+	g.Subject, g.Name, g.Email = v.subject, v.name, v.email
+	return g, nil
+}
+
+// Keep writes the login into the token file, under the lock (F1, F2). A daemon
+// notices it there. The login that it replaces is not revoked: issuers can be
+// set to end all logins of the same person and client with one.
+func (g *Granted) Keep() error {
+	l, err := newLogin(g.s.cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	l.issuer = g.s.issuer
+	e, err := l.begin()
+	if err != nil {
+		return asWire(err)
+	}
+	defer e.end()
+	before := e.file.read()
+	if before.state == fileUnusable {
+		return fmt.Errorf("%w\n%s", before.err, mendFile)
+	}
+	if err := e.unchanged(before); err != nil {
+		return asWire(err)
+	}
+	if err := e.file.replace(e.target, g.reply.pair); err != nil {
+		return fmt.Errorf("the login cannot be written to %s: %w\n%s", e.file.path, err, mendDisk)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.memory.Tip = fingerprint(g.reply.pair.refresh)
+	e.memory.Subject = firstOf(g.Subject, fromFile(g.reply.pair, time.Now()).subject)
+	e.saveMemoryLocked()
+	e.login = fromFile(g.reply.pair, time.Now())
+	e.happenedLocked(EventLoggedIn, "falcred login")
+	return nil
+}
+
+// SignOut ends the login of a home where no daemon runs: revoke, then delete.
+// local leaves the issuer out.
+func SignOut(cfg Config, local bool) error {
+	l, err := newLogin(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return l.signOut(local)
+}
