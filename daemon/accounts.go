@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,10 +50,10 @@ func restURL(getenv func(string) string, issuer string) (string, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("FAL_REST_HOST or FAL_HOST is not a host: %q", host)
+		return "", errors.New("FAL_REST_HOST or FAL_HOST is not a host")
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
-		return "", fmt.Errorf("FAL_REST_HOST must be https, or http on loopback: %q", host)
+		return "", errors.New("FAL_REST_HOST must be https, or http on loopback")
 	}
 	return u.Scheme + "://" + u.Host, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -85,6 +87,7 @@ func (e *errand) recall() error {
 	if e.unwritten {
 		m.merge(e.memory)
 	}
+	m.learn(e.memory) // the file may be gone, or an old copy
 	e.memory = m
 	return nil
 }
@@ -255,9 +258,21 @@ func (e *errand) sweep(inFile pair) {
 // abandoned lists temporary files that a killed writer has left. The lock is
 // held, so none of them is in use by a falcred that respects it.
 func abandoned(target, home string) []string {
-	tokens, _ := filepath.Glob(filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".tmp-*"))
-	memories, _ := filepath.Glob(filepath.Join(home, "."+memoryFile+".tmp-*"))
-	return append(tokens, memories...)
+	return slices.Concat(temporaries(target), temporaries(filepath.Join(home, memoryFile)), temporaries(filepath.Join(home, historyFile)))
+}
+
+// temporaries are what writeTemp has left beside a file.
+func temporaries(path string) (found []string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "."+filepath.Base(path)+".tmp-") {
+			found = append(found, filepath.Join(filepath.Dir(path), entry.Name()))
+		}
+	}
+	return found
 }
 
 // renew adopts a fresh token of somebody else, or sends the file's (R3).

@@ -143,6 +143,9 @@ func (c FalConfig) SetTeam(nickname string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return err
 	}
+	for _, left := range temporaries(target) {
+		os.Remove(left) // a killed one's; it can hold a profile's key
+	}
 	return writeAtomic(target, after)
 }
 

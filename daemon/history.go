@@ -100,7 +100,7 @@ func (h *history) append(e Event) error {
 	if err != nil {
 		return err
 	}
-	flags := os.O_WRONLY | os.O_APPEND | nonblock
+	flags := os.O_RDWR | os.O_APPEND | nonblock
 	if e.Event != EventLoggedOut && e.Event != EventVanished {
 		flags |= os.O_CREATE // those can be an `rm -r` of the home, which a new file would stop
 	}
@@ -121,6 +121,11 @@ func (h *history) append(e Event) error {
 	}
 	if othersCanRead(info) {
 		file.Chmod(0o600)
+	}
+	if last := make([]byte, 1); info.Size() > 0 {
+		if _, err := file.ReadAt(last, info.Size()-1); err == nil && last[0] != '\n' {
+			line = append([]byte("\n"), line...) // a full disk has cut the one before
+		}
 	}
 	if _, err := file.Write(append(line, '\n')); err != nil || info.Size() < maxHistory {
 		return err

@@ -162,6 +162,9 @@ func (i *issuer) reachable(ctx context.Context) bool {
 	return resp.StatusCode < http.StatusInternalServerError
 }
 
+// errNoRevocation: with such an issuer a logout is the deletion of the file.
+var errNoRevocation = errors.New("the issuer has no revocation endpoint")
+
 // revoke ends a login (RFC 7009).
 func (i *issuer) revoke(ctx context.Context, refresh string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*sideTimeout)
@@ -171,7 +174,7 @@ func (i *issuer) revoke(ctx context.Context, refresh string) error {
 		return err
 	}
 	if e.revoke == "" {
-		return fmt.Errorf("%s has no revocation endpoint", i.url)
+		return errNoRevocation
 	}
 	form := url.Values{"client_id": {i.clientID}, "token": {refresh}, "token_type_hint": {"refresh_token"}}
 	req, err := newForm(ctx, e.revoke, form)

@@ -32,7 +32,9 @@ type Login struct {
 
 	// act is F1's in-process mutex: one errand at a time, before flock. It is
 	// a channel, so that synctest's clock runs on while somebody waits for it.
-	act  chan struct{}
+	act    chan struct{}
+	guests chan struct{} // the one store or erase that clients may have under way
+
 	view atomic.Pointer[view]
 
 	mu sync.Mutex // guards what follows
@@ -69,6 +71,8 @@ type state struct {
 	lookedWall time.Time // …and by the wall's
 	refreshed  time.Time
 	refreshes  int
+	minute     time.Time // since when inMinute counts refreshes
+	inMinute   int
 	warnings   []string
 }
 
@@ -120,6 +124,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		log:    log,
 		issuer: newIssuer(cfg.Issuer, cfg.ClientID),
 		act:    make(chan struct{}, 1),
+		guests: make(chan struct{}, 1),
 		wake:   make(chan struct{}, 1),
 	}
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
@@ -230,6 +235,7 @@ func (l *Login) poke() {
 // forgetLocked is a logout.
 func (l *Login) forgetLocked(why string) {
 	l.happenedLocked(EventLoggedOut, why)
+	l.team.id = ""
 	l.login, l.shown = token{}, token{}
 	l.unsaved, l.spare, l.stuck = "", "", false
 	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
@@ -243,7 +249,13 @@ func (l *Login) adoptLocked(p pair, now time.Time) {
 	before, other := l.login, p.refresh != l.login.refresh
 	l.login = fromFile(p, now)
 	l.shown = l.login
-	l.unsaved, l.limbo, l.trouble = "", false, nil
+	l.unsaved, l.limbo = "", false
+	if other || !l.stuck {
+		l.trouble = nil
+	}
+	if other && l.subjectLocked() == "" {
+		l.team.id = "" // whose it was is not known to be the same
+	}
 	if other {
 		l.stuck, l.retryAt = false, time.Time{}
 		l.pause.Reset()

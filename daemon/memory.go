@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,11 +58,17 @@ func (m memory) subjectOf(refresh string) string {
 	return ""
 }
 
-// merge adds what this daemon knows and could not write.
-func (m *memory) merge(unwritten memory) {
-	for _, spent := range unwritten.Spent {
+// learn adds what only grows: it is true whoever knows it.
+func (m *memory) learn(other memory) {
+	for _, spent := range other.Spent {
 		m.spendFingerprint(spent)
 	}
+	m.Unverified = firstOf(m.Unverified, other.Unverified)
+}
+
+// merge adds what this daemon knows and could not write.
+func (m *memory) merge(unwritten memory) {
+	m.learn(memory{Spent: unwritten.Spent})
 	if unwritten.Tip != "" && !slices.Contains(m.Spent, unwritten.Tip) {
 		m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
 	}
@@ -73,18 +80,36 @@ func (m *memory) merge(unwritten memory) {
 
 func loadMemory(home string) (memory, error) {
 	var m memory
-	data, err := os.ReadFile(filepath.Join(home, memoryFile))
+	data, err := readSmall(filepath.Join(home, memoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
 	if err != nil {
-		return m, err
+		return m, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers of it", err)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return memory{}, fmt.Errorf("%s is damaged (%v)\ndelete it: it holds no login, only what falcred remembers of it",
 			filepath.Join(home, memoryFile), err)
 	}
 	return m, nil
+}
+
+// readSmall reads a file of ours, and no FIFO, device or folder of its name: the
+// lock may be held meanwhile.
+func readSmall(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || !ownedByUs(info) || info.Size() > maxTokenFile {
+		return nil, fmt.Errorf("%s is not a small file of ours", path)
+	}
+	return io.ReadAll(io.LimitReader(file, maxTokenFile))
 }
 
 func (m memory) save(home string) error {

@@ -24,11 +24,16 @@ func (l *Login) checkOnce() bool {
 	held := l.login.pair
 	l.mu.Unlock()
 	r := l.file.read()
+	var known memory // what other daemons of this home have spent (F5)
+	if r.state == fileHolds && r.pair.refresh != held.refresh {
+		known, _ = loadMemory(l.cfg.Home)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.login.pair != held {
 		return false
 	}
+	l.memory.learn(known)
 	l.noticeLocked(r, time.Now())
 	return true
 }
@@ -115,11 +120,19 @@ func (l *Login) probe() {
 func (l *Login) foundLocked(p pair, now time.Time) {
 	switch t := fromFile(p, now); {
 	case p == l.login.pair:
+		l.unsaved = "" // whoever has put it there
 		if l.limbo {
 			l.adoptLocked(p, now)
 		}
 	case l.unsaved != "" && p.refresh == l.unsaved:
 		// Our own newer token is on its way into the file (R5).
+	case p.refresh == l.login.refresh && len(p.access) < len(l.login.access) && strings.HasPrefix(l.login.access, p.access) && p.access != "":
+		// A write that was cut in its second line: its beginning can still be
+		// read as a token. The whole one goes back.
+		if l.mayTryLocked(now) {
+			l.unsaved = p.refresh
+			l.startLocked("")
+		}
 	case l.memory.spent(p.refresh):
 		// F5: never adopted. A refresh puts the living token back.
 		if l.mayTryLocked(now) {
@@ -129,7 +142,7 @@ func (l *Login) foundLocked(p pair, now time.Time) {
 		l.foreignLocked(t.issuer)
 	default:
 		l.adoptLocked(p, now)
-		if !l.login.fresh(now) && !l.stuck {
+		if !l.login.fresh(now) && !l.stuck && l.mayTryLocked(now) {
 			l.startLocked("")
 		}
 	}

@@ -17,6 +17,9 @@ import (
 // not pile up.
 const onChangeLimit = 30 * time.Second
 
+// onChangeFarewell is what all of them together get when the daemon ends.
+const onChangeFarewell = 5 * time.Second
+
 // maxChanges wait for a slow command; a further one is dropped, and said.
 const maxChanges = 16
 
@@ -31,6 +34,8 @@ type onChange struct {
 	log     *slog.Logger
 	pending chan change
 	done    chan struct{}
+	ctx     context.Context
+	stop    context.CancelFunc
 }
 
 func newOnChange(cfg Config, log *slog.Logger) *onChange {
@@ -38,6 +43,7 @@ func newOnChange(cfg Config, log *slog.Logger) *onChange {
 		command: cfg.OnChange, home: cfg.Home, log: log,
 		pending: make(chan change, maxChanges), done: make(chan struct{}),
 	}
+	o.ctx, o.stop = context.WithCancel(context.Background())
 	go o.run()
 	return o
 }
@@ -54,22 +60,27 @@ func (o *onChange) add(c change) {
 	}
 }
 
-// close lets the command that runs end, and runs what is pending. Nothing may
-// be added after it.
+// close lets what is pending be told, for a short while only: whoever stops the
+// daemon waits for it. Nothing may be added after it.
 func (o *onChange) close() {
 	close(o.pending)
+	limit := time.AfterFunc(onChangeFarewell, o.stop)
+	defer limit.Stop()
 	<-o.done
+	o.stop()
 }
 
 func (o *onChange) run() {
 	defer close(o.done)
 	for c := range o.pending {
-		o.tell(c)
+		if o.ctx.Err() == nil {
+			o.tell(c)
+		}
 	}
 }
 
 func (o *onChange) tell(c change) {
-	ctx, cancel := context.WithTimeout(context.Background(), onChangeLimit)
+	ctx, cancel := context.WithTimeout(o.ctx, onChangeLimit)
 	defer cancel()
 	shell, flag := "/bin/sh", "-c"
 	if runtime.GOOS == "windows" {

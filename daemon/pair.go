@@ -143,6 +143,9 @@ func fromFile(p pair, now time.Time) token {
 	if issued.IsZero() || issued.After(c.Expiry.Time) {
 		issued = now
 	}
+	if issued.After(c.Expiry.Time) {
+		issued = c.Expiry.Time // it has run out, and is due since then
+	}
 	t.expires = c.Expiry.Time
 	t.renew = issued.Add(t.expires.Sub(issued) / 2)
 	return t

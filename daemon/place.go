@@ -198,3 +198,10 @@ func clearPlace(path string) (pair, bool) {
 	p.discard()
 	return answer, ok
 }
+
+// there says whether the place still has its name: not in a folder that was
+// moved or taken away.
+func (p *place) there() bool {
+	_, err := os.Lstat(p.path)
+	return err == nil
+}

@@ -166,7 +166,7 @@ func (l *Login) landedLocked(n *news, seen verdict) (learned func(*memory)) {
 	}
 	l.shown = l.login
 	l.recoveredLocked()
-	if now := time.Now(); !l.login.fresh(now) { // born old: not to be asked for without a pause (R7)
+	if now := time.Now(); !l.login.fresh(now) || l.stormLocked(now) { // born old, or undone: with a pause (R7)
 		l.retryAt = now.Add(l.pause.NextBackOff())
 	}
 	if l.unsaved != "" { // R5: served from memory, retried until it is on disk
@@ -174,6 +174,19 @@ func (l *Login) landedLocked(n *news, seen verdict) (learned func(*memory)) {
 		l.retryAt = time.Now().Add(l.pause.NextBackOff())
 	}
 	return learned
+}
+
+// maxPerMinute is what no login needs: somebody undoes each refresh, and a
+// pause keeps that from becoming a storm at the issuer.
+const maxPerMinute = 300
+
+// stormLocked counts refreshes by the minute.
+func (l *Login) stormLocked(now time.Time) bool {
+	if now.Sub(l.minute) >= time.Minute {
+		l.minute, l.inMinute = now, 0
+	}
+	l.inMinute++
+	return l.inMinute > maxPerMinute
 }
 
 // recoveredLocked: what was wrong is over. The pause starts from its beginning

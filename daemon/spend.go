@@ -103,6 +103,10 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 		e.happenedLocked(EventRefreshed, "")
 		e.onChange.add(change{state: EventRefreshed})
 		e.mu.Unlock()
+	case now.state == fileAbsent && !p.there():
+		// The whole folder is away, and may come back with the answer in it
+		// (F3). If it does not, nobody has what came.
+		p.keep()
 	case now.state == fileAbsent: // a logout while the refresh was under way
 		p.discard()
 		e.mu.Lock()

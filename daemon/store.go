@@ -22,6 +22,11 @@ func (l *Login) store(payload protocol.Login) error {
 	case payload.Secret == "" || !visible(payload.Secret) || len(payload.Secret) > maxTokenFile/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
+	leave, err := l.queue()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if _, err := l.issuer.discover(context.Background()); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
@@ -88,6 +93,12 @@ func (l *Login) prove(refresh string) (*offer, error) {
 		p.discard() // it is not our login: nothing of it is replayed later
 		return nil, refusal(r)
 	}
+	e.mu.Lock()
+	if r.pair.refresh != refresh {
+		e.memory.spend(refresh) // it is not sent again, whatever becomes of the offer
+	}
+	e.saveMemoryLocked()
+	e.mu.Unlock()
 	if err := p.record(r.pair); err != nil {
 		p.discard()
 		e.work.Go(func() { e.disown(r.pair.refresh) })
@@ -154,7 +165,24 @@ func (l *Login) erase(q protocol.Query) error {
 	if !l.cfg.Servers.IsFal(q.ServerURL) {
 		return protocol.ErrNotFound
 	}
+	leave, err := l.queue()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return l.signOut(q.Local)
+}
+
+// queue lets one store or erase in at a time, and turns the others away: each can
+// hold the lock for many seconds, and a refresh must not wait behind a row of
+// them.
+func (l *Login) queue() (leave func(), err error) {
+	select {
+	case l.guests <- struct{}{}:
+		return func() { <-l.guests }, nil
+	default:
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "another store or erase is under way\ntry again in a moment")
+	}
 }
 
 // signOut revokes and then deletes. Both happen under the lock: a neighbour must
@@ -178,7 +206,7 @@ func (l *Login) signOut(local bool) error {
 		return protocol.ErrNotFound
 	}
 	if !local {
-		if err := e.issuer.revoke(e.ctx, living); err != nil {
+		if err := e.issuer.revoke(e.ctx, living); err != nil && !errors.Is(err, errNoRevocation) {
 			return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
 		}
 	}

@@ -34,6 +34,9 @@ const travel = 500 * time.Millisecond
 
 const falcredItself = "falcred"
 
+// unknown is a loss that the record cannot trace.
+const unknown = "unknown"
+
 // agentOf is who sent a request: only the neighbours say.
 func agentOf(r idp.Request) string {
 	if kind := kindOf(r.Agent); kind == "fal-cli" || kind == "fal_client" {
@@ -65,7 +68,7 @@ func (e *evidence) blame(r idp.Request) (who, why string) {
 			who, why = e.blame(replay)
 			return who, "superseded by a replay: " + why
 		}
-		return falcredItself, "the record does not say how the token became old"
+		return unknown, "the record does not say how the token became old"
 	}
 	first, second := agentOf(spender), agentOf(r)
 	switch {

@@ -138,6 +138,10 @@ func (s *storm) judge(row stormRow) {
 	if n := s.lost[falcredItself]; n != 0 {
 		s.Errorf("%d logins were lost by falcred:%s\n%s", n, s.why(), tail(s.log.String()))
 	}
+	// A few in a thousand cannot be traced: more would hide a fault of ours.
+	if n, all := s.lost[unknown], s.lost["fal-cli"]+s.lost["fal_client"]; n > 1+all/50 {
+		s.Errorf("of %d logins that were lost, nobody knows how:%s", n, s.why())
+	}
 	if s.wrong != 0 {
 		s.Errorf("falcred gave %d bearers that the issuer does not accept", s.wrong)
 	}
@@ -180,9 +184,9 @@ func (s *storm) outcome() string {
 		ends = append(ends, fmt.Sprintf("%d %s", s.ends[how], how))
 	}
 	return fmt.Sprintf("%d uses (%s); refreshes: falcred %d, neighbours %d; reuse detections %d; of %d gets %d answered, all valid; "+
-		"logins lost by falcred: %d, by the CLI: %d, by fal_client: %d%s; login alive",
+		"logins lost by falcred: %d, by the CLI: %d, by fal_client: %d, untraced: %d%s; login alive",
 		s.uses, strings.Join(ends, ", "), falcred, neighbours, s.idp.Stats().ReuseDetections, s.asked, s.answered,
-		s.lost[falcredItself], s.lost["fal-cli"], s.lost["fal_client"], s.why())
+		s.lost[falcredItself], s.lost["fal-cli"], s.lost["fal_client"], s.lost[unknown], s.why())
 }
 
 // why counts the reasons of the losses.

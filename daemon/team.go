@@ -89,7 +89,7 @@ func (l *Login) teamNamedLocked(name string) {
 func (l *Login) attributionLocked() (map[string]string, *protocol.Error) {
 	t := &l.team
 	subject := l.subjectLocked()
-	if t.id != "" && t.subject != subject {
+	if !t.broken && t.name != "" && t.subject != subject && (t.id != "" || t.trouble != nil) {
 		t.id = "" // another account: its teams are others
 		t.trouble, t.retryAt = nil, time.Time{}
 	}
@@ -163,7 +163,7 @@ func (l *Login) teamTroubleLocked(text, mend string, wait time.Duration) {
 	}
 	l.log.Warn("requests cannot be attributed", "cause", text)
 	l.team.trouble = &trouble{code: protocol.CodeTeamUnresolved, text: text, mend: mend}
-	l.team.id = ""
+	l.team.id, l.team.subject = "", l.subjectLocked()
 	l.publishLocked()
 }
 

@@ -164,7 +164,10 @@ func (f tokenFile) install(finished, target string, p pair) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(target))
+	if err := syncFolder(filepath.Dir(target)); err != nil {
+		f.warn("the token file's folder cannot be synced: " + nameless(err).Error())
+	}
+	return nil // it is in place
 }
 
 func (f tokenFile) copyInto(finished, target string, p pair, why string) error {
@@ -172,7 +175,8 @@ func (f tokenFile) copyInto(finished, target string, p pair, why string) error {
 	if err := writeInPlace(target, p.format()); err != nil {
 		return err
 	}
-	return os.Remove(finished)
+	os.Remove(finished)
+	return nil
 }
 
 // writeInPlace is for a file that must not be renamed over (F2): one with

@@ -1,0 +1,342 @@
+//go:build unix
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// These tests undo what falcred has done: files of the home are put back,
+// moved, cut and replaced behind its back.
+
+// F5: what this process knows to be spent stays spent, whatever becomes of
+// falcred.json: deleted, or put back from a backup with the whole home.
+func TestF5ABackupOfTheHomeIsPutBack(t *testing.T) {
+	for _, mode := range []string{"restored", "deleted"} {
+		t.Run(mode, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				path := filepath.Join(w.home, memoryFile)
+				w.signIn("ann")
+				w.start()
+				backup, old := w.inFile(), []byte(nil)
+				old, _ = os.ReadFile(path)
+				w.pass(61 * time.Minute)
+				w.wantRequests(2, "halfway")
+				os.Remove(path)
+				if mode == "restored" {
+					os.WriteFile(path, old, 0o600)
+				}
+				w.write(backup.refresh, backup.access)
+				w.check()
+				w.pass(2 * time.Hour)
+				w.mustGet()
+				w.wantAlive()
+			})
+		})
+	}
+}
+
+// F5: a daemon that shares the home knows what another one has spent, also
+// outside of its own refreshes.
+func TestF5AnotherDaemonsSpentTokens(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		first, firstStop := w.Login, w.stop
+		old := w.inFile()
+		w.start()
+		second, secondStop := w.Login, w.stop
+		w.Login, w.stop = first, firstStop
+		w.mu.Lock()
+		f := w.startLocked(w.login.access)
+		w.mu.Unlock()
+		<-f.done
+		w.kill()
+		w.Login, w.stop = second, secondStop
+		w.check()
+		w.write(old.refresh, old.access) // a neighbour's late write
+		w.check()
+		w.pass(2 * time.Hour)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
+// F3: the home is away during a refresh, and comes back.
+func TestF3TheHomeIsAwayDuringARefresh(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.mu.Lock()
+		f := w.startLocked(w.login.access)
+		w.mu.Unlock()
+		<-hold.Arrived
+		os.Rename(w.home, w.home+".away")
+		close(hold.Release)
+		<-f.done
+		os.Rename(w.home+".away", w.home)
+		w.check()
+		w.pass(time.Minute)
+		w.mustGet()
+		w.wantAlive()
+		if n := w.idp.Stats().Revocations; n != 0 {
+			w.Errorf("%d revocations: it was no logout", n)
+		}
+	})
+}
+
+// R5: a file that holds the new token is done, though something after its write
+// failed, or another put it there. Otherwise a loop without a pause follows.
+func TestR5InPlaceIsDone(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		os.Link(w.path, w.home+"/copy") // written in place, and then the place is removed
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.mu.Lock()
+		f := w.startLocked(w.login.access)
+		w.mu.Unlock()
+		<-hold.Arrived
+		for _, path := range otherPlaces(w.path, "") {
+			os.Remove(path)
+		}
+		close(hold.Release)
+		<-f.done
+		w.pass(2 * time.Minute)
+		w.wantAlive()
+
+		hold = idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.mu.Lock()
+		f = w.startLocked(w.login.access)
+		w.mu.Unlock()
+		<-hold.Arrived
+		w.write("\x01") // nothing to write over
+		close(hold.Release)
+		<-f.done
+		os.Rename(otherPlaces(w.path, "")[0], w.path) // as another daemon of the home settles it
+		w.check()
+		w.pass(2 * time.Minute)
+		w.wantAlive()
+	})
+}
+
+// A store that has written its login does not revoke it for what fails after.
+func TestStoreKeepsWhatItWrote(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		os.Link(w.path, w.home+"/copy")
+		ann, _, _ := w.idp.Login("ann")
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		stored := make(chan error, 1)
+		go func() { stored <- w.offer(ann) }()
+		<-hold.Arrived
+		for _, path := range otherPlaces(w.path, "") {
+			os.Remove(path)
+		}
+		close(hold.Release)
+		if err := <-stored; err != nil {
+			w.Error(err)
+		}
+		w.wantAlive()
+	})
+}
+
+// offer is a store.
+func (w *world) offer(refresh string) error {
+	return w.store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: refresh})
+}
+
+// §4: stores that the issuer keeps waiting do not stand in a row before a
+// refresh: one at a time is let in.
+func TestStoresDoNotQueueUp(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		hang := idp.HangBefore()
+		w.idp.SetFault(&hang)
+		refused := make(chan error, 20)
+		for range 20 {
+			go func() { refused <- w.offer("no-such-token") }()
+		}
+		w.settle()
+		for range 19 {
+			var e *protocol.Error
+			if err := <-refused; !errors.As(err, &e) || e.Code != protocol.CodeUnavailable {
+				w.Errorf("store = %v, want unavailable", err)
+			}
+		}
+		w.idp.SetFault(nil)
+		begun := time.Now()
+		w.mu.Lock()
+		f := w.startLocked(w.login.access)
+		w.mu.Unlock()
+		<-f.done
+		if took := time.Since(begun); took > holdMax {
+			w.Errorf("a refresh waited %s behind one store", took)
+		}
+		<-refused
+	})
+}
+
+// R7: somebody who undoes each refresh makes no storm.
+func TestR7NoStormIfARefreshIsUndone(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		for range maxPerMinute + 100 {
+			w.write(w.inFile().refresh) // strips the access token
+			w.check()
+			w.settle()
+		}
+		w.pass(time.Minute)
+		if n := w.idp.Stats().TokenRequests; n > maxPerMinute+20 {
+			w.Errorf("%d requests within a minute", n)
+		}
+		w.wantAlive()
+	})
+}
+
+// F3: an access token that a writer has cut is not served over the whole one.
+func TestF3ACutAccessToken(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		whole := w.inFile()
+		w.write(whole.refresh, whole.access[:len(whole.access)-20]) // its claims can still be read
+		w.check()
+		w.settle()
+		if w.mustGet() != whole.access || w.inFile() != whole {
+			w.Error("a cut token is served or stays in the file")
+		}
+		w.wantRequests(1, "nothing is sent for it")
+	})
+}
+
+// R8: what an ended login's file says about its access token does not make it
+// live again.
+func TestR8EndedStaysEnded(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		refresh := w.signIn("ann")
+		w.idp.Inject(idp.OAuthError(403, "invalid_grant"))
+		w.start()
+		w.wantCode(protocol.CodeLoginRequired)
+		w.write(refresh, "x.y.z")
+		w.check()
+		w.pass(2 * time.Hour)
+		w.wantCode(protocol.CodeLoginRequired)
+	})
+}
+
+// The trouble with one account's team is not the next account's, and neither is
+// its id, where the accounts cannot be told apart.
+func TestTeamTroubleIsTheAccounts(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme[1:]}, func(w *world) {
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.wantCode(protocol.CodeTeamUnresolved)
+		w.idp.SetConfig(func(c *idp.Config) { c.Teams = acme })
+		w.signIn("bob")
+		w.check()
+		w.pass(time.Second)
+		w.wantTeam("team_acme")
+	})
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Opaque: true, Teams: acme}, func(w *world) {
+		nameless := idp.Without("id_token")
+		w.idp.SetFault(&nameless)
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.wantTeam("team_acme")
+		w.idp.SetConfig(func(c *idp.Config) { c.Teams = []idp.Team{{Nickname: "acme", UserID: "bobs_acme"}} })
+		w.signIn("bob")
+		w.check()
+		w.pass(time.Minute)
+		w.wantTeam("bobs_acme")
+	})
+}
+
+// F1: no FIFO of falcred.json's name holds us, and with us everybody's lock.
+func TestF1AFifoHoldsNobody(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		path := filepath.Join(w.home, memoryFile)
+		os.Remove(path)
+		if err := mkfifo(path); err != nil {
+			w.Fatal(err)
+		}
+		w.pass(61 * time.Minute)
+		w.wantRequests(2, "half of its life")
+		w.wantAlive()
+		h, err := acquire(context.Background(), filepath.Join(w.home, lockFile))
+		if err != nil {
+			w.Fatal(err)
+		}
+		h.release()
+	})
+}
+
+// A logout at an issuer that cannot revoke deletes the file.
+func TestEraseWithoutRevocation(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.issuer.mu.Lock()
+		known := *w.issuer.known
+		known.revoke = ""
+		w.issuer.known = &known
+		w.issuer.mu.Unlock()
+		if err := w.erase(protocol.Query{ServerURL: protocol.DefaultServer}); err != nil {
+			w.Error(err)
+		}
+		w.wantCode(protocol.CodeNotFound)
+	})
+}
+
+// A line that a full disk has cut takes no other with it.
+func TestHistoryAfterACutLine(t *testing.T) {
+	h := &history{path: filepath.Join(t.TempDir(), historyFile), log: slog.New(slog.DiscardHandler)}
+	os.WriteFile(h.path, []byte(`{"Time":"2026-01-01T00:00:00Z","Event":"refr`), 0o600)
+	for _, event := range []string{EventRejected, EventLoggedOut} {
+		if err := h.append(Event{Event: event}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if events, _ := ReadHistory(filepath.Dir(h.path)); len(events) != 2 {
+		t.Errorf("%d of 2 whole events can be read", len(events))
+	}
+}
+
+// A command that hangs does not keep the daemon from ending.
+func TestOnChangeEndsInTime(t *testing.T) {
+	o := newOnChange(Config{Home: t.TempDir(), OnChange: "sleep 1000"}, slog.New(slog.DiscardHandler))
+	for range maxChanges {
+		o.add(change{state: EventRefreshed})
+	}
+	closed := make(chan struct{})
+	go func() {
+		o.close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Fatal("it waits for the command")
+	}
+}
