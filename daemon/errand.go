@@ -126,7 +126,12 @@ func (e *errand) run() (*news, error) {
 		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), mendFile)
 	case fileAbsent:
 		if !e.wasLimbo {
-			return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted"}}
+			// We may be the first to see it: the CLI deletes the file and
+			// then gives the lock away (F7).
+			e.mu.Lock()
+			e.vanishedLocked()
+			e.mu.Unlock()
+			return &news{}, nil
 		}
 		return e.spend(r, e.held.refresh)
 	case fileEmpty:
@@ -332,7 +337,7 @@ func (e *errand) retire(before reading, refresh string) (*news, error) {
 			return e.renew(r) // somebody was faster
 		}
 	}
-	if e.wasLimbo && r.state == fileAbsent {
+	if r.state == fileAbsent { // the issuer has answered: it was a logout (F7), and no spare undoes it
 		return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted, and the issuer no longer knows the login"}}
 	}
 	if spare := e.takeSpare(refresh); spare != "" {

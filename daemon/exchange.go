@@ -133,7 +133,10 @@ func (r *recorder) grant(token *oauth2.Token) reply {
 	if seconds, err := strconv.ParseFloat(m["expires_in"], 64); err == nil && seconds > 0 && seconds < 1<<31 {
 		g.lifetime = time.Duration(seconds * float64(time.Second))
 	}
-	if !visible(g.pair.refresh) || !visible(g.pair.access) || len(g.pair.format()) > maxTokenFile {
+	if !visible(g.pair.access) || len(g.pair.format()) > maxTokenFile {
+		g.pair.access = "" // R6: the refresh token counts, whatever is wrong with the rest
+	}
+	if !visible(g.pair.refresh) || len(g.pair.format()) > maxTokenFile {
 		return reply{outcome: lost, err: errors.New("the issuer's answer holds no usable token")}
 	}
 	if g.pair.refresh == "" && (g.pair.access == "" || !whole && token == nil) {

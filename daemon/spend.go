@@ -137,7 +137,7 @@ func (e *errand) ours(now, before reading) bool {
 	case fileHolds:
 		return now.pair.refresh == before.pair.refresh || e.memory.spent(now.pair.refresh)
 	}
-	return now.state == before.state
+	return now.state == before.state && (now.state != fileAbsent || e.wasLimbo)
 }
 
 // take makes the answer the login that is held; it is shown once verified.

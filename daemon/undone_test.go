@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -269,6 +270,77 @@ func TestTeamTroubleIsTheAccounts(t *testing.T) {
 		w.pass(time.Minute)
 		w.wantTeam("bobs_acme")
 	})
+}
+
+// F7: the CLI deletes the file because the network is down, and gives the lock
+// to us, who were waiting for it and have not seen the deletion yet.
+func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		held := w.inFile()
+		cli, err := acquire(context.Background(), filepath.Join(w.home, lockFile))
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.net.set(errNetDown, false)
+		w.mu.Lock()
+		f := w.startLocked(w.login.access)
+		w.mu.Unlock()
+		w.pass(time.Second)
+		os.Remove(w.path)
+		cli.release()
+		<-f.done
+		w.pass(time.Minute)
+		w.wantCode(protocol.CodeUnavailable)
+		w.net.set(nil, false)
+		w.pass(2 * time.Minute)
+		if w.mustGet() == "" || w.inFile().refresh == held.refresh {
+			w.Error("the login was not restored by a refresh")
+		}
+		w.wantAlive()
+	})
+}
+
+// F5: a logout during a refresh that ends in invalid_grant is not undone by an
+// earlier login that is still held as a spare.
+func TestF5NoSpareUndoesALogout(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		hold := idp.NewHold()
+		w.idp.Inject(hold.Before())
+		second, _, _ := w.idp.Login("ann")
+		w.write(second)
+		w.check()
+		<-hold.Arrived
+		w.idp.RevokeFamily(second)
+		os.Remove(w.path) // nobody has looked when the answer comes
+		close(hold.Release)
+		w.pass(time.Minute)
+		if _, err := os.Stat(w.path); err == nil {
+			w.Error("the deleted file is back")
+		}
+		w.wantCode(protocol.CodeNotFound)
+	})
+}
+
+// R6: the refresh token of a 2xx answer counts, whatever its access token is.
+func TestR6UnusableAccessToken(t *testing.T) {
+	for name, access := range map[string]string{"two words": "a b", "too long": strings.Repeat("x", maxTokenFile)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				w.idp.Inject(idp.Fault{Name: name, Mutate: func(m map[string]any) { m["access_token"] = access }})
+				w.signIn("ann")
+				w.start()
+				w.pass(time.Minute)
+				w.mustGet()
+				w.wantRequests(2, "the odd answer, and the next refresh with the token that came in it")
+				w.wantAlive()
+			})
+		})
+	}
 }
 
 // F1: no FIFO of falcred.json's name holds us, and with us everybody's lock.
