@@ -1,0 +1,157 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// screen is a program on a terminal of its own.
+type screen struct {
+	*testing.T
+	cmd  *exec.Cmd
+	keys *os.File
+	idp  *idp.Server
+	home string
+	done chan struct{}
+
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+// onScreen starts this test's own binary, which testscript turns into falcred.
+func onScreen(t *testing.T, args ...string) *screen {
+	t.Helper()
+	issuer, err := idp.Start(idp.Config{ClientID: demoClientID, Interval: time.Second,
+		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(issuer.Close)
+	s := &screen{T: t, idp: issuer, home: filepath.Join(t.TempDir(), "home"), done: make(chan struct{})}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = exec.Command(self)
+	s.cmd.Args = append([]string{"falcred"}, args...)
+	s.cmd.Env = []string{
+		"TERM=xterm-256color", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "FAL_HOME_DIR=" + s.home,
+		"FALCRED_SOCKET=" + filepath.Join(t.TempDir(), "none"), "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID,
+		"FAL_REST_HOST=" + issuer.URL, "FAL_CONFIG_PATH=" + filepath.Join(s.home, "config.toml"),
+	}
+	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 50, Cols: 120}); err != nil {
+		t.Fatal(err)
+	}
+	go s.read()
+	t.Cleanup(func() {
+		s.cmd.Process.Kill()
+		<-s.done
+		s.cmd.Wait()
+		s.keys.Close()
+	})
+	return s
+}
+
+func (s *screen) read() {
+	defer close(s.done)
+	buf := make([]byte, 4096)
+	for {
+		n, err := s.keys.Read(buf)
+		s.mu.Lock()
+		s.text.Write(buf[:n])
+		s.mu.Unlock()
+		if err != nil { // EIO when the program has ended
+			return
+		}
+	}
+}
+
+func (s *screen) shown() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// until waits for something on the screen and returns what it is.
+func (s *screen) until(pattern string) []string {
+	s.Helper()
+	find, begun := regexp.MustCompile(pattern), time.Now()
+	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
+		if found := find.FindStringSubmatch(s.shown()); found != nil {
+			tick.Stop()
+			return found
+		}
+		if time.Since(begun) > 20*time.Second {
+			s.Fatalf("%s did not appear:\n%q", pattern, s.shown())
+		}
+	}
+}
+
+// ends waits for the end and returns the exit code.
+func (s *screen) ends() int {
+	s.Helper()
+	<-s.done
+	s.cmd.Wait()
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// On a terminal: colour, a QR code, a countdown, a greeting, a choice of team.
+func TestLoginOnATerminal(t *testing.T) {
+	s := onScreen(t, "login")
+	code := s.until(`shows the code \x1b\[1m([A-Z]{4}-[A-Z]{4})\x1b\[0m`)[1]
+	s.until(`http://127\.0\.0\.1:\d+/activate\?user_code=` + code)
+	s.until("[▀▄█]{5}")
+	s.until(`the code is good for 1[45]:`)
+	s.until(`the code is good for 14:5[0-8]`) // it counts
+	if err := s.idp.Approve(code, "auth0|ada"); err != nil {
+		t.Fatal(err)
+	}
+	s.until(`\x1b\[32mlogged in\x1b\[0m, ada \(ada@example\.com\)`)
+	s.until(`\* 1  ada \(personal\)`)
+	s.until(`Enter keeps`)
+	s.keys.WriteString("nobody\n")
+	s.until(`(?s)Enter keeps.*Enter keeps`)
+	s.keys.WriteString("2\n")
+	if got := s.ends(); got != 0 {
+		t.Fatalf("exit status %d\n%s", got, s.shown())
+	}
+	refresh, _ := readTokens(filepath.Join(s.home, protocol.TokenFile))
+	if !s.idp.Alive(refresh) {
+		t.Error("the login in the file is not alive")
+	}
+	if config, _ := os.ReadFile(filepath.Join(s.home, "config.toml")); !strings.Contains(string(config), `team = "acme"`) {
+		t.Errorf("the config says %q", config)
+	}
+	if strings.Contains(s.shown(), refresh) || strings.Contains(s.shown(), "eyJ") {
+		t.Error("a token was shown")
+	}
+}
+
+// Ctrl-C leaves everything as it was, and --qr=never shows none.
+func TestLoginIsInterrupted(t *testing.T) {
+	s := onScreen(t, "login", "--qr=never", "--no-browser")
+	s.until("waiting for your confirmation")
+	s.keys.WriteString("\x03")
+	if got := s.ends(); got != exitInterrupted {
+		t.Errorf("exit status %d, want %d", got, exitInterrupted)
+	}
+	if !strings.Contains(s.shown(), "interrupted; nothing was changed") || strings.ContainsAny(s.shown(), "▀▄█") {
+		t.Errorf("the screen says\n%q", s.shown())
+	}
+	if _, err := os.Stat(filepath.Join(s.home, protocol.TokenFile)); err == nil {
+		t.Error("a token file was written")
+	}
+}
