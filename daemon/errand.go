@@ -133,7 +133,7 @@ func (e *errand) run() (*news, error) {
 			e.mu.Unlock()
 			return &news{}, nil
 		}
-		return e.spend(r, e.held.refresh)
+		return e.ask(r)
 	case fileEmpty:
 		return e.refill(r)
 	}
@@ -144,6 +144,17 @@ func (e *errand) run() (*news, error) {
 	return e.renew(r)
 }
 
+// ask is F7's one refresh, by which the issuer decides about a file that is gone.
+func (e *errand) ask(r reading) (*news, error) {
+	e.mu.Lock()
+	spent := e.memory.spent(e.held.refresh)
+	e.mu.Unlock()
+	if spent { // by another daemon of the home: what it received is not here
+		return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted, and what was held is spent"}}
+	}
+	return e.spend(r, e.held.refresh)
+}
+
 // refill restores a file whose writer died (F3).
 func (e *errand) refill(r reading) (*news, error) {
 	e.mu.Lock()
@@ -151,7 +162,7 @@ func (e *errand) refill(r reading) (*news, error) {
 	e.mu.Unlock()
 	if e.held.refresh == "" || !dead {
 		s := unavailable("the token file is empty: its writer is at work, or died", loginHint)
-		s.after = time.Second
+		s.after, s.soft = time.Second, true
 		return nil, s
 	}
 	return e.restore(r, "it was left empty")
@@ -353,8 +364,9 @@ func (e *errand) retire(before reading, refresh string) (*news, error) {
 	return nil, loginOver("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
 }
 
-// takeSpare hands out F5's newest unspent token, once, and not where it is known
-// to be another account's: a dead login of one person must not become another's.
+// takeSpare hands out F5's newest unspent token, once, and only where it is known
+// to be the same account's: a dead login of one person must not become another's.
+// A login that a person has just made names nobody yet, and is not replaced.
 func (e *errand) takeSpare(failed string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -363,7 +375,7 @@ func (e *errand) takeSpare(failed string) string {
 	if spare == failed || e.memory.spent(spare) {
 		return ""
 	}
-	if owner := e.memory.subjectOf(spare); owner != "" && e.login.subject != "" && owner != e.login.subject {
+	if e.login.subject == "" || e.memory.subjectOf(spare) != e.login.subject {
 		return ""
 	}
 	return spare

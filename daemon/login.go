@@ -60,6 +60,7 @@ type state struct {
 	trouble     *trouble
 	fileTrouble *trouble // what is wrong with the token file itself
 	retryAt     time.Time
+	soft        bool // retryAt is only until the file changes
 	pause       *backoff.ExponentialBackOff
 	flight      *flight
 	team        team
@@ -255,6 +256,9 @@ func (l *Login) adoptLocked(p pair, now time.Time) {
 	}
 	if other && l.subjectLocked() == "" {
 		l.team.id = "" // whose it was is not known to be the same
+	}
+	if l.soft {
+		l.retryAt = time.Time{}
 	}
 	if other {
 		l.stuck, l.retryAt = false, time.Time{}

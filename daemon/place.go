@@ -63,6 +63,10 @@ func openPlace(target, refresh string) (*place, error) {
 		file.Close()
 		return nil, errPlaceBusy
 	}
+	if !p.named() { // its owner has settled it before we had its lock
+		file.Close()
+		return nil, errPlaceBusy
+	}
 	if err := p.reserve(); err != nil {
 		p.abandon()
 		return nil, err
@@ -197,6 +201,16 @@ func clearPlace(path string) (pair, bool) {
 	answer, ok := p.answer()
 	p.discard()
 	return answer, ok
+}
+
+// named says whether the path still names the file that is locked.
+func (p *place) named() bool {
+	held, err := p.file.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Lstat(p.path)
+	return err == nil && os.SameFile(held, now)
 }
 
 // there says whether the place still has its name: not in a folder that was

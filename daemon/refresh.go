@@ -26,6 +26,7 @@ type news struct {
 type setback struct {
 	trouble
 	after time.Duration // the earliest next try; 0: R7's pause decides
+	soft  bool          // the file's doing: the next try is due when that changes
 	gone  bool          // the login was deleted
 	over  bool          // its refresh token is dead: nothing is tried again
 
@@ -56,7 +57,7 @@ func loginOver(text string) *setback {
 }
 
 // errChanged asks for another look at once: somebody else writes the file.
-var errChanged = &setback{after: time.Millisecond, trouble: trouble{
+var errChanged = &setback{after: time.Millisecond, soft: true, trouble: trouble{
 	code: protocol.CodeUnavailable, text: "the token file is being changed by somebody else", mend: "it is tried again",
 }}
 
@@ -224,7 +225,7 @@ func (l *Login) failedLocked(err error) {
 	if wait == 0 {
 		wait = l.pause.NextBackOff()
 	}
-	l.retryAt = time.Now().Add(wait)
+	l.retryAt, l.soft = time.Now().Add(wait), s.soft
 	l.publishLocked()
 }
 

@@ -139,7 +139,7 @@ func TestR8TriesTheSpareOnce(t *testing.T) {
 		w.start()
 		other, _, _ := w.idp.Login("ann")
 		w.idp.RevokeFamily(other)
-		w.write(other)
+		w.write(other, w.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
 		w.check()
 		w.mustGet()
 		w.wantRequests(3, "login, the dead foreign token, the spare")

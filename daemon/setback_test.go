@@ -120,7 +120,7 @@ func TestR8TheSpareWaitsForTheNetwork(t *testing.T) {
 		w.idp.RevokeFamily(dead)
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
-		w.write(dead)
+		w.write(dead, w.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
 		w.check()
 		<-hold.Arrived
 		w.net.set(errNetDown, false) // the next request, the spare's, finds none
@@ -132,6 +132,23 @@ func TestR8TheSpareWaitsForTheNetwork(t *testing.T) {
 		w.mustGet()
 		w.wantRequests(3, "the spare")
 		w.wantAlive()
+	})
+}
+
+// R8: a login that a person has just made, line 1 only, is not replaced by the
+// one before it when it proves dead: that may be another account's.
+func TestR8ASpareIsNobodyElses(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		bob, _, _ := w.idp.Login("bob")
+		w.idp.RevokeFamily(bob)
+		w.write(bob)
+		w.check()
+		w.wantCode(protocol.CodeLoginRequired)
+		if w.inFile().refresh != bob {
+			w.Error("ann's login replaced bob's")
+		}
 	})
 }
 

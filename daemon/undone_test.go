@@ -412,3 +412,26 @@ func TestOnChangeEndsInTime(t *testing.T) {
 		t.Fatal("it waits for the command")
 	}
 }
+
+// F3, R7: an empty file is looked at again in a second, and at once when it is
+// empty no more: its writer has written the same refresh token and an access
+// token that has run out.
+func TestF3AnEmptyFileMakesNobodyWait(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		old := w.inFile()
+		w.write("")
+		w.mu.Lock()
+		f := w.startLocked("") // meets the writer between its truncate and its write
+		w.mu.Unlock()
+		<-f.done
+		w.write(old.refresh, w.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
+		w.check()
+		if c := w.mustGet(); c == old.access {
+			w.Error("the old token was served")
+		}
+		w.wantRequests(2, "at once")
+		w.wantAlive()
+	})
+}
