@@ -245,5 +245,6 @@ func SignOut(cfg Config, local bool) error {
 		return err
 	}
 	defer l.close()
+	defer l.work.Wait()
 	return l.signOut(local)
 }

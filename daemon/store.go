@@ -230,7 +230,22 @@ func (l *Login) signOut(local bool) error {
 		why += ", without revoking"
 	}
 	e.forgetLocked(why)
+	e.work.Go(e.unsetTeam)
 	return nil
+}
+
+// unsetTeam: the next login may be somebody else's, as the CLI's logout has it.
+func (l *Login) unsetTeam() {
+	if l.cfg.REST == "" {
+		return
+	}
+	if name, err := l.cfg.FalConfig.Team(); err != nil || name == "" {
+		return // what is not there, or broken, names nobody
+	}
+	if err := l.cfg.FalConfig.SetTeam(""); err != nil {
+		l.warn("the team could not be unset: " + err.Error())
+	}
+	l.checkTeam()
 }
 
 const mendSignOut = "try again when the issuer can be reached, or delete it here only: falcred logout --local"

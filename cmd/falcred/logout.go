@@ -44,7 +44,7 @@ func newLogout() *cobra.Command {
 			} else {
 				fmt.Fprintf(out, "logged out: revoked at %s, and deleted %s\n", cfg.Issuer, file)
 			}
-			return unsetTeam(cfg)
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&local, "local", false, "delete the login here without revoking it")
@@ -61,12 +61,4 @@ func signOut(ctx context.Context, cfg daemon.Config, local bool) error {
 		return daemon.SignOut(cfg, local)
 	}
 	return err
-}
-
-// unsetTeam: the next login may be somebody else's.
-func unsetTeam(cfg daemon.Config) error {
-	if team, err := cfg.FalConfig.Team(); err != nil || team == "" {
-		return nil // what is not there, or broken, names nobody
-	}
-	return cfg.FalConfig.SetTeam("")
 }

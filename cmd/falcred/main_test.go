@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,7 +49,10 @@ func TestScripts(t *testing.T) {
 			"approve": approve,
 			"deny":    deny,
 			"down":    down,
-			"alive":   living,
+			"hurry":   hurry,
+
+			"selfsigned": selfSigned,
+			"alive":      living,
 		},
 	})
 }
@@ -166,4 +173,19 @@ func living(ts *testscript.TestScript, _ bool, args []string) {
 	if !named(ts, args[0]).Alive(refresh) {
 		ts.Fatalf("the login in the token file is dead")
 	}
+}
+
+// hurry has that issuer's device codes run out in two seconds.
+func hurry(ts *testscript.TestScript, _ bool, args []string) {
+	named(ts, args[0]).SetConfig(func(c *idp.Config) { c.AutoApprove, c.AutoDeny, c.DeviceLife = false, false, 2*time.Second })
+}
+
+// selfSigned starts a server whose certificate is its own, and puts its URL into a
+// variable.
+func selfSigned(ts *testscript.TestScript, _ bool, args []string) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.URL)
 }

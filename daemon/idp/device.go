@@ -79,7 +79,7 @@ func (p *Provider) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
 		"user_code":                 d.userCode,
 		"verification_uri":          activate,
 		"verification_uri_complete": activate + "?user_code=" + url.QueryEscape(d.userCode),
-		"expires_in":                int64(deviceLifetime / time.Second),
+		"expires_in":                int64(time.Until(d.expires).Round(time.Second) / time.Second),
 		"interval":                  int64((d.interval + time.Second - 1) / time.Second),
 	})
 }
@@ -89,7 +89,7 @@ func (p *Provider) newDevice(scope string) *device {
 	d := &device{
 		userCode: newUserCode(),
 		scope:    scope,
-		expires:  time.Now().Add(deviceLifetime),
+		expires:  time.Now().Add(cfg.DeviceLife),
 		interval: cfg.Interval,
 	}
 	if cfg.AutoApprove {

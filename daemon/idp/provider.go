@@ -45,6 +45,7 @@ type Config struct {
 	Lifetime    time.Duration // of access tokens; default 24h; negative ones are born expired
 	Overlap     time.Duration // how long a previous refresh token still works; default none
 	AutoApprove bool          // device codes are approved at once, as DefaultSubject
+	DeviceLife  time.Duration // of device codes; default 15m
 	AutoDeny    bool          // device codes are refused at once
 	Interval    time.Duration // between polls of the device flow; default 5s, rounded up to seconds on the wire
 	ClientID    string        // the one public client; default "test-client"
@@ -62,6 +63,9 @@ func (c *Config) fill() {
 	}
 	if c.Interval <= 0 {
 		c.Interval = 5 * time.Second
+	}
+	if c.DeviceLife <= 0 {
+		c.DeviceLife = deviceLifetime
 	}
 	if c.ClientID == "" {
 		c.ClientID = "test-client"
