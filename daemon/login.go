@@ -105,7 +105,7 @@ type view struct {
 // flight is the one refresh that is under way (R1).
 type flight struct{ done chan struct{} }
 
-const loginHint = "run `fal auth login`"
+const loginHint = "log in: falcred login, or fal auth login"
 
 // slowCheck is F3's and R2's: a lost file event or timer costs at most this.
 const slowCheck = time.Minute

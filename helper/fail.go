@@ -10,7 +10,7 @@ import (
 
 // errNoLogin says ErrNotFound in docker's words: what to do about it goes to
 // standard error.
-var errNoLogin = hinted{protocol.ErrNotFound, "no fal login and no FAL_KEY here: fal auth login"}
+var errNoLogin = hinted{protocol.ErrNotFound, "no fal login and no FAL_KEY here: falcred login, or fal auth login"}
 
 // errForeign does not repeat the URL, which may hold a password.
 var errForeign = hinted{protocol.ErrNotFound, "that is not a server of fal's; FALCRED_SERVERS adds others"}
@@ -65,7 +65,7 @@ func hintFor(err error) string {
 	case protocol.CodeNotFound:
 		return errNoLogin.hint
 	case protocol.CodeLoginRequired:
-		return "log in again: fal auth login"
+		return "log in again: falcred login, or fal auth login"
 	case protocol.CodeUnavailable, protocol.CodeTeamUnresolved:
 		return "try again later; falcred status says more"
 	case protocol.CodeInternal:

@@ -43,7 +43,7 @@ func judge(getenv func(string) string, d *protocol.Status, login bool, now time.
 	switch {
 	case !login:
 		s.Source = ""
-		s.Mend = "log in: fal auth login"
+		s.Mend = "log in: falcred login, or fal auth login"
 	case d == nil:
 		s.Note, s.Mend = "a client that does not start falcred on demand gets nothing", "start it: falcred run"
 	}

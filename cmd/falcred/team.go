@@ -161,7 +161,7 @@ func accessToken(ctx context.Context, home string) (string, error) {
 	return "", err
 }
 
-const loginFirst = "log in: fal auth login"
+const loginFirst = "log in: falcred login, or fal auth login"
 
 func selectables(list []daemon.Account, chosen string) []selectable {
 	shown := []selectable{}
