@@ -308,3 +308,25 @@ func TestR8TheEndOfAnotherLogin(t *testing.T) {
 		w.wantRequests(2, "it is refreshed at half of its life")
 	})
 }
+
+// R4, R9: a disk that takes no place for an hour: nothing is sent, the token is
+// served, and the first minute after it refreshes.
+func TestR4AnHourWithoutAPlace(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 4 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		old := w.inFile()
+		if err := os.Mkdir(placePath(w.path, old.refresh), 0o700); err != nil {
+			w.Fatal(err)
+		}
+		w.pass(3 * time.Hour) // due for an hour
+		w.wantRequests(1, "no place, no request")
+		if w.mustGet() != old.access {
+			w.Error("another token is served")
+		}
+		os.Remove(placePath(w.path, old.refresh))
+		w.pass(time.Minute + time.Second)
+		w.wantRequests(2, "the disk is back")
+		w.wantAlive()
+	})
+}

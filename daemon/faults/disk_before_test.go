@@ -111,7 +111,7 @@ func testBefore(t *testing.T, fault string, f diskFault, look func(s *scene, acc
 func (s *scene) wantUnspent(access string, n int) (tried int) {
 	s.Helper()
 	var last string
-	s.until("the daemon tries to refresh", func() bool {
+	tries := within(3*time.Minute, func() bool { // R7's pause is up to a minute
 		if got, err := s.get(); err != nil || got != access {
 			s.Fatalf("the current token is not served: %v", err)
 		}
@@ -122,6 +122,9 @@ func (s *scene) wantUnspent(access string, n int) (tried int) {
 		}
 		return tried > n // the first one seen may be an earlier one
 	})
+	if !tries {
+		s.Fatal("the daemon no longer tries to refresh")
+	}
 	return tried
 }
 
