@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/protocol"
 	"golang.org/x/oauth2"
 )
 
@@ -240,6 +242,12 @@ func (g *Granted) Keep() error {
 // SignOut ends the login of a home where no daemon runs: revoke, then delete.
 // local leaves the issuer out.
 func SignOut(cfg Config, local bool) error {
+	if _, err := os.Lstat(cfg.tokenPath()); errors.Is(err, fs.ErrNotExist) {
+		return protocol.ErrNotFound // and no home is made to say so
+	}
+	if err := prepareHome(cfg.Home); err != nil {
+		return err
+	}
 	l, err := newLogin(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

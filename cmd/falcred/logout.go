@@ -26,7 +26,7 @@ func newLogout() *cobra.Command {
 		Example: "  falcred logout\n  falcred logout --local",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := daemon.Load(version())
+			cfg, err := daemon.Look(version())
 			if err != nil {
 				return err
 			}
