@@ -112,7 +112,7 @@ func (s *scene) get() (access string, err error) {
 		return "", err
 	}
 	req.Header.Set("Authorization", got.Authorization())
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.web.Do(req)
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,8 @@ type scene struct {
 	unwatched bool     // the daemon has no events of the token file: it looks when it starts
 	wrap      []string // the command that runs the daemon, as `strace -D …`
 	attr      *syscall.SysProcAttr
+	extra     []string     // environment
+	web       *http.Client // the test's own way to the issuer
 
 	cmd *exec.Cmd // the daemon, nil while there is none
 	log *logs     // of all daemons of the scene
@@ -39,13 +42,19 @@ func newScene(t *testing.T, cfg idp.Config) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newSceneAt(t, server)
+}
+
+// newSceneAt is for an issuer of the test's own.
+func newSceneAt(t *testing.T, server *idp.Server) *scene {
+	t.Helper()
 	t.Cleanup(server.Close)
 	// Short, since a socket's path must be.
 	base, err := os.MkdirTemp("/tmp", "ff")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{T: t, idp: server, base: base, home: filepath.Join(base, "home"), bin: falcred, log: &logs{}}
+	s := &scene{T: t, idp: server, base: base, home: filepath.Join(base, "home"), bin: falcred, web: http.DefaultClient, log: &logs{}}
 	s.socket = filepath.Join(s.home, "falcred.sock")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -72,7 +81,7 @@ func (s *scene) socketOutside() {
 func (s *scene) file() string { return filepath.Join(s.home, protocol.TokenFile) }
 
 func (s *scene) env() []string {
-	return []string{
+	return append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + s.base,
 		"FAL_HOME_DIR=" + s.home,
@@ -80,7 +89,7 @@ func (s *scene) env() []string {
 		"FALCRED_ISSUER=" + s.idp.URL,
 		"FALCRED_CLIENT_ID=test-client",
 		"GORACE=halt_on_error=1 atexit_sleep_ms=0",
-	}
+	}, s.extra...)
 }
 
 // start runs a daemon. It does not wait for it to serve.

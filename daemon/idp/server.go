@@ -2,6 +2,8 @@ package idp
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -28,13 +30,20 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity provider: %w", err)
 	}
-	s := &Server{URL: "http://" + l.Addr().String(), served: make(chan struct{})}
+	return Serve(l, "http://"+l.Addr().String(), cfg)
+}
+
+// Serve serves a listener, which may speak TLS, as the issuer of that URL.
+func Serve(l net.Listener, issuer string, cfg Config) (*Server, error) {
+	s := &Server{URL: issuer, served: make(chan struct{})}
+	var err error
 	if s.Provider, err = New(s.URL, cfg); err != nil {
 		l.Close()
 		return nil, err
 	}
 	s.server.Handler = http.HandlerFunc(s.handle)
-	s.server.ReadHeaderTimeout = 10 * time.Second // loopback: more is a stuck client
+	s.server.ReadHeaderTimeout = 10 * time.Second  // loopback: more is a stuck client
+	s.server.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that a client breaks off
 	go func() {
 		defer close(s.served)
 		s.server.Serve(l)
