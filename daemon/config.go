@@ -29,6 +29,9 @@ type Config struct {
 	REST      string    // fal's REST host, which knows its id; "" resolves none
 
 	Version string
+
+	TakeOver bool                // end a daemon that holds the socket's lock: for services (S1)
+	Ready    func(socket string) // is told once, when clients are served; may be nil
 }
 
 // envFile is read by `falcred run` on every platform, so that proxies and CA

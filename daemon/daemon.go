@@ -43,6 +43,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	watchers.Go(func() { l.schedule(ctx) })
 	watchers.Go(func() { l.watch(ctx) })
 	log.Info("ready", "socket", sock.path, "pid", os.Getpid())
+	if cfg.Ready != nil {
+		cfg.Ready(sock.path)
+	}
 	newServer(l, sock.path).serve(ctx, sock)
 
 	// S5: who was served is answered, so nobody but those and the work itself

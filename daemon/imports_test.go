@@ -20,6 +20,8 @@ func TestImportRules(t *testing.T) {
 		{pkg: "cmd/docker-credential-fal", ours: "protocol helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
 		{pkg: "daemon", ours: "protocol"},
 		{pkg: "daemon/idp", ours: ""},
+		{pkg: "packaging", stdlib: true, not: []string{"net/http"}},
+		{pkg: "packaging/build", ours: "packaging", stdlib: true},
 	}
 	for _, rule := range rules {
 		out, err := exec.Command("go", "list", "-deps", project+rule.pkg).Output()

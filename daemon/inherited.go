@@ -56,7 +56,9 @@ func inherit(listener *net.UnixListener) (s *socket, err error) {
 	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	lock, err := claim(path)
+	// Nobody reaches another daemon on this path any more: systemd has put its
+	// own socket there.
+	lock, err := claimFrom(path)
 	if err != nil {
 		return nil, err
 	}

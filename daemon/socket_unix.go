@@ -30,6 +30,10 @@ func openSocket(cfg Config) (*socket, error) {
 	} else if listener != nil {
 		return inherit(listener)
 	}
+	claim := claim
+	if cfg.TakeOver {
+		claim = claimFrom
+	}
 	lookup := os.LookupEnv
 	if cfg.Socket != "" { // a flag can say it too
 		lookup = func(name string) (string, bool) {
@@ -49,11 +53,11 @@ func openSocket(cfg Config) (*socket, error) {
 			continue
 		}
 		var s *socket
-		if s, err = listenAt(path); err == nil || !holdsNoSocket(err) {
+		if s, err = listenAt(path, claim); err == nil || !holdsNoSocket(err) {
 			return s, err
 		}
 	}
-	s, lastErr := listenAt(places[len(places)-1])
+	s, lastErr := listenAt(places[len(places)-1], claim)
 	if lastErr == nil && err != nil {
 		s.warnings = append(s.warnings, fmt.Sprintf("the socket is %s: %v", s.path, err))
 	}
@@ -74,7 +78,7 @@ func holdsNoSocket(err error) bool {
 var errModeIgnored = errors.New("its filesystem does not keep a socket's mode")
 
 // listenAt makes the socket (S1, S2).
-func listenAt(path string) (s *socket, err error) {
+func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *socket, err error) {
 	if err := protocol.CheckSocketPath(path); err != nil {
 		return nil, err
 	}
@@ -157,14 +161,25 @@ func writePID(lock *flock.Flock) error {
 	return os.WriteFile(lock.Path(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
 }
 
+// runningError is that another daemon holds the lock.
+type runningError struct {
+	path string
+	pid  int // 0 where it is not known
+}
+
+func (e runningError) Error() string {
+	if e.pid > 0 {
+		return fmt.Sprintf("falcred is already running (pid %d) on %s", e.pid, e.path)
+	}
+	return "falcred is already running on " + e.path
+}
+
 // alreadyRunning says who holds the lock. The holder may not have written its
 // pid yet; then the path has to do.
 func alreadyRunning(path string) error {
 	data, _ := os.ReadFile(path + ".lock")
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && pid > 0 {
-		return fmt.Errorf("falcred is already running (pid %d) on %s", pid, path)
-	}
-	return fmt.Errorf("falcred is already running on %s", path)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return runningError{path, max(0, pid)}
 }
 
 // clearStale removes a socket that nobody serves (S2). The lock keeps every

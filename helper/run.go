@@ -150,8 +150,14 @@ func (r *run) hasLogin(home string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// release is what a package was built as: packaging/build sets it.
+var release string
+
 // version is the module's, which go install and the release build know.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -35,6 +35,10 @@ func TestScripts(t *testing.T) {
 			if name == "root" {
 				return os.Geteuid() == 0, nil
 			}
+			if name == "systemd" {
+				_, err := os.Stat("/run/systemd/system")
+				return err == nil, nil
+			}
 			return false, errors.New("unknown condition " + name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

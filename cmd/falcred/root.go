@@ -16,6 +16,7 @@ falcred running, no script and no SDK has to refresh any more.`
 const rootExample = `  falcred demo              see it work: no account, no network
   falcred login             log in to fal
   falcred run               the daemon, in the foreground
+  falcred service install   the daemon, as a service of yours
   falcred status            what it holds, and what this shell would get
   falcred history           why was I logged out?
   falcred doctor            what could go wrong on this machine`
@@ -30,6 +31,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	return report(stderr, root.Execute())
 }
+
+// moreCommands are those of builds with tags.
+var moreCommands []func() *cobra.Command
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -49,7 +53,10 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error(), helpHint(cmd)}
 	})
-	root.AddCommand(newLogin(), newLogout(), newRun(), newStatus(), newTeam(), newHistory(), newDoctor(), newDemo(), newVersion())
+	root.AddCommand(newLogin(), newLogout(), newRun(), newService(), newStatus(), newTeam(), newHistory(), newDoctor(), newDemo(), newVersion())
+	for _, more := range moreCommands {
+		root.AddCommand(more())
+	}
 	return root
 }
 

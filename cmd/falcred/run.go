@@ -103,5 +103,9 @@ func runDaemon(ctx context.Context, log *slog.Logger) error {
 	// The first signal lets a refresh in flight finish (S5), a second one ends
 	// the process as signals do.
 	context.AfterFunc(ctx, stop)
+	manager := newNotices()
+	defer manager.close()
+	context.AfterFunc(ctx, manager.stopping)
+	cfg.TakeOver, cfg.Ready = ownService(), manager.ready
 	return daemon.Run(ctx, cfg, log)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// same makes two runs look the same.
-var same = []struct {
+// alike makes two runs look the same.
+var alike = []struct {
 	find *regexp.Regexp
 	as   string
 }{
@@ -138,7 +138,7 @@ func (th *theatre) play(line string) string {
 	}
 	text := strings.ReplaceAll(string(out), th.home, "/home/ada/.fal")
 	text = strings.ReplaceAll(text, filepath.Dir(th.home), "/home/ada")
-	for _, s := range same {
+	for _, s := range alike {
 		text = s.find.ReplaceAllString(text, s.as)
 	}
 	return text

@@ -34,9 +34,15 @@ func versionLine() string {
 	return fmt.Sprintf("falcred %s (protocol %d, %s %s/%s)", version(), protocol.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
+// release is what a package was built as: packaging/build sets it.
+var release string
+
 // version is what the build recorded: the module's version where it was
 // installed as one, else the commit.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "devel"

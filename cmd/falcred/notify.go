@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
+)
+
+// statusEvery is how often the service's line in `systemctl status` is renewed.
+const statusEvery = time.Minute
+
+// notices tells systemd how the daemon stands (sd_notify(3)): that it serves,
+// in which state the login is, and that it is ending. It asks over the socket as
+// any client does, so a daemon that hangs is one whose watchdog runs out.
+// Without systemd nothing happens.
+type notices struct {
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// underManager says whether a service manager has started this process and
+// waits to be told.
+func underManager() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
+
+// ownService says whether this process is a service's own, and not something
+// that was started inside one and has inherited its variables. systemd says so
+// since version 248; launchd starts its jobs itself, and names them.
+func ownService() bool {
+	if underManager() {
+		pid := os.Getenv("SYSTEMD_EXEC_PID")
+		return pid == "" || pid == strconv.Itoa(os.Getpid())
+	}
+	return os.Getppid() == 1 && strings.HasPrefix(os.Getenv("XPC_SERVICE_NAME"), "com.github.falcred.")
+}
+
+func newNotices() *notices { return &notices{stop: func() {}} }
+
+// ready is told once, by the daemon that clients can reach.
+func (n *notices) ready(socket string) {
+	if !underManager() {
+		return
+	}
+	daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=serving on "+socket)
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	every := statusEvery
+	if limit, err := daemon.SdWatchdogEnabled(false); err == nil && limit > 0 {
+		every = min(every, limit/3) // one lost answer is not yet the end
+	}
+	n.done.Go(func() { n.repeat(ctx, socket, every) })
+}
+
+// stopping comes first when the daemon is told to end.
+func (n *notices) stopping() {
+	daemon.SdNotify(false, daemon.SdNotifyStopping+"\nSTATUS=finishing what was begun")
+}
+
+// close ends the repetition.
+func (n *notices) close() {
+	n.stop()
+	n.done.Wait()
+}
+
+func (n *notices) repeat(ctx context.Context, socket string, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		n.look(ctx, socket, every)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// look asks once. Any answer is a sign of life: a daemon that turns clients
+// away because it has no connection to spare is no dead one.
+func (n *notices) look(ctx context.Context, socket string, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	client := &helper.Client{Socket: socket}
+	defer client.Close()
+	s, err := client.Status(ctx)
+	answered := new(protocol.Error)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err == nil:
+		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+printable(inShort(s, time.Now())))
+	case errors.As(err, &answered):
+		daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+	}
+}
+
+// inShort is one line without secrets.
+func inShort(s protocol.Status, now time.Time) string {
+	line := "login: " + string(s.State)
+	if !s.Expires.IsZero() && s.Expires.After(now) {
+		line += fmt.Sprintf(", the access token is good for %s", s.Expires.Sub(now).Round(time.Minute))
+	}
+	return fmt.Sprintf("%s; %d answered", line, s.Clients)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/helper"
+)
+
+// unlink removes what install wrote.
+func (s *service) unlink(paths ...string) error {
+	for _, path := range paths {
+		switch err := os.Remove(path); {
+		case err == nil:
+			s.say("removed %s", path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
+// closing is what a person wants to know after install.
+func (s *service) closing() {
+	if names := strayed(os.Environ()); len(names) > 0 && !s.system {
+		s.say("the service does not see %s of this shell: put it into %s", strings.Join(names, ", "), filepath.Join(s.home, "falcred.env"))
+	}
+	s.say("to undo it: %s", s.self("uninstall"))
+}
+
+// clean removes falcred's own files, once nobody uses them.
+func (s *service) clean(ctx context.Context) error {
+	client := &helper.Client{Socket: s.socket}
+	defer client.Close()
+	if status, err := client.Status(ctx); err == nil {
+		return fmt.Errorf("a falcred still serves this home (pid %d): its files are left\nend it, then: %s", status.PID, s.self("uninstall --purge"))
+	}
+	files, pending, err := daemon.OwnFiles(s.home)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if pending {
+		return fmt.Errorf("a refresh in %s is unfinished, and falcred's files there are needed to save the login\nlet it finish: falcred run; then: %s", s.home, s.self("uninstall --purge"))
+	}
+	if err := s.unlink(files...); err != nil {
+		return err
+	}
+	s.say("the login in %s is left as it is", s.home)
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/falcred/falcred/packaging"
+	"github.com/falcred/falcred/protocol"
+)
+
+// account is whose login the service serves.
+type account struct {
+	name, uid, gid, home string
+}
+
+// newServiceOf finds out which service is meant.
+func newServiceOf(f *serviceFlags, out, errOut io.Writer) (*service, error) {
+	s := &service{name: "falcred", system: f.system, purge: f.purge, out: out, err: errOut, env: map[string]string{}}
+	if f.system {
+		return s, s.ofMachine(f.runAs)
+	}
+	return s, s.ofUser()
+}
+
+func (s *service) ofUser() error {
+	if os.Geteuid() == 0 && os.Getenv("SUDO_USER") != "" && os.Getenv("SUDO_USER") != "root" {
+		return fmt.Errorf("with sudo this would be root's own service\nleave sudo out, or: sudo falcred service install --system --run-as %s", os.Getenv("SUDO_USER"))
+	}
+	u, err := user.Current()
+	if err != nil {
+		return err
+	}
+	s.user = account{u.Username, u.Uid, u.Gid, u.HomeDir}
+	if s.home, err = protocol.Home(os.LookupEnv); err != nil {
+		return err
+	}
+	standard, err := protocol.DefaultHome(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	sockets, err := protocol.Sockets(os.LookupEnv, s.home)
+	if err != nil {
+		return err
+	}
+	s.socket, s.standard = sockets[0], s.home == standard
+	if !s.standard {
+		s.name = nameOf(s.home)
+		s.env["FAL_HOME_DIR"] = s.home
+	}
+	if _, set := os.LookupEnv("FALCRED_SOCKET"); set {
+		s.env["FALCRED_SOCKET"] = s.socket
+	}
+	return errors.Join(packaging.Check(s.home), packaging.Check(s.socket), protocol.CheckSocketPath(s.socket))
+}
+
+func (s *service) ofMachine(name string) error {
+	if _, set := os.LookupEnv("FAL_HOME_DIR"); set {
+		return errors.New("a --system service serves its user's ~/.fal\nunset FAL_HOME_DIR")
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return fmt.Errorf("no user %q is known here\ngive --run-as a name that is", name)
+	}
+	if os.Geteuid() != 0 && runtime.GOOS != "windows" {
+		return fmt.Errorf("a service of the machine needs root\nsudo falcred service … --system --run-as %s", name)
+	}
+	s.user = account{u.Username, u.Uid, u.Gid, u.HomeDir}
+	s.home, s.standard = filepath.Join(u.HomeDir, ".fal"), true
+	s.socket = filepath.Join(s.home, "falcred.sock")
+	return nil
+}
+
+// nameOf tells homes apart, and lets a person do so too.
+func nameOf(home string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, filepath.Base(filepath.Dir(home))+filepath.Base(home))
+	sum := sha256.Sum256([]byte(home))
+	return fmt.Sprintf("falcred-%.20s-%x", plain, sum[:4])
+}
+
+// stableSelf is the path of this program that will still be it after an
+// upgrade: the name that it was found under, not the file that this leads to.
+func stableSelf() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if temporary(self) {
+		return "", fmt.Errorf("this falcred lies in a folder that goes away: %s\ninstall it first, for example: CGO_ENABLED=0 go install ./cmd/falcred ./cmd/docker-credential-fal", filepath.Dir(self))
+	}
+	if found, err := exec.LookPath(os.Args[0]); err == nil {
+		if found, err = filepath.Abs(found); err == nil && same(found, self) {
+			self = found
+		}
+	}
+	// Homebrew removes a version's folder at the next upgrade, and keeps bin.
+	if prefix, _, cellar := strings.Cut(self, "/Cellar/"); cellar {
+		linked := filepath.Join(prefix, "bin", filepath.Base(self))
+		if !same(linked, self) {
+			return "", fmt.Errorf("%s goes away with its version\nlink it first: brew link falcred", self)
+		}
+		self = linked
+	}
+	return self, packaging.Check(self)
+}
+
+// temporary: `go run` builds into a folder that it removes.
+func temporary(path string) bool {
+	for dir := filepath.Dir(path); filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
+		if strings.HasPrefix(filepath.Base(dir), "go-build") || same(dir, os.TempDir()) {
+			return true
+		}
+	}
+	return false
+}
+
+func same(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// strayed are variables of this shell that the service will not see.
+func strayed(environ []string) (names []string) {
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		known := name == "FALCRED_SOCKET" || name == "FALCRED_AUTOSTART"
+		if strings.HasPrefix(name, "FALCRED_") && !known || name == "HTTPS_PROXY" || name == "SSL_CERT_FILE" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

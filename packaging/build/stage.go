@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"text/template"
+	"time"
+
+	"github.com/falcred/falcred/packaging"
+)
+
+// common makes what is the same on every architecture.
+func (b *build) common() error {
+	if err := b.units(); err != nil {
+		return err
+	}
+	if err := b.manual(); err != nil {
+		return err
+	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		text, err := exec.Command("go", "run", "-trimpath", "-buildvcs=false", "./cmd/falcred", "completion", shell).Output()
+		if err != nil {
+			return fmt.Errorf("completion %s: %w", shell, err)
+		}
+		if err := b.write("completion."+shell, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *build) units() error {
+	service, socket, err := packaging.Packaged()
+	if err != nil {
+		return err
+	}
+	system, err := packaging.PackagedSystem()
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string]string{"falcred.service": service, "falcred.socket": socket, "falcred@.service": system} {
+		if err := b.write(name, []byte(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manual compresses the pages, without a name and a time in the header.
+func (b *build) manual() error {
+	raw, pages := filepath.Join(b.stage, "raw"), filepath.Join(b.stage, "man1")
+	for _, folder := range []string{raw, pages} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := b.command(nil, "go", "run", "-tags", "man", "-buildvcs=false", "-ldflags", "-X main.release="+b.version, "./cmd/falcred", "man", raw); err != nil {
+		return err
+	}
+	own, err := os.ReadFile("packaging/docker-credential-fal.1")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(raw, "docker-credential-fal.1"), own, 0o644); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(raw, "*.1"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		var packed bytes.Buffer
+		w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+		w.Write(text)
+		w.Close()
+		if err := b.write("man1/"+filepath.Base(file)+".gz", packed.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *build) write(name string, data []byte) error {
+	return os.WriteFile(filepath.Join(b.stage, name), data, 0o644)
+}
+
+// file is one entry of a package.
+type file struct{ From, To, Mode, Packager string }
+
+// config renders nfpm's file for one architecture.
+func (b *build) config(arch string) (string, error) {
+	text, err := template.ParseFiles("packaging/nfpm/nfpm.yaml")
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	err = text.Execute(&out, map[string]any{
+		"Arch": arch, "Version": b.version, "Date": b.date.Format(time.RFC3339), "Files": b.files(arch),
+	})
+	if err != nil {
+		return "", err
+	}
+	name := "nfpm-" + arch + ".yaml"
+	return filepath.Join(b.stage, name), b.write(name, out.Bytes())
+}
+
+func (b *build) files(arch string) []file {
+	var list []file
+	add := func(from, to, mode, packager string) {
+		list = append(list, file{filepath.Join(b.stage, from), to, mode, packager})
+	}
+	add(arch+"/falcred", packaging.PackagedExec, "0755", "")
+	add(arch+"/docker-credential-fal", "/usr/bin/docker-credential-fal", "0755", "")
+	add("falcred.service", "/usr/lib/systemd/user/falcred.service", "0644", "")
+	add("falcred.socket", "/usr/lib/systemd/user/falcred.socket", "0644", "")
+	add("falcred@.service", "/usr/lib/systemd/system/falcred@.service", "0644", "")
+	list = append(list, file{"packaging/systemd/85-falcred.preset", "/usr/lib/systemd/user-preset/85-falcred.preset", "0644", ""})
+	add("completion.bash", "/usr/share/bash-completion/completions/falcred", "0644", "")
+	add("completion.zsh", "/usr/share/zsh/vendor-completions/_falcred", "0644", "deb")
+	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
+	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
+	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
+	return list
+}

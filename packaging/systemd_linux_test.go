@@ -1,0 +1,329 @@
+package packaging_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/idp"
+)
+
+// installed is a machine with a user who is never logged in but lingers, and
+// with an issuer.
+type installed struct {
+	*machine
+	issuer *idp.Provider
+}
+
+// asked is a request that must be answered; nobody looks at the answer.
+const asked = "docker-credential-fal token >/dev/null"
+
+// TestSystemd is what a user lives through, under a real systemd: the package,
+// then `falcred service` without it.
+func TestSystemd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a container")
+	}
+	need(t, "systemd-nspawn", "debootstrap", "nsenter", "dpkg-deb")
+	if os.Geteuid() != 0 {
+		lacking(t, "a container needs root")
+	}
+	old, next := packages(t)
+	m := &installed{machine: newMachine(t)}
+	m.issuer = serveIssuer(t, m.shared)
+	m.prepare()
+	m.boot()
+	m.addUser("ann")
+	m.put(old, "/opt/old.deb")
+	m.put(next, "/opt/new.deb")
+
+	m.step("install", m.install)
+	m.step("kill", func() { m.killed("ann") })
+	m.step("stop, start, restart", m.stopStart)
+	m.step("reboot", func() { m.rebooted("ann") })
+	m.step("upgrade", m.upgrade)
+	m.step("the command beside the package", m.besidePackage)
+	m.step("purge", m.purge)
+	m.step("service", m.byCommand)
+	m.step("service --system", m.bySystemCommand)
+	if stats := m.issuer.Stats(); stats.ReuseDetections+stats.FamiliesRevoked != 0 {
+		t.Errorf("logins were lost: %+v", stats)
+	}
+	t.Logf("the issuer saw %+v", m.issuer.Stats())
+}
+
+// step says where a failure belongs, and how far it came.
+func (m *installed) step(name string, do func()) {
+	m.Helper()
+	do()
+	m.Logf("%s: passed", name)
+}
+
+// packages builds an older and a newer package.
+func packages(t *testing.T) (old, next string) {
+	t.Helper()
+	out := t.TempDir()
+	for _, version := range []string{"0.0.1", "0.0.2"} {
+		cmd := exec.Command("go", "run", "./packaging/build", "-version", version, "-arch", goarch(t), "-format", "deb", "-out", out)
+		cmd.Dir = ".."
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	name := filepath.Join(out, "falcred_%s-1_"+goarch(t)+".deb")
+	return fmt.Sprintf(name, "0.0.1"), fmt.Sprintf(name, "0.0.2")
+}
+
+func goarch(t *testing.T) string { return strings.TrimSpace(output(t, "go", "env", "GOARCH")) }
+
+// prepare puts into the machine what makes it reach the issuer.
+func (m *installed) prepare() {
+	m.Helper()
+	forward := filepath.Join(m.shared, "forward")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", forward, "./testdata/forward")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		m.Fatalf("%v\n%s", err, text)
+	}
+	unit := "[Service]\nExecStart=/srv/forward 127.0.0.1:443 /srv/issuer\n[Install]\nWantedBy=multi-user.target\n"
+	for name, text := range map[string]string{
+		"etc/systemd/system/issuer.service": unit,
+		"etc/hosts":                         "127.0.0.1 localhost auth.fal.ai\n",
+	} {
+		if err := os.WriteFile(filepath.Join(m.root, name), []byte(text), 0o644); err != nil {
+			m.Fatal(err)
+		}
+	}
+	output(m.T, "systemctl", "--root="+m.root, "enable", "issuer.service")
+}
+
+// addUser makes a user with a login as `fal auth login` leaves it.
+func (m *installed) addUser(name string) {
+	m.Helper()
+	m.sh("root", "useradd --create-home --shell /bin/sh "+name+"; loginctl enable-linger "+name)
+	m.eventually(name+"'s manager runs", func() bool { return m.try(name, "systemctl --user is-active default.target") == nil })
+	refresh, _, _ := m.issuer.Login("auth0|" + name)
+	m.sh(name, "umask 077; mkdir .fal; echo SSL_CERT_FILE=/srv/ca.pem >.fal/falcred.env; printf %s '"+refresh+"' >.fal/auth0_token")
+}
+
+// alive wants the login in that user's file to be alive.
+func (m *installed) alive(user string) {
+	m.Helper()
+	if refresh := m.sh(user, "head -n 1 .fal/auth0_token"); !m.issuer.Alive(refresh) {
+		m.Fatalf("%s's login is lost\n%s", user, m.journal())
+	}
+}
+
+// states wants the socket's and the service's state of a user.
+func (m *installed) states(user, socket, service string) {
+	m.Helper()
+	m.is(user, "systemctl --user is-active falcred.socket falcred.service || true", socket+"\n"+service)
+}
+
+// answered wants a credential by the helper, and the daemon to be the service's.
+func (m *installed) answered(user string) {
+	m.Helper()
+	got := m.sh(user, `echo https://fal.run | docker-credential-fal get`)
+	if !strings.Contains(got, `"Username":"Bearer"`) {
+		m.Fatalf("no credential: %s", got)
+	}
+	pid := m.sh(user, "systemctl --user show -P MainPID falcred.service")
+	m.is(user, `falcred status --json | sed -n 's/.*"PID": \([0-9]*\).*/\1/p'`, pid)
+}
+
+func (m *installed) install() {
+	m.sh("root", "dpkg -i /opt/old.deb 2>&1")
+	m.states("ann", "active", "inactive")
+	m.is("ann", "stat -c %a .fal/falcred.sock", "600")
+	m.answered("ann")
+	m.states("ann", "active", "active")
+	m.is("ann", "falcred version | cut -d' ' -f2", "0.0.1")
+	m.is("ann", "docker-credential-fal version | grep -c 0.0.1", "1")
+	m.eventually("the status line", func() bool {
+		return strings.HasPrefix(m.sh("ann", "systemctl --user show -P StatusText falcred.service"), "login: logged_in")
+	})
+	m.is("root", "for s in bash-completion/completions/falcred zsh/vendor-completions/_falcred fish/vendor_completions.d/falcred.fish man/man1/falcred-run.1.gz; do test -s /usr/share/$s || echo $s; done", "")
+}
+
+// daemons wants so many of them in the whole machine.
+func (m *installed) daemons(want int) {
+	m.Helper()
+	m.is("root", "grep -lx falcred /proc/[0-9]*/comm 2>/dev/null | wc -l", strconv.Itoa(want))
+}
+
+// killed: systemd starts it again, and no login is lost.
+func (m *installed) killed(user string) {
+	m.Helper()
+	before := m.sh(user, "systemctl --user show -P MainPID falcred.service")
+	m.sh(user, "kill -9 "+before)
+	m.sh(user, asked)
+	m.eventually("a new daemon", func() bool {
+		pid := m.sh(user, "systemctl --user show -P MainPID falcred.service")
+		return pid != "0" && pid != before && m.try(user, "systemctl --user is-active falcred.service") == nil
+	})
+	m.answered(user)
+	m.alive(user)
+}
+
+func (m *installed) stopStart() {
+	m.sh("ann", "systemctl --user stop falcred.socket falcred.service")
+	m.states("ann", "inactive", "inactive")
+	m.is("ann", "ls .fal/falcred.sock 2>/dev/null || true", "")
+	m.sh("ann", "systemctl --user start falcred.service") // and its socket with it
+	m.states("ann", "active", "active")
+	m.answered("ann")
+	m.sh("ann", "systemctl --user restart falcred.service")
+	m.answered("ann")
+	// A helper's daemon makes way for the service.
+	m.sh("ann", "systemctl --user stop falcred.socket falcred.service; docker-credential-fal token >/dev/null")
+	m.daemons(1)
+	m.sh("ann", "systemctl --user start falcred.socket")
+	m.answered("ann")
+	m.daemons(1)
+	m.alive("ann")
+}
+
+func (m *installed) rebooted(user string) {
+	m.Helper()
+	m.reboot()
+	m.eventually("the user's socket is there", func() bool {
+		return m.try(user, "systemctl --user is-active falcred.socket") == nil
+	})
+	m.states(user, "active", "inactive")
+	m.answered(user)
+	m.alive(user)
+}
+
+// upgrade puts a newer package in while 50 clients ask as fast as they can.
+func (m *installed) upgrade() {
+	m.sh("ann", `rm -rf load; mkdir load
+for i in $(seq 50); do
+	(n=0; while [ ! -e load/stop ]; do n=$((n+1)); docker-credential-fal token >/dev/null 2>>load/errors || echo failed >>load/errors; done; echo $n >>load/counts) >/dev/null 2>&1 &
+done
+until [ -e load/counted ]; do [ $(docker-credential-fal token | wc -l) = 1 ] && touch load/counted; done`)
+	before := m.sh("ann", "systemctl --user show -P MainPID falcred.service")
+	m.sh("root", "dpkg -i /opt/new.deb 2>&1")
+	m.sh("ann", "touch load/stop")
+	m.eventually("all have stopped", func() bool { return m.sh("ann", "cat load/counts 2>/dev/null | wc -l") == "50" })
+	m.is("ann", "cat load/errors", "")
+	m.Logf("upgrade: 50 clients asked %s times, 0 errors", m.sh("ann", "awk '{n+=$1} END {print n}' load/counts"))
+	if after := m.sh("ann", "systemctl --user show -P MainPID falcred.service"); after == before {
+		m.Fatal("the old daemon still runs")
+	}
+	m.is("ann", `falcred status --json | sed -n 's/.*"Version": "\(.*\)".*/\1/p'`, "0.0.2")
+	m.alive("ann")
+}
+
+// besidePackage: the command uses the package's units, and a service of the
+// machine for the same user has that user's own one make way.
+func (m *installed) besidePackage() {
+	m.is("ann", "falcred service install | head -n 1", "the package's units are used")
+	m.is("ann", "find .config -type f", "")
+	m.answered("ann")
+	m.is("ann", "falcred service uninstall 2>&1 | grep -c 'systemctl --user mask'", "1")
+	m.sh("root", "falcred service install --system --run-as ann")
+	m.states("ann", "inactive", "inactive")
+	m.sh("ann", "systemctl --user start falcred.socket falcred.service")
+	m.states("ann", "inactive", "inactive")
+	m.sh("ann", asked)
+	m.daemons(1)
+	m.is("root", "systemctl is-active falcred@ann.service", "active")
+	m.sh("root", "falcred service uninstall --system --run-as ann")
+	m.sh("ann", "systemctl --user start falcred.socket")
+	m.answered("ann")
+}
+
+// purge leaves the home as it is, and nothing elsewhere.
+func (m *installed) purge() {
+	const list = "find .fal -type f | sort | xargs sha256sum"
+	m.sh("ann", "systemctl --user stop falcred.socket falcred.service; systemctl --user start falcred.socket")
+	home := m.sh("ann", list)
+	m.sh("root", "dpkg --purge falcred 2>&1")
+	m.is("ann", list, home)
+	m.is("root", "find /usr /etc /var/lib -name '*falcred*' -o -name 'docker-credential-fal*'", "")
+	m.daemons(0)
+	m.alive("ann")
+}
+
+// byCommand is the same without the package, for a home of the user's choice
+// beside the standard one.
+func (m *installed) byCommand() {
+	m.unpack("/home/ann/bin")
+	said := m.sh("ann", "falcred service install")
+	for _, want := range []string{"wrote /home/ann/.config/systemd/user/falcred.service", "falcred.socket", "to undo it: falcred service uninstall"} {
+		if !strings.Contains(said, want) {
+			m.Fatalf("%q does not say %q", said, want)
+		}
+	}
+	m.is("ann", "grep ^ExecStart= .config/systemd/user/falcred.service", "ExecStart=/home/ann/bin/falcred run")
+	m.states("ann", "active", "active")
+	m.answered("ann")
+	m.killed("ann")
+	m.sh("ann", "falcred service install | grep -q unchanged")
+	m.answered("ann")
+	m.sh("ann", "falcred service restart; falcred service status >/dev/null; falcred service stop")
+	m.is("ann", "falcred service status >/dev/null || echo $?", "3")
+	m.sh("ann", "falcred service start")
+	m.reboot()
+	m.eventually("the service runs", func() bool { return m.try("ann", "systemctl --user is-active falcred.service") == nil })
+	m.answered("ann")
+	m.secondHome()
+	m.sh("ann", "falcred service uninstall; falcred service uninstall --purge")
+	m.is("ann", "ls -A .fal", ".portalock\nauth0_token")
+	m.is("ann", "find .config/systemd | grep falcred || true", "")
+	m.daemons(0)
+	m.alive("ann")
+}
+
+// unpack puts the two programs into a folder, as their owner's.
+func (m *installed) unpack(folder string) {
+	m.Helper()
+	m.sh("root", "dpkg-deb -x /opt/new.deb /opt/new; mkdir -p "+folder+"; cp /opt/new/usr/bin/* "+folder)
+}
+
+// secondHome is a second service, and leaves the first alone.
+func (m *installed) secondHome() {
+	refresh, _, _ := m.issuer.Login("auth0|ann at work")
+	m.sh("ann", "umask 077; mkdir 'my work'; cp .fal/falcred.env 'my work'; printf %s '"+refresh+"' >'my work/auth0_token'")
+	const work = "export FAL_HOME_DIR=$HOME/'my work'; "
+	m.sh("ann", work+"falcred service install")
+	m.sh("ann", work+asked)
+	m.daemons(2)
+	m.sh("ann", work+"falcred service status >/dev/null; falcred service uninstall")
+	m.daemons(1)
+	m.answered("ann")
+}
+
+// bySystemCommand serves a user who never logs in. The token file is a link
+// (F2), and the home is not under /home.
+func (m *installed) bySystemCommand() {
+	m.unpack("/usr/local/bin")
+	m.sh("root", "useradd --create-home --home-dir /srv2/bob --shell /bin/sh bob; mkdir -m 700 /data; chown bob: /data")
+	refresh, _, _ := m.issuer.Login("auth0|bob")
+	m.sh("root", "cd /srv2/bob; mkdir -m 700 .fal; echo SSL_CERT_FILE=/srv/ca.pem >.fal/falcred.env; printf %s '"+refresh+
+		"' >/data/token; chmod 600 /data/token; ln -s /data/token .fal/auth0_token; chown -R bob: .fal /data/token")
+	m.sh("root", "falcred service install --system --run-as bob")
+	pid := m.sh("root", "systemctl show -P MainPID falcred@bob.service")
+	m.sh("bob", asked)
+	m.is("root", "stat -c %U /proc/"+pid+"/environ", "root") // not dumpable (S4)
+	m.eventually("the refresh has reached the link's target", func() bool { return m.sh("root", "head -n 1 /data/token") != refresh })
+	m.is("bob", "readlink .fal/auth0_token", "/data/token")
+	m.sh("root", "kill -9 "+pid)
+	m.sh("bob", asked) // by a helper's daemon, until the service is back
+	m.eventually("the service is back", func() bool {
+		now := m.sh("root", "systemctl show -P MainPID falcred@bob.service")
+		return now != "0" && now != pid && m.try("root", "systemctl is-active falcred@bob.service") == nil
+	})
+	m.daemons(1)
+	m.reboot()
+	m.is("root", "systemctl is-active falcred@bob.service", "active")
+	m.sh("bob", asked)
+	m.alive("bob")
+	m.sh("root", "falcred service status --system --run-as bob >/dev/null; falcred service uninstall --system --run-as bob")
+	m.is("root", "find /etc/systemd -name '*falcred*'", "")
+	m.daemons(0)
+}
