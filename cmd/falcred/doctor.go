@@ -54,7 +54,7 @@ func examine(ctx context.Context) []daemon.Finding {
 	}
 	findings := daemon.Examine(ctx, cfg)
 	findings = append(findings, examineDaemon(stand(ctx))...)
-	findings = append(findings, examineHelper())
+	findings = append(findings, examineService(), examineHelper())
 	return append(findings, examineKeys(os.Getenv, cfg)...)
 }
 
