@@ -171,6 +171,14 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 // bubble's clock does to it is all that happens.
 func (w *world) start() {
 	w.Helper()
+	ctx := w.open()
+	w.work.Go(func() { w.schedule(ctx) })
+	w.settle()
+}
+
+// open is an owner whose schedule does not run, as `falcred logout` is one.
+func (w *world) open() context.Context {
+	w.Helper()
 	servers, err := protocol.NewServers(func(string) string { return "" })
 	if err != nil {
 		w.Fatal(err)
@@ -187,8 +195,7 @@ func (w *world) start() {
 	l.issuer.client.Transport.(*http.Transport).DialContext = w.net.dial
 	ctx, cancel := context.WithCancel(context.Background())
 	w.Login, w.stop = l, cancel
-	l.work.Go(func() { l.schedule(ctx) })
-	w.settle()
+	return ctx
 }
 
 // kill forgets the owner, as far as its goroutines can be ended.

@@ -78,7 +78,7 @@ func (c *conn) answer(request protocol.Request, err error) any {
 	case protocol.VerbStore:
 		err = c.store(request.Payload)
 	case protocol.VerbErase:
-		err = c.erase(request.Payload)
+		answer, err = c.erase(request.Payload)
 	case protocol.VerbStatus:
 		answer = c.status()
 	case protocol.VerbVersion:
@@ -109,10 +109,10 @@ func (c *conn) store(payload string) error {
 	return c.login.store(login)
 }
 
-func (c *conn) erase(payload string) error {
+func (c *conn) erase(payload string) (protocol.EraseAnswer, error) {
 	q, err := protocol.ParseQuery(payload)
 	if err != nil {
-		return err
+		return protocol.EraseAnswer{}, err
 	}
 	return c.login.erase(q)
 }

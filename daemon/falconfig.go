@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -16,8 +15,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// FalConfig is the fal CLI's configuration file, of which falcred reads the
-// team and writes nothing else (§2).
+// FalConfig is the fal CLI's configuration file. falcred reads the team and
+// whether the profile has a key, and writes the team only (§2).
 type FalConfig struct{ Path string }
 
 // internal is the CLI's table for its own settings.
@@ -129,8 +128,15 @@ func (c FalConfig) SetTeam(nickname string) error {
 	if err != nil {
 		return err
 	}
-	if now, err := c.teamIn(before); err != nil || now == nickname {
+	now, err := c.teamIn(before)
+	if err != nil {
 		return err
+	}
+	if now == nickname && len(before) > 0 {
+		return nil
+	}
+	if len(before) == 0 { // an unset team is said too: a daemon may miss the file
+		before = fmt.Appendf(nil, "[%s]\n", internal)
 	}
 	after, err := edit(before, "team", nickname)
 	if err != nil {
@@ -147,6 +153,14 @@ func (c FalConfig) SetTeam(nickname string) error {
 		os.Remove(left) // a killed one's; it can hold a profile's key
 	}
 	return writeAtomic(target, after)
+}
+
+// UnsetTeam is for a logout: where no team is named, nothing is written.
+func (c FalConfig) UnsetTeam() error {
+	if name, err := c.Team(); err != nil || name == "" {
+		return err
+	}
+	return c.SetTeam("")
 }
 
 // edit changes one setting of [__internal__], or takes it out, and proves that
@@ -171,7 +185,7 @@ func edit(before []byte, name, value string) ([]byte, error) {
 	if is[internal] == nil {
 		is[internal] = map[string]any{}
 	}
-	if !reflect.DeepEqual(was, is) {
+	if fmt.Sprintf("%#v", was) != fmt.Sprintf("%#v", is) { // DeepEqual finds no nan equal
 		return nil, errors.New("it is written in an unusual way")
 	}
 	return after, nil
@@ -182,6 +196,9 @@ func splice(text []byte, name, value string) ([]byte, error) {
 	line := fmt.Appendf(nil, "%s = %s", name, quote(value))
 	if value == "" {
 		line = nil
+	}
+	if value != "" && len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		text = append(bytes.Clone(text), '\n')
 	}
 	header, setting, err := find(text, name)
 	switch {
@@ -199,9 +216,6 @@ func splice(text []byte, name, value string) ([]byte, error) {
 		return text, nil
 	case header > 0:
 		return slices.Concat(text[:header], line, []byte("\n"), text[header:]), nil
-	}
-	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
-		text = append(bytes.Clone(text), '\n')
 	}
 	return fmt.Appendf(bytes.Clone(text), "[%s]\n%s\n", internal, line), nil
 }
@@ -247,7 +261,7 @@ func nextLine(text []byte, from int) int {
 	if next := bytes.IndexByte(text[from:], '\n'); next >= 0 {
 		return from + next + 1
 	}
-	return 0 // the header is the file's end, without a line break
+	return len(text)
 }
 
 // quote writes a basic string (TOML 1.0). A nickname has nothing to escape;

@@ -10,15 +10,18 @@ import (
 func TestFalConfigKeepsTheRest(t *testing.T) {
 	const profiles = "# mine\n[work]\nkey = \"id:secret\" # a key\nhost=\"api.example.com\"\n"
 	for name, c := range map[string]struct{ before, set, after string }{
-		"no file":      {"", "acme", "[__internal__]\nteam = \"acme\"\n"},
-		"no table":     {profiles, "acme", profiles + "[__internal__]\nteam = \"acme\"\n"},
-		"no line end":  {"[work]\na=1", "acme", "[work]\na=1\n[__internal__]\nteam = \"acme\"\n"},
-		"table, empty": {"[__internal__] # x\nprofile = 'work'\n\n" + profiles, "acme", "[__internal__] # x\nteam = \"acme\"\nprofile = 'work'\n\n" + profiles},
-		"replaced":     {"[__internal__]\nteam='old' # why\nprofile='work'\n" + profiles, "new", "[__internal__]\nteam = \"new\" # why\nprofile='work'\n" + profiles},
-		"unset":        {"[__internal__]\nteam = \"old\"\nprofile = \"work\"\n" + profiles, "", "[__internal__]\nprofile = \"work\"\n" + profiles},
-		"unset, none":  {profiles, "", profiles},
-		"quotes":       {"", `a"b\c`, "[__internal__]\nteam = \"a\\\"b\\\\c\"\n"},
-		"elsewhere":    {"[work]\nteam = \"x\"\n", "acme", "[work]\nteam = \"x\"\n[__internal__]\nteam = \"acme\"\n"},
+		"no file":            {"", "acme", "[__internal__]\nteam = \"acme\"\n"},
+		"no table":           {profiles, "acme", profiles + "[__internal__]\nteam = \"acme\"\n"},
+		"no line end":        {"[work]\na=1", "acme", "[work]\na=1\n[__internal__]\nteam = \"acme\"\n"},
+		"table, empty":       {"[__internal__] # x\nprofile = 'work'\n\n" + profiles, "acme", "[__internal__] # x\nteam = \"acme\"\nprofile = 'work'\n\n" + profiles},
+		"replaced":           {"[__internal__]\nteam='old' # why\nprofile='work'\n" + profiles, "new", "[__internal__]\nteam = \"new\" # why\nprofile='work'\n" + profiles},
+		"unset":              {"[__internal__]\nteam = \"old\"\nprofile = \"work\"\n" + profiles, "", "[__internal__]\nprofile = \"work\"\n" + profiles},
+		"unset, none":        {profiles, "", profiles},
+		"unset, no file":     {"", "", "[__internal__]\n"},
+		"unset, no line end": {"[__internal__]\nteam = 'a'", "", "[__internal__]\n"},
+		"header at the end":  {"x = nan\n[__internal__]", "acme", "x = nan\n[__internal__]\nteam = \"acme\"\n"},
+		"quotes":             {"", `a"b\c`, "[__internal__]\nteam = \"a\\\"b\\\\c\"\n"},
+		"elsewhere":          {"[work]\nteam = \"x\"\n", "acme", "[work]\nteam = \"x\"\n[__internal__]\nteam = \"acme\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := FalConfig{filepath.Join(t.TempDir(), "sub", "config.toml")}

@@ -573,12 +573,12 @@ func TestStoreAndErase(t *testing.T) {
 			t.Fatalf("store changed the account of a living login: %v", err)
 		}
 		w.wantAlive()
-		if err := w.erase(protocol.Query{ServerURL: "https://registry.example.com"}); code(err) != protocol.CodeNotFound {
+		if _, err := w.erase(protocol.Query{ServerURL: "https://registry.example.com"}); code(err) != protocol.CodeNotFound {
 			t.Fatalf("erase of a foreign host: %v", err)
 		}
 		w.wantAlive()
 		refresh := w.inFile().refresh
-		if err := w.erase(protocol.Query{ServerURL: protocol.DefaultServer}); err != nil {
+		if _, err := w.erase(protocol.Query{ServerURL: protocol.DefaultServer}); err != nil {
 			t.Fatal(err)
 		}
 		w.wantCode(protocol.CodeNotFound)

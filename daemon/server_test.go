@@ -60,7 +60,7 @@ func TestVerbs(t *testing.T) {
 		t.Error("the stored login is not served")
 	}
 	c.send("erase https://fal.run\n")
-	if line := c.line(); line != "{}" {
+	if line := c.line(); line != `{"Revoked":true}` {
 		t.Errorf("erase: %s", line)
 	}
 	c.wantCode("get https://fal.run", protocol.CodeNotFound)

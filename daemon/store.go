@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -161,13 +160,13 @@ func (l *Login) install(o *offer, subject string) error {
 }
 
 // erase logs out (§4), from fal's own hosts only.
-func (l *Login) erase(q protocol.Query) error {
+func (l *Login) erase(q protocol.Query) (protocol.EraseAnswer, error) {
 	if !l.cfg.Servers.IsFal(q.ServerURL) {
-		return protocol.ErrNotFound
+		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
 	leave, err := l.queue()
 	if err != nil {
-		return err
+		return protocol.EraseAnswer{}, err
 	}
 	defer leave()
 	return l.signOut(q.Local)
@@ -183,89 +182,6 @@ func (l *Login) queue() (leave func(), err error) {
 	default:
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "another store or erase is under way\ntry again in a moment")
 	}
-}
-
-// signOut revokes and then deletes. Both happen under the lock: a neighbour must
-// not meet the revoked token and delete or replay it first. local leaves the
-// issuer out.
-func (l *Login) signOut(local bool) error {
-	if _, err := l.issuer.discover(context.Background()); err != nil && !local {
-		return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
-	}
-	e, err := l.begin()
-	if err != nil {
-		return asWire(err)
-	}
-	defer e.end()
-	r := e.file.read()
-	if r.state == fileUnusable {
-		return protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.err, mendFile)
-	}
-	living := e.living(r)
-	if living == "" {
-		return protocol.ErrNotFound
-	}
-	if !local {
-		if err := e.issuer.revoke(e.ctx, living); err != nil && !errors.Is(err, errNoRevocation) {
-			return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
-		}
-	}
-	if err := e.unchanged(r); errors.Is(err, errChanged) {
-		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
-	} else if err != nil {
-		return asWire(err)
-	}
-	if r.state != fileAbsent {
-		if err := os.Remove(e.target); err != nil { // behind a symlink, which stays (F2)
-			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, mendDisk)
-		}
-	}
-	for _, path := range otherPlaces(e.target, "") {
-		clearPlace(path)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	why := "falcred logout, or erase"
-	if local {
-		why += ", without revoking"
-	}
-	e.forgetLocked(why)
-	e.work.Go(e.unsetTeam)
-	return nil
-}
-
-// unsetTeam: the next login may be somebody else's, as the CLI's logout has it.
-func (l *Login) unsetTeam() {
-	if l.cfg.REST == "" {
-		return
-	}
-	if name, err := l.cfg.FalConfig.Team(); err != nil || name == "" {
-		return // what is not there, or broken, names nobody
-	}
-	if err := l.cfg.FalConfig.SetTeam(""); err != nil {
-		l.warn("the team could not be unset: " + err.Error())
-	}
-	l.checkTeam()
-}
-
-const mendSignOut = "try again when the issuer can be reached, or delete it here only: falcred logout --local"
-
-// living is the refresh token that the login's grant hangs on: the file's,
-// unless its successor is here already and could not be put in place (R4, R5).
-func (e *errand) living(r reading) string {
-	if r.state != fileHolds {
-		return e.held.refresh
-	}
-	e.mu.Lock()
-	spent := e.memory.spent(r.pair.refresh)
-	e.mu.Unlock()
-	if e.held.refresh != "" && (spent || e.unsent == r.pair.refresh) {
-		return e.held.refresh
-	}
-	if answer, ok := peekPlace(placePath(e.target, r.pair.refresh)); ok {
-		return answer.refresh
-	}
-	return r.pair.refresh
 }
 
 // refusal turns a token request that granted nothing into store's answer.

@@ -374,7 +374,7 @@ func TestEraseWithoutRevocation(t *testing.T) {
 		known.revoke = ""
 		w.issuer.known = &known
 		w.issuer.mu.Unlock()
-		if err := w.erase(protocol.Query{ServerURL: protocol.DefaultServer}); err != nil {
+		if _, err := w.erase(protocol.Query{ServerURL: protocol.DefaultServer}); err != nil {
 			w.Error(err)
 		}
 		w.wantCode(protocol.CodeNotFound)

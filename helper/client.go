@@ -100,16 +100,18 @@ func (c *Client) Store(ctx context.Context, l protocol.Login) error {
 	if err != nil {
 		return err
 	}
-	return c.once(ctx, protocol.Request{Verb: protocol.VerbStore, Payload: payload})
+	return c.once(ctx, protocol.Request{Verb: protocol.VerbStore, Payload: payload}, nil)
 }
 
 // Erase logs out of q.ServerURL; q.Local leaves the issuer out.
-func (c *Client) Erase(ctx context.Context, q protocol.Query) error {
+func (c *Client) Erase(ctx context.Context, q protocol.Query) (protocol.EraseAnswer, error) {
+	var done protocol.EraseAnswer
 	payload, err := protocol.Query{ServerURL: q.ServerURL, Local: q.Local}.Payload()
 	if err != nil {
-		return err
+		return done, err
 	}
-	return c.once(ctx, protocol.Request{Verb: protocol.VerbErase, Payload: payload})
+	err = c.once(ctx, protocol.Request{Verb: protocol.VerbErase, Payload: payload}, &done)
+	return done, err
 }
 
 // Close closes the idle connections. Requests in flight end by themselves.
@@ -152,7 +154,7 @@ func (c *Client) ask(ctx context.Context, r protocol.Request, v any) error {
 
 // once sends a request that must not be repeated, on a connection that cannot
 // be a stale one: whether a lost store or erase happened, nobody knows.
-func (c *Client) once(ctx context.Context, r protocol.Request) error {
+func (c *Client) once(ctx context.Context, r protocol.Request, v any) error {
 	line, err := r.Append(nil)
 	if err != nil {
 		return err
@@ -167,7 +169,7 @@ func (c *Client) once(ctx context.Context, r protocol.Request) error {
 		return brokenOff(ctx, err)
 	}
 	c.give(cn)
-	return protocol.ParseAnswer(answer, nil)
+	return protocol.ParseAnswer(answer, v)
 }
 
 // take prefers the connection used last; the others may fall asleep and die.

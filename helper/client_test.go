@@ -46,7 +46,7 @@ func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
 	if err := c.Store(ctx, protocol.Login{ServerURL: "x", Username: protocol.TokenUsername, Secret: "r"}); err != nil {
 		t.Error(err)
 	}
-	if err := c.Erase(ctx, protocol.Query{ServerURL: "https://fal.run"}); err != nil {
+	if _, err := c.Erase(ctx, protocol.Query{ServerURL: "https://fal.run"}); err != nil {
 		t.Error(err)
 	}
 	want := []string{`get {"ServerURL":"https://fal.run/x","ForceUser":true,"MinValid":5,"Rejected":"old"}`, "list", "status", "version",
@@ -109,7 +109,7 @@ func TestClientRepeatsOnlyWhatMayBeRepeated_Section4(t *testing.T) {
 	if _, err := c.Get(ctx, fal); err != nil {
 		t.Errorf("get is not repeated: %v", err)
 	}
-	if err := c.Erase(ctx, protocol.Query{ServerURL: "https://fal.run"}); codeOf(err) != protocol.CodeUnavailable {
+	if _, err := c.Erase(ctx, protocol.Query{ServerURL: "https://fal.run"}); codeOf(err) != protocol.CodeUnavailable {
 		t.Errorf("erase: %v", err)
 	}
 	if err := c.Store(ctx, protocol.Login{ServerURL: "x", Username: "u"}); codeOf(err) != protocol.CodeUnavailable {
@@ -221,7 +221,7 @@ func TestClientSendsNoSecondRequest_Section4(t *testing.T) {
 	for _, bad := range []string{"https://fal.run\nerase https://fal.run", "x\r", "x\x00", "x\ty", "\xff"} {
 		_, err1 := c.Get(ctx, protocol.Query{ServerURL: bad})
 		_, err2 := c.Get(ctx, protocol.Query{ServerURL: "x", Rejected: bad})
-		err3 := c.Erase(ctx, protocol.Query{ServerURL: bad})
+		_, err3 := c.Erase(ctx, protocol.Query{ServerURL: bad})
 		err4 := c.Store(ctx, protocol.Login{ServerURL: "x", Username: "u", Secret: bad})
 		for i, err := range []error{err1, err2, err3, err4} {
 			if i == 3 && bad == "\xff" {

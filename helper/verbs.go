@@ -85,7 +85,10 @@ func (r *run) erase(ctx context.Context) error {
 	if !r.client.servers.IsFal(q.ServerURL) {
 		return errForeign
 	}
-	return r.withDaemon(ctx, r.hasLogin, func() error { return r.client.Erase(ctx, q) })
+	return r.withDaemon(ctx, r.hasLogin, func() error {
+		_, err := r.client.Erase(ctx, q)
+		return err
+	})
 }
 
 // print is header and token.

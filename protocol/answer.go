@@ -23,6 +23,11 @@ type VersionAnswer struct {
 	Protocol int
 }
 
+// EraseAnswer is the answer to erase.
+type EraseAnswer struct {
+	Revoked bool // at the issuer; false where it was left out, or cannot revoke
+}
+
 // State says how the daemon stands. A later version may know more states.
 type State = string
 
@@ -51,6 +56,7 @@ type Status struct {
 	Subject     string    `json:",omitempty"` // the account of the login
 	Team        string    `json:",omitempty"` // the team that its requests are attributed to, "" for the account itself
 	TeamID      string    `json:",omitempty"` // that team's X-Fal-User-Id, once it is resolved
+	Unresolved  bool      `json:",omitempty"` // whom requests of the login are attributed to is not known: it is not served
 	Expires     time.Time `json:",omitzero"`  // of the access token
 	Refreshed   time.Time `json:",omitzero"`  // the last successful refresh
 	NextRefresh time.Time `json:",omitzero"`

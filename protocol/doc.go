@@ -55,7 +55,7 @@
 //	get      a server, or a query object          a credential
 //	list     none                                 {"https://fal.run":"Bearer",...}
 //	store    {"ServerURL","Username","Secret"}    {}
-//	erase    a server, or an object               {}
+//	erase    a server, or an object               {"Revoked":true}
 //	status   none                                 the daemon's state, no secrets
 //	version  none                                 {"Version":"...","Protocol":1}
 //	watch    as get                               a credential now, and one at each change
@@ -106,7 +106,9 @@
 // erase logs out: the login is revoked at its issuer, then deleted. While the
 // issuer cannot be reached nothing is done, and the error is unavailable, unless
 // the payload is an object ({"ServerURL":...,"Local":true}) that leaves the
-// issuer out. It acts on fal's own hosts only; for any other server the error is
+// issuer out. Revoked says whether the issuer was told: one without a revocation
+// endpoint (RFC 7009 is optional) cannot be. If the login is gone and only the
+// team could not be unset, the error is internal and says so. It acts on fal's own hosts only; for any other server the error is
 // not_found.
 //
 // status answers [Status], version [VersionAnswer].

@@ -31,20 +31,25 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			switch err := signOut(cmd.Context(), cfg, local); {
-			case errors.Is(err, protocol.ErrNotFound):
+			done, err := signOut(cmd.Context(), cfg, local)
+			if errors.Is(err, protocol.ErrNotFound) {
 				_, err := fmt.Fprintln(out, "nobody was logged in")
 				return err
-			case err != nil:
+			}
+			if err != nil {
 				return err
 			}
 			file := filepath.Join(cfg.Home, protocol.TokenFile)
-			if local {
-				fmt.Fprintf(out, "deleted %s; the login was not revoked at %s\n", file, cfg.Issuer)
-			} else {
+			switch {
+			case done.Revoked:
 				fmt.Fprintf(out, "logged out: revoked at %s, and deleted %s\n", cfg.Issuer, file)
+			case local:
+				fmt.Fprintf(out, "deleted %s; the login was not revoked at %s\n", file, cfg.Issuer)
+			default:
+				fmt.Fprintf(out, "deleted %s; %s offers no way to revoke a login, so a copy of it still works\n", file, cfg.Issuer)
 			}
-			return nil
+			// The daemon's fal config can be another than this shell's.
+			return cfg.FalConfig.UnsetTeam()
 		},
 	}
 	cmd.Flags().BoolVar(&local, "local", false, "delete the login here without revoking it")
@@ -53,12 +58,12 @@ func newLogout() *cobra.Command {
 
 // signOut leaves it to a daemon that runs: it may hold a newer token than the
 // file, and would put the login back otherwise (F7).
-func signOut(ctx context.Context, cfg daemon.Config, local bool) error {
+func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.EraseAnswer, error) {
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
-	err := client.Erase(ctx, protocol.Query{ServerURL: protocol.DefaultServer, Local: local})
+	done, err := client.Erase(ctx, protocol.Query{ServerURL: protocol.DefaultServer, Local: local})
 	if errors.Is(err, helper.ErrNotRunning) {
 		return daemon.SignOut(cfg, local)
 	}
-	return err
+	return done, err
 }
