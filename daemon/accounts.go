@@ -87,7 +87,9 @@ func accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 		return nil, fmt.Errorf("%s does not tell your teams: status %d", rest, resp.StatusCode)
 	}
 	var list []Account
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAccounts)).Decode(&list); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAccounts)).Decode(&list); err != nil || len(list) == 0 {
+		// Everybody has a personal account: no list at all is a gateway's answer,
+		// and must not look as if a team were gone.
 		return nil, fmt.Errorf("%s does not tell your teams: its answer is no list of accounts", rest)
 	}
 	list = slices.DeleteFunc(list, func(a Account) bool { return a.LockReason == archived || !usableAccount(a) })

@@ -31,18 +31,21 @@ type errand struct {
 }
 
 // begin takes the lock: this process's, then everybody's. end gives both back.
-func (l *Login) begin() (*errand, error) {
+func (l *Login) begin() (*errand, error) { return l.beginBefore(context.Background()) }
+
+// beginBefore waits for the lock no longer than ctx, for a person at a prompt.
+func (l *Login) beginBefore(ctx context.Context) (*errand, error) {
 	l.act <- struct{}{}
 	e := &errand{Login: l}
-	if err := e.open(); err != nil {
+	if err := e.open(ctx); err != nil {
 		e.end()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *errand) open() error {
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+func (e *errand) open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	hold, err := acquire(ctx, filepath.Join(e.cfg.Home, lockFile))
 	if err != nil {

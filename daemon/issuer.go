@@ -110,6 +110,9 @@ func (i *issuer) discover(ctx context.Context) (endpoints, error) {
 		return endpoints{}, fmt.Errorf("discovery at %s: the document cannot be read", i.url)
 	}
 	found := endpoints{token: provider.Endpoint().TokenURL, revoke: more.Revoke, keys: more.Keys, device: more.Device}
+	if found.token == "" || found.keys == "" {
+		return endpoints{}, fmt.Errorf("discovery at %s names no token endpoint or no keys", i.url)
+	}
 	for _, address := range []string{found.token, found.revoke, found.keys, found.device} {
 		if address != "" && !i.trusts(address) {
 			return endpoints{}, fmt.Errorf("discovery at %s names an endpoint that is neither https nor, like the issuer, on loopback", i.url)

@@ -30,6 +30,10 @@ type SignIn struct {
 	device *oauth2.DeviceAuthResponse
 }
 
+// maxInterval is the longest pause between two polls, in seconds, that an issuer
+// may ask for: a code lives some minutes.
+const maxInterval = 60
+
 // falSeed is the page through which the fal CLI sends people who chose a
 // connection: it signs them in that way and goes on to the confirmation.
 const falSeed = "https://fal.ai/api/auth/cli/session-seed"
@@ -37,11 +41,14 @@ const falSeed = "https://fal.ai/api/auth/cli/session-seed"
 // BeginSignIn asks the issuer for a code. connection is empty, or one of the
 // fal CLI's: github, google, or the domain of an enterprise's single sign-on.
 func BeginSignIn(ctx context.Context, cfg Config, connection string) (*SignIn, error) {
-	if err := keepable(cfg); err != nil {
+	if err := keepable(ctx, cfg); err != nil {
 		return nil, err
 	}
 	i := newIssuer(cfg.Issuer, cfg.ClientID)
 	e, err := i.discover(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +64,7 @@ func BeginSignIn(ctx context.Context, cfg Config, connection string) (*SignIn, e
 	if s.device, err = s.authorize(ctx); err != nil {
 		return nil, err
 	}
+	s.device.Interval = min(max(s.device.Interval, 1), maxInterval)
 	s.UserCode, s.Expires = s.device.UserCode, s.device.Expiry
 	s.PlainURL = s.device.VerificationURI
 	s.URL = firstOf(s.device.VerificationURIComplete, s.PlainURL)
@@ -77,14 +85,17 @@ func BeginSignIn(ctx context.Context, cfg Config, connection string) (*SignIn, e
 
 // keepable finds out before anybody confirms anything whether a login could be
 // written: the home, its issuer (R13), the lock, the disk.
-func keepable(cfg Config) error {
+func keepable(ctx context.Context, cfg Config) error {
 	l, err := newLogin(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	e, err := l.begin()
-	if err != nil {
+	e, err := l.beginBefore(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		return asWire(err)
 	}
 	defer e.end()
@@ -98,6 +109,8 @@ func keepable(cfg Config) error {
 	return os.Remove(probe)
 }
 
+var errNoCode = errors.New("gives no code: its answer could not be understood")
+
 // authorize gives up when ctx ends, which x/oauth2's own request does not.
 func (s *SignIn) authorize(ctx context.Context) (*oauth2.DeviceAuthResponse, error) {
 	type answer struct {
@@ -106,13 +119,25 @@ func (s *SignIn) authorize(ctx context.Context) (*oauth2.DeviceAuthResponse, err
 	}
 	done := make(chan answer, 1)
 	go func() {
-		device, err := s.oauth.DeviceAuth(s.withClient(context.Background()), oauth2.SetAuthURLParam("audience", s.cfg.Audience))
-		done <- answer{device, err}
+		var a answer
+		defer func() { done <- a }()
+		defer func() { // x/oauth2 trips over the answer `null`
+			if recover() != nil {
+				a.err = errNoCode
+			}
+		}()
+		a.device, a.err = s.oauth.DeviceAuth(s.withClient(context.Background()), oauth2.SetAuthURLParam("audience", s.cfg.Audience))
+		if a.err == nil && (a.device.UserCode == "" || a.device.DeviceCode == "") {
+			a.err = errNoCode
+		}
 	}()
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case a := <-done:
+		if a.err == errNoCode {
+			return nil, fmt.Errorf("%s %w", s.cfg.Issuer, a.err)
+		}
 		if a.err != nil {
 			return nil, fmt.Errorf("%s gives no code: %w", s.cfg.Issuer, signInTrouble(a.err))
 		}
@@ -143,13 +168,28 @@ func (s *SignIn) Wait(ctx context.Context) (*Granted, error) {
 			return s.granted(token)
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < 500:
+		case errors.As(err, &refused) && final(refused):
 			return nil, signInTrouble(err)
 		case !s.Expires.IsZero() && !time.Now().Before(s.Expires):
 			return nil, ErrExpired
 		}
+		s.device.Interval = min(s.device.Interval+1, maxInterval)
 		// Whether a lost poll had been answered is not known: a code that was
 		// redeemed by it is refused next time.
+	}
+}
+
+// final says whether a refusal is the issuer's last word: a gateway's haste or
+// patience (429, 408) is not.
+func final(refused *oauth2.RetrieveError) bool {
+	if refused.Response == nil {
+		return false
+	}
+	switch status := refused.Response.StatusCode; status {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout:
+		return false
+	default:
+		return status < http.StatusInternalServerError
 	}
 }
 
@@ -206,16 +246,29 @@ func (s *SignIn) granted(token *oauth2.Token) (*Granted, error) {
 
 // Keep writes the login into the token file, under the lock (F1, F2). A daemon
 // notices it there. The login that it replaces is not revoked: issuers can be
-// set to end all logins of the same person and client with one.
-func (g *Granted) Keep() error {
+// set to end all logins of the same person and client with one. For the same
+// reason a login that could not be kept is not revoked either.
+func (g *Granted) Keep(ctx context.Context) error {
+	err := g.keep(ctx)
+	if err != nil && ctx.Err() == nil {
+		what, mend, _ := strings.Cut(err.Error(), "\n")
+		return fmt.Errorf("the login was granted and not kept; what was there is unchanged: %s\n%s", what, mend)
+	}
+	return err
+}
+
+func (g *Granted) keep(ctx context.Context) error {
 	l, err := newLogin(g.s.cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer l.close()
 	l.issuer = g.s.issuer
-	e, err := l.begin()
-	if err != nil {
+	e, err := l.beginBefore(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		return asWire(err)
 	}
 	defer e.end()
@@ -241,16 +294,17 @@ func (g *Granted) Keep() error {
 
 // SignOut ends the login of a home where no daemon runs: revoke, then delete.
 // local leaves the issuer out.
-func SignOut(cfg Config, local bool) error {
-	if _, err := os.Lstat(cfg.tokenPath()); errors.Is(err, fs.ErrNotExist) {
-		return protocol.ErrNotFound // and no home is made to say so
+func SignOut(cfg Config, local bool) (protocol.EraseAnswer, error) {
+	path := cfg.tokenPath()
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && len(otherPlaces(path, "")) == 0 {
+		return protocol.EraseAnswer{}, protocol.ErrNotFound // and no home is made to say so
 	}
 	if err := prepareHome(cfg.Home); err != nil {
-		return err
+		return protocol.EraseAnswer{}, err
 	}
 	l, err := newLogin(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return err
+		return protocol.EraseAnswer{}, err
 	}
 	defer l.close()
 	defer l.work.Wait()

@@ -55,13 +55,17 @@ func newLogin() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
 			defer stop()
-			l := &loginRun{console: newConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), loginFlags: f}
-			err := l.run(ctx)
+			l := &loginRun{console: newConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), shell: environment(), loginFlags: f}
+			cfg, err := l.signIn(ctx)
 			if errors.Is(err, context.Canceled) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "falcred: interrupted; nothing was changed")
 				return exitCode(exitInterrupted)
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			stop() // the login is kept; Ctrl-C ends the question for a team as it ends any program
+			return l.chooseTeam(cmd.Context(), cfg)
 		},
 	}
 	cmd.Flags().StringVar(&f.connection, "connection", "", "sign in with github, google, or the domain of your company's single sign-on")
@@ -75,31 +79,36 @@ func newLogin() *cobra.Command {
 type loginRun struct {
 	*console
 	loginFlags
-	in io.Reader
+	in    io.Reader
+	shell func(string) string // the environment, before falcred.env went into it
 }
 
-func (l *loginRun) run(ctx context.Context) error {
+func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	cfg, err := daemon.Load(version())
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	s, err := daemon.BeginSignIn(ctx, cfg, l.connection)
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	if err := l.invite(s); err != nil {
-		return err
+		return cfg, err
 	}
 	granted, err := l.wait(ctx, s)
 	if err != nil {
-		return ended(err)
+		return cfg, ended(err)
 	}
-	if err := granted.Keep(); err != nil {
-		return err
+	if err := granted.Keep(ctx); err != nil {
+		return cfg, err
 	}
 	l.welcome(granted, cfg)
-	return l.chooseTeam(ctx, cfg)
+	return cfg, nil
 }
+
+// maxQR is the longest address that is shown as a code: a larger one fits no
+// screen, and at some 2,900 bytes no code.
+const maxQR = 1000
 
 // invite shows where to confirm, to a person or to a script.
 func (l *loginRun) invite(s *daemon.SignIn) error {
@@ -112,7 +121,7 @@ func (l *loginRun) invite(s *daemon.SignIn) error {
 		fmt.Fprintf(l.out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
 			printable(s.URL), l.bold(printable(s.UserCode)))
 	}
-	if l.qr == "always" || l.qr == "auto" && l.live {
+	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.live) {
 		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
 	}
 	if !l.noBrowser && hasDesktop() {
@@ -177,7 +186,7 @@ func (l *loginRun) welcome(g *daemon.Granted, cfg daemon.Config) {
 	if g.Doubt != "" {
 		fmt.Fprintln(l.out, l.yellow(printable(g.Doubt)))
 	}
-	if key, ok := protocol.KeyFromEnv(os.Getenv); ok {
+	if key, ok := protocol.KeyFromEnv(l.shell); ok {
 		fmt.Fprintf(l.out, "%s\n", l.yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
 		fmt.Fprintln(l.out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
 	}

@@ -140,6 +140,23 @@ func TestLoginOnATerminal(t *testing.T) {
 	}
 }
 
+// Ctrl-C at the question for a team ends the program; the login is kept by then.
+func TestTeamQuestionIsInterrupted(t *testing.T) {
+	s := onScreen(t, "login", "--qr=never", "--no-browser")
+	code := s.until(`shows the code \x1b\[1m([A-Z]{4}-[A-Z]{4})`)[1]
+	if err := s.idp.Approve(code, "auth0|ada"); err != nil {
+		t.Fatal(err)
+	}
+	s.until(`Enter keeps`)
+	s.keys.WriteString("\x03")
+	if got := s.ends(); got == 0 {
+		t.Error("it went on")
+	}
+	if refresh, _ := readTokens(filepath.Join(s.home, protocol.TokenFile)); !s.idp.Alive(refresh) {
+		t.Error("the login in the file is not alive")
+	}
+}
+
 // Ctrl-C leaves everything as it was, and --qr=never shows none.
 func TestLoginIsInterrupted(t *testing.T) {
 	s := onScreen(t, "login", "--qr=never", "--no-browser")

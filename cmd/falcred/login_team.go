@@ -28,7 +28,10 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 		if l.team != "" {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
 		}
-		return nil // the daemon says so where a team is named
+		if chosen, unread := cfg.FalConfig.Team(); chosen != "" || unread != nil {
+			fmt.Fprintln(l.out, l.yellow("whether the team chosen here is yours could not be asked: "+printable(err.Error())))
+		}
+		return nil
 	}
 	chosen, err := cfg.FalConfig.Team()
 	if err != nil {
