@@ -54,7 +54,10 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		l.poke() // R2: half of its life is over
 	}
 	if v.token.valid(now) && v.unresolved != nil {
-		if f := l.joinTeam(); f != nil {
+		l.mu.Lock()
+		f := l.askTeamLocked(now)
+		l.mu.Unlock()
+		if f != nil {
 			select {
 			case <-f.done:
 			case <-ctx.Done():
@@ -165,6 +168,7 @@ func (l *Login) status() protocol.Status {
 		s.NextRefresh = l.nextLocked(time.Now())
 	}
 	s.Team, s.TeamID = l.team.name, l.team.id
+	s.Unresolved = l.team.trouble != nil || l.team.name != "" && l.team.id == ""
 	for _, t := range []*trouble{l.troubleLocked(), l.team.trouble} {
 		if t != nil && s.LastError == "" {
 			s.LastError, s.Mend = t.text, t.mend

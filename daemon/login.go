@@ -140,6 +140,8 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		return nil, err
 	}
 	l.memory = m
+	// Until the fal config says otherwise: it may be half written just now.
+	l.team = team{name: m.Team.Name, pause: newPause()}
 	l.history = openHistory(cfg.Home, log)
 	l.onChange = newOnChange(cfg, log)
 	return l, nil

@@ -42,8 +42,10 @@ type team struct {
 // resolved is an id, as it is kept on disk: good for one team and one account.
 type resolved struct{ Name, Subject, ID string }
 
-// checkTeam looks at the fal config. The CLI writes it in place, so what cannot
-// be read, or is suddenly empty, is left to its writer for a while.
+// checkTeam looks at the fal config. The CLI writes it in place and editors
+// rename, so what cannot be read, or is suddenly empty or gone, is left to its
+// writer for a while. A config that named a team and is gone for good says
+// nothing about whom to attribute to: `team unset` does.
 func (l *Login) checkTeam() {
 	if l.cfg.REST == "" {
 		return
@@ -57,13 +59,19 @@ func (l *Login) checkTeam() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := &l.team
-	odd := err != nil || data != nil && len(data) == 0 && t.name != ""
+	gone := err == nil && len(data) == 0 && t.name != ""
+	odd := err != nil || gone
 	switch {
 	case odd && t.odd.IsZero() && t.name != "":
 		t.odd = now
 		l.poke()
 		return
 	case odd && now.Sub(t.odd) < writerDied:
+		return
+	case gone:
+		t.broken = true
+		l.teamTroubleLocked(fmt.Sprintf("the team is unknown: %s named %q, and is gone or empty", l.cfg.FalConfig.Path, short(t.name)),
+			"falcred team set, or falcred team unset", slowCheck)
 		return
 	case err != nil:
 		t.broken = true
@@ -80,6 +88,8 @@ func (l *Login) teamNamedLocked(name string) {
 	l.team = team{name: name, asking: l.team.asking, pause: newPause()}
 	if name != "" {
 		l.log.Info("the fal config names a team", "team", short(name))
+	} else if l.memory.Team.Name != "" {
+		l.work.Go(func() { l.remember(func(m *memory) { m.Team = resolved{} }) })
 	}
 	l.publishLocked()
 }
@@ -165,13 +175,6 @@ func (l *Login) teamTroubleLocked(text, mend string, wait time.Duration) {
 	l.team.trouble = &trouble{code: protocol.CodeTeamUnresolved, text: text, mend: mend}
 	l.team.id, l.team.subject = "", l.subjectLocked()
 	l.publishLocked()
-}
-
-// joinTeam is for a request whose token would do, but for the team.
-func (l *Login) joinTeam() *flight {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.askTeamLocked(time.Now())
 }
 
 // teamAtLocked is when the schedule should look at the team again.

@@ -131,11 +131,53 @@ func TestTeamConfigHalfWritten(t *testing.T) {
 		w.names("acme")
 		w.checkTeam()
 		w.wantTeam("team_acme")
-		os.WriteFile(w.home+"/config.toml", nil, 0o600)
-		w.checkTeam()
-		w.pass(writerDied + time.Second)
-		w.wantTeam("") // empty for good: no team
 	})
+}
+
+// A config that named a team and is gone, or empty, names nobody: not the
+// personal account either, across restarts, until somebody says so.
+func TestTeamConfigGone(t *testing.T) {
+	for name, away := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
+				config := FalConfig{w.home + "/config.toml"}
+				w.names("acme")
+				w.signIn("ann")
+				w.start()
+				w.wantTeam("team_acme")
+				if err := away(config.Path); err != nil {
+					t.Fatal(err)
+				}
+				w.checkTeam()
+				w.wantTeam("team_acme") // perhaps an editor is at work
+				w.pass(writerDied + time.Second)
+				w.wantCode(protocol.CodeTeamUnresolved)
+				w.kill()
+				w.start()
+				w.pass(writerDied + time.Second)
+				w.wantCode(protocol.CodeTeamUnresolved)
+				w.names("other")
+				w.pass(slowCheck)
+				w.wantTeam("team_other")
+				away(config.Path)
+				w.pass(slowCheck + writerDied + time.Second)
+				w.wantCode(protocol.CodeTeamUnresolved)
+				if err := config.SetTeam(""); err != nil {
+					t.Fatal(err)
+				}
+				w.pass(slowCheck)
+				w.wantTeam("")
+				os.Remove(config.Path)
+				w.kill()
+				w.start()
+				w.pass(slowCheck)
+				w.wantTeam("") // an unset team is forgotten
+			})
+		})
+	}
 }
 
 // A config that cannot be read at the start attributes nothing to anybody.

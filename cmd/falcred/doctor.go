@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/falcred/falcred/daemon"
@@ -47,15 +46,17 @@ func newDoctor() *cobra.Command {
 
 // examine looks at everything, whatever it finds on the way.
 func examine(ctx context.Context) []daemon.Finding {
+	shell, now := environment(), stand(ctx) // before falcred.env is read
 	cfg, err := daemon.Look(version())
 	if err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
 		return []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Mend: mend}}
 	}
 	findings := daemon.Examine(ctx, cfg)
-	findings = append(findings, examineDaemon(stand(ctx))...)
-	findings = append(findings, examineService(), examineHelper())
-	return append(findings, examineKeys(os.Getenv, cfg)...)
+	findings = append(findings, examineDaemon(now)...)
+	findings = append(findings, examineService(), examineHelper(ctx))
+	findings = append(findings, examineKeys(shell, cfg)...)
+	return append(findings, examineTeam(now.Daemon, cfg)...)
 }
 
 func worst(findings []daemon.Finding) (code int) {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/protocol"
@@ -41,7 +43,7 @@ func examineDaemon(s *standing) []daemon.Finding {
 }
 
 // examineHelper finds the helper as a script would, else beside this program.
-func examineHelper() daemon.Finding {
+func examineHelper(ctx context.Context) daemon.Finding {
 	const name = "docker-credential-fal"
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -52,7 +54,11 @@ func examineHelper() daemon.Finding {
 		}
 		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: path + " is not on PATH", Mend: "add its folder to PATH"}
 	}
-	out, err := exec.Command(path, "version").Output()
+	ctx, cancel := context.WithTimeout(ctx, statusPatience) // it may be any program of that name
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "version")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
 	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
 		return daemon.Finding{Check: "helper", Result: daemon.Fail, Text: path + " does not tell its version", Mend: "install it anew"}
@@ -83,4 +89,26 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []daemon.Finding
 			Mend: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
 	}
 	return findings
+}
+
+// examineTeam: a daemon follows the fal config of its own environment, which
+// may name another team than this shell's.
+func examineTeam(d *protocol.Status, cfg daemon.Config) []daemon.Finding {
+	if d == nil || cfg.REST == "" {
+		return nil
+	}
+	team, err := cfg.FalConfig.Team()
+	if err != nil || strings.EqualFold(team, d.Team) {
+		return nil // examineKeys tells of a config that cannot be read
+	}
+	return []daemon.Finding{{Check: "team", Result: daemon.Warn,
+		Text: fmt.Sprintf("the daemon attributes requests to %s, and %s names %s", teamOr(d.Team), cfg.FalConfig.Path, teamOr(team)),
+		Mend: "if that lasts, give the daemon the same FAL_CONFIG_PATH: in falcred.env"}}
+}
+
+func teamOr(name string) string {
+	if name == "" {
+		return "the personal account"
+	}
+	return fmt.Sprintf("team %q", name)
 }

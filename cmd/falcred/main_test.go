@@ -50,6 +50,8 @@ func TestScripts(t *testing.T) {
 			"empty":  empty,
 			"team":   team,
 
+			"unresolved": unresolved,
+
 			"approve": approve,
 			"deny":    deny,
 			"down":    down,
@@ -151,6 +153,17 @@ func team(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(until(context.Background(), "team "+args[0], func() bool {
 		status, err := client.Status(context.Background())
 		return err == nil && status.Team == args[0] && (status.TeamID != "") == (args[0] != "")
+	}))
+}
+
+// unresolved waits until it is not known whom requests are attributed to.
+func unresolved(ts *testscript.TestScript, _ bool, _ []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until(context.Background(), "an unresolved team", func() bool {
+		_, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
+		e := new(protocol.Error)
+		return errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved
 	}))
 }
 

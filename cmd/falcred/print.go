@@ -57,9 +57,13 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	if d.Subject != "" {
 		p.line("login", "%s", printable(d.Subject))
 	}
-	if d.Team != "" && d.TeamID == "" {
+	switch {
+	case d.State == protocol.StateLoggedOut: // nothing to attribute
+	case d.Unresolved && d.Team != "":
 		p.line("team", "%s, %s", printable(d.Team), p.red("which is not resolved: the login is not served"))
-	} else if d.Team != "" {
+	case d.Unresolved:
+		p.line("team", "%s", p.red("not resolved: the login is not served"))
+	case d.Team != "":
 		p.line("team", "%s (%s): requests of the login are attributed to it", printable(d.Team), printable(d.TeamID))
 	}
 	if !d.Expires.IsZero() {

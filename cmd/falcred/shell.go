@@ -45,6 +45,8 @@ func judge(getenv func(string) string, d *protocol.Status, login bool, now time.
 		s.Source = ""
 		s.Mend = "log in: falcred login, or fal auth login"
 	case d == nil:
+		// The helper starts a daemon, and a request waits for what that finds.
+		s.Usable = getenv("FALCRED_AUTOSTART") != "0"
 		s.Note, s.Mend = "a client that does not start falcred on demand gets nothing", "start it: falcred run"
 	}
 	return s
@@ -105,7 +107,7 @@ func daemonHasLogin(d *protocol.Status) bool {
 // loginUsable: a login whose access token has still to come is usable, since a
 // request waits for it.
 func loginUsable(d *protocol.Status, now time.Time) bool {
-	if d.State == protocol.StateUnavailable {
+	if d.State == protocol.StateUnavailable || d.Unresolved {
 		return false
 	}
 	return d.State == protocol.StateLoggedIn || now.Before(d.Expires)

@@ -17,6 +17,7 @@ func TestJudge(t *testing.T) {
 	ending := &protocol.Status{State: protocol.StateLoginRequired, Expires: later}
 	offline := &protocol.Status{State: protocol.StateUnavailable, Expires: later}
 	key := &protocol.Status{State: protocol.StateKey, Source: "FAL_KEY", Shadows: []string{"login"}, Expires: later}
+	lost := &protocol.Status{State: protocol.StateLoggedIn, Expires: later, Team: "acme", Unresolved: true}
 	bareKey := &protocol.Status{State: protocol.StateKey, Source: "FAL_KEY"}
 
 	for _, tt := range []struct {
@@ -42,7 +43,9 @@ func TestJudge(t *testing.T) {
 		{"ended", "", ended, "login", false, ""},
 		{"ended, and the token lives on", "", ending, "login", true, ""},
 		{"unavailable", "", offline, "login", false, ""},
-		{"no daemon", "", nil, "login", false, ""},
+		{"team unresolved", "", lost, "login", false, ""},
+		{"no daemon", "", nil, "login", true, ""},
+		{"no daemon on demand", "FALCRED_AUTOSTART=0", nil, "login", false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			getenv := func(name string) string {

@@ -99,14 +99,14 @@ func newTeamUnset() *cobra.Command {
 		Short: "Attribute requests to the personal account",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := daemon.LocateFalConfig(os.LookupEnv)
+			cfg, err := daemon.Look(version())
 			if err != nil {
 				return err
 			}
-			if err := config.SetTeam(""); err != nil {
+			if err := cfg.FalConfig.SetTeam(""); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to the personal account, by %s\n", config.Path)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to the personal account, by %s\n", cfg.FalConfig.Path)
 			return err
 		},
 	}
