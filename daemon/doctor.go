@@ -35,7 +35,8 @@ type Finding struct {
 }
 
 // Examine looks at a home and its issuer from outside, as doctor does: no lock
-// is kept, nothing is written, and no credential is sent anywhere.
+// is kept, nothing is written but a mode that let others read the token file
+// (F2), and no credential is sent anywhere.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := []Finding{examineHome(cfg.Home), examineNetworkHome(cfg.Home), examineFile(cfg), examineLock(cfg.Home)}
 	if f, ok := examineLifetime(cfg); ok {
@@ -51,7 +52,7 @@ func examineHome(home string) Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		f.Result, f.Text, f.Mend = Warn, home+" is not there yet", loginHint
 	case err != nil:
-		f.Result, f.Text = Fail, err.Error()
+		f.Result, f.Text, f.Mend = Fail, err.Error(), "set FAL_HOME_DIR to a folder of yours"
 	case !info.IsDir():
 		f.Result, f.Text, f.Mend = Fail, home+" is not a folder", mendFile
 	case !ownedByUs(info):
@@ -97,6 +98,9 @@ func examineFile(cfg Config) Finding {
 	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.path, before)
 	if before&0o077 != 0 {
 		f.Result, f.Mend = Warn, "others could read it; its mode is 0600 now"
+		if after, err := os.Stat(file.path); err != nil || after.Mode().Perm()&0o077 != 0 {
+			f.Mend = "others can read it: chmod 600 " + file.path
+		}
 	}
 	if info != nil && info.Mode()&fs.ModeSymlink != 0 {
 		target, _ := file.target()
@@ -213,7 +217,13 @@ func certificate(err error) string {
 }
 
 func mendReach(err error, via string) string {
+	var invalid x509.CertificateInvalidError
+	var hostname x509.HostnameError
 	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "set this machine's clock if it is wrong; else the issuer has to renew its certificate"
+	case errors.As(err, &hostname):
+		return "is FALCRED_ISSUER right? else something between this machine and the issuer answers in its place"
 	case certificate(err) != "":
 		return "if a proxy of your company signs, name its CA file: SSL_CERT_FILE in falcred.env"
 	case via != "":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -136,19 +137,36 @@ func (h *history) append(e Event) error {
 // shorten keeps the newest half. A line that another daemon adds at this very
 // moment may be lost.
 func (h *history) shorten() error {
-	data, err := os.ReadFile(h.path)
-	if err != nil || len(data) <= keptHistory {
+	data, err := readTail(h.path, keptHistory)
+	if err != nil || len(data) < keptHistory {
 		return err
 	}
-	data = data[len(data)-keptHistory:]
 	_, data, _ = bytes.Cut(data, []byte("\n"))
 	return writeAtomic(h.path, data)
+}
+
+// readTail reads the end of a file, and no FIFO or device of its name. A file
+// that could not be shortened is not read whole.
+func readTail(path string, most int64) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New(path + " is not a regular file")
+	}
+	return io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-most), most))
 }
 
 // ReadHistory is what happened in a home, oldest first. A line that a full disk
 // or a crash has cut is left out.
 func ReadHistory(home string) ([]Event, error) {
-	data, err := os.ReadFile(filepath.Join(home, historyFile))
+	data, err := readTail(filepath.Join(home, historyFile), 2*maxHistory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -129,6 +130,9 @@ func TestHistoryIsNoFifo(t *testing.T) {
 		w.start()
 		w.mustGet()
 		w.wantAlive()
+		if _, err := ReadHistory(w.home); err == nil {
+			w.Error("a FIFO was read")
+		}
 	})
 }
 
@@ -168,6 +172,28 @@ func TestOnChange(t *testing.T) {
 			w.Error("its failure is not in the log")
 		}
 	})
+}
+
+// The limit of FALCRED_ON_CHANGE ends its children too, and a home that is gone
+// is no reason not to tell of it.
+func TestOnChangeEndsWhole(t *testing.T) {
+	home, out := t.TempDir(), t.TempDir()
+	fifo := filepath.Join(out, "alive")
+	if err := mkfifo(fifo); err != nil {
+		t.Skip(err)
+	}
+	o := newOnChange(Config{Home: filepath.Join(home, "gone"), OnChange: `sleep 1000 >"` + fifo + `"; echo late`}, slog.New(slog.DiscardHandler))
+	o.add(change{"logged_out", ""})
+	held, err := os.Open(fifo) // returns when the child has it open too
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	o.stop()
+	if _, err := held.Read(make([]byte, 1)); err != io.EOF { // at the child's end
+		t.Errorf("read: %v", err)
+	}
+	o.close()
 }
 
 func TestEventJSON(t *testing.T) {

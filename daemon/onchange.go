@@ -87,7 +87,10 @@ func (o *onChange) tell(c change) {
 		shell, flag = "cmd", "/C"
 	}
 	cmd := exec.CommandContext(ctx, shell, flag, o.command)
-	cmd.Dir = o.home
+	if cmd.Dir = o.home; !isFolder(o.home) { // a logout can be its removal
+		cmd.Dir = os.TempDir()
+	}
+	ownGroup(cmd) // the limit ends the shell's children too
 	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.state, "FALCRED_CAUSE="+c.cause, "FAL_HOME_DIR="+o.home)
 	cmd.WaitDelay = time.Second // its children may hold what it had open
 	if err := cmd.Run(); err != nil {

@@ -47,6 +47,9 @@ func newHistory() *cobra.Command {
 		Example: historyExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if last < 0 {
+				return usageError{fmt.Sprintf("-n is not a number of events: %d", last), helpHint(cmd)}
+			}
 			home, err := protocol.Home(os.LookupEnv)
 			if err != nil {
 				return err

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os/signal"
+	"strings"
 	"time"
 )
 
@@ -27,7 +27,9 @@ func watchStatus(ctx context.Context, out io.Writer, asJSON bool) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if now := s.fingerprint(); !bytes.Equal(now, last) {
+		now := s.fingerprint()
+		moving := isTerminal(out) && !asJSON // its durations run
+		if moving || !bytes.Equal(now, last) {
 			if err := s.show(out, asJSON); err != nil {
 				return err
 			}
@@ -56,12 +58,15 @@ func (s *standing) show(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return printLines(out, []*standing{s})
 	}
-	if isTerminal(out) {
-		fmt.Fprint(out, "\x1b[H\x1b[2J")
-	}
-	if err := s.print(out, newPaint(out), time.Now()); err != nil {
+	var screen bytes.Buffer
+	if err := s.print(&screen, newPaint(out), time.Now()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out)
+	screen.WriteByte('\n')
+	text := screen.String()
+	if isTerminal(out) { // over what stands there, and nothing below it
+		text = "\x1b[H" + strings.ReplaceAll(text, "\n", "\x1b[K\n") + "\x1b[J"
+	}
+	_, err := io.WriteString(out, text)
 	return err
 }
