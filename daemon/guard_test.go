@@ -26,7 +26,7 @@ func TestS1LostSocketEndsTheDaemon(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := &socket{path: path, own: own}
+			s := &socket{path: path, bound: own}
 			synctest.Test(t, func(t *testing.T) {
 				ended := make(chan error, 1)
 				go func() { ended <- s.guard(t.Context()) }()

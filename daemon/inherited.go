@@ -5,6 +5,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,7 +43,9 @@ func inheritedListener() (*net.UnixListener, error) {
 }
 
 // inherit takes the lock of an inherited socket. The socket itself is
-// systemd's: it is neither made better nor removed (S2).
+// systemd's: it is neither made better nor removed (S2). One whose name was taken
+// away (`rm -r` of the home) reaches nobody until systemd makes it anew, so that
+// until then falcred makes its own.
 func inherit(listener *net.UnixListener) (s *socket, err error) {
 	defer func() {
 		if err != nil {
@@ -63,8 +66,14 @@ func inherit(listener *net.UnixListener) (s *socket, err error) {
 		return nil, err
 	}
 	listener.SetUnlinkOnClose(false)
-	s = &socket{path: path, listener: listener, lock: lock}
-	if info, err := os.Lstat(path); err == nil && othersCanRead(info) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		listener.Close()
+		lock.Close()
+		return listenAt(path, claimFrom)
+	}
+	s = &socket{path: path, listener: listener, bound: info, inherited: true, lock: lock}
+	if err == nil && othersCanRead(info) {
 		s.warnings = append(s.warnings, "others can connect to the inherited socket, and are denied: set SocketMode=0600 in falcred.socket")
 	}
 	return s, nil

@@ -16,12 +16,13 @@ import (
 // socket is where the daemon listens, with the lock that makes it the only
 // one there (S1).
 type socket struct {
-	path     string
-	listener *net.UnixListener
-	own      fs.FileInfo // what was bound here; nil for an inherited socket
-	lock     *flock.Flock
-	warnings []string
-	removed  sync.Once
+	path      string
+	listener  *net.UnixListener
+	bound     fs.FileInfo // what the path names while we can be reached
+	inherited bool        // the name is systemd's
+	lock      *flock.Flock
+	warnings  []string
+	removed   sync.Once
 }
 
 // remove takes the socket's name away, if it is still ours and not systemd's
@@ -31,10 +32,10 @@ type socket struct {
 // ours alone, and every falcred holds the lock first.
 func (s *socket) remove() {
 	s.removed.Do(func() {
-		if s.own == nil {
+		if s.inherited || s.bound == nil {
 			return
 		}
-		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.own) {
+		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.bound) {
 			os.Remove(s.path)
 		}
 	})
@@ -43,11 +44,11 @@ func (s *socket) remove() {
 // lost says whether the name stands for something else by now: `rm -rf` of the
 // home, or a second daemon after it. Nobody can reach us then.
 func (s *socket) lost() bool {
-	if s.own == nil {
+	if s.bound == nil {
 		return false
 	}
 	now, err := os.Lstat(s.path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.own)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.bound)
 }
 
 // guard ends when ctx does, or with an error once the socket is lost: a daemon

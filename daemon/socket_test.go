@@ -257,3 +257,50 @@ func TestRunFailsClean(t *testing.T) {
 	h.run()
 	h.dial().secret() // and the lock is free
 }
+
+// S2: an inherited socket is left to systemd, and one whose name is gone, which
+// nobody can reach, is replaced by falcred's own.
+func TestS2InheritedWithoutAName(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	listen := func() *net.UnixListener {
+		t.Helper()
+		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.SetUnlinkOnClose(false)
+		return listener
+	}
+	s, err := inherit(listen())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.lost() {
+		t.Error("a socket with a name counts as lost")
+	}
+	s.remove()
+	if gone(path) {
+		t.Fatal("systemd's name was removed")
+	}
+	os.Remove(path)
+	if !s.lost() {
+		t.Error("a socket without a name does not count as lost")
+	}
+	s.close()
+
+	nameless := listen()
+	os.Remove(path)
+	s, err = inherit(nameless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatalf("nobody can reach it: %v", err)
+	}
+	client.Close()
+	s.close()
+	if !gone(path) {
+		t.Error("its own name was left behind")
+	}
+}

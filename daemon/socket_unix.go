@@ -103,7 +103,7 @@ func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *socket,
 	}
 	listener.SetUnlinkOnClose(false) // socket.remove looks first whose it is
 	s = &socket{path: path, listener: listener, lock: lock}
-	if s.own, err = os.Lstat(path); err == nil && s.own.Mode().Perm() != 0o600 {
+	if s.bound, err = os.Lstat(path); err == nil && s.bound.Mode().Perm() != 0o600 {
 		err = fmt.Errorf("%s: %w", path, errModeIgnored)
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package packaging_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +31,7 @@ func TestSystemd(t *testing.T) {
 	if os.Geteuid() != 0 {
 		lacking(t, "a container needs root")
 	}
-	old, next := packages(t)
+	old, next := packages(t, "deb")
 	m := &installed{machine: newMachine(t)}
 	m.issuer = serveIssuer(t, m.shared)
 	m.prepare()
@@ -43,10 +42,12 @@ func TestSystemd(t *testing.T) {
 
 	m.step("install", m.install)
 	m.step("kill", func() { m.killed("ann") })
+	m.step("the socket's name is gone", m.nameless)
 	m.step("stop, start, restart", m.stopStart)
 	m.step("reboot", func() { m.rebooted("ann") })
 	m.step("upgrade", m.upgrade)
 	m.step("the command beside the package", m.besidePackage)
+	m.step("a user without user namespaces", m.withoutNamespaces)
 	m.step("purge", m.purge)
 	m.step("service", m.byCommand)
 	m.step("service --system", m.bySystemCommand)
@@ -64,18 +65,24 @@ func (m *installed) step(name string, do func()) {
 }
 
 // packages builds an older and a newer package.
-func packages(t *testing.T) (old, next string) {
+func packages(t *testing.T, format string) (old, next string) {
 	t.Helper()
 	out := t.TempDir()
 	for _, version := range []string{"0.0.1", "0.0.2"} {
-		cmd := exec.Command("go", "run", "./packaging/build", "-version", version, "-arch", goarch(t), "-format", "deb", "-out", out)
+		cmd := exec.Command("go", "run", "./packaging/build", "-version", version, "-arch", goarch(t), "-format", format, "-out", out)
 		cmd.Dir = ".."
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
 	}
-	name := filepath.Join(out, "falcred_%s-1_"+goarch(t)+".deb")
-	return fmt.Sprintf(name, "0.0.1"), fmt.Sprintf(name, "0.0.2")
+	one := func(version string) string {
+		found, _ := filepath.Glob(filepath.Join(out, "falcred*"+version+"*."+format))
+		if len(found) != 1 {
+			t.Fatalf("no single %s of %s: %v", format, version, found)
+		}
+		return found[0]
+	}
+	return one("0.0.1"), one("0.0.2")
 }
 
 func goarch(t *testing.T) string { return strings.TrimSpace(output(t, "go", "env", "GOARCH")) }
@@ -107,7 +114,7 @@ func (m *installed) addUser(name string) {
 	m.sh("root", "useradd --create-home --shell /bin/sh "+name+"; loginctl enable-linger "+name)
 	m.eventually(name+"'s manager runs", func() bool { return m.try(name, "systemctl --user is-active default.target") == nil })
 	refresh, _, _ := m.issuer.Login("auth0|" + name)
-	m.sh(name, "umask 077; mkdir .fal; echo SSL_CERT_FILE=/srv/ca.pem >.fal/falcred.env; printf %s '"+refresh+"' >.fal/auth0_token")
+	m.sh(name, "umask 077; mkdir -p .fal; echo SSL_CERT_FILE=/srv/ca.pem >.fal/falcred.env; printf %s '"+refresh+"' >.fal/auth0_token")
 }
 
 // alive wants the login in that user's file to be alive.
@@ -167,6 +174,19 @@ func (m *installed) killed(user string) {
 	})
 	m.answered(user)
 	m.alive(user)
+}
+
+// nameless: systemd listens on a socket that nobody finds, as after `rm -r` of the
+// home. The service makes its own until systemd's is started anew.
+func (m *installed) nameless() {
+	pid := m.sh("ann", "systemctl --user show -P MainPID falcred.service")
+	m.sh("ann", "rm .fal/falcred.sock; kill -9 "+pid)
+	m.eventually("a socket", func() bool { return m.try("ann", "test -S .fal/falcred.sock") == nil })
+	m.answered("ann")
+	m.sh("ann", "systemctl --user restart falcred.socket")
+	m.answered("ann")
+	m.daemons(1)
+	m.alive("ann")
 }
 
 func (m *installed) stopStart() {

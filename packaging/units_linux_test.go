@@ -15,7 +15,7 @@ import (
 // user namespace.
 const (
 	systemLimit = 2.0
-	userLimit   = 6.2
+	userLimit   = 5.8
 )
 
 // units writes the packages' units as they are installed, but for a program
