@@ -24,6 +24,9 @@ type Config struct {
 	Servers  protocol.Servers
 	Key      protocol.Key // the machine's default credential (§5)
 
+	ShareSocket string // a socket for others, which only reads (S7); "" for none
+	AllowUIDs   []int  // the others
+
 	OnChange  string    // a command that is told of each change of state (§3)
 	FalConfig FalConfig // names the team
 	REST      string    // fal's REST host, which knows its id; "" resolves none
@@ -76,6 +79,12 @@ func Look(version string) (Config, error) {
 		Version:  version,
 	}
 	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)
+	if cfg.ShareSocket, err = protocol.ShareSocket(os.LookupEnv); err != nil {
+		return Config{}, err
+	}
+	if cfg.AllowUIDs, err = protocol.AllowUIDs(os.Getenv); err != nil {
+		return Config{}, err
+	}
 	if cfg.FalConfig, err = LocateFalConfig(os.LookupEnv); err != nil {
 		return Config{}, err
 	}

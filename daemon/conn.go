@@ -51,7 +51,7 @@ func (c *conn) talk() {
 		request, err := protocol.ParseRequest(line)
 		if err == nil && request.Verb == protocol.VerbWatch {
 			var q protocol.Query
-			if q, err = protocol.ParseQuery(request.Payload); err == nil {
+			if q, err = c.query(request.Payload); err == nil {
 				c.watch(q)
 				return
 			}
@@ -68,13 +68,16 @@ func (c *conn) answer(request protocol.Request, err error) any {
 	if err != nil {
 		return err
 	}
+	if c.sharing && (request.Verb == protocol.VerbStore || request.Verb == protocol.VerbErase) {
+		return errOnlyReads
+	}
 	ctx := context.Background()
 	var answer any
 	switch request.Verb {
 	case protocol.VerbGet:
 		answer, err = c.get(ctx, request.Payload)
 	case protocol.VerbList:
-		answer = c.login.servers()
+		answer = c.login.servers(c.sharing)
 	case protocol.VerbStore:
 		err = c.store(request.Payload)
 	case protocol.VerbErase:
@@ -92,8 +95,17 @@ func (c *conn) answer(request protocol.Request, err error) any {
 	return answer
 }
 
-func (c *conn) get(ctx context.Context, payload string) (protocol.Credential, error) {
+// query is what get and watch ask for.
+func (c *conn) query(payload string) (protocol.Query, error) {
 	q, err := protocol.ParseQuery(payload)
+	if err == nil && c.sharing {
+		return sharedQuery(q)
+	}
+	return q, err
+}
+
+func (c *conn) get(ctx context.Context, payload string) (protocol.Credential, error) {
+	q, err := c.query(payload)
 	if err != nil {
 		return protocol.Credential{}, err
 	}

@@ -132,12 +132,12 @@ func (l *Login) sourceLocked() (source string, shadows []string) {
 	return l.cfg.Key.Source, shadows
 }
 
-// servers answers list.
-func (l *Login) servers() map[string]string {
+// servers answers list, for a request that is forced to the login or not.
+func (l *Login) servers(forced bool) map[string]string {
 	v := l.view.Load()
 	kind := "Bearer"
 	switch {
-	case l.cfg.Key.Secret != "":
+	case l.cfg.Key.Secret != "" && !forced:
 		kind = "Key"
 	case !v.token.valid(time.Now()) && v.problem != nil:
 		return map[string]string{}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -37,7 +38,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	var ended error
 	var watchers sync.WaitGroup
 	watchers.Go(func() {
-		ended = sock.guard(ctx)
+		if err := sock.guard(ctx); err != nil {
+			ended = fmt.Errorf("%w: ending, so that a new falcred can take its place", err)
+		}
 		end()
 	})
 	watchers.Go(func() { l.schedule(ctx) })
@@ -46,7 +49,12 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if cfg.Ready != nil {
 		cfg.Ready(sock.path)
 	}
-	newServer(l, sock.path).serve(ctx, sock)
+	s := newServer(l, sock.path)
+	if cfg.ShareSocket != "" {
+		s.limit -= shareOf(s.limit)
+		watchers.Go(func() { l.share(ctx) })
+	}
+	s.serve(ctx, sock)
 
 	// S5: who was served is answered, so nobody but those and the work itself
 	// can start work. The socket's lock is kept until that is done: no

@@ -25,6 +25,8 @@ const acceptPause = time.Second
 type server struct {
 	login          *Login
 	path           string
+	sharing        bool  // S7: others may ask, and only read
+	others         []int // who they are
 	since          time.Time
 	limit          int // S6
 	requestTimeout time.Duration
@@ -93,7 +95,7 @@ func (s *server) accept(ctx context.Context, listener *net.UnixListener) {
 
 // admit lets a client in, or turns it away before a byte of it is read.
 func (s *server) admit(c *net.UnixConn) {
-	if err := protocol.CheckPeer(c); err != nil { // S3
+	if err := protocol.CheckPeer(c, s.others...); err != nil { // S3, S7
 		if uid, _ := protocol.PeerUID(c); !s.strange[uid] {
 			s.strange[uid] = true
 			s.login.log.Warn("a client was denied", "uid", uid, "cause", err)
@@ -148,6 +150,9 @@ func (s *server) hush() {
 
 func (s *server) status() protocol.Status {
 	status := s.login.status()
+	if s.sharing {
+		status = s.login.sharedStatus()
+	}
 	status.Version, status.Protocol = s.login.cfg.Version, protocol.Version
 	status.PID, status.Since, status.Socket = os.Getpid(), s.since, s.path
 	status.Clients = int(s.gets.Load())

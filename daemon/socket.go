@@ -62,7 +62,7 @@ func (s *socket) guard(ctx context.Context) error {
 			return nil
 		case <-look.C:
 			if s.lost() {
-				return fmt.Errorf("the socket %s was removed or replaced: ending, so that a new falcred can take its place", s.path)
+				return fmt.Errorf("the socket %s was removed or replaced", s.path)
 			}
 		}
 	}

@@ -10,5 +10,7 @@ func openSocket(Config) (*socket, error) {
 	return nil, errors.New("falcred does not serve on this system yet: its clients' users cannot be known for certain")
 }
 
+func openShare(Config) (*socket, error) { return nil, errors.ErrUnsupported }
+
 // onNetwork is not found out here.
 func onNetwork(string) bool { return false }

@@ -64,6 +64,18 @@ func openSocket(cfg Config) (*socket, error) {
 	return s, lastErr
 }
 
+// openShare makes the socket of S7. Others have to be able to connect to it: it is
+// the kernel's word about them that keeps strangers out, and the folder's mode.
+func openShare(cfg Config) (*socket, error) {
+	s, err := listenAt(cfg.ShareSocket, claim)
+	if err == nil && len(cfg.AllowUIDs) > 0 {
+		if err = os.Chmod(s.path, 0o666); err != nil {
+			s.close()
+		}
+	}
+	return s, err
+}
+
 // holdsNoSocket tells a filesystem without sockets, locks or writing from a
 // mistake that a person has to mend.
 func holdsNoSocket(err error) bool {

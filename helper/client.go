@@ -29,6 +29,8 @@ type Client struct {
 	lookup     func(string) (string, bool)
 	servers    protocol.Servers
 	serversErr error // FALCRED_SERVERS or a fal host variable is wrong
+	others     []int // FALCRED_ALLOW_UIDS: whose daemons are read from, besides our own (S7)
+	othersErr  error
 
 	mu     sync.Mutex
 	idle   []*conn // guarded by mu; the most recently used is last
@@ -41,6 +43,7 @@ type Client struct {
 func New(lookup func(string) (string, bool)) *Client {
 	c := &Client{lookup: lookup}
 	c.servers, c.serversErr = protocol.NewServers(c.getenv)
+	c.others, c.othersErr = protocol.AllowUIDs(c.getenv)
 	return c
 }
 
@@ -139,7 +142,7 @@ func (c *Client) ask(ctx context.Context, r protocol.Request, v any) error {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, protocol.ErrTooLong) {
 		cn.Close()
 		c.dropIdle()
-		if cn, err = c.dial(ctx); err != nil {
+		if cn, err = c.dial(ctx, c.others...); err != nil {
 			return err
 		}
 		answer, err = cn.roundTrip(ctx, line)
@@ -182,7 +185,7 @@ func (c *Client) take(ctx context.Context) (*conn, error) {
 		return cn, nil
 	}
 	c.mu.Unlock()
-	return c.dial(ctx)
+	return c.dial(ctx, c.others...)
 }
 
 // give keeps cn for the next request, unless something is left on it: an answer

@@ -46,9 +46,12 @@ func (cn *conn) roundTrip(ctx context.Context, line []byte) (string, error) {
 }
 
 // dial connects to the first place where a daemon listens. A place that is not
-// ours ends the search: somebody who listens there may be after the request, so
-// nothing is sent and nothing started (S3).
-func (c *Client) dial(ctx context.Context) (*conn, error) {
+// ours, or one of others', ends the search: somebody who listens there may be after
+// the request, so nothing is sent and nothing started (S3).
+func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
+	if c.othersErr != nil {
+		return nil, c.othersErr
+	}
 	places, err := c.places()
 	if err != nil {
 		return nil, err
@@ -71,7 +74,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v", p.socket, errors.Unwrap(err))
 		}
 		cn := newConn(uc)
-		if err := protocol.CheckPeer(uc); err != nil {
+		if err := protocol.CheckPeer(uc, others...); err != nil {
 			cn.Close()
 			return nil, protocol.Errorf(protocol.CodeDenied,
 				"%s: %v\nset FALCRED_SOCKET to a socket of your own", p.socket, err)

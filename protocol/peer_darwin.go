@@ -49,4 +49,7 @@ func PeerUID(c *net.UnixConn) (uid int, err error) {
 	return int(cred.uid), nil
 }
 
-func checkPeer(c *net.UnixConn) error { return allowUID(PeerUID(c)) }
+func checkPeer(c *net.UnixConn, others []int) error {
+	uid, err := PeerUID(c)
+	return allowUID(uid, err, others)
+}

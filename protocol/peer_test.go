@@ -4,6 +4,7 @@ package protocol
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -75,11 +76,33 @@ func TestPeerThatCannotBeKnownIsRefused_S3(t *testing.T) {
 func TestOnlyOurselvesAndRootAreAllowed_S3(t *testing.T) {
 	own := os.Geteuid()
 	for uid, want := range map[int]bool{own: own != overflowUID, 0: true, -1: false, own + 1: false, overflowUID: false} {
-		if err := allowUID(uid, nil); (err == nil) != want {
+		if err := allowUID(uid, nil, nil); (err == nil) != want {
 			t.Errorf("uid %d: %v", uid, err)
 		}
 	}
-	if err := allowUID(own, errors.New("unknown")); err == nil {
+	if err := allowUID(own, errors.New("unknown"), nil); err == nil {
 		t.Error("an error is no refusal")
+	}
+}
+
+func TestOthersAreAllowedByNumber_S7(t *testing.T) {
+	others := []int{os.Geteuid() + 1, overflowUID}
+	for uid, want := range map[int]bool{os.Geteuid() + 1: true, os.Geteuid() + 2: false, overflowUID: false, -1: false} {
+		if err := allowUID(uid, nil, others); (err == nil) != want {
+			t.Errorf("uid %d: %v", uid, err)
+		}
+	}
+	for list, want := range map[string]string{
+		"": "[]", "1001": "[1001]", " 1001, 1002 ,": "[1001 1002]", "0": "[0]",
+		"ann": "error", "-1": "error", "65534": "error", "4294967295": "error", "1001 1002": "error", "0x10": "error",
+	} {
+		uids, err := AllowUIDs(func(string) string { return list })
+		got := fmt.Sprint(uids)
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s (%v)", list, got, want, err)
+		}
 	}
 }

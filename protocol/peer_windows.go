@@ -19,7 +19,7 @@ func PeerUID(*net.UnixConn) (uid int, err error) { return -1, errPeerUnknown }
 // could end, and its number be taken again, between the two questions: what
 // remains is a race that only another process of the same machine can win by
 // luck. Untested on a real Windows.
-func checkPeer(c *net.UnixConn) error {
+func checkPeer(c *net.UnixConn, _ []int) error {
 	peer, err := peerSID(c)
 	if err != nil {
 		return Errorf(CodeDenied, "denied: %v", errPeerUnknown)

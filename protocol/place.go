@@ -52,6 +52,19 @@ func Sockets(lookup func(string) (string, bool), home string) ([]string, error) 
 	return sockets, nil
 }
 
+// ShareSocket is FALCRED_SHARE_SOCKET (S7), "" where there is to be none.
+func ShareSocket(lookup func(string) (string, bool)) (string, error) {
+	path, _ := lookup("FALCRED_SHARE_SOCKET")
+	if path == "" {
+		return "", nil
+	}
+	path, err := absolute(lookup, "FALCRED_SHARE_SOCKET", path)
+	if err != nil {
+		return "", err
+	}
+	return path, CheckSocketPath(path)
+}
+
 // runtimeDir looks for systemd's folder itself where the variable is missing:
 // under cron, sudo and some ssh set-ups it is.
 func runtimeDir(lookup func(string) (string, bool)) string {

@@ -33,6 +33,8 @@ var mirrored = []struct{ flag, variable, usage string }{
 	{"audience", "FALCRED_AUDIENCE", "the audience of access tokens (default fal's)"},
 	{"scopes", "FALCRED_SCOPES", "the scopes of a login (default fal's)"},
 	{"servers", "FALCRED_SERVERS", "more hosts to answer for, comma-separated"},
+	{"share-socket", "FALCRED_SHARE_SOCKET", "a second socket, from which others may only read the login's access token"},
+	{"allow-uids", "FALCRED_ALLOW_UIDS", "the others' user numbers, comma-separated (default your own only)"},
 	{"on-change", "FALCRED_ON_CHANGE", "a command that is told of each change of the login's state"},
 }
 

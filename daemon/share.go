@@ -1,0 +1,81 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// Sharing (S7): others get a socket of their own. Who is forwarded to by OpenSSH,
+// or sits in a container, gets the login's access token there and nothing else.
+
+var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is for reading only\nuse the owner's own")
+
+// sharedQuery is what a request may ask for there: the login, never a key of the
+// daemon's environment (R12), as it is. Others cannot have it refreshed before
+// its time.
+func sharedQuery(q protocol.Query) (protocol.Query, error) {
+	if q.Rejected != "" {
+		return q, protocol.Errorf(protocol.CodeDenied, "Rejected is not taken on this socket\nask again after a while: its owner refreshes ahead of time")
+	}
+	q.ForceUser, q.MinValid = true, 0
+	return q, nil
+}
+
+// sharedStatus leaves out what is the owner's business: paths, accounts, keys,
+// and texts that may name them.
+func (l *Login) sharedStatus() protocol.Status {
+	s := l.status()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return protocol.Status{
+		State: l.loginStateLocked(), Source: "login", Expires: s.Expires, Refreshed: s.Refreshed,
+		NextRefresh: s.NextRefresh, Refreshes: s.Refreshes, Unresolved: s.Unresolved,
+	}
+}
+
+// shareOf is the part of all connections that others can have: they must not
+// keep the owner out (S6).
+func shareOf(limit int) int { return limit / 4 }
+
+// share keeps the socket there until ctx ends. What is wrong with it (a folder
+// that is not there yet) concerns nobody but the others, and is tried again.
+func (l *Login) share(ctx context.Context) {
+	for {
+		err := l.shareOnce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		l.warn("the share socket is not served: " + err.Error())
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(slowCheck):
+		}
+	}
+}
+
+func (l *Login) shareOnce(ctx context.Context) error {
+	sock, err := openShare(l.cfg)
+	if err != nil {
+		return err
+	}
+	defer sock.close()
+	l.log.Info("sharing", "socket", sock.path, "uids", l.cfg.AllowUIDs)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var lost error
+	var guard sync.WaitGroup
+	guard.Go(func() {
+		lost = sock.guard(ctx)
+		end()
+	})
+	s := newServer(l, sock.path)
+	s.sharing, s.others, s.limit = true, l.cfg.AllowUIDs, max(shareOf(s.limit), 1)
+	s.serve(ctx, sock)
+	end()
+	guard.Wait()
+	return lost
+}
