@@ -87,9 +87,13 @@ func examineFile(cfg Config) Finding {
 		return Finding{"token file", Warn, "nobody is logged in: there is no " + file.path, loginHint}
 	}
 	r := file.read()
+	if errors.Is(r.err, errFollowed) {
+		f.Text = r.err.Error()
+		return f
+	}
 	switch r.state {
 	case fileUnusable:
-		return Finding{"token file", Fail, r.err.Error(), mendFile}
+		return Finding{"token file", Fail, r.err.Error(), r.mend()}
 	case fileAbsent:
 		return Finding{"token file", Fail, file.path + " is a link to nowhere", "remove it, and log in again"}
 	case fileEmpty:

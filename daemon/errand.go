@@ -126,7 +126,7 @@ func (e *errand) run() (*news, error) {
 	r := e.file.read()
 	switch r.state {
 	case fileUnusable:
-		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), mendFile)
+		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), r.mend())
 	case fileAbsent:
 		if !e.wasLimbo {
 			// We may be the first to see it: the CLI deletes the file and

@@ -65,7 +65,7 @@ func (l *Login) unusableLocked(r reading) {
 	if l.fileTrouble != nil && l.fileTrouble.text == r.err.Error() {
 		return
 	}
-	l.fileTrouble = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: mendFile}
+	l.fileTrouble = &trouble{code: protocol.CodeInternal, text: r.err.Error(), mend: r.mend()}
 	l.log.Warn("the token file cannot be used", "cause", r.err)
 	l.publishLocked()
 }

@@ -100,7 +100,7 @@ func keepable(ctx context.Context, cfg Config) error {
 	}
 	defer e.end()
 	if r := e.file.read(); r.state == fileUnusable {
-		return fmt.Errorf("%w\n%s", r.err, mendFile)
+		return fmt.Errorf("%w\n%s", r.err, r.mend())
 	}
 	probe, err := writeTemp(e.target, make([]byte, maxTokenFile))
 	if err != nil {
@@ -274,7 +274,7 @@ func (g *Granted) keep(ctx context.Context) error {
 	defer e.end()
 	before := e.file.read()
 	if before.state == fileUnusable {
-		return fmt.Errorf("%w\n%s", before.err, mendFile)
+		return fmt.Errorf("%w\n%s", before.err, before.mend())
 	}
 	if err := e.unchanged(before); err != nil {
 		return asWire(err)

@@ -27,7 +27,7 @@ func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	defer e.end()
 	r := e.file.read()
 	if r.state == fileUnusable {
-		return done, protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.err, mendFile)
+		return done, protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.err, r.mend())
 	}
 	living := e.living(r)
 	if len(living) == 0 {

@@ -2,7 +2,10 @@
 
 package daemon
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // openSocket refuses. On Windows the socket needs an ACL of its own and the
 // peers' users have never been tried (S8); elsewhere peers cannot be known (S3).
@@ -11,6 +14,8 @@ func openSocket(Config) (*socket, error) {
 }
 
 func openShare(Config) (*socket, error) { return nil, errors.ErrUnsupported }
+
+func claimFollow(string) (io.Closer, error) { return nil, errors.ErrUnsupported }
 
 // onNetwork is not found out here.
 func onNetwork(string) bool { return false }

@@ -162,6 +162,15 @@ func claim(path string) (*flock.Flock, error) {
 	return lock, nil
 }
 
+// claimFollow is claim for `falcred follow`.
+func claimFollow(path string) (*flock.Flock, error) {
+	lock, err := claim(path)
+	if other := (runningError{}); errors.As(err, &other) {
+		return nil, fmt.Errorf("another falcred follow (pid %d) keeps %s", other.pid, filepath.Dir(path))
+	}
+	return lock, err
+}
+
 func writePID(lock *flock.Flock) error {
 	info, err := lock.Stat()
 	if err != nil {

@@ -75,7 +75,7 @@ func (l *Login) prove(refresh string) (*offer, error) {
 	before := e.file.read()
 	switch {
 	case before.state == fileUnusable:
-		return nil, protocol.Errorf(protocol.CodeInternal, "%s\n%s", before.err, mendFile)
+		return nil, protocol.Errorf(protocol.CodeInternal, "%s\n%s", before.err, before.mend())
 	case before.state == fileHolds && before.pair.refresh == refresh:
 		return nil, nil
 	}

@@ -34,6 +34,14 @@ type reading struct {
 	err   error // why it is unusable
 }
 
+// mend is what to do about an unusable file.
+func (r reading) mend() string {
+	if errors.Is(r.err, errFollowed) {
+		return "set FALCRED_SOCKET to the socket that is followed, or end falcred follow"
+	}
+	return mendFile
+}
+
 // tokenFile is the login's file, by the name that everybody uses for it.
 type tokenFile struct {
 	path string
@@ -108,6 +116,8 @@ func (f tokenFile) look() reading {
 	}
 	p, err := parsePair(data)
 	switch {
+	case p.refresh == placeholder:
+		return reading{state: fileUnusable, pair: p, data: data, err: fmt.Errorf("%s %w", f.path, errFollowed)}
 	case errors.Is(err, errEmptyFile):
 		return reading{state: fileEmpty}
 	case err != nil:

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +54,9 @@ func TestScripts(t *testing.T) {
 			"team":   team,
 
 			"unresolved": unresolved,
+			"followed":   followed,
+			"refused":    refused,
+			"gone":       goneFile,
 
 			"approve": approve,
 			"deny":    deny,
@@ -164,6 +170,42 @@ func unresolved(ts *testscript.TestScript, _ bool, _ []string) {
 		_, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		e := new(protocol.Error)
 		return errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved
+	}))
+}
+
+// followed waits until a home's token file holds what the socket serves, and no
+// refresh token.
+func followed(ts *testscript.TestScript, _ bool, args []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until(context.Background(), "a followed file", func() bool {
+		cred, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
+		first, access := readTokens(filepath.Join(ts.MkAbs(args[0]), protocol.TokenFile))
+		return err == nil && access == cred.Secret && strings.HasPrefix(first, "falcred-follow")
+	}))
+}
+
+// refused does what the fal CLI does to a file whose access token is too old for
+// it (§2): it sends line 1 to the issuer, and deletes the file when that fails.
+func refused(ts *testscript.TestScript, _ bool, args []string) {
+	path := filepath.Join(ts.MkAbs(args[1]), protocol.TokenFile)
+	first, _ := readTokens(path)
+	answer, err := http.PostForm(ts.Getenv(args[0])+"/oauth/token", url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {demoClientID}, "refresh_token": {first},
+	})
+	ts.Check(err)
+	answer.Body.Close()
+	if answer.StatusCode < 400 {
+		ts.Fatalf("the issuer took the placeholder: status %d", answer.StatusCode)
+	}
+	ts.Check(os.Remove(path))
+}
+
+// goneFile waits until a file is no longer there.
+func goneFile(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(until(context.Background(), "the end of "+args[0], func() bool {
+		_, err := os.Lstat(ts.MkAbs(args[0]))
+		return errors.Is(err, fs.ErrNotExist)
 	}))
 }
 
