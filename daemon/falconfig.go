@@ -149,6 +149,12 @@ func (c FalConfig) SetTeam(nickname string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return err
 	}
+	// F6: a `sudo falcred` must not leave root's files in a user's home.
+	for _, path := range []string{target, filepath.Dir(target)} {
+		if info, err := os.Stat(path); err == nil && !ownedByUs(info) && info.Mode()&fs.ModeSticky == 0 {
+			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
+		}
+	}
 	for _, left := range temporaries(target) {
 		os.Remove(left) // a killed one's; it can hold a profile's key
 	}

@@ -64,7 +64,9 @@ func BeginSignIn(ctx context.Context, cfg Config, connection string) (*SignIn, e
 	if s.device, err = s.authorize(ctx); err != nil {
 		return nil, err
 	}
-	s.device.Interval = min(max(s.device.Interval, 1), maxInterval)
+	if s.device.Interval = min(s.device.Interval, maxInterval); s.device.Interval <= 0 {
+		s.device.Interval = 5 // RFC 8628 §3.2
+	}
 	s.UserCode, s.Expires = s.device.UserCode, s.device.Expiry
 	s.PlainURL = s.device.VerificationURI
 	s.URL = firstOf(s.device.VerificationURIComplete, s.PlainURL)

@@ -126,9 +126,8 @@ func (l *loginRun) invite(s *daemon.SignIn) error {
 	}
 	if !l.noBrowser && hasDesktop() {
 		browser.Stdout, browser.Stderr = io.Discard, io.Discard
-		if err := browser.OpenURL(s.URL); err != nil {
-			fmt.Fprintln(l.out, "(no browser could be opened)")
-		}
+		// It returns when the browser ends, or never; the address stands above.
+		go browser.OpenURL(s.URL)
 	}
 	return nil
 }

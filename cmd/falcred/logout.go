@@ -48,6 +48,9 @@ func newLogout() *cobra.Command {
 			default:
 				fmt.Fprintf(out, "deleted %s; %s offers no way to revoke a login, so a copy of it still works\n", file, cfg.Issuer)
 			}
+			if cfg.REST == "" {
+				return nil // teams are fal's
+			}
 			// The daemon's fal config can be another than this shell's.
 			return cfg.FalConfig.UnsetTeam()
 		},
