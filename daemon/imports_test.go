@@ -17,6 +17,7 @@ func TestImportRules(t *testing.T) {
 	}{
 		{pkg: "protocol", stdlib: true},
 		{pkg: "helper", ours: "protocol", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "helper/falhttp", ours: "protocol helper"},
 		{pkg: "cmd/docker-credential-fal", ours: "protocol helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
 		{pkg: "daemon", ours: "protocol"},
 		{pkg: "daemon/idp", ours: ""},

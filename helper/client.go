@@ -60,6 +60,10 @@ func (c *Client) getenv(name string) string {
 	return value
 }
 
+// Serves reports whether [Client.Get] answers for that server at all: an address
+// of fal's, or one that this end's environment names (§4).
+func (c *Client) Serves(serverURL string) bool { return c.servers.Match(serverURL) }
+
 // fromDaemon asks the daemon for a credential.
 func (c *Client) fromDaemon(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
 	payload, err := q.Payload()
