@@ -248,7 +248,7 @@ func (e *errand) resume(r reading) (*news, bool, error) {
 	e.log.Info("settled an unfinished refresh: its answer was on disk")
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.adoptLocked(answer, time.Now())
+	e.happenedLocked(e.adoptLocked(answer, time.Now()), "")
 	e.spare = answer.refresh
 	return &news{}, true, nil
 }
@@ -308,7 +308,7 @@ func (e *errand) renew(r reading) (*news, error) {
 		e.mu.Unlock()
 		return &news{}, nil
 	case r.pair != e.login.pair:
-		e.adoptLocked(r.pair, now)
+		e.happenedLocked(e.adoptLocked(r.pair, now), "")
 	}
 	e.about = e.login.refresh
 	rejected := e.dead != "" && e.dead == r.pair.refresh

@@ -158,7 +158,14 @@ func (c FalConfig) SetTeam(nickname string) error {
 	for _, left := range temporaries(target) {
 		os.Remove(left) // a killed one's; it can hold a profile's key
 	}
-	return writeAtomic(target, after)
+	err = writeAtomic(target, after)
+	if isMountPoint(err) {
+		err = writeInPlace(target, after)
+	}
+	if err != nil {
+		return fmt.Errorf("%s cannot be written: %w\n%s", target, nameless(err), mendDisk)
+	}
+	return nil
 }
 
 // UnsetTeam is for a logout: where no team is named, nothing is written.

@@ -174,6 +174,32 @@ func TestOnChange(t *testing.T) {
 	})
 }
 
+// A login after a start without one is a change; what is there at the start is none.
+func TestOnChangeOfTheFirstLogin(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.onChangeCommand = `echo "$FALCRED_STATE" >>"$FAL_HOME_DIR/changes"`
+		told := func() string {
+			data, _ := os.ReadFile(filepath.Join(w.home, "changes"))
+			return strings.Join(strings.Fields(string(data)), " ")
+		}
+		w.start()
+		w.signIn("ann")
+		w.check()
+		w.pass(time.Second)
+		w.kill()
+		if got := told(); !strings.HasPrefix(got, "logged_in") {
+			w.Errorf("told %q", got)
+		}
+		before := told()
+		w.start()
+		w.pass(time.Second)
+		w.kill()
+		if got := told(); got != before {
+			w.Errorf("a start told %q", strings.TrimPrefix(got, before))
+		}
+	})
+}
+
 // The limit of FALCRED_ON_CHANGE ends its children too, and a home that is gone
 // is no reason not to tell of it.
 func TestOnChangeEndsWhole(t *testing.T) {

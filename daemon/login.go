@@ -247,8 +247,9 @@ func (l *Login) forgetLocked(why string) {
 	l.publishLocked()
 }
 
-// adoptLocked takes over what somebody else wrote into the file (F3).
-func (l *Login) adoptLocked(p pair, now time.Time) {
+// adoptLocked takes over what somebody else wrote into the file (F3). It returns
+// what that is to the history.
+func (l *Login) adoptLocked(p pair, now time.Time) (event string) {
 	before, other := l.login, p.refresh != l.login.refresh
 	l.login = fromFile(p, now)
 	l.shown = l.login
@@ -272,13 +273,12 @@ func (l *Login) adoptLocked(p pair, now time.Time) {
 	if p.access != "" && fingerprint(p.access) == l.memory.Unverified {
 		l.distrustLocked()
 	}
-	event := EventAdopted
-	if before.refresh == "" {
-		event = EventLoggedIn
-	}
-	l.happenedLocked(event, "")
 	l.log.Info("adopted the login in the token file", "expires", l.login.expires)
 	l.publishLocked()
+	if before.refresh == "" {
+		return EventLoggedIn
+	}
+	return EventAdopted
 }
 
 // distrustLocked: a token that failed verification is neither served nor

@@ -34,11 +34,13 @@ func (l *Login) checkOnce() bool {
 		return false
 	}
 	l.memory.learn(known)
-	l.noticeLocked(r, time.Now())
+	l.noticeLocked(r, known.issued(r.pair.refresh), time.Now())
 	return true
 }
 
-func (l *Login) noticeLocked(r reading, now time.Time) {
+// noticeLocked applies a reading. noted says that another falcred has put what it
+// holds there and into the history: `falcred login` does.
+func (l *Login) noticeLocked(r reading, noted bool, now time.Time) {
 	if r.state != fileEmpty {
 		l.empty = time.Time{}
 	}
@@ -51,7 +53,7 @@ func (l *Login) noticeLocked(r reading, now time.Time) {
 	case fileAbsent:
 		l.vanishedLocked()
 	case fileHolds:
-		l.foundLocked(r.pair, now)
+		l.foundLocked(r.pair, noted, now)
 	}
 	if l.fileTrouble != nil {
 		l.fileTrouble = nil
@@ -117,12 +119,12 @@ func (l *Login) probe() {
 	l.poke()
 }
 
-func (l *Login) foundLocked(p pair, now time.Time) {
+func (l *Login) foundLocked(p pair, noted bool, now time.Time) {
 	switch t := fromFile(p, now); {
 	case p == l.login.pair:
 		l.unsaved = "" // whoever has put it there
 		if l.limbo {
-			l.adoptLocked(p, now)
+			l.happenedLocked(l.adoptLocked(p, now), "")
 		}
 	case l.unsaved != "" && p.refresh == l.unsaved:
 		// Our own newer token is on its way into the file (R5).
@@ -141,7 +143,9 @@ func (l *Login) foundLocked(p pair, now time.Time) {
 	case t.issuer != "" && !sameIssuer(t.issuer, l.cfg.Issuer):
 		l.foreignLocked(t.issuer)
 	default:
-		l.adoptLocked(p, now)
+		if event := l.adoptLocked(p, now); !noted {
+			l.happenedLocked(event, "")
+		}
 		if !l.login.fresh(now) && !l.stuck && l.mayTryLocked(now) {
 			l.startLocked("")
 		}

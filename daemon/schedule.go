@@ -72,6 +72,9 @@ func (l *Login) tick() time.Duration {
 	unfinished := refresh != "" && l.unfinished(refresh) // not under mu: a network home can hang
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.told == "" { // the first look: what is there is no change
+		l.told = l.loginStateLocked()
+	}
 	now := time.Now()
 	l.clockLocked(now)
 	if l.dueLocked(now, unfinished && refresh == l.login.refresh) {

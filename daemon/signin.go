@@ -167,7 +167,7 @@ func (s *SignIn) Wait(ctx context.Context) (*Granted, error) {
 		var refused *oauth2.RetrieveError
 		switch {
 		case err == nil:
-			return s.granted(token)
+			return s.granted(ctx, token)
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.As(err, &refused) && final(refused):
@@ -225,7 +225,7 @@ type Granted struct {
 	reply reply
 }
 
-func (s *SignIn) granted(token *oauth2.Token) (*Granted, error) {
+func (s *SignIn) granted(ctx context.Context, token *oauth2.Token) (*Granted, error) {
 	r := reply{outcome: granted, pair: pair{token.RefreshToken, token.AccessToken}}
 	r.idToken, _ = token.Extra("id_token").(string)
 	if r.pair.refresh == "" || !visible(r.pair.refresh) || !visible(r.pair.access) || len(r.pair.format()) > maxTokenFile {
@@ -236,7 +236,10 @@ func (s *SignIn) granted(token *oauth2.Token) (*Granted, error) {
 		g.Doubt = "the issuer sent no ID token, so nobody can be greeted by name"
 		return g, nil
 	}
-	v := s.issuer.verify(context.Background(), r.idToken)
+	v := s.issuer.verify(ctx, r.idToken)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if v.wrong != nil {
 		s.issuer.revoke(context.Background(), r.pair.refresh) // best effort: it is not kept either way
 		return nil, fmt.Errorf("the issuer's answer is not to be trusted: %w\ntry again; if it repeats, somebody stands between this machine and the issuer", v.wrong)

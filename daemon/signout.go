@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/falcred/falcred/protocol"
 )
@@ -32,6 +33,9 @@ func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	living := e.living(r)
 	if len(living) == 0 {
 		return done, protocol.ErrNotFound
+	}
+	if err := e.deletable(r); err != nil {
+		return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, mendDisk)
 	}
 	if !local {
 		if done.Revoked, err = e.revokeAll(living); err != nil {
@@ -64,6 +68,20 @@ func (e *errand) revokeAll(living []string) (revoked bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// deletable finds out before the issuer is told whether the file could go: a
+// revoked login that stays in the file helps nobody.
+func (e *errand) deletable(r reading) error {
+	if r.state == fileAbsent {
+		return nil
+	}
+	probe, err := os.CreateTemp(filepath.Dir(e.target), placePrefix+"probe-*")
+	if err != nil {
+		return nameless(err)
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
 }
 
 // delete takes the login off the disk, if the file is still as it was (F5).

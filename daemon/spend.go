@@ -116,7 +116,7 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 	case now.state == fileHolds: // another login: it counts, ours is kept as a spare
 		p.discard()
 		e.mu.Lock()
-		e.foundLocked(now.pair, time.Now())
+		e.foundLocked(now.pair, false, time.Now())
 		e.mu.Unlock()
 		return &news{}, nil
 	default:

@@ -153,6 +153,7 @@ func (l *Login) install(o *offer, subject string) error {
 	defer e.mu.Unlock()
 	now := time.Now()
 	e.adoptLocked(o.reply.pair, now)
+	e.happenedLocked(EventLoggedIn, "store")
 	e.login, _ = fromReply(o.reply.pair, o.reply.lifetime, now)
 	e.shown, e.spare, e.refreshed = e.login, e.login.refresh, now
 	e.publishLocked()

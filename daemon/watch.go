@@ -84,7 +84,9 @@ func (s *sentry) next(ctx context.Context, wait time.Duration) bool {
 			if !open {
 				return false
 			}
-			matters = s.concerns(event)
+			if matters = s.concerns(event); matters {
+				s.login.checkTeam() // whom the next request is attributed to
+			}
 		case _, open := <-s.events.Errors:
 			if !open {
 				return false
