@@ -97,6 +97,7 @@ type recorder struct {
 }
 
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.status = 0
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {
 		return nil, err

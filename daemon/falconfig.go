@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/pelletier/go-toml/v2"
@@ -146,17 +147,17 @@ func (c FalConfig) SetTeam(nickname string) error {
 	if err != nil {
 		return err
 	}
+	if err := ourPlace(target); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return err
 	}
-	// F6: a `sudo falcred` must not leave root's files in a user's home.
-	for _, path := range []string{target, filepath.Dir(target)} {
-		if info, err := os.Stat(path); err == nil && !ownedByUs(info) && info.Mode()&fs.ModeSticky == 0 {
-			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
-		}
-	}
 	for _, left := range temporaries(target) {
-		os.Remove(left) // a killed one's; it can hold a profile's key
+		// A killed one's; it can hold a profile's key.
+		if info, err := os.Stat(left); err == nil && time.Since(info.ModTime()) > time.Minute {
+			os.Remove(left)
+		}
 	}
 	err = writeAtomic(target, after)
 	if isMountPoint(err) {
@@ -166,6 +167,20 @@ func (c FalConfig) SetTeam(nickname string) error {
 		return fmt.Errorf("%s cannot be written: %w\n%s", target, nameless(err), mendDisk)
 	}
 	return nil
+}
+
+// ourPlace holds F6 for a file that is to be written: a `sudo falcred` must not
+// leave root's files in a user's home.
+func ourPlace(path string) error {
+	for ; ; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && !ownedByUs(info) && othersHome(info):
+			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
+		case err == nil && info.IsDir(), path == filepath.Dir(path):
+			return nil
+		}
+	}
 }
 
 // UnsetTeam is for a logout: where no team is named, nothing is written.

@@ -64,6 +64,7 @@ type state struct {
 	pause       *backoff.ExponentialBackOff
 	flight      *flight
 	team        team
+	leaving     bool   // we are deleting the file ourselves
 	forced      string // fingerprint of the last access token that a client has had replaced
 
 	told   protocol.State // the state that was told last

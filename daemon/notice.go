@@ -89,7 +89,7 @@ func (l *Login) vanishedLocked() {
 	case l.stuck, l.login.refresh == "" && l.trouble != nil:
 		l.forgetLocked("the token file was deleted")
 		return
-	case l.login.refresh == "" || l.limbo:
+	case l.login.refresh == "" || l.limbo || l.leaving:
 		return
 	}
 	l.limbo = true

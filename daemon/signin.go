@@ -128,7 +128,7 @@ func (s *SignIn) authorize(ctx context.Context) (*oauth2.DeviceAuthResponse, err
 				a.err = errNoCode
 			}
 		}()
-		a.device, a.err = s.oauth.DeviceAuth(s.withClient(context.Background()), oauth2.SetAuthURLParam("audience", s.cfg.Audience))
+		a.device, a.err = s.oauth.DeviceAuth(s.with(context.Background(), s.issuer.client.Transport), oauth2.SetAuthURLParam("audience", s.cfg.Audience))
 		if a.err == nil && (a.device.UserCode == "" || a.device.DeviceCode == "") {
 			a.err = errNoCode
 		}
@@ -147,9 +147,9 @@ func (s *SignIn) authorize(ctx context.Context) (*oauth2.DeviceAuthResponse, err
 	}
 }
 
-func (s *SignIn) withClient(ctx context.Context) context.Context {
+func (s *SignIn) with(ctx context.Context, transport http.RoundTripper) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
-		Transport: s.issuer.client.Transport, CheckRedirect: s.issuer.client.CheckRedirect, Timeout: 2 * sideTimeout,
+		Transport: transport, CheckRedirect: s.issuer.client.CheckRedirect, Timeout: 2 * sideTimeout,
 	})
 }
 
@@ -162,38 +162,29 @@ var (
 // Wait polls until the login is confirmed (RFC 8628 §3.4; x/oauth2 honours the
 // interval and slow_down). A poll that the network lost is repeated.
 func (s *SignIn) Wait(ctx context.Context) (*Granted, error) {
-	for {
-		token, err := s.oauth.DeviceAccessToken(s.withClient(ctx), s.device)
+	last := &recorder{next: s.issuer.client.Transport}
+	for strange := 0; ; strange++ {
+		token, err := s.oauth.DeviceAccessToken(s.with(ctx, last), s.device)
 		var refused *oauth2.RetrieveError
 		switch {
-		case err == nil:
-			return s.granted(ctx, token)
+		case last.status >= 200 && last.status < 300: // whatever x/oauth2 makes of it (R6)
+			return s.granted(ctx, last.grant(token))
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.As(err, &refused) && final(refused):
+		case errors.As(err, &refused) && (refused.ErrorCode != "" || strange >= maxStrange):
 			return nil, signInTrouble(err)
 		case !s.Expires.IsZero() && !time.Now().Before(s.Expires):
 			return nil, ErrExpired
 		}
-		s.device.Interval = min(s.device.Interval+1, maxInterval)
 		// Whether a lost poll had been answered is not known: a code that was
 		// redeemed by it is refused next time.
+		s.device.Interval = min(s.device.Interval+1, maxInterval)
 	}
 }
 
-// final says whether a refusal is the issuer's last word: a gateway's haste or
-// patience (429, 408) is not.
-func final(refused *oauth2.RetrieveError) bool {
-	if refused.Response == nil {
-		return false
-	}
-	switch status := refused.Response.StatusCode; status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout:
-		return false
-	default:
-		return status < http.StatusInternalServerError
-	}
-}
+// maxStrange is how many refusals without an OAuth error code are taken for a
+// gateway's, on the way to an issuer whose answer may be good.
+const maxStrange = 5
 
 // signInTrouble names an OAuth error by its code, never by its text (R12).
 func signInTrouble(err error) error {
@@ -225,10 +216,11 @@ type Granted struct {
 	reply reply
 }
 
-func (s *SignIn) granted(ctx context.Context, token *oauth2.Token) (*Granted, error) {
-	r := reply{outcome: granted, pair: pair{token.RefreshToken, token.AccessToken}}
-	r.idToken, _ = token.Extra("id_token").(string)
-	if r.pair.refresh == "" || !visible(r.pair.refresh) || !visible(r.pair.access) || len(r.pair.format()) > maxTokenFile {
+func (s *SignIn) granted(ctx context.Context, r reply) (*Granted, error) {
+	if r.outcome != granted {
+		return nil, fmt.Errorf("the login was confirmed, and %w\ntry again", r.err)
+	}
+	if r.pair.refresh == "" {
 		return nil, errors.New("the issuer granted no refresh token\nask for offline_access: FALCRED_SCOPES")
 	}
 	g := &Granted{s: s, reply: r}

@@ -120,6 +120,8 @@ func TestSignInSurvivesSinglePolls(t *testing.T) {
 			return http.StatusTooManyRequests, "slow down"
 		case 2:
 			return http.StatusBadRequest, oddPending
+		case 3:
+			return http.StatusFound, "<html>log in to this network"
 		}
 		return http.StatusOK, oddLogin
 	}
@@ -137,9 +139,40 @@ func TestSignInSurvivesSinglePolls(t *testing.T) {
 	if data, _ := os.ReadFile(o.cfg.tokenPath()); string(data) != "r\na" {
 		t.Errorf("the file holds %q", data)
 	}
-	o.token = func(int) (int, string) { return http.StatusForbidden, "no" }
-	if _, err := s.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "status 403") {
+	o.token = func(int) (int, string) { return http.StatusForbidden, `{"error":"unauthorized_client"}` }
+	if _, err := s.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "status 403 (unauthorized_client)") {
 		t.Errorf("Wait: %v", err)
+	}
+}
+
+// R6: a refresh token in a 2xx body is kept, whatever else is wrong with it.
+func TestSignInKeepsTheRefreshToken(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"refresh_token":"r"}`:                      "r",
+		`{"refresh_token":"r","access_token":5}`:     "r",
+		`{"refresh_token":"r","access_token":"a"`:    "r\na",
+		`{"access_token":"a","token_type":"Bearer"}`: "",
+		`null`: "", `<html>`: "",
+	} {
+		o := startOddIssuer(t)
+		o.token = func(int) (int, string) { return http.StatusOK, body }
+		s, err := BeginSignIn(t.Context(), o.cfg, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		granted, err := s.Wait(t.Context())
+		if (err == nil) != (want != "") {
+			t.Errorf("%s: %v", body, err)
+		}
+		if err != nil {
+			continue
+		}
+		if err := granted.Keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if data, _ := os.ReadFile(o.cfg.tokenPath()); string(data) != want {
+			t.Errorf("%s: the file holds %q", body, data)
+		}
 	}
 }
 

@@ -45,14 +45,25 @@ func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	if err := e.delete(r); err != nil {
 		return done, err
 	}
+	e.forget(living, local)
+	return done, e.unsetTeam()
+}
+
+// forget tells this daemon, and by falcred.json every other one of the home: none
+// of them puts back what was logged out of here (F7).
+func (e *errand) forget(living []string, local bool) {
 	why := "falcred logout, or erase"
 	if local {
 		why += ", without revoking"
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, refresh := range living {
+		e.memory.spend(refresh)
+	}
+	e.saveMemoryLocked()
+	e.leaving = false
 	e.forgetLocked(why)
-	e.mu.Unlock()
-	return done, e.unsetTeam()
 }
 
 // revokeAll reports false for an issuer that cannot revoke: a logout there is
@@ -92,7 +103,9 @@ func (e *errand) delete(r reading) error {
 		return asWire(err)
 	}
 	if r.state != fileAbsent {
+		e.setLeaving(true)
 		if err := os.Remove(e.target); err != nil { // behind a symlink, which stays (F2)
+			e.setLeaving(false)
 			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, mendDisk)
 		}
 	}
@@ -100,6 +113,12 @@ func (e *errand) delete(r reading) error {
 		clearPlace(path)
 	}
 	return nil
+}
+
+func (e *errand) setLeaving(leaving bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.leaving = leaving
 }
 
 // unsetTeam: the next login may be somebody else's, as the CLI's logout has it.

@@ -2,13 +2,16 @@ package helper
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/falcred/falcred/protocol"
 )
@@ -359,5 +362,56 @@ func TestTheBinaryIsTheSame_Section4(t *testing.T) {
 		if string(out) != tt.out || cmd.ProcessState.ExitCode() != tt.code {
 			t.Errorf("%s: %q, %v", tt.arg, out, err)
 		}
+	}
+}
+
+// The published form of credential helpers for build tools (EngFlow's
+// credential-helper-spec): headers are arrays, expires is RFC 3339 and left out
+// where there is none, more members are no mistake, and whatever fails does so
+// with a status other than 0 and a line on standard error.
+func TestBazelConformance_Section4(t *testing.T) {
+	type reply struct {
+		Headers map[string][]string `json:"headers"`
+		Expires *string             `json:"expires"`
+	}
+	ask := func(env map[string]string, in string) (r reply) {
+		t.Helper()
+		got := runIn(env, in, "get")
+		decoder := json.NewDecoder(strings.NewReader(got.out))
+		decoder.DisallowUnknownFields() // the output should hold nothing else
+		if err := decoder.Decode(&r); err != nil || got.code != 0 || got.err != "" {
+			t.Fatalf("%s: %+v, %v", in, got, err)
+		}
+		return r
+	}
+	env := with(t, nil)
+	for _, in := range []string{
+		`{"uri":"https://fal.run/rest/endpoint?q=1"}`, `{ "uri" : "https://queue.fal.run" , "more" : {"a":[1]} }` + "\n",
+		"{\n\t\"uri\": \"https://fal.run\"\n}", `{"uri":"https:\/\/fal.run"}`,
+	} {
+		r := ask(env, in)
+		if !slices.Equal(r.Headers["Authorization"], []string{"Bearer token"}) || r.Expires == nil {
+			t.Errorf("%s: %+v", in, r)
+		} else if _, err := time.Parse(time.RFC3339, *r.Expires); err != nil {
+			t.Errorf("%s: expires %v", in, err)
+		}
+	}
+	key := maps.Clone(env)
+	key["FAL_KEY"] = "id:key"
+	if r := ask(key, `{"uri":"https://fal.run"}`); r.Headers["Authorization"][0] != "Key id:key" || r.Expires != nil {
+		t.Errorf("with a key: %+v", r)
+	}
+	for _, in := range []string{
+		`{"uri":"grpcs://fal.run/Service/Method"}`, `{"uri":"http://fal.run"}`, `{"uri":"https://example.com"}`, `{"uri":""}`, `{"uri":5}`, `{}`, `[]`, "",
+	} {
+		if got := runIn(env, in, "get"); got.code == 0 || got.err == "" || strings.Contains(got.out+got.err, "token\"") {
+			t.Errorf("%s: %+v", in, got)
+		}
+	}
+	if got := runIn(env, "", "-"); got.code == 0 {
+		t.Errorf("an unknown command: %+v", got)
+	}
+	if got := runIn(env, ""); got.code == 0 || !strings.Contains(got.out+got.err, "get") {
+		t.Errorf("no command: %+v", got)
 	}
 }

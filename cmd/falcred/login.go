@@ -102,6 +102,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err := granted.Keep(ctx); err != nil {
 		return cfg, err
 	}
+	awaitLogin(ctx, cfg)
 	l.welcome(granted, cfg)
 	return cfg, nil
 }
@@ -125,11 +126,18 @@ func (l *loginRun) invite(s *daemon.SignIn) error {
 		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
 	}
 	if !l.noBrowser && hasDesktop() {
-		browser.Stdout, browser.Stderr = io.Discard, io.Discard
-		// It returns when the browser ends, or never; the address stands above.
-		go browser.OpenURL(s.URL)
+		go openBrowser(s.URL)
 	}
 	return nil
+}
+
+// openBrowser returns when the browser ends, or never. A file of its own to write
+// to, and no pipe of ours, outlives falcred.
+func openBrowser(address string) {
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		browser.Stdout, browser.Stderr = null, null
+	}
+	browser.OpenURL(address) // where it fails, the address stands on the screen
 }
 
 // hasDesktop: on a machine that one is logged in to from elsewhere, a browser

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/helper"
@@ -112,37 +111,6 @@ func newTeamUnset() *cobra.Command {
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to the personal account, by %s\n", cfg.FalConfig.Path)
 			return err
 		},
-	}
-}
-
-// teamPatience is more than a daemon needs to see that the config has changed.
-const teamPatience = 3 * time.Second
-
-// awaitTeam waits for a running daemon, so that the next request is attributed as
-// this command has said.
-func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
-	if cfg.REST == "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), teamPatience)
-	defer cancel()
-	client := helper.New(os.LookupEnv)
-	defer client.Close()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		d, err := client.Status(ctx)
-		switch {
-		case errors.Is(err, helper.ErrNotRunning), err == nil && strings.EqualFold(d.Team, name):
-			return
-		case ctx.Err() != nil:
-			fmt.Fprintln(cmd.ErrOrStderr(), "the running daemon does not follow this file: see falcred doctor")
-			return
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
 	}
 }
 

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
+	"github.com/spf13/cobra"
+)
+
+// daemonPatience is more than a daemon needs to see that a file has changed.
+const daemonPatience = 3 * time.Second
+
+// awaitTeam waits for a running daemon, so that the next request is attributed as
+// this command has said.
+func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
+	if cfg.REST == "" {
+		return
+	}
+	followed := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
+		d, err := client.Status(ctx)
+		return strings.EqualFold(d.Team, name), err
+	})
+	if !followed {
+		fmt.Fprintln(cmd.ErrOrStderr(), "the running daemon does not follow this file: see falcred doctor")
+	}
+}
+
+// awaitLogin waits until a running daemon serves the login that is in the file. A
+// file without an access token, and a team without an id, are its own matters.
+func awaitLogin(ctx context.Context, cfg daemon.Config) {
+	awaitDaemon(ctx, func(ctx context.Context, client *helper.Client) (bool, error) {
+		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
+		access, ok := daemon.ValidAccess(cfg.Home)
+		e := new(protocol.Error)
+		return !ok || err == nil && cred.Secret == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
+	})
+}
+
+// awaitDaemon asks until something is so, and reports whether it came to be. Where
+// no daemon runs there is nothing to wait for.
+func awaitDaemon(ctx context.Context, is func(context.Context, *helper.Client) (bool, error)) bool {
+	ctx, cancel := context.WithTimeout(ctx, daemonPatience)
+	defer cancel()
+	client := helper.New(os.LookupEnv)
+	defer client.Close()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, err := is(ctx, client)
+		if done || errors.Is(err, helper.ErrNotRunning) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}
