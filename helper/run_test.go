@@ -402,7 +402,7 @@ func TestBazelConformance_Section4(t *testing.T) {
 		t.Errorf("with a key: %+v", r)
 	}
 	for _, in := range []string{
-		`{"uri":"grpcs://fal.run/Service/Method"}`, `{"uri":"http://fal.run"}`, `{"uri":"https://example.com"}`, `{"uri":""}`, `{"uri":5}`, `{}`, `[]`, "",
+		`{"uri":"grpcs://fal.run/Service/Method"}`, `{"uri":"http://fal.run"}`, `{"uri":"https://example.com"}`, `{"uri":""}`, `{"uri":5}`, `{"uri":null}`,
 	} {
 		if got := runIn(env, in, "get"); got.code == 0 || got.err == "" || strings.Contains(got.out+got.err, "token\"") {
 			t.Errorf("%s: %+v", in, got)

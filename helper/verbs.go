@@ -144,9 +144,10 @@ func bazelRequest(payload string) (uri string, ok bool) {
 		return "", false
 	}
 	raw, ok := members["uri"]
-	if _, docker := members["ServerURL"]; docker || !ok || json.Unmarshal(raw, &uri) != nil {
+	if _, docker := members["ServerURL"]; docker || !ok {
 		return "", false
 	}
+	json.Unmarshal(raw, &uri) // what is no string is no server either
 	return uri, true
 }
 
