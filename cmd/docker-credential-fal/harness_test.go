@@ -69,7 +69,8 @@ type stage struct {
 	*testing.T
 	idp  *idp.Server
 	home string
-	bin  string // whose programs are run
+	bin  string   // whose programs are run
+	more []string // further variables of its programs
 }
 
 func newStage(t *testing.T, cfg idp.Config) *stage {
@@ -100,14 +101,14 @@ func (s *stage) socket() string { return filepath.Join(s.home, "falcred.sock") }
 
 // env is all that a program of the stage knows.
 func (s *stage) env(socket string) []string {
-	return []string{
+	return append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + s.home,
 		"FAL_HOME_DIR=" + s.home,
 		"FALCRED_SOCKET=" + socket,
 		"FALCRED_ISSUER=" + s.idp.URL,
 		"FALCRED_CLIENT_ID=test-client",
-	}
+	}, s.more...)
 }
 
 // tokens reads the file as the SDK does.
