@@ -50,7 +50,7 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		v = l.view.Load()
 	}
 	now := time.Now()
-	if v.token.valid(now) && !now.Before(v.token.renew) {
+	if v.token.valid(now) && !v.token.fresh(now) {
 		l.poke() // R2: half of its life is over
 	}
 	if v.token.valid(now) && v.unresolved != nil {
@@ -75,8 +75,8 @@ func (v *view) satisfies(q protocol.Query, now time.Time) bool {
 	if !t.valid(now) || q.Rejected == t.access {
 		return false
 	}
-	left := t.expires.Sub(now)
-	return left >= time.Duration(q.MinValid)*time.Second && (left >= margin || now.Before(t.renew))
+	rest := left(t.expires, now)
+	return rest >= time.Duration(q.MinValid)*time.Second && (rest >= margin || t.fresh(now))
 }
 
 func (v *view) credential(q protocol.Query) (protocol.Credential, error) {
@@ -87,7 +87,7 @@ func (v *view) credential(q protocol.Query) (protocol.Credential, error) {
 	case v.token.valid(now): // R9: also in an outage
 		return protocol.Credential{
 			ServerURL: q.ServerURL, Username: "Bearer", Secret: v.token.access,
-			Expires: v.token.expires.UTC(), Headers: v.headers,
+			Expires: onWall(v.token.expires, now), Headers: v.headers,
 		}, nil
 	case v.problem != nil:
 		return protocol.Credential{}, v.problem
@@ -153,19 +153,20 @@ func (l *Login) servers(forced bool) map[string]string {
 func (l *Login) status() protocol.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	s := protocol.Status{
 		Home:      l.cfg.Home,
 		Issuer:    l.cfg.Issuer,
 		State:     l.stateLocked(),
 		Subject:   l.subjectLocked(),
-		Expires:   l.shown.expires,
+		Expires:   onWall(l.shown.expires, now),
 		Refreshed: l.refreshed,
 		Refreshes: l.refreshes,
 		Warnings:  append([]string(nil), l.warnings...),
 	}
 	s.Source, s.Shadows = l.sourceLocked()
 	if l.login.refresh != "" && !l.stuck {
-		s.NextRefresh = l.nextLocked(time.Now())
+		s.NextRefresh = onWall(l.nextLocked(now), now)
 	}
 	s.Team, s.TeamID = l.team.name, l.team.id
 	s.Unresolved = l.team.trouble != nil || l.team.name != "" && l.team.id == ""

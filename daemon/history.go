@@ -192,8 +192,9 @@ func (l *Login) note(event string) {
 
 // happenedLocked notes an event about the login held.
 func (l *Login) happenedLocked(event, cause string) {
+	now := time.Now()
 	l.history.add(Event{
-		Time: time.Now().UTC(), Event: event, Cause: cause,
-		Subject: l.subjectLocked(), Expires: l.login.expires.UTC(), PID: os.Getpid(),
+		Time: now.UTC(), Event: event, Cause: cause,
+		Subject: l.subjectLocked(), Expires: onWall(l.login.expires, now), PID: os.Getpid(),
 	})
 }

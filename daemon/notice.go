@@ -170,8 +170,9 @@ func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings
 
 func short(s string) string { return s[:min(len(s), 100)] }
 
-// mayTryLocked: R7's pause applies to everybody.
-func (l *Login) mayTryLocked(now time.Time) bool { return !now.Before(l.retryAt) }
+// mayTryLocked: R7's pause applies to everybody. It passes while the machine
+// sleeps.
+func (l *Login) mayTryLocked(now time.Time) bool { return left(l.retryAt, now) <= 0 }
 
 // dueLocked is what the schedule asks: is there something for a refresh to do?
 // unfinished says whether login's refresh token has a place on the disk.

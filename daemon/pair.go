@@ -127,10 +127,26 @@ type token struct {
 	renew   time.Time // R2: half of the lifetime
 }
 
-func (t token) valid(now time.Time) bool { return t.access != "" && now.Before(t.expires) }
+func (t token) valid(now time.Time) bool { return t.access != "" && left(t.expires, now) > 0 }
 
 // fresh is R3's word for "nothing to do yet".
-func (t token) fresh(now time.Time) bool { return t.valid(now) && now.Before(t.renew) }
+func (t token) fresh(now time.Time) bool { return t.valid(now) && left(t.renew, now) > 0 }
+
+// left is the time until then, by the clock that has less of it. A moment that
+// was counted from our own clock (fromReply) has two readings: the monotonic one
+// misses the time that the machine slept, the wall's can be turned back.
+func left(until, now time.Time) time.Duration {
+	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
+}
+
+// onWall is a moment as people and clients are told it: on the wall clock as it
+// stands now, which may have been set since the moment was counted.
+func onWall(t, now time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return now.Add(left(t, now)).UTC().Truncate(time.Second)
+}
 
 // fromFile dates a pair found in the file by its own claims.
 func fromFile(p pair, now time.Time) token {

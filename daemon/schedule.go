@@ -83,7 +83,7 @@ func (l *Login) tick() time.Duration {
 	l.askTeamLocked(now)
 	wait := slowCheck
 	for _, at := range []time.Time{l.login.renew, l.retryAt, l.emptyUntilLocked(), l.teamAtLocked()} {
-		if d := at.Sub(now); d > 0 {
+		if d := left(at, now); d > 0 {
 			wait = min(wait, d)
 		}
 	}

@@ -95,14 +95,17 @@ func (e *evidence) spender(r idp.Request) (idp.Request, bool) {
 	return idp.Request{}, false
 }
 
-// superseder is the last replay of the token that r's came of.
+// superseder is the last replay of the token that r's came of. Where none has
+// arrived before r, one has overtaken it: the issuer's commits have an order of
+// their own, and after a reuse it grants no replay any more.
 func (e *evidence) superseder(r idp.Request) (replay idp.Request, ok bool) {
 	for _, q := range e.requests {
 		if q.Issued != r.RefreshHash {
 			continue
 		}
 		for _, other := range e.requests {
-			if other.Number < r.Number && other.RefreshHash == q.RefreshHash && other.Outcome == "replayed" {
+			replayed := other.RefreshHash == q.RefreshHash && other.Outcome == "replayed"
+			if replayed && (other.Number < r.Number || !ok) {
 				replay, ok = other, true
 			}
 		}
@@ -249,6 +252,9 @@ func TestStormBlame(t *testing.T) {
 		{name: "a sibling, superseded by fal-cli's replay", first: request(1, 0, ours, "a", "b", "rotated"),
 			between: []idp.Request{request(2, 5, neighbour("fal-cli", -5), "a", "c", "replayed")},
 			last:    request(3, 90, ours, "b", "", "reuse detected"), want: "fal-cli"},
+		{name: "a sibling, superseded by a replay that overtook it", first: request(1, 0, ours, "a", "b", "rotated"),
+			between: []idp.Request{request(3, 91, neighbour("fal_client", -5), "a", "c", "replayed")},
+			last:    request(2, 90, ours, "b", "", "reuse detected"), want: "fal_client"},
 	} {
 		e := evidence{requests: append(append([]idp.Request{c.first}, c.between...), c.last), journal: c.journal, saved: []time.Time{at(30)}}
 		if who, why := e.blame(c.last); who != c.want {

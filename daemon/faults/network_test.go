@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,8 +31,8 @@ func TestNetworkAway(t *testing.T) {
 	const fault = "the network away, and back (network namespace)"
 	needRoot(t, fault)
 	needTool(t, fault, "ip")
-	n := newLink(t)
-	s := newSceneAt(t, n.issuer(idp.Config{Lifetime: 6 * time.Second}))
+	n := newLink(t, 0)
+	s := newSceneAt(t, n.issuer(idp.Config{Lifetime: 6 * time.Second}, n.ours))
 	s.wrap = []string{"ip", "netns", "exec", n.name}
 	s.extra = []string{"SSL_CERT_FILE=" + n.ca}
 	s.web = n.client()
@@ -68,24 +70,22 @@ func TestNetworkAway(t *testing.T) {
 type link struct {
 	*testing.T
 	name string // of the namespace, and of our end
+	ours string // our end's address
 	ca   string // the issuer's certificate
 }
 
-const (
-	ourAddress   = "10.213.57.1"
-	theirAddress = "10.213.57.2"
-)
-
-func newLink(t *testing.T) *link {
+// newLink makes the link of that number: each has addresses of its own.
+func newLink(t *testing.T, number int) *link {
 	t.Helper()
-	n := &link{T: t, name: fmt.Sprintf("fc%d", os.Getpid()%100000), ca: filepath.Join(t.TempDir(), "ca.pem")}
+	address := func(host int) string { return fmt.Sprintf("10.213.57.%d", 4*number+host) }
+	n := &link{T: t, name: fmt.Sprintf("fc%d.%d", os.Getpid()%100000, number), ours: address(1), ca: filepath.Join(t.TempDir(), "ca.pem")}
 	n.ip("netns", "add", n.name)
 	t.Cleanup(func() { exec.Command("ip", "netns", "del", n.name).Run() })
 	n.ip("link", "add", n.name, "type", "veth", "peer", "name", "up0", "netns", n.name)
 	t.Cleanup(func() { exec.Command("ip", "link", "del", n.name).Run() })
-	n.ip("addr", "add", ourAddress+"/30", "dev", n.name)
+	n.ip("addr", "add", n.ours+"/30", "dev", n.name)
 	n.ip("link", "set", n.name, "up")
-	n.ip("-n", n.name, "addr", "add", theirAddress+"/30", "dev", "up0")
+	n.ip("-n", n.name, "addr", "add", address(2)+"/30", "dev", "up0")
 	n.ip("-n", n.name, "link", "set", "up0", "up")
 	n.ip("-n", n.name, "link", "set", "lo", "up")
 	return n
@@ -98,8 +98,9 @@ func (n *link) ip(args ...string) {
 	}
 }
 
-// issuer serves over TLS on our end: off loopback it has to be https (§3).
-func (n *link) issuer(cfg idp.Config) *idp.Server {
+// issuer serves over TLS on our end, under that name: off loopback it has to be
+// https (§3).
+func (n *link) issuer(cfg idp.Config, host string) *idp.Server {
 	n.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -107,7 +108,12 @@ func (n *link) issuer(cfg idp.Config) *idp.Server {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.ParseIP(ourAddress)}, IsCA: true, BasicConstraintsValid: true,
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -117,18 +123,19 @@ func (n *link) issuer(cfg idp.Config) *idp.Server {
 		n.Fatal(err)
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	listener, err := tls.Listen("tcp", ourAddress+":0", config)
+	listener, err := tls.Listen("tcp", n.ours+":0", config)
 	if err != nil {
 		n.Fatal(err)
 	}
-	server, err := idp.Serve(listener, "https://"+listener.Addr().String(), cfg)
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	server, err := idp.Serve(listener, "https://"+net.JoinHostPort(host, port), cfg)
 	if err != nil {
 		n.Fatal(err)
 	}
 	return server
 }
 
-// client trusts the issuer's certificate.
+// client trusts the issuer's certificate, and needs no name to find it.
 func (n *link) client() *http.Client {
 	n.Helper()
 	data, err := os.ReadFile(n.ca)
@@ -137,5 +144,12 @@ func (n *link) client() *http.Client {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(data)
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(n.ours, port))
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
 }

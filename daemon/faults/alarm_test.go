@@ -1,0 +1,48 @@
+//go:build linux
+
+package faults
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// bootAlarm is the daemon's timer on CLOCK_BOOTTIME (R2), as a descriptor of
+// ours: one and the same timer. Root may take it.
+func (s *scene) bootAlarm() (timer *os.File) {
+	s.Helper()
+	process, err := unix.PidfdOpen(s.cmd.Process.Pid, 0)
+	s.must(err)
+	defer unix.Close(process)
+	folder := fmt.Sprintf("/proc/%d/fdinfo", s.cmd.Process.Pid)
+	entries, err := os.ReadDir(folder)
+	s.must(err)
+	for _, entry := range entries {
+		info, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if err != nil || !strings.Contains(string(info), fmt.Sprintf("clockid: %d\n", unix.CLOCK_BOOTTIME)) {
+			continue
+		}
+		var number int
+		_, err = fmt.Sscan(entry.Name(), &number)
+		s.must(err)
+		fd, err := unix.PidfdGetfd(process, number, 0)
+		s.must(err)
+		timer = os.NewFile(uintptr(fd), "alarm")
+		s.Cleanup(func() { timer.Close() })
+		return timer
+	}
+	s.Fatal("the daemon has no CLOCK_BOOTTIME timer")
+	return nil
+}
+
+// ring makes the timer run out, as the kernel does after a resume: the
+// schedule looks, which otherwise happens once a minute.
+func (s *scene) ring(timer *os.File) {
+	s.Helper()
+	now := unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
+	s.must(unix.TimerfdSettime(int(timer.Fd()), 0, &now, nil))
+}

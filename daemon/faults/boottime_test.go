@@ -1,0 +1,82 @@
+//go:build linux
+
+package faults
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+)
+
+// R2: a boot-time clock far ahead of the others disturbs no timer.
+func TestBootTimeAhead(t *testing.T) {
+	t.Parallel()
+	const fault = "CLOCK_BOOTTIME 30 days ahead (time namespace)"
+	needRoot(t, fault)
+	needTool(t, fault, "unshare")
+	s := newScene(t, idp.Config{Lifetime: 4 * time.Second})
+	s.wrap = []string{"unshare", "-T", "--boottime", "2592000"}
+	s.newLogin()
+	s.serve()
+	s.wantAlive()
+	s.wantBootTimeAhead("2592000")
+	refreshes := long(2, 20)
+	begun := time.Now()
+	s.wantRefreshes(refreshes)
+	if least := time.Duration(refreshes-1) * time.Second; time.Since(begun) < least {
+		t.Errorf("%d refreshes in %v: too early", refreshes, time.Since(begun))
+	}
+	s.idp.SetConfig(func(c *idp.Config) { c.Lifetime = time.Hour })
+	s.wantWell()
+	report(t, fault, count(refreshes, "refresh"), "all on time")
+}
+
+// wantBootTimeAhead: the daemon itself is in another time namespace than we.
+func (s *scene) wantBootTimeAhead(seconds string) {
+	s.Helper()
+	pid := s.cmd.Process.Pid
+	ours, err := os.Readlink("/proc/self/ns/time")
+	s.must(err)
+	its, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/time", pid))
+	s.must(err)
+	offsets, err := os.ReadFile(fmt.Sprintf("/proc/%d/timens_offsets", pid))
+	s.must(err)
+	if ours == its || !strings.Contains(strings.Join(strings.Fields(string(offsets)), " "), "boottime "+seconds+" ") {
+		s.Fatalf("the daemon's clock is not ahead: %s, we are in %s, %q", its, ours, offsets)
+	}
+	s.bootAlarm()
+}
+
+// R2, R9: a daemon that stood still past the end of its token refreshes as soon
+// as it goes on, once, and serves nothing stale.
+func TestFrozenPastExpiry(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, idp.Config{Lifetime: 3 * time.Second})
+	s.newLogin()
+	s.serve()
+	s.wantAlive()
+	rounds := long(2, 20)
+	for range rounds {
+		stale, err := s.get()
+		s.must(err)
+		s.must(s.cmd.Process.Signal(syscall.SIGSTOP))
+		before := s.idp.Stats().Refreshes
+		expired := time.Now().Add(3500 * time.Millisecond)
+		s.until("the token runs out", func() bool { return time.Now().After(expired) })
+		s.must(s.cmd.Process.Signal(syscall.SIGCONT))
+		if now, err := s.get(); err != nil || now == stale {
+			t.Errorf("after standing still: a stale token, or %v", err)
+		}
+		if n := s.idp.Stats().Refreshes - before; n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	}
+	s.idp.SetConfig(func(c *idp.Config) { c.Lifetime = time.Hour })
+	s.wantWell()
+	report(t, "stopped (SIGSTOP) past the token's end, then continued", count(rounds, "time"), "a fresh token for the first get, one refresh each")
+}
