@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -228,6 +229,8 @@ func mendReach(err error, via string) string {
 		return "set this machine's clock if it is wrong; else the issuer has to renew its certificate"
 	case errors.As(err, &hostname):
 		return "is FALCRED_ISSUER right? else something between this machine and the issuer answers in its place"
+	case certificate(err) != "" && (runtime.GOOS == "darwin" || runtime.GOOS == "windows"):
+		return "if a proxy of your company signs, add its CA to the system's trusted ones"
 	case certificate(err) != "":
 		return "if a proxy of your company signs, name its CA file: SSL_CERT_FILE in falcred.env"
 	case via != "":

@@ -141,7 +141,7 @@ func TestOnChange(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		t.Setenv("FAL_KEY", "id:canary")
 		out := filepath.Join(w.home, "changes")
-		w.onChangeCommand = `env | grep -c canary >>"$FAL_HOME_DIR/leaks"; echo "$FALCRED_STATE" >>"$FAL_HOME_DIR/changes"; exit 3`
+		w.onChangeCommand = `env | grep -c canary >>"$FAL_HOME_DIR/leaks"; echo "$FALCRED_STATE" >>"$FAL_HOME_DIR/changes"; echo it is wrong >&2; exit 3`
 		w.signIn("ann")
 		w.start()
 		w.pass(61 * time.Minute)
@@ -168,7 +168,7 @@ func TestOnChange(t *testing.T) {
 		if leaks, _ := os.ReadFile(filepath.Join(w.home, "leaks")); strings.Trim(string(leaks), "0\n") != "" {
 			w.Error("a key reached the command")
 		}
-		if !strings.Contains(log.String(), "FALCRED_ON_CHANGE failed") {
+		if !strings.Contains(log.String(), "FALCRED_ON_CHANGE failed") || !strings.Contains(log.String(), `said="it is wrong"`) {
 			w.Error("its failure is not in the log")
 		}
 	})

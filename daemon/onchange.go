@@ -93,9 +93,26 @@ func (o *onChange) tell(c change) {
 	ownGroup(cmd) // the limit ends the shell's children too
 	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.state, "FALCRED_CAUSE="+c.cause, "FAL_HOME_DIR="+o.home)
 	cmd.WaitDelay = time.Second // its children may hold what it had open
+	said := &lastWords{}
+	cmd.Stderr = said
 	if err := cmd.Run(); err != nil {
-		o.log.Warn("FALCRED_ON_CHANGE failed", "state", c.state, "cause", err)
+		o.log.Warn("FALCRED_ON_CHANGE failed", "state", c.state, "cause", err, "said", said.line())
 	}
+}
+
+// lastWords keeps the end of what a command says.
+type lastWords struct{ end []byte }
+
+func (t *lastWords) Write(p []byte) (int, error) {
+	t.end = append(t.end, p...)
+	t.end = t.end[max(0, len(t.end)-200):]
+	return len(p), nil
+}
+
+// line is its last one.
+func (t *lastWords) line() string {
+	text := strings.TrimSpace(strings.ToValidUTF8(string(t.end), "?"))
+	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
 // withoutKeys: no secret reaches a child (R12).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/falcred/falcred/protocol"
 )
@@ -34,10 +35,10 @@ func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	if len(living) == 0 {
 		return done, protocol.ErrNotFound
 	}
-	if err := e.deletable(r); err != nil {
-		return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, mendDisk)
-	}
 	if !local {
+		if err := e.deletable(r); err != nil {
+			return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, mendDisk)
+		}
 		if done.Revoked, err = e.revokeAll(living); err != nil {
 			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
 		}
@@ -88,6 +89,9 @@ func (e *errand) deletable(r reading) error {
 		return nil
 	}
 	probe, err := os.CreateTemp(filepath.Dir(e.target), placePrefix+"probe-*")
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil // a full disk lets files go
+	}
 	if err != nil {
 		return nameless(err)
 	}

@@ -39,6 +39,18 @@ func (c *console) during(now func() string, work func() error) error {
 	return work()
 }
 
+// patiently is during for a person, and just work for a script.
+func patiently[T any](c *console, what string, work func() (T, error)) (result T, err error) {
+	if !c.live {
+		return work()
+	}
+	err = c.during(still(what), func() error {
+		result, err = work()
+		return err
+	})
+	return result, err
+}
+
 func (c *console) show(now func() string, stop <-chan struct{}) {
 	frames, pace := `|/-\`, time.Second
 	if c.live {

@@ -54,7 +54,7 @@ func examine(ctx context.Context) []daemon.Finding {
 	}
 	findings := daemon.Examine(ctx, cfg)
 	findings = append(findings, examineDaemon(now)...)
-	findings = append(findings, examineService(), examineHelper(ctx))
+	findings = append(findings, examineService(ctx), examineHelper(ctx))
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineTeam(now.Daemon, cfg)...)
 }

@@ -88,7 +88,9 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	s, err := daemon.BeginSignIn(ctx, cfg, l.connection)
+	s, err := patiently(l.console, "asking "+cfg.Issuer, func() (*daemon.SignIn, error) {
+		return daemon.BeginSignIn(ctx, cfg, l.connection)
+	})
 	if err != nil {
 		return cfg, err
 	}
@@ -99,7 +101,8 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, ended(err)
 	}
-	if err := granted.Keep(ctx); err != nil {
+	_, err = patiently(l.console, "keeping the login", func() (any, error) { return nil, granted.Keep(ctx) })
+	if err != nil {
 		return cfg, err
 	}
 	awaitLogin(ctx, cfg)
@@ -111,8 +114,12 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 // screen, and at some 2,900 bytes no code.
 const maxQR = 1000
 
-// invite shows where to confirm, to a person or to a script.
+// invite shows where to confirm, to a person or to a script. The code to compare
+// comes last: on a small screen a QR code scrolls the rest away.
 func (l *loginRun) invite(s *daemon.SignIn) error {
+	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.live) {
+		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
+	}
 	if !l.live {
 		fmt.Fprintf(l.out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", printable(s.PlainURL), printable(s.URL), printable(s.UserCode))
 		if !s.Expires.IsZero() {
@@ -121,9 +128,6 @@ func (l *loginRun) invite(s *daemon.SignIn) error {
 	} else {
 		fmt.Fprintf(l.out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
 			printable(s.URL), l.bold(printable(s.UserCode)))
-	}
-	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.live) {
-		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
 	}
 	if !l.noBrowser && hasDesktop() {
 		go openBrowser(s.URL)

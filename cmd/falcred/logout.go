@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 
 	"github.com/falcred/falcred/daemon"
@@ -31,10 +32,12 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			done, err := signOut(cmd.Context(), cfg, local)
+			done, err := patiently(newConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
+				return signOut(cmd.Context(), cfg, local)
+			})
 			if errors.Is(err, protocol.ErrNotFound) {
-				_, err := fmt.Fprintln(out, "nobody was logged in")
-				return err
+				fmt.Fprintln(out, "nobody was logged in")
+				return unsetTeam(cfg)
 			}
 			if err != nil {
 				return err
@@ -48,11 +51,7 @@ func newLogout() *cobra.Command {
 			default:
 				fmt.Fprintf(out, "deleted %s; %s offers no way to revoke a login, so a copy of it still works\n", file, cfg.Issuer)
 			}
-			if cfg.REST == "" {
-				return nil // teams are fal's
-			}
-			// The daemon's fal config can be another than this shell's.
-			return cfg.FalConfig.UnsetTeam()
+			return unsetTeam(cfg)
 		},
 	}
 	cmd.Flags().BoolVar(&local, "local", false, "delete the login here without revoking it")
@@ -66,7 +65,19 @@ func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.Erase
 	defer client.Close()
 	done, err := client.Erase(ctx, protocol.Query{ServerURL: protocol.DefaultServer, Local: local})
 	if errors.Is(err, helper.ErrNotRunning) {
+		// Not to be left half done: revoked, and still in the file. The lock bounds it.
+		signal.Ignore(endings...)
+		defer signal.Reset(endings...)
 		return daemon.SignOut(cfg, local)
 	}
 	return done, err
+}
+
+// unsetTeam: the daemon's fal config can be another than this shell's. Teams are
+// fal's, and another issuer's logout leaves them alone.
+func unsetTeam(cfg daemon.Config) error {
+	if cfg.REST == "" {
+		return nil
+	}
+	return cfg.FalConfig.UnsetTeam()
 }

@@ -120,7 +120,7 @@ func (p *page) shell(s shell) {
 // printable keeps what an issuer has named from commanding the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf) { // Cf turns the direction of writing
 			return '?'
 		}
 		return r

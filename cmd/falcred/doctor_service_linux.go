@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -17,24 +18,31 @@ const lingerFolder = "/var/lib/systemd/linger"
 
 // examineService says how the daemon is started on this machine. None of it is
 // wrong: a helper starts a daemon where no service does.
-func examineService() daemon.Finding {
+func examineService(ctx context.Context) daemon.Finding {
 	f := daemon.Finding{Check: "service", Result: daemon.OK}
-	systemctl, err := exec.LookPath("systemctl")
-	if err != nil {
+	me, err := user.Current()
+	if _, missing := exec.LookPath("systemctl"); missing != nil || err != nil {
 		f.Text = "no systemd to ask: docker-credential-fal starts the daemon when it is needed"
 		return f
 	}
-	// One line for each unit; the exit status is that of the worst.
-	out, _ := exec.Command(systemctl, "--user", "is-enabled", "falcred.socket", "falcred.service").Output()
-	if !strings.Contains("\n"+string(out), "\nenabled") {
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	switch {
+	case enabled(ctx, "falcred@"+me.Username+".service"):
+		f.Text = "enabled for your user by the machine, whether you are logged in or not"
+	case !enabled(ctx, "--user", "falcred.socket", "falcred.service"):
 		f.Text = "none installed: docker-credential-fal starts the daemon when it is needed (falcred service install)"
-		return f
-	}
-	f.Text = "enabled for your user, and goes on when you log out"
-	if me, err := user.Current(); err == nil {
+	default:
+		f.Text = "enabled for your user, and goes on when you log out"
 		if _, err := os.Stat(filepath.Join(lingerFolder, me.Username)); errors.Is(err, fs.ErrNotExist) {
 			f.Text = "enabled for your user, and ends when you log out (to keep it: loginctl enable-linger)"
 		}
 	}
 	return f
+}
+
+// enabled looks at one line for each unit; the exit status is the worst one's.
+func enabled(ctx context.Context, args ...string) bool {
+	out, _ := exec.CommandContext(ctx, "systemctl", append([]string{"is-enabled"}, args...)...).Output()
+	return strings.Contains("\n"+string(out), "\nenabled")
 }
