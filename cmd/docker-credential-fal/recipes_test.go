@@ -268,3 +268,39 @@ print(run("fal-ai/flux", {"prompt": "a cat"}), flush=True)
 	f.twice(exec.Command(python, file))
 	f.failsAlone(exec.Command(python, file))
 }
+
+// The shell's blocks: with a login, across a rotation, and without one.
+func TestRecipeShell(t *testing.T) {
+	for _, tool := range []string{"curl", "jq", "bash", "make"} {
+		needTool(t, tool)
+	}
+	cron := recipe(t, "cron and make", "cron")
+	_, job, _ := strings.Cut(cron, "*/10 * * * * ")
+	makefile := filepath.Join(t.TempDir(), "Makefile")
+	if err := os.WriteFile(makefile, []byte(recipe(t, "cron and make", "make")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, program := range map[string]func() *exec.Cmd{
+		"sh":   func() *exec.Cmd { return exec.Command("sh", "-c", recipe(t, "Shell", "sh")) },
+		"bash": func() *exec.Cmd { return exec.Command("bash", "-c", recipe(t, "Shell", "bash")) },
+		// cron turns \% into %, and gives the job to sh.
+		"cron": func() *exec.Cmd { return exec.Command("sh", "-c", strings.ReplaceAll(job, `\%`, "%")) },
+		"make": func() *exec.Cmd {
+			return exec.Command("make", "-s", "-C", filepath.Dir(makefile), "--always-make", "cat.json")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := served(t, idp.Config{}).falRun()
+			for range 2 {
+				cmd := program()
+				cmd.Env = f.environment()
+				out, err := cmd.CombinedOutput()
+				if seen := f.took(); err != nil || len(seen) != 1 {
+					t.Fatalf("%v, %d requests\n%s", err, len(seen), out)
+				}
+				f.rotate()
+			}
+			f.failsAlone(program())
+		})
+	}
+}
