@@ -73,6 +73,11 @@ func (f *Followed) Close() {
 // Changed gets the events of the home: a neighbour may delete the file (§2).
 func (f *Followed) Changed() <-chan fsnotify.Event { return f.watch.Events }
 
+// Concerns says whether an event is about the token file.
+func (f *Followed) Concerns(e fsnotify.Event) bool {
+	return filepath.Base(e.Name) == filepath.Base(f.file.path)
+}
+
 // Put has the file hold that access token, "" for no file at all. It writes
 // under the lock (F1), over its own earlier file or none (F5).
 func (f *Followed) Put(ctx context.Context, access string) error {

@@ -79,33 +79,57 @@ type follower struct {
 
 	now  told
 	said string // the last trouble that was logged
+
+	heard, trouble string // what was told last; the listener's own
 }
 
-// followPace is how often the file is looked at where no event tells.
-const followPace = time.Minute
+const (
+	// followPace is how often the file is looked at where no event tells.
+	followPace = time.Minute
+	// followRetry is the pause after a write that failed: on a full disk each try
+	// makes events of its own.
+	followRetry = 5 * time.Second
+)
 
 func (f *follower) run(ctx context.Context) error {
 	go f.listen(ctx)
-	for {
-		if err := f.keep(ctx); errors.Is(err, daemon.ErrOwnLogin) {
+	for ctx.Err() == nil {
+		err := f.keep(ctx)
+		if errors.Is(err, daemon.ErrOwnLogin) {
 			return err
-		} else if err != nil && ctx.Err() == nil {
+		}
+		if err != nil && ctx.Err() == nil {
 			f.say(err.Error())
 		}
-		look := followPace
-		if left := time.Until(f.now.cred.Expires); f.now.cred.Secret != "" && left > 0 {
-			look = min(look, left)
-		}
-		timer := time.NewTimer(look)
+		f.wait(ctx, err != nil)
+	}
+	return f.file.Put(context.Background(), "")
+}
+
+// wait returns when there may be something to do.
+func (f *follower) wait(ctx context.Context, failed bool) {
+	look, changed := followPace, f.file.Changed()
+	if left := time.Until(f.now.cred.Expires); f.now.cred.Secret != "" && left > 0 {
+		look = min(look, left)
+	}
+	if failed {
+		look, changed = followRetry, nil
+	}
+	timer := time.NewTimer(look)
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return f.file.Put(context.Background(), "")
+			return
 		case f.now = <-f.told:
-		case <-f.file.Changed():
+			return
+		case event := <-changed:
+			if f.file.Concerns(event) {
+				return
+			}
 		case <-timer.C:
+			return
 		}
-		timer.Stop()
 	}
 }
 
@@ -126,11 +150,8 @@ func (f *follower) listen(ctx context.Context) {
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	for ctx.Err() == nil {
-		for cred, err := range client.Watch(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true}) {
-			if err == nil {
-				pause.Reset()
-			}
-			f.tell(ctx, told{cred, err})
+		if f.watch(ctx, client) {
+			pause.Reset()
 		}
 		select {
 		case <-ctx.Done():
@@ -139,20 +160,51 @@ func (f *follower) listen(ctx context.Context) {
 	}
 }
 
+// minimalPatience bounds how often a socket that tells nothing is dialled anew.
+const minimalPatience = 10 * time.Second
+
+var errSilent = errors.New("it has been silent for too long; dialling anew")
+
+// watch tells what one connection tells, and reports whether that was a token. A
+// connection can be half dead for hours (a laptop asleep, a router that forgot
+// it): by half of what a token has left, a daemon would have told of the next.
+func (f *follower) watch(ctx context.Context, client *helper.Client) (good bool) {
+	watching, hangUp := context.WithCancelCause(ctx)
+	defer hangUp(nil)
+	silence := time.AfterFunc(minimalPatience, func() { hangUp(errSilent) })
+	defer silence.Stop()
+	for cred, err := range client.Watch(watching, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true}) {
+		if good = err == nil; good {
+			silence.Reset(max(time.Until(cred.Expires)/2, minimalPatience))
+		} else {
+			silence.Reset(followPace)
+		}
+		f.tell(ctx, told{cred, err})
+	}
+	return good
+}
+
 // tell drops a token only when the daemon says that there is none any more.
 func (f *follower) tell(ctx context.Context, t told) {
 	var e *protocol.Error
 	switch {
+	case t.err == nil && t.cred.Secret == f.heard, t.err != nil && t.err.Error() == f.trouble:
+		return // it is known
 	case t.err == nil:
+		f.trouble = ""
 		f.log.Info("following", "expires", t.cred.Expires)
+	case errors.Is(t.err, errSilent):
+		return
 	case errors.As(t.err, &e) && (e.Code == protocol.CodeNotFound || e.Code == protocol.CodeLoginRequired):
+		f.trouble = t.err.Error()
 		f.log.Warn("no login to follow", "cause", t.err)
 	default:
-		if ctx.Err() == nil {
+		if f.trouble = t.err.Error(); ctx.Err() == nil {
 			f.log.Warn("the socket tells nothing", "cause", t.err)
 		}
 		return
 	}
+	f.heard = t.cred.Secret
 	select {
 	case f.told <- t:
 	case <-ctx.Done():

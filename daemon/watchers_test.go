@@ -1,0 +1,59 @@
+//go:build linux || darwin
+
+package daemon
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+)
+
+// A thousand watchers are all told of each rotation. How long after another
+// program's rename the last one knows is printed, and judged by nobody: machines
+// differ.
+func TestThousandWatchers(t *testing.T) {
+	const watchers, rotations = 1000, 20
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	h.run()
+	clients := make([]*client, watchers)
+	var all sync.WaitGroup
+	for i := range clients {
+		clients[i] = h.dial()
+		clients[i].send("watch https://fal.run\n")
+		clients[i].until(access)
+	}
+	var took []time.Duration
+	for range rotations {
+		text, access := h.fresh()
+		if err := os.WriteFile(h.file+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if err := os.Rename(h.file+".new", h.file); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range clients {
+			all.Go(func() {
+				for {
+					if line, err := c.in.ReadLine(); err != nil || strings.Contains(line, access) {
+						if err != nil {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		took = append(took, time.Since(begun))
+	}
+	slices.Sort(took)
+	t.Logf("%d watchers, %d rotations: the last one knew after %s (median), %s (maximum)",
+		watchers, rotations, took[rotations/2].Round(100*time.Microsecond), took[rotations-1].Round(100*time.Microsecond))
+}
