@@ -25,7 +25,7 @@ type conn struct {
 }
 
 func newConn(s *server, peer *net.UnixConn) *conn {
-	return &conn{server: s, peer: peer, in: protocol.NewReader(peer)}
+	return &conn{server: s, peer: peer, in: protocol.NewRequestReader(peer)}
 }
 
 // talk answers one request after the other, in order, until the client hangs

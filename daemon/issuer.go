@@ -31,7 +31,7 @@ type endpoints struct {
 	device string // "" where the issuer has none (RFC 8628 is optional)
 }
 
-var falEndpoints = endpoints{
+var falEndpoints = endpoints{ // #nosec G101 -- addresses
 	device: "https://auth.fal.ai/oauth/device/code",
 	token:  "https://auth.fal.ai/oauth/token",
 	revoke: "https://auth.fal.ai/oauth/revoke",
@@ -125,7 +125,7 @@ func (i *issuer) discover(ctx context.Context) (endpoints, error) {
 // trusts is R13's rule for discovered endpoints.
 func (i *issuer) trusts(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.User != nil {
+	if err != nil || u.User != nil || u.Host == "" {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) && isLoopbackURL(i.url)

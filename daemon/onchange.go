@@ -86,6 +86,7 @@ func (o *onChange) tell(c change) {
 	if runtime.GOOS == "windows" {
 		shell, flag = "cmd", "/C"
 	}
+	// #nosec G204 -- the user's own command
 	cmd := exec.CommandContext(ctx, shell, flag, o.command)
 	if cmd.Dir = o.home; !isFolder(o.home) { // a logout can be its removal
 		cmd.Dir = os.TempDir()

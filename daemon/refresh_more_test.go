@@ -385,6 +385,7 @@ func TestR13Endpoints(t *testing.T) {
 		{"http://127.0.0.1:5556", "http://10.0.0.1/token", false},
 		{"https://id.example.com", "https://user@id.example.com/token", false},
 		{"https://id.example.com", "file:///etc/passwd", false},
+		{"https://id.example.com", "https:id.example.com/token", false},
 	} {
 		i := &issuer{url: c.issuer}
 		if got := i.trusts(c.endpoint); got != c.want {

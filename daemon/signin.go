@@ -120,7 +120,7 @@ func (s *SignIn) authorize(ctx context.Context) (*oauth2.DeviceAuthResponse, err
 		err    error
 	}
 	done := make(chan answer, 1)
-	go func() {
+	go func() { // #nosec G118 -- its request has a timeout of its own
 		var a answer
 		defer func() { done <- a }()
 		defer func() { // x/oauth2 trips over the answer `null`

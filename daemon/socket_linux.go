@@ -49,5 +49,5 @@ var networkTypes = map[uint32]bool{
 
 func onNetwork(folder string) bool {
 	var stat unix.Statfs_t
-	return unix.Statfs(folder, &stat) == nil && networkTypes[uint32(stat.Type)]
+	return unix.Statfs(folder, &stat) == nil && networkTypes[uint32(stat.Type)] // #nosec G115 -- a magic number has 32 bits (statfs(2))
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // TokenFile is the login's file in the home.
-const TokenFile = "auth0_token"
+const TokenFile = "auth0_token" // #nosec G101 -- a file's name
 
 const socketName = "falcred.sock"
 

@@ -28,10 +28,15 @@ type Reader struct {
 	br *bufio.Reader
 }
 
-// NewReader starts with a small buffer: most connections never see a line
-// longer than a token, and there may be thousands of them.
+// NewReader has a buffer for an answer: most are a token of a few KiB.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{br: bufio.NewReaderSize(r, 4<<10)}
+}
+
+// NewRequestReader has a buffer for a request, which seldom has a hundred
+// bytes: thousands of clients may be connected and say nothing.
+func NewRequestReader(r io.Reader) *Reader {
+	return &Reader{br: bufio.NewReaderSize(r, 256)}
 }
 
 // ReadLine returns the next line without its LF or CRLF. The error is

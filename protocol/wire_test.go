@@ -27,13 +27,15 @@ func TestReadLineTakesLFAndCRLF_Section4(t *testing.T) {
 
 func TestReadLineEndsAt64KiB_Section4(t *testing.T) {
 	longest := strings.Repeat("a", MaxLine-1)
-	if got, err := NewReader(strings.NewReader(longest + "\n")).ReadLine(); err != nil || got != longest {
-		t.Fatalf("a line of 64 KiB: %d bytes, %v", len(got), err)
-	}
-	_, err := NewReader(strings.NewReader(longest + "a\n")).ReadLine()
-	var e *Error
-	if !errors.Is(err, ErrTooLong) || !errors.As(err, &e) || e.Code != CodeBadRequest {
-		t.Fatalf("one byte more: %v", err)
+	for _, newReader := range []func(io.Reader) *Reader{NewReader, NewRequestReader} {
+		if got, err := newReader(strings.NewReader(longest + "\n")).ReadLine(); err != nil || got != longest {
+			t.Fatalf("a line of 64 KiB: %d bytes, %v", len(got), err)
+		}
+		_, err := newReader(strings.NewReader(longest + "a\n")).ReadLine()
+		var e *Error
+		if !errors.Is(err, ErrTooLong) || !errors.As(err, &e) || e.Code != CodeBadRequest {
+			t.Fatalf("one byte more: %v", err)
+		}
 	}
 	if errors.Is(Errorf(CodeBadRequest, "another"), ErrTooLong) {
 		t.Fatal("every bad_request is ErrTooLong")
@@ -159,9 +161,9 @@ func FuzzReadLine(f *testing.F) {
 	f.Add([]byte("get x\r\nlist\n\nhalf"), 3)
 	f.Add(bytes.Repeat([]byte("a"), 5000), 7)
 	f.Fuzz(func(t *testing.T, in []byte, chunk int) {
-		whole, whole2 := readAll(t, bytes.NewReader(in)), readAll(t, iotest.HalfReader(bytes.NewReader(in)))
+		whole, whole2 := readAll(t, NewReader(bytes.NewReader(in))), readAll(t, NewRequestReader(iotest.HalfReader(bytes.NewReader(in))))
 		if chunk%7 == 0 {
-			whole2 = readAll(t, iotest.OneByteReader(bytes.NewReader(in)))
+			whole2 = readAll(t, NewReader(iotest.OneByteReader(bytes.NewReader(in))))
 		}
 		if strings.Join(whole, "\n") != strings.Join(whole2, "\n") || len(whole) != len(whole2) {
 			t.Fatalf("how the bytes arrive changes the lines")
@@ -169,8 +171,7 @@ func FuzzReadLine(f *testing.F) {
 	})
 }
 
-func readAll(t *testing.T, r io.Reader) (lines []string) {
-	lr := NewReader(r)
+func readAll(t *testing.T, lr *Reader) (lines []string) {
 	for {
 		line, err := lr.ReadLine()
 		if err != nil {

@@ -32,7 +32,7 @@ func startDaemon(ctx context.Context, home, socket string, issuer *idp.Server) (
 		return nil, err
 	}
 	c := &child{ended: make(chan struct{}), log: &tail{}}
-	cmd := exec.Command(self, "run")
+	cmd := exec.Command(self, "run") // #nosec G204 -- this very program
 	cmd.Args[0] = "falcred"
 	cmd.Env = demoEnv(home, socket, issuer.URL)
 	cmd.Stderr = c.log

@@ -60,7 +60,7 @@ func (l *load) client(number int) {
 		select {
 		case <-l.stop:
 			return
-		case <-time.After(rand.N(2 * thinkTime)):
+		case <-time.After(rand.N(2 * thinkTime)): // #nosec G404 -- a pause
 		}
 		if !keeps {
 			client.Close()

@@ -135,9 +135,14 @@ func (l *loginRun) invite(s *daemon.SignIn) error {
 	return nil
 }
 
-// openBrowser returns when the browser ends, or never. A file of its own to write
-// to, and no pipe of ours, outlives falcred.
+// openBrowser returns when the browser ends, or never. It is given no key (R12):
+// those of falcred.env are in this process's environment by now, and nothing
+// after this asks for them. A file of its own to write to, and no pipe of ours,
+// outlives falcred.
 func openBrowser(address string) {
+	for _, name := range []string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"} {
+		os.Unsetenv(name)
+	}
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		browser.Stdout, browser.Stderr = null, null
 	}

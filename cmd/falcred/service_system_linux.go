@@ -86,7 +86,7 @@ func (s *service) asUser(ctx context.Context, name string, args ...string) {
 	if errUID != nil || errGID != nil {
 		return
 	}
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...) // #nosec G204 -- our own arguments, and no shell
 	cmd.Env = []string{"HOME=" + s.user.home, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=/run/user/" + s.user.uid}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	cmd.Run()

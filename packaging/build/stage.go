@@ -22,7 +22,7 @@ func (b *build) common() error {
 		return err
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		text, err := exec.Command("go", "run", "-trimpath", "-buildvcs=false", "./cmd/falcred", "completion", shell).Output()
+		text, err := exec.Command("go", "run", "-trimpath", "-buildvcs=false", "./cmd/falcred", "completion", shell).Output() // #nosec G204 -- the shells are a list above
 		if err != nil {
 			return fmt.Errorf("completion %s: %w", shell, err)
 		}
@@ -54,7 +54,7 @@ func (b *build) units() error {
 func (b *build) manual() error {
 	raw, pages := filepath.Join(b.stage, "raw"), filepath.Join(b.stage, "man1")
 	for _, folder := range []string{raw, pages} {
-		if err := os.Mkdir(folder, 0o755); err != nil {
+		if err := os.Mkdir(folder, 0o755); err != nil { // #nosec G301 -- of a package: everybody's
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (b *build) manual() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(raw, "docker-credential-fal.1"), own, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(raw, "docker-credential-fal.1"), own, 0o644); err != nil { // #nosec G306 -- of a package: everybody's
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(raw, "*.1"))
@@ -89,7 +89,7 @@ func (b *build) manual() error {
 }
 
 func (b *build) write(name string, data []byte) error {
-	return os.WriteFile(filepath.Join(b.stage, name), data, 0o644)
+	return os.WriteFile(filepath.Join(b.stage, name), data, 0o644) // #nosec G306 -- of a package: everybody's
 }
 
 // file is one entry of a package.

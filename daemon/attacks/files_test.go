@@ -1,0 +1,89 @@
+//go:build linux
+
+package attacks
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+)
+
+// foreign are the ways in which a home can hold what is another's.
+var foreign = map[string]struct {
+	prepare func(s *scene, precious string)
+	refused bool // the daemon does not even start
+}{
+	"the home is another's": {func(s *scene, _ string) {
+		s.must(os.Chown(s.home, attacker, attacker))
+		s.must(os.Chmod(s.home, 0o777))
+	}, true},
+	"the home is everybody's": {func(s *scene, _ string) { s.must(os.Chmod(s.home, 0o777)) }, true},
+	"the token file is another's": {func(s *scene, _ string) {
+		s.must(os.Chown(s.file(), attacker, attacker))
+		s.must(os.Chmod(s.file(), 0o644))
+	}, false},
+	"the token file is a hard link to another's": {func(s *scene, precious string) {
+		s.must(os.Remove(s.file()))
+		s.must(os.Link(precious, s.file()))
+	}, false},
+	"the token file is a symlink to another's": {func(s *scene, precious string) {
+		s.must(os.Remove(s.file()))
+		s.must(os.Symlink(precious, s.file()))
+	}, false},
+	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/.portalock")) }, false},
+	"falcred.json is a symlink to another's file":    {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/falcred.json")) }, true},
+	"falcred.history is a symlink to another's file": {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/falcred.history")) }, false},
+	"falcred.json is a hard link to another's file":  {func(s *scene, precious string) { s.must(os.Link(precious, s.home+"/falcred.json")) }, true},
+}
+
+// F2, F6, F1: files and folders that are another's are neither used nor
+// changed, and nothing is sent for them.
+func TestFilesOfOthers(t *testing.T) {
+	const attack = "a home, token file, lock or note that is another's, hard or symbolically linked to another's, or in everybody's hands"
+	needRoot(t, attack)
+	for name, c := range foreign {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, idp.Config{})
+			s.login(2 * time.Hour) // due: whatever can be refreshed is
+			s.belongTo(victim)
+			s.must(os.Chmod(s.base, 0o755))
+			precious := s.base + "/precious"
+			s.must(writeMode(precious, []byte("somebody's\nfile"), 0o666)) // only falcred itself spares it
+			s.must(os.Chown(precious, attacker, attacker))
+			c.prepare(s, precious)
+			if c.refused {
+				if out, code := s.run("", "falcred", "run"); code != 1 || strings.Count(out, "\n") > 2 {
+					t.Errorf("run: exit %d, %s", code, out)
+				}
+			} else {
+				s.serve()
+				s.must(s.ask("status", nil))
+				if _, err := s.get(); err == nil && strings.HasPrefix(name, "the token file") {
+					t.Error("it is served")
+				}
+				s.run("", "falcred", "doctor")
+				s.end(syscall.SIGTERM)
+			}
+			data, err := os.ReadFile(precious)
+			info, statErr := os.Stat(precious)
+			s.must(statErr)
+			stat := info.Sys().(*syscall.Stat_t)
+			if err != nil || string(data) != "somebody's\nfile" || info.Mode().Perm() != 0o666 || stat.Uid != attacker {
+				t.Errorf("the other's file holds %q, %v, uid %d", data, info.Mode(), stat.Uid)
+			}
+			if strings.HasPrefix(name, "the ") && s.issuer.Stats().TokenRequests > 0 {
+				t.Error("the issuer was asked")
+			}
+			s.wantNoLeakIn(s.log.String())
+		})
+	}
+	t.Cleanup(func() {
+		report(t, attack, fmt.Sprintf("%d ways", len(foreign)), "refused or left alone, and unchanged; the issuer was not asked")
+	})
+}

@@ -1,0 +1,291 @@
+//go:build linux
+
+package attacks
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+)
+
+const (
+	falIssuer = "https://auth.fal.ai/"
+	falREST   = "rest.alpha.fal.ai"
+	falClient = "TwXR51Vz8JbY8GUUMy6EyuVR0fTO7N4N"
+)
+
+// newFalScene is a scene with fal's own defaults, fal being behind the proxy.
+func newFalScene(t *testing.T) (*scene, *proxy) {
+	t.Helper()
+	s := newScene(t, idp.Config{})
+	provider, err := idp.New(falIssuer, idp.Config{ClientID: falClient, AutoApprove: true, Interval: time.Second,
+		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme", UserID: "team_acme"}}})
+	s.must(err)
+	s.issuer.Provider = provider
+	s.issuer.URL = "" // fal's: the variable is set and empty
+	p := newProxy(t, map[string]http.Handler{"auth.fal.ai": s.issuer, falREST: s.issuer, "trap.example.com": http.NotFoundHandler()})
+	p.behind(s)
+	s.extra = append(s.extra, "FALCRED_CLIENT_ID=", "FAL_CONFIG_PATH="+s.base+"/config.toml", "DISPLAY=", "WAYLAND_DISPLAY=")
+	return s, p
+}
+
+// R13, and the promise of the README: no command, and no daemon, asks anybody
+// but the login's issuer and, for a team, fal's REST host. What heeds no proxy
+// is seen by strace.
+func TestEveryHostContacted(t *testing.T) {
+	t.Parallel()
+	const attack = "every host that any command contacts, with fal's own defaults (a proxy that is the whole network, and strace)"
+	needRoot(t, attack) // strace reads a process that hides its memory (S4)
+	s, p := newFalScene(t)
+	strace := needTool(t, attack, "strace")
+	traces := s.base + "/out/trace"
+	traced := func(stdin, name string, args ...string) int {
+		cmd := s.command(name, args...)
+		cmd.Args = append([]string{strace, "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", traces + fmt.Sprint(time.Now().UnixNano()), cmd.Path}, args...)
+		cmd.Path = strace
+		_, code := s.finish(cmd, stdin)
+		return code
+	}
+	if code := traced("", "falcred", "login"); code != 0 {
+		t.Fatal("no login: nothing is tested")
+	}
+	cmd := s.command("falcred", "run")
+	cmd.Args = []string{strace, "-D", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", traces + "-daemon", cmd.Path, "run"}
+	cmd.Path = strace
+	s.launch(cmd)
+	s.served()
+	commands := [][]string{
+		{"falcred", "status"}, {"falcred", "doctor"}, {"falcred", "history"}, {"falcred", "version"}, {"falcred", "team", "list"},
+		{"falcred", "team", "set", "acme"}, {"docker-credential-fal", "header"}, {"falcred", "team", "unset"}, {"falcred", "completion", "bash"},
+		{"docker-credential-fal", "list"}, {"docker-credential-fal", "token"}, {"docker-credential-fal", "version"}, {"falcred", "login"}, {"falcred", "--help"},
+		{"falcred", "service", "status"},
+	}
+	for _, c := range commands {
+		traced("", c[0], c[1:]...)
+	}
+	s.login(2 * time.Hour) // a refresh
+	s.until("a refresh", func() bool { return s.issuer.Stats().Refreshes > 0 })
+	traced("https://fal.run", "docker-credential-fal", "get")
+	traced("https://fal.run", "docker-credential-fal", "erase")
+	traced("", "falcred", "login", "--team", "acme")
+	s.served()
+	if code := traced("", "falcred", "logout"); code != 0 {
+		t.Error("logout failed")
+	}
+	if stats := s.issuer.Stats(); stats.Revocations == 0 || stats.TeamRequests == 0 || stats.DeviceLogins < 3 {
+		t.Errorf("too little was asked for: %+v", stats)
+	}
+	want := []string{"https://auth.fal.ai:443", "https://" + falREST + ":443"}
+	if got := p.contacted(); !slices.Equal(got, want) {
+		t.Errorf("contacted: %q, want %q", got, want)
+	}
+	past := s.pastTheProxy(p, traces)
+	if len(past) > 0 {
+		t.Errorf("contacted past the proxy: %q", past)
+	}
+	report(t, attack, fmt.Sprintf("%d commands and a daemon", len(commands)+5), strings.Join(want, " and ")+"; nobody else")
+}
+
+var internet = regexp.MustCompile(`sa_family=AF_INET6?, sin6?_port=htons\((\d+)\).*?"([0-9a-f.:]+)"`)
+
+// pastTheProxy lists the addresses in strace's records that are not the proxy's.
+func (s *scene) pastTheProxy(p *proxy, traces string) (past []string) {
+	s.Helper()
+	paths, err := filepath.Glob(traces + "*")
+	s.must(err)
+	seen := 0
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		s.must(err)
+		for _, m := range internet.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			if address := m[2] + ":" + m[1]; "http://"+address != p.URL {
+				past = append(past, filepath.Base(path)+" "+address)
+			}
+		}
+	}
+	if seen == 0 {
+		s.Error("strace saw no connection at all: nothing is tested")
+	}
+	return past
+}
+
+// R13: no redirect is followed, whatever request it answers, so that nothing of
+// it reaches another host.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	requests := []struct {
+		path, grant string
+		ask         func(s *scene)
+	}{
+		{"/oauth/token", "refresh_token", func(s *scene) { s.login(2 * time.Hour) }},
+		{"/oauth/revoke", "", func(s *scene) { s.login(0); s.run("", "falcred", "logout") }},
+		{"/oauth/device/code", "", func(s *scene) { s.run("", "falcred", "login") }},
+		{"/oauth/token", "urn:ietf:params:oauth:grant-type:device_code", func(s *scene) { s.run("", "falcred", "login") }},
+		{"/users/teams", "", func(s *scene) { s.login(0); s.served(); s.run("", "falcred", "team", "list") }},
+		{"/.well-known/jwks.json", "", func(s *scene) { s.run("", "falcred", "login") }},
+		{"/.well-known/openid-configuration", "", nil},
+	}
+	codes := []int{301, 302, 303, 307, 308}
+	s, p := newFalScene(t)
+	s.serve()
+	for _, request := range requests {
+		for _, code := range codes {
+			met := make(chan bool, 64)
+			s.issuer.bent(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != request.path || r.ParseForm() != nil || request.grant != "" && r.PostForm.Get("grant_type") != request.grant {
+					return false
+				}
+				http.Redirect(w, r, "https://trap.example.com"+r.URL.Path, code)
+				met <- true
+				return true
+			})
+			if request.ask == nil {
+				s.discoveryOfAnother(p, code)
+				continue
+			}
+			request.ask(s)
+			s.until(fmt.Sprintf("%s meets a redirect", request.path), func() bool { return len(met) > 0 })
+			if request.grant == "refresh_token" {
+				s.wantLines(1, fmt.Sprintf("the issuer redirects the refresh (status %d)", code))
+			}
+		}
+	}
+	s.issuer.bent(nil)
+	s.login(0)
+	s.served()
+	for _, host := range p.contacted() {
+		if strings.Contains(host, "trap") {
+			t.Errorf("a redirect to %s was followed", host)
+		}
+	}
+	s.wantNoLeakIn(s.log.String())
+	report(t, "redirects (301, 302, 303, 307, 308) of refresh, revocation, device code, device poll, REST host, keys and discovery to another host",
+		fmt.Sprintf("%d requests", len(requests)*len(codes)), "none followed; each said without a secret; the login lives")
+}
+
+// discoveryOfAnother logs in at an issuer whose discovery redirects.
+func (s *scene) discoveryOfAnother(p *proxy, status int) {
+	s.Helper()
+	other := s.base + "/other"
+	cmd := s.command("falcred", "login")
+	cmd.Env = append(cmd.Env, "FALCRED_ISSUER=https://auth.fal.ai/tenant", "FAL_HOME_DIR="+other, "FALCRED_SOCKET="+other+"/s")
+	fals := p.play("auth.fal.ai", http.RedirectHandler("https://trap.example.com/.well-known/openid-configuration", status))
+	out, code := s.finish(cmd, "")
+	p.play("auth.fal.ai", fals)
+	if code == 0 || !strings.Contains(out, "discovery") {
+		s.Errorf("login by a discovery that redirects: exit %d, %s", code, out)
+	}
+}
+
+func (s *scene) wantNoLeakIn(text string) {
+	s.Helper()
+	if leak := s.issuer.secrets.in([]byte(text)); leak != "" {
+		s.Errorf("it holds %s:\n%s", leak, text)
+	}
+}
+
+// R13: a discovery document that names somebody else's endpoints in the clear,
+// or is somebody else's, is not believed, and nobody whom it names is asked.
+func TestPoisonedDiscovery(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://id.example.com"
+	good := map[string]string{"issuer": issuer, "token_endpoint": issuer + "/token", "device_authorization_endpoint": issuer + "/device",
+		"revocation_endpoint": issuer + "/revoke", "jwks_uri": issuer + "/keys"}
+	poisons := []string{"http://trap.example.com/x", "http://id.example.com/x", "http://127.0.0.1:1/x", "http://localhost:1/x", "HTTP://trap.example.com/x",
+		"https://user:pass@trap.example.com/x", "//trap.example.com/x", "ftp://trap.example.com/x", "file:///etc/passwd", "https:trap.example.com", "javascript:x", "http://[::1]:1/x"}
+	tried := 0
+	s := newScene(t, idp.Config{})
+	var document atomic.Value
+	p := newProxy(t, map[string]http.Handler{"id.example.com": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/.well-known/openid-configuration" {
+			answer(w, 200, document.Load().(string))
+			return
+		}
+		http.Error(w, "down", http.StatusServiceUnavailable)
+	}), "trap.example.com": http.NotFoundHandler()})
+	p.behind(s)
+	s.extra = append(s.extra, "FALCRED_ISSUER="+issuer, "DISPLAY=")
+	for _, member := range []string{"issuer", "token_endpoint", "device_authorization_endpoint", "revocation_endpoint", "jwks_uri"} {
+		for _, poison := range poisons {
+			bad := []string{}
+			for name, value := range good {
+				if name == member {
+					value = poison
+				}
+				bad = append(bad, fmt.Sprintf("%q:%q", name, value))
+			}
+			document.Store("{" + strings.Join(bad, ",") + "}")
+			if out, code := s.run("", "falcred", "login"); code != 1 || !strings.Contains(out, "discovery at "+issuer) || strings.Contains(out, "pass@") {
+				t.Errorf("%s is %q: exit %d, %s", member, poison, code, out)
+			}
+			tried++
+		}
+	}
+	if got := p.contacted(); !slices.Equal(got, []string{issuer + ":443"}) {
+		t.Errorf("contacted: %q", got)
+	}
+	// The document as it should be is believed: what failed was the poison.
+	document.Store(fmt.Sprintf(`{"issuer":%q,"token_endpoint":%q,"device_authorization_endpoint":%q,"jwks_uri":%q}`,
+		issuer, good["token_endpoint"], good["device_authorization_endpoint"], good["jwks_uri"]))
+	if out, _ := s.run("", "falcred", "login"); !strings.Contains(out, "gives no code") {
+		t.Errorf("with a good document: %s", out)
+	}
+	report(t, "a poisoned discovery document: endpoints in the clear, on loopback, with userinfo, of other schemes, another issuer's", fmt.Sprintf("%d documents", tried), "refused; only the issuer itself was asked")
+}
+
+// R13: a login goes to its own issuer only.
+func TestForeignIssuer(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, idp.Config{})
+	thief := newIssuer(t, idp.Config{})
+	stolen := make(chan string, 16)
+	thief.bent(func(_ http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if leak := s.issuer.secrets.in(body); leak != "" {
+			stolen <- leak
+		}
+		return false
+	})
+	// A home that another issuer's login has been used in, and fal's by its name.
+	s.login(2 * time.Hour)
+	s.serve()
+	s.until("the home is used", func() bool { return s.issuer.Stats().Refreshes > 0 })
+	s.end(syscall.SIGTERM)
+	s.must(os.Mkdir(s.base+"/.fal", 0o700))
+	s.login(2 * time.Hour)
+	s.copyLogin(s.base + "/.fal/auth0_token")
+	for _, home := range []string{s.home, s.base + "/.fal"} {
+		for _, args := range [][]string{{"logout"}, {"login"}, {"run"}, {"team", "list"}} {
+			cmd := s.command("falcred", args...)
+			cmd.Env = append(cmd.Env, "FALCRED_ISSUER="+thief.URL, "FAL_HOME_DIR="+home, "FALCRED_SOCKET="+home+"/falcred.sock", "FAL_REST_HOST=", "DISPLAY=")
+			if out, code := s.finish(cmd, ""); code != 1 {
+				t.Errorf("%v in %s with a foreign issuer: exit %d, %s", args, home, code, out)
+			}
+		}
+	}
+	if n := thief.Stats().TokenRequests; n != 0 || len(stolen) > 0 {
+		t.Errorf("the foreign issuer had %d token requests, and was told %d secrets", n, len(stolen))
+	}
+	report(t, "a foreign FALCRED_ISSUER against a home of another's, and against ~/.fal", "8 commands", "refused; the foreign issuer was sent no token")
+}
+
+func (s *scene) copyLogin(to string) {
+	s.Helper()
+	data, err := os.ReadFile(s.file())
+	s.must(err)
+	s.must(os.WriteFile(to, data, 0o600))
+}

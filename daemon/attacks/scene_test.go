@@ -1,0 +1,325 @@
+//go:build linux
+
+package attacks
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// patience bounds every wait: running into it means never.
+const patience = 40 * time.Second
+
+// scene is a home with a login, its issuer, and the programs that use it.
+// Whatever a program prints is kept under its base, where it can be searched.
+type scene struct {
+	*testing.T
+	issuer *issuer
+	base   string
+	home   string
+	socket string
+	bin    string   // folder of the programs
+	uid    uint32   // who runs them
+	extra  []string // environment
+
+	cmd *exec.Cmd // the daemon
+	log *logs
+}
+
+func newScene(t *testing.T, cfg idp.Config) *scene {
+	t.Helper()
+	// Short, since a socket's path must be.
+	base, err := os.MkdirTemp("/tmp", "fa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{T: t, issuer: newIssuer(t, cfg), base: base, home: base + "/home", bin: bin, log: &logs{}}
+	s.socket = s.home + "/falcred.sock"
+	t.Cleanup(func() {
+		if text := s.log.String(); t.Failed() {
+			t.Logf("the daemons' log, the end of it:\n%s", text[max(0, len(text)-6000):])
+		}
+		os.RemoveAll(base)
+	})
+	for _, dir := range []string{s.home, base + "/tmp", base + "/out"} {
+		s.must(os.Mkdir(dir, 0o700))
+	}
+	return s
+}
+
+func (s *scene) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// belongTo gives the whole scene to another user, who runs the programs from
+// now on.
+func (s *scene) belongTo(uid uint32) {
+	s.Helper()
+	s.uid = uid
+	s.must(filepath.Walk(s.base, func(path string, _ os.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, int(uid), int(uid))
+	}))
+}
+
+func (s *scene) file() string { return filepath.Join(s.home, protocol.TokenFile) }
+
+func (s *scene) env() []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + s.base,
+		"TMPDIR=" + s.base + "/tmp",
+		"FAL_HOME_DIR=" + s.home,
+		"FALCRED_SOCKET=" + s.socket,
+		"FALCRED_ISSUER=" + s.issuer.URL,
+		"FALCRED_CLIENT_ID=test-client",
+		"FALCRED_AUTOSTART=0",
+		"GORACE=halt_on_error=1 atexit_sleep_ms=0",
+	}, s.extra...)
+}
+
+// command is one of the programs, as the scene's user.
+func (s *scene) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.bin, name), args...)
+	cmd.Env, cmd.Dir = s.env(), s.base
+	if s.uid != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.uid, Gid: s.uid}}
+	}
+	return cmd
+}
+
+// run runs one of the programs to its end.
+func (s *scene) run(stdin, name string, args ...string) (out string, code int) {
+	s.Helper()
+	return s.finish(s.command(name, args...), stdin)
+}
+
+// finish kills what does not end by itself; its exit code is -1 then.
+func (s *scene) finish(cmd *exec.Cmd, stdin string) (out string, code int) {
+	s.Helper()
+	var text bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &text, &text
+	s.must(cmd.Start())
+	limit := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer limit.Stop()
+	cmd.Wait()
+	return text.String(), cmd.ProcessState.ExitCode()
+}
+
+// start runs a daemon. It does not wait for it to serve.
+func (s *scene) start(args ...string) {
+	s.Helper()
+	s.launch(s.command("falcred", append([]string{"run"}, args...)...))
+}
+
+func (s *scene) launch(cmd *exec.Cmd) {
+	s.Helper()
+	cmd.Stderr = s.log
+	s.must(cmd.Start())
+	s.cmd = cmd
+	s.Cleanup(func() {
+		if s.cmd == cmd {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	})
+}
+
+// serve runs a daemon and waits until it listens.
+func (s *scene) serve(args ...string) {
+	s.Helper()
+	s.start(args...)
+	s.until("the daemon listens", func() bool {
+		c, err := net.Dial("unix", s.socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// end sends the daemon a signal and returns how it ended.
+func (s *scene) end(signal syscall.Signal) syscall.WaitStatus {
+	s.Helper()
+	s.must(s.cmd.Process.Signal(signal))
+	return s.ended()
+}
+
+func (s *scene) ended() syscall.WaitStatus {
+	s.Helper()
+	cmd := s.cmd
+	s.cmd = nil
+	cmd.Wait()
+	return cmd.ProcessState.Sys().(syscall.WaitStatus)
+}
+
+// login writes a login of ann with an access token that began `age` ago and
+// lives for three hours.
+func (s *scene) login(age time.Duration) (refresh, access string) {
+	s.Helper()
+	refresh, spare, idToken := s.issuer.Login("ann")
+	access = s.issuer.Mint("ann", time.Now().Add(-age), 3*time.Hour)
+	s.issuer.secrets.add(refresh, spare, idToken, access)
+	s.write(refresh + "\n" + access)
+	return refresh, access
+}
+
+func (s *scene) write(content string) {
+	s.Helper()
+	temporary := s.base + "/login"
+	s.must(os.WriteFile(temporary, []byte(content), 0o600))
+	if s.uid != 0 {
+		s.must(os.Lchown(temporary, int(s.uid), int(s.uid)))
+	}
+	s.must(os.Rename(temporary, s.file()))
+}
+
+// ask asks the daemon on a connection of its own.
+func (s *scene) ask(request string, v any) error {
+	c, err := net.Dial("unix", s.socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(c, request+"\n"); err != nil {
+		return err
+	}
+	line, err := protocol.NewReader(c).ReadLine()
+	if err != nil {
+		return err
+	}
+	return protocol.ParseAnswer(line, v)
+}
+
+func (s *scene) get() (access string, err error) {
+	var got protocol.Credential
+	err = s.ask("get "+protocol.DefaultServer, &got)
+	return got.Secret, err
+}
+
+// served waits until the login is served.
+func (s *scene) served() (access string) {
+	s.Helper()
+	s.until("the login is served", func() bool {
+		var err error
+		access, err = s.get()
+		return err == nil
+	})
+	return access
+}
+
+// until polls: what is waited for happens in another process.
+func (s *scene) until(what string, ok func() bool) {
+	s.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.Fatal("it never came that ", what)
+		}
+	}
+}
+
+// wantLines wants n lines of the log that say so, and no secret in any.
+func (s *scene) wantLines(n int, what string) {
+	s.Helper()
+	s.until(fmt.Sprintf("the log says %q", what), func() bool { return n == 0 || strings.Contains(s.log.String(), what) })
+	if got := strings.Count(s.log.String(), what); got != n {
+		s.Errorf("the log says %q %d times, want %d", what, got, n)
+	}
+	if leak := s.issuer.secrets.in([]byte(s.log.String())); leak != "" {
+		s.Errorf("the log holds %s", leak)
+	}
+}
+
+// logs collects what daemons say; their copying goroutines write it.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// issuer is the identity provider behind a door that can answer for it, and
+// that keeps every secret which passes.
+type issuer struct {
+	*idp.Provider
+	URL     string
+	secrets *secrets
+
+	mu   sync.Mutex
+	bend func(http.ResponseWriter, *http.Request) bool // answers instead, if it returns true
+}
+
+func newIssuer(t *testing.T, cfg idp.Config) *issuer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &issuer{URL: "http://" + l.Addr().String(), secrets: &secrets{}}
+	if i.Provider, err = idp.New(i.URL, cfg); err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: i}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return i
+}
+
+func (i *issuer) bent(bend func(http.ResponseWriter, *http.Request) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.bend = bend
+}
+
+func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	bend := i.bend
+	i.mu.Unlock()
+	if bend != nil && bend(w, r) {
+		return
+	}
+	i.Provider.ServeHTTP(&witness{ResponseWriter: w, secrets: i.secrets}, r)
+}
+
+// server listens at a path, as a program that is no falcred.
+func (s *scene) server(path string) {
+	s.Helper()
+	l, err := net.Listen("unix", path)
+	s.must(err)
+	s.Cleanup(func() { l.Close() })
+}
