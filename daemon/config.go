@@ -82,6 +82,9 @@ func Look(version string) (Config, error) {
 	if cfg.ShareSocket, err = protocol.ShareSocket(os.LookupEnv); err != nil {
 		return Config{}, err
 	}
+	if cfg.ShareSocket != "" && (cfg.ShareSocket == cfg.Socket || cfg.ShareSocket == filepath.Join(home, "falcred.sock")) {
+		return Config{}, fmt.Errorf("FALCRED_SHARE_SOCKET is the owner's own socket: %s\ngive it another path", cfg.ShareSocket)
+	}
 	if cfg.AllowUIDs, err = protocol.AllowUIDs(os.Getenv); err != nil {
 		return Config{}, err
 	}

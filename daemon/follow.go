@@ -12,11 +12,6 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// placeholder is line 1 of a followed file, where programs look for a refresh
-// token. It is none: whoever sends it to an issuer is refused, and nothing else
-// comes of it.
-const placeholder = "falcred-follow.no-refresh-token.see-falcred-follow--help"
-
 var errFollowed = errors.New("is kept by falcred follow, and holds no login of its own")
 
 // ErrOwnLogin is a file that must not be written over.
@@ -81,7 +76,10 @@ func (f *Followed) Concerns(e fsnotify.Event) bool {
 // Put has the file hold that access token, "" for no file at all. It writes
 // under the lock (F1), over its own earlier file or none (F5).
 func (f *Followed) Put(ctx context.Context, access string) error {
-	want := pair{placeholder, access}
+	want := pair{protocol.Placeholder, access}
+	if !visible(access) || len(want.format()) > maxTokenFile {
+		return errors.New("what the socket tells is no access token")
+	}
 	before := f.file.read()
 	if f.holds(before, want) {
 		return nil
@@ -106,6 +104,9 @@ func (f *Followed) Put(ctx context.Context, access string) error {
 	}
 	if !sameReading(f.file.read(), before) {
 		return errChanged
+	}
+	for _, left := range temporaries(target) {
+		os.Remove(left) // a killed follow's; it holds a token
 	}
 	if access == "" {
 		return os.Remove(target)

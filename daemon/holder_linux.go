@@ -5,21 +5,34 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// holder names the process that holds a flock, as /proc/locks has it.
+// holder names the process that holds a flock.
 func holder(path string) string {
-	const unknown = "a process that cannot be seen from here"
+	pid := lockHolder(path)
+	if pid <= 0 {
+		return "a process that cannot be seen from here"
+	}
+	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return fmt.Sprintf("process %d (%s)", pid, strings.TrimSpace(string(name)))
+}
+
+// lockHolder is the process that holds a flock, as /proc/locks has it, or 0: one
+// in another pid namespace, or on another machine, is not there.
+func lockHolder(path string) (pid int) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return unknown
+		return 0
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	table, err := os.ReadFile("/proc/locks")
 	if !ok || err != nil {
-		return unknown
+		return 0
 	}
 	lines := bufio.NewScanner(bytes.NewReader(table))
 	for lines.Scan() { // 1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
@@ -27,8 +40,21 @@ func holder(path string) string {
 		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], fmt.Sprintf(":%d", stat.Ino)) {
 			continue
 		}
-		name, _ := os.ReadFile("/proc/" + fields[4] + "/comm")
-		return fmt.Sprintf("process %s (%s)", fields[4], strings.TrimSpace(string(name)))
+		pid, _ = strconv.Atoi(fields[4])
+		return pid
 	}
-	return unknown
+	return 0
+}
+
+// endHolder asks the process of that number to end, if it is the one that holds
+// the lock. The number is pinned before it is judged.
+func endHolder(lock string, pid int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if lockHolder(lock) == pid {
+		unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
+	}
 }

@@ -154,7 +154,10 @@ func (s *server) status() protocol.Status {
 		status = s.login.sharedStatus()
 	}
 	status.Version, status.Protocol = s.login.cfg.Version, protocol.Version
-	status.PID, status.Since, status.Socket = os.Getpid(), s.since, s.path
+	status.PID, status.Since = os.Getpid(), s.since
+	if !s.sharing {
+		status.Socket = s.path
+	}
 	status.Clients = int(s.gets.Load())
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,9 +39,13 @@ func (l *Login) sharedStatus() protocol.Status {
 	}
 }
 
+// maxShared bounds what others' connections cost in memory, whatever the limit of
+// descriptors: each can hold a request of 64 KiB.
+const maxShared = 1024
+
 // shareOf is the part of all connections that others can have: they must not
 // keep the owner out (S6).
-func shareOf(limit int) int { return limit / 4 }
+func shareOf(limit int) int { return min(limit/4, maxShared) }
 
 // share keeps the socket there until ctx ends. What is wrong with it (a folder
 // that is not there yet) concerns nobody but the others, and is tried again.
@@ -48,12 +55,26 @@ func (l *Login) share(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.warn("the share socket is not served: " + err.Error())
+		if errors.Is(err, errLost) {
+			continue // made anew at once
+		}
+		l.shareTrouble(err.Error())
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(slowCheck):
 		}
+	}
+}
+
+// shareTrouble is a warning for as long as it is so.
+func (l *Login) shareTrouble(why string) {
+	const what = "the share socket is not served: "
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.warnings = slices.DeleteFunc(l.warnings, func(text string) bool { return strings.HasPrefix(text, what) && text != what+why })
+	if why != "" {
+		l.warnLocked(what + why)
 	}
 }
 
@@ -63,6 +84,7 @@ func (l *Login) shareOnce(ctx context.Context) error {
 		return err
 	}
 	defer sock.close()
+	l.shareTrouble("")
 	l.log.Info("sharing", "socket", sock.path, "uids", l.cfg.AllowUIDs)
 	ctx, end := context.WithCancel(ctx)
 	defer end()

@@ -51,6 +51,8 @@ func (s *socket) lost() bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.bound)
 }
 
+var errLost = errors.New("was removed or replaced")
+
 // guard ends when ctx does, or with an error once the socket is lost: a daemon
 // that nobody can reach must make room for one that can be (S1).
 func (s *socket) guard(ctx context.Context) error {
@@ -62,7 +64,7 @@ func (s *socket) guard(ctx context.Context) error {
 			return nil
 		case <-look.C:
 			if s.lost() {
-				return fmt.Errorf("the socket %s was removed or replaced", s.path)
+				return fmt.Errorf("the socket %s %w", s.path, errLost)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ func (l *Login) store(payload protocol.Login) error {
 	case payload.Username != protocol.TokenUsername:
 		return protocol.Errorf(protocol.CodeBadRequest,
 			"falcred stores refresh tokens (Username %s), not keys or passwords: set FAL_KEY for a key", protocol.TokenUsername)
-	case payload.Secret == "" || !visible(payload.Secret) || len(payload.Secret) > maxTokenFile/2:
+	case payload.Secret == "" || payload.Secret == protocol.Placeholder || !visible(payload.Secret) || len(payload.Secret) > maxTokenFile/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
 	leave, err := l.queue()

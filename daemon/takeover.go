@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"golang.org/x/sys/unix"
 )
 
 // takeOverLimit is more than a daemon needs to finish a refresh (R7), and less
@@ -18,9 +17,8 @@ const takeOverLimit = 30 * time.Second
 
 // claimFrom is claim for a service: a daemon that a helper has started on
 // demand, or an older service of the same socket, is asked to end, and waited
-// for. It finishes its refresh first (S5). Between taking the lock and writing
-// its pid a daemon leaves that of the one before it there: for these
-// microseconds a stranger of the same user and number would be asked instead.
+// for. It finishes its refresh first (S5). A number in a file is no proof of who
+// holds the lock: it can be that of the one before, or of another machine's.
 func claimFrom(path string) (*flock.Flock, error) {
 	deadline := time.After(takeOverLimit)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -34,7 +32,7 @@ func claimFrom(path string) (*flock.Flock, error) {
 		// Again for another pid: a helper may start one meanwhile.
 		if other.pid > 1 && other.pid != asked {
 			asked = other.pid
-			unix.Kill(asked, unix.SIGTERM)
+			endHolder(path+".lock", asked)
 		}
 		select {
 		case <-deadline:

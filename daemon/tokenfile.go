@@ -37,7 +37,7 @@ type reading struct {
 // mend is what to do about an unusable file.
 func (r reading) mend() string {
 	if errors.Is(r.err, errFollowed) {
-		return "set FALCRED_SOCKET to the socket that is followed, or end falcred follow"
+		return "set FALCRED_SOCKET to the socket that is followed; or end falcred follow, and remove the file if that was killed"
 	}
 	return mendFile
 }
@@ -116,7 +116,7 @@ func (f tokenFile) look() reading {
 	}
 	p, err := parsePair(data)
 	switch {
-	case p.refresh == placeholder:
+	case p.refresh == protocol.Placeholder:
 		return reading{state: fileUnusable, pair: p, data: data, err: fmt.Errorf("%s %w", f.path, errFollowed)}
 	case errors.Is(err, errEmptyFile):
 		return reading{state: fileEmpty}

@@ -146,8 +146,24 @@ func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask
 
 // hasLogin: without a login there is nothing to get or to erase (§3).
 func (r *run) hasLogin(home string) bool {
-	_, err := os.Stat(filepath.Join(home, protocol.TokenFile))
-	return !errors.Is(err, fs.ErrNotExist)
+	path := filepath.Join(home, protocol.TokenFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	return !followed(path)
+}
+
+// followed says whether the file is one of `falcred follow`: the login is another
+// machine's, and a daemon here would only take its socket's place.
+func followed(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	first := make([]byte, len(protocol.Placeholder))
+	_, err = io.ReadFull(file, first)
+	return err == nil && string(first) == protocol.Placeholder
 }
 
 // release is what a package was built as: packaging/build sets it.

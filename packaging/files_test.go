@@ -47,7 +47,7 @@ func TestPackagedUnits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		service: "ExecStart=/usr/bin/falcred run\nRestart=on-failure\n",
+		service: "ExecStart=/usr/bin/falcred run\n",
 		socket:  "ListenStream=%h/.fal/falcred.sock\nSocketMode=0600\n",
 		system:  "User=%i\nExecStart=/usr/bin/falcred run\n",
 	} {

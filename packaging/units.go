@@ -29,7 +29,7 @@ const PackagedExec = "/usr/bin/falcred"
 // Packaged is the user's service as packages install it, for everybody: %h is
 // each one's own home.
 func Packaged() (service, socket string, err error) {
-	return render2(unitText{Name: "falcred", Exec: PackagedExec, Socket: "%h/.fal/falcred.sock"})
+	return render2(unitText{Name: "falcred", Exec: PackagedExec, Socket: "%h/.fal/falcred.sock", Everybody: true})
 }
 
 // PackagedSystem is falcred@.service as packages install it.
@@ -56,6 +56,7 @@ func User(u Unit) (service, socket string, err error) {
 type unitText struct {
 	Name, Of, Exec, Socket string
 	Environment            []string
+	Everybody              bool // a package's, which turns it on for all users
 }
 
 func render2(u unitText) (service, socket string, err error) {

@@ -12,6 +12,11 @@ import (
 // TokenFile is the login's file in the home.
 const TokenFile = "auth0_token" // #nosec G101 -- a file's name
 
+// Placeholder is line 1 of a token file that `falcred follow` keeps, where programs
+// look for a refresh token. It is none: whoever sends it to an issuer is refused,
+// and nothing else comes of it.
+const Placeholder = "falcred-follow.no-refresh-token.see-falcred-follow--help" // #nosec G101 -- a placeholder
+
 const socketName = "falcred.sock"
 
 // Home is the login's home: FAL_HOME_DIR, else ~/.fal. A relative or an empty

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -27,8 +28,10 @@ this machine's own is never written over.
 
 A team is not in the file: programs that read it act for the personal account.`
 
-const followExample = `  falcred follow /tmp/fal.sock
-  ssh -R /tmp/fal.sock:$HOME/.fal-share/sock build01 falcred follow /tmp/fal.sock`
+const followExample = `  falcred follow ~/fal.sock
+  ssh -o ExitOnForwardFailure=yes -R /home/ann/fal.sock:$HOME/.fal/share.sock build01 falcred follow fal.sock
+
+The other machine's sshd_config wants StreamLocalBindUnlink yes.`
 
 func newFollow() *cobra.Command {
 	return &cobra.Command{
@@ -39,7 +42,11 @@ func newFollow() *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				os.Setenv("FALCRED_SOCKET", args[0])
+				path, err := filepath.Abs(args[0])
+				if err != nil {
+					return err
+				}
+				os.Setenv("FALCRED_SOCKET", path)
 			}
 			if os.Getenv("FALCRED_SOCKET") == "" {
 				return usageError{"falcred follow wants the socket to follow", helpHint(cmd)}
@@ -52,8 +59,9 @@ func newFollow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
+			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
 			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends it as signals do
 			file, err := daemon.OpenFollowed(cfg, func(text string) { log.Warn(text) })
 			if err != nil {
 				return err

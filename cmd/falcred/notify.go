@@ -46,7 +46,7 @@ func newNotices() *notices { return &notices{stop: func() {}} }
 
 // ready is told once, by the daemon that clients can reach.
 func (n *notices) ready(socket string) {
-	if !underManager() {
+	if !underManager() || !ownService() {
 		return
 	}
 	daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=serving on "+socket)
@@ -61,6 +61,9 @@ func (n *notices) ready(socket string) {
 
 // stopping comes first when the daemon is told to end.
 func (n *notices) stopping() {
+	if !underManager() || !ownService() {
+		return
+	}
 	daemon.SdNotify(false, daemon.SdNotifyStopping+"\nSTATUS=finishing what was begun")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -100,12 +101,23 @@ func (s *service) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\
 func (s *service) self(verb string) string {
 	line := "falcred service " + verb
 	if s.system {
-		return "sudo " + line + " --system --run-as " + s.user.name
+		return "sudo " + line + " --system --run-as " + shellWord(s.user.name)
 	}
 	if !s.standard {
-		return "FAL_HOME_DIR=" + s.home + " " + line
+		return "FAL_HOME_DIR=" + shellWord(s.home) + " " + line
 	}
 	return line
+}
+
+// shellWord is text as a shell takes it for one word.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+@:,", r)
+	}
+	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // remove undoes install, and with --purge what the daemon has left as well.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,17 +53,19 @@ func (s *service) install(ctx context.Context) error {
 	if s.system {
 		return s.installSystem(ctx)
 	}
-	changed := false
+	unit, socket, err := s.userFiles()
+	if err != nil {
+		return err
+	}
+	changed := false // the socket
 	if s.packagedUnits() {
 		s.say("the package's units are used")
-	} else {
-		files, err := s.userFiles()
-		if err != nil {
-			return err
-		}
-		if changed, err = s.write(files...); err != nil {
-			return err
-		}
+		err = s.unlink(unit.path, socket.path) // of an earlier install, which would hide them
+	} else if _, err = s.write(unit); err == nil {
+		changed, err = s.write(socket)
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.systemctl(ctx, "daemon-reload"); err != nil {
 		return err
@@ -72,7 +73,7 @@ func (s *service) install(ctx context.Context) error {
 	if err := s.systemctl(ctx, "enable", "--quiet", s.socketUnit(), s.unit()); err != nil {
 		return err
 	}
-	if changed { // the socket may be another one now
+	if changed {
 		if err := s.systemctl(ctx, "stop", s.socketUnit(), s.unit()); err != nil {
 			return err
 		}
@@ -81,28 +82,27 @@ func (s *service) install(ctx context.Context) error {
 	if err := s.restart(ctx); err != nil {
 		return err
 	}
+	if s.quietly(ctx, "is-active", "--quiet", s.unit()) != nil {
+		return fmt.Errorf("%s does not run: a service of the machine (falcred@%s) serves you already, or see %s", s.unit(), s.user.name, s.journal())
+	}
 	s.say("%s runs, and starts whenever you log in; without a login too, after: loginctl enable-linger", s.unit())
 	s.closing()
 	return nil
 }
 
-func (s *service) userFiles() ([]written, error) {
+func (s *service) userFiles() (unit, socket written, err error) {
 	exec, err := stableSelf()
 	if err != nil {
-		return nil, err
+		return unit, socket, err
 	}
 	u := packaging.Unit{Name: s.name, Exec: exec, Socket: s.socket, Env: s.env}
 	if !s.standard {
 		u.Home = s.home
 	}
-	unit, socket, err := packaging.User(u)
-	if err != nil {
-		return nil, err
-	}
-	return []written{
-		{filepath.Join(s.unitFolder(), s.unit()), unit},
-		{filepath.Join(s.unitFolder(), s.socketUnit()), socket},
-	}, nil
+	unit.path = filepath.Join(s.unitFolder(), s.unit())
+	socket.path = filepath.Join(s.unitFolder(), s.socketUnit())
+	unit.text, socket.text, err = packaging.User(u)
+	return unit, socket, err
 }
 
 func (s *service) uninstall(ctx context.Context) error {
@@ -114,7 +114,9 @@ func (s *service) uninstall(ctx context.Context) error {
 	}
 	files := []string{filepath.Join(s.unitFolder(), s.unit()), filepath.Join(s.unitFolder(), s.socketUnit())}
 	if _, err := os.Stat(files[0]); err != nil && s.packagedUnits() {
-		return errors.New("the package has installed this service for everybody\nto keep it out for yourself: systemctl --user mask --now falcred.socket falcred.service")
+		s.quietly(ctx, "disable", "--quiet", s.socketUnit(), s.unit()) // the links that install has made
+		s.say("the package's own units stay, for everybody\nto keep them out for yourself: systemctl --user mask --now falcred.socket falcred.service")
+		return nil
 	}
 	// What is not there needs no stopping.
 	s.quietly(ctx, "disable", "--now", "--quiet", s.socketUnit(), s.unit())

@@ -50,7 +50,13 @@ func (s *service) ofUser() error {
 	if err != nil {
 		return err
 	}
-	s.socket, s.standard = sockets[0], s.home == standard
+	s.socket, s.standard = sockets[0], s.home == standard || same(s.home, standard)
+	if s.standard { // by whatever name
+		s.home = standard
+		if _, set := os.LookupEnv("FALCRED_SOCKET"); !set {
+			s.socket = filepath.Join(standard, filepath.Base(s.socket))
+		}
+	}
 	if !s.standard {
 		s.name = nameOf(s.home)
 		s.env["FAL_HOME_DIR"] = s.home
@@ -65,7 +71,7 @@ func (s *service) ofMachine(name string) error {
 	if _, set := os.LookupEnv("FAL_HOME_DIR"); set {
 		return errors.New("a --system service serves its user's ~/.fal\nunset FAL_HOME_DIR")
 	}
-	u, err := user.Lookup(name)
+	u, err := lookUp(name)
 	if err != nil {
 		return fmt.Errorf("no user %q is known here\ngive --run-as a name that is", name)
 	}
@@ -76,6 +82,21 @@ func (s *service) ofMachine(name string) error {
 	s.home, s.standard = filepath.Join(u.HomeDir, ".fal"), true
 	s.socket = filepath.Join(s.home, "falcred.sock")
 	return nil
+}
+
+// lookUp asks getent too: a static program reads /etc/passwd only, and users can
+// be a directory service's.
+func lookUp(name string) (*user.User, error) {
+	u, err := user.Lookup(name)
+	if err == nil {
+		return u, nil
+	}
+	line, getentErr := exec.Command("getent", "passwd", "--", name).Output() // #nosec G204 -- one argument, and no shell
+	fields := strings.Split(strings.TrimSpace(string(line)), ":")
+	if getentErr != nil || len(fields) < 7 {
+		return nil, err
+	}
+	return &user.User{Username: fields[0], Uid: fields[2], Gid: fields[3], HomeDir: fields[5]}, nil
 }
 
 // nameOf tells homes apart, and lets a person do so too.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/falcred/falcred/packaging"
 )
@@ -23,7 +24,7 @@ func (s *service) installSystem(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.trusted(exec); err != nil {
+		if err := trusted(exec); err != nil {
 			return err
 		}
 		text, err := packaging.System(exec)
@@ -66,17 +67,26 @@ func (s *service) uninstallSystem(ctx context.Context) error {
 	return s.systemctl(ctx, "daemon-reload")
 }
 
-// trusted: a user who may change the program would act as the one it runs as.
-func (s *service) trusted(path string) error {
-	info, err := os.Stat(path)
+// trusted: all users' services run this one program, each as its own user. So root
+// alone may change it, or any folder on the way to it.
+func trusted(path string) error {
+	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if owner := strconv.Itoa(int(stat.Uid)); !ok || owner != "0" && owner != s.user.uid || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s can be changed by others than root and %s\ninstall it where only root writes: sudo install falcred docker-credential-fal /usr/local/bin", path, s.user.name)
+	for at := real; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || stat.Uid != 0 || info.Mode().Perm()&0o002 != 0 || info.Mode().Perm()&0o020 != 0 && stat.Gid != 0 {
+			return fmt.Errorf("%s can be changed by others than root, and would run as the service's user\ninstall it where only root writes: sudo install falcred docker-credential-fal /usr/local/bin", at)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
 	}
-	return nil
 }
 
 // asUser is for what the user's own manager has to do, if one runs.
@@ -86,8 +96,12 @@ func (s *service) asUser(ctx context.Context, name string, args ...string) {
 	if errUID != nil || errGID != nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // the user's manager may be anything
+	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...) // #nosec G204 -- our own arguments, and no shell
 	cmd.Env = []string{"HOME=" + s.user.home, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=/run/user/" + s.user.uid}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	cmd.Run()
+	if err := cmd.Run(); err != nil {
+		s.say("%s's own service may still run: systemctl --user stop falcred.socket: %v", s.user.name, err)
+	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 )
@@ -23,13 +24,27 @@ func (s *service) write(files ...written) (changed bool, err error) {
 		}
 		fresh := f.path + ".new"
 		if err := os.WriteFile(fresh, []byte(f.text), 0o644); err != nil { // #nosec G306 -- a unit: service managers read it, and it holds no secret
-			return changed, err
+			return changed, errors.Join(err, os.Remove(fresh))
 		}
-		if err := os.Rename(fresh, f.path); err != nil {
-			return changed, err
+		if err := settle(fresh, f.path); err != nil {
+			return changed, errors.Join(err, os.Remove(fresh))
 		}
 		s.say("wrote %s", f.path)
 		changed = true
 	}
 	return changed, nil
+}
+
+// settle renames a file that has reached the disk: an empty unit after a power cut
+// would be no unit.
+func settle(fresh, path string) error {
+	file, err := os.Open(fresh)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return os.Rename(fresh, path)
 }

@@ -13,8 +13,8 @@ systemctl --global disable falcred.socket falcred.service >/dev/null 2>&1 || tru
 for unit in $(systemctl list-units --plain --no-legend --state=active 'user@*.service' | cut -d' ' -f1); do
 	uid=${unit#user@}
 	uid=${uid%.service}
-	setpriv --reuid="$uid" --regid="$(id -g "$uid")" --init-groups env -i \
-		XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH" systemctl --user stop falcred.socket falcred.service || true
+	timeout 90 setpriv --reuid="$uid" --regid="$(id -g "$uid")" --init-groups env -i \
+		XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH" systemctl --user stop 'falcred*.socket' 'falcred*.service' || true
 done
 systemctl stop 'falcred@*.service' || true
 for link in /etc/systemd/system/*.wants/falcred@*.service; do

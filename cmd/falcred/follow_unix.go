@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// farewells are how a connection's end reaches a program that it has started.
+var farewells = []os.Signal{syscall.SIGHUP, syscall.SIGPIPE}
