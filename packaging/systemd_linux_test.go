@@ -43,6 +43,7 @@ func TestSystemd(t *testing.T) {
 	m.step("install", m.install)
 	m.step("kill", func() { m.killed("ann") })
 	m.step("the socket's name is gone", m.nameless)
+	m.step("watchdog", m.watchdog)
 	m.step("stop, start, restart", m.stopStart)
 	m.step("reboot", func() { m.rebooted("ann") })
 	m.step("upgrade", m.upgrade)
@@ -189,6 +190,21 @@ func (m *installed) nameless() {
 	m.alive("ann")
 }
 
+// watchdog: a daemon that stands still is killed, and another takes its place.
+func (m *installed) watchdog() {
+	m.sh("ann", "mkdir -p .config/systemd/user/falcred.service.d; printf '[Service]\\nWatchdogSec=3\\n' >.config/systemd/user/falcred.service.d/hurry.conf; systemctl --user daemon-reload; systemctl --user restart falcred.service")
+	pid := m.sh("ann", "systemctl --user show -P MainPID falcred.service")
+	m.sh("ann", "kill -STOP "+pid)
+	m.eventually("another daemon", func() bool {
+		now := m.sh("ann", "systemctl --user show -P MainPID falcred.service")
+		return now != "0" && now != pid
+	})
+	m.answered("ann")
+	m.is("ann", "journalctl --user -u falcred.service -o cat 2>/dev/null | grep -c 'Watchdog timeout' || true", "1")
+	m.sh("ann", "rm -r .config/systemd/user/falcred.service.d; systemctl --user daemon-reload; systemctl --user restart falcred.service")
+	m.alive("ann")
+}
+
 func (m *installed) stopStart() {
 	m.sh("ann", "systemctl --user stop falcred.socket falcred.service")
 	m.states("ann", "inactive", "inactive")
@@ -220,7 +236,8 @@ func (m *installed) rebooted(user string) {
 
 // upgrade puts a newer package in while 50 clients ask as fast as they can.
 func (m *installed) upgrade() {
-	m.sh("ann", `rm -rf load; mkdir load
+	// None of them may start a daemon of its own: the socket holds the queue.
+	m.sh("ann", `rm -rf load; mkdir load; export FALCRED_AUTOSTART=0
 for i in $(seq 50); do
 	(n=0; while [ ! -e load/stop ]; do n=$((n+1)); docker-credential-fal token >/dev/null 2>>load/errors || echo failed >>load/errors; done; echo $n >>load/counts) >/dev/null 2>&1 &
 done
@@ -252,6 +269,8 @@ func (m *installed) besidePackage() {
 	m.sh("ann", asked)
 	m.daemons(1)
 	m.is("root", "systemctl is-active falcred@ann.service", "active")
+	m.is("ann", "falcred service install 2>&1 | grep -c 'does not run: a service of the machine'", "1")
+	m.is("ann", "falcred service uninstall >/dev/null; find .config/systemd -name '*falcred*'", "") // it took back what it did
 	m.sh("root", "falcred service uninstall --system --run-as ann")
 	m.sh("ann", "systemctl --user start falcred.socket")
 	m.answered("ann")
@@ -326,6 +345,12 @@ func (m *installed) bySystemCommand() {
 	refresh, _, _ := m.issuer.Login("auth0|bob")
 	m.sh("root", "cd /srv2/bob; mkdir -m 700 .fal; echo SSL_CERT_FILE=/srv/ca.pem >.fal/falcred.env; printf %s '"+refresh+
 		"' >/data/token; chmod 600 /data/token; ln -s /data/token .fal/auth0_token; chown -R bob: .fal /data/token")
+	// What others than root can change is not run for everybody.
+	m.sh("root", "mkdir -m 777 /opt/open; cp /opt/new/usr/bin/* /opt/open; mkdir /opt/bobs; cp /opt/new/usr/bin/* /opt/bobs; chown bob: /opt/bobs/falcred")
+	for _, folder := range []string{"/opt/open", "/opt/bobs"} {
+		m.is("root", folder+"/falcred service install --system --run-as bob 2>&1 | grep -c 'can be changed by others than root'", "1")
+	}
+	m.is("root", "find /etc/systemd -name '*falcred*'", "")
 	m.sh("root", "falcred service install --system --run-as bob")
 	pid := m.sh("root", "systemctl show -P MainPID falcred@bob.service")
 	m.sh("bob", asked)
