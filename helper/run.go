@@ -23,6 +23,32 @@ const (
 const usage = "Usage: " + name + " <store|get|erase|list|version>\n" +
 	"       " + name + " <header|token> [SERVER]"
 
+// help is what people see who ask for it.
+const help = usage + `
+
+Gives the fal credential of the moment to scripts and programs: FAL_KEY of the
+environment, else the login, from falcred, which is started if it does not run.
+
+  header [SERVER]  header lines for curl -H @-   h=$(docker-credential-fal header) &&
+                                                   printf '%s\n' "$h" | curl -H @- https://fal.run/...
+  token [SERVER]   the bare secret
+  get              a JSON object; the server stands on standard input:
+                   echo https://fal.run | docker-credential-fal get | jq .
+                   (as docker's helpers; {"uri":...} as Bazel's)
+  list             the servers that there is a credential for
+  store            keep a refresh token as the login ({"ServerURL","Username":"<token>","Secret"})
+  erase            log out (the server on standard input)
+  version
+
+SERVER is https://fal.run if it is not given. Only fal's servers, and those that
+FALCRED_SERVERS names, are answered for.
+
+Exit status: 0; 1 no credential, or a mistake; of header and token also 3, log in
+again (falcred login), and 75, try again later. These two print nothing on
+standard output unless it is 0.
+
+FAL_FORCE_AUTH_BY_USER=1 passes FAL_KEY over; FALCRED_AUTOSTART=0 starts nothing.`
+
 // The exit codes of header and token. Docker's verbs know 0 and 1 only.
 const (
 	exitOK            = 0
@@ -91,7 +117,7 @@ func (r *run) do(ctx context.Context, verb string, args []string) (string, error
 	case "version", "--version", "-v":
 		return fmt.Sprintf("%s (%s) %s\n", name, project, version()), nil
 	case "--help", "-h":
-		return usage + "\n", nil
+		return help + "\n", nil
 	}
 	return "", protocol.Errorf(protocol.CodeBadRequest, "%s: unknown action: %q", name, verb)
 }

@@ -292,7 +292,7 @@ func TestDockersContract_Section4(t *testing.T) {
 	}{
 		{nil, "", "Usage: docker-credential-fal <store|get|erase|list|version>\n", 1},
 		{[]string{"get", "x"}, "", "Usage: ", 1},
-		{[]string{"--help"}, "", "Usage: ", 0},
+		{[]string{"--help"}, "", help + "\n", 0},
 		{[]string{"-h"}, "", "Usage: ", 0},
 		{[]string{"version"}, "", "docker-credential-fal (github.com/falcred/falcred) ", 0},
 		{[]string{"--version"}, "", "docker-credential-fal (github.com/falcred/falcred) ", 0},
