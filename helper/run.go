@@ -159,6 +159,9 @@ func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask
 		return homeErr
 	}
 	if !useful(home) {
+		if r.forwarded(home) {
+			return errAway
+		}
 		return errNoLogin
 	}
 	if r.client.getenv("FALCRED_AUTOSTART") == "0" {
@@ -177,6 +180,22 @@ func (r *run) hasLogin(home string) bool {
 		return false
 	}
 	return !followed(path)
+}
+
+// errAway is what a forwarded socket's other end can be: gone for a while (S7).
+var errAway = protocol.Errorf(protocol.CodeUnavailable,
+	"the login is another machine's, and its socket cannot be reached now\nis the connection that forwards it up, and does FALCRED_SOCKET name it?")
+
+// forwarded says whether a login is to be expected here all the same: falcred
+// follow keeps a file for it, or FALCRED_SOCKET names a socket that a connection
+// has left behind.
+func (r *run) forwarded(home string) bool {
+	if followed(filepath.Join(home, protocol.TokenFile)) {
+		return true
+	}
+	path := r.client.getenv("FALCRED_SOCKET")
+	info, err := os.Lstat(path)
+	return path != "" && err == nil && info.Mode().Type() == fs.ModeSocket
 }
 
 // followed says whether the file is one of `falcred follow`: the login is another

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -413,5 +414,30 @@ func TestBazelConformance_Section4(t *testing.T) {
 	}
 	if got := runIn(env, ""); got.code == 0 || !strings.Contains(got.out+got.err, "get") {
 		t.Errorf("no command: %+v", got)
+	}
+}
+
+// S7: where the login is another machine's and the connection to it is down, the
+// answer is to try later; nothing is started in its place.
+func TestForwardedSocketIsAway_S7(t *testing.T) {
+	home, stale := folder(t), filepath.Join(folder(t), "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	env := empty(t, "FAL_HOME_DIR", home, "FALCRED_SOCKET", stale)
+	if got := runIn(env, "", "header"); got.code != exitTryLater || got.out != "" {
+		t.Errorf("a socket that was left behind: %+v", got)
+	}
+	if err := os.WriteFile(filepath.Join(home, protocol.TokenFile), []byte(protocol.Placeholder+"\naccess"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range []string{stale, stale + "2"} {
+		env["FALCRED_SOCKET"] = socket
+		if got := runIn(env, "", "header"); got.code != exitTryLater || got.out != "" || !strings.Contains(got.err, "another machine's") {
+			t.Errorf("a followed file, and %s: %+v", socket, got)
+		}
 	}
 }

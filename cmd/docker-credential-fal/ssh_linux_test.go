@@ -226,6 +226,24 @@ func TestSSHReconnects_S7(t *testing.T) {
 	second.Wait()
 }
 
+// A follow that a connection has started ends with it, and leaves no token there.
+func TestSSHFollowEnds_S7(t *testing.T) {
+	f := newFleet(t, 1)
+	refresh, _, _ := f.idp.Login("ann")
+	f.expired(refresh, false)
+	f.sharing()
+	host := f.hosts[0]
+	cmd := f.on(host, "exec falcred follow $FALCRED_SOCKET")
+	f.must(cmd.Start())
+	f.followed(host)
+	f.must(cmd.Process.Kill()) // the client: as a network that goes away
+	cmd.Wait()
+	f.until("the token has gone from "+host, func() bool {
+		_, err := os.Lstat(filepath.Join(f.homeOf(host), ".fal", "auth0_token"))
+		return os.IsNotExist(err)
+	})
+}
+
 // followed waits until an unmodified reader at the host finds the token of the
 // moment.
 func (f *fleet) followed(host string) {
