@@ -108,8 +108,8 @@
 // the payload is an object ({"ServerURL":...,"Local":true}) that leaves the
 // issuer out. Revoked says whether the issuer was told: one without a revocation
 // endpoint (RFC 7009 is optional) cannot be. If the login is gone and only the
-// team could not be unset, the error is internal and says so. It acts on fal's own hosts only; for any other server the error is
-// not_found.
+// team could not be unset, the error is internal and says so. It acts on fal's
+// own hosts only; for any other server the error is not_found.
 //
 // status answers [Status], version [VersionAnswer].
 //
@@ -120,6 +120,17 @@
 //
 // Clients ignore unknown members of every answer. Protocol rises only when that
 // is not enough.
+//
+// # For reading only
+//
+// FALCRED_SHARE_SOCKET names a second socket, for others: containers, and machines
+// that it is forwarded to. Besides the daemon's own user and root it serves the
+// users whose numbers FALCRED_ALLOW_UIDS lists, never the overflow uid 65534. It
+// speaks the same lines, with these differences: store and erase are denied, and
+// so is a Rejected; MinValid is taken for 0; the credential is the login's, never
+// a key of the daemon's environment; status leaves out paths, the account, and
+// texts that could name them. A client whose own FALCRED_ALLOW_UIDS lists the
+// server's user may read from it ([CheckPeer], [AllowUIDs]).
 //
 // # Errors
 //

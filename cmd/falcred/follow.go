@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -208,7 +209,8 @@ func (f *follower) tell(ctx context.Context, t told) {
 		f.log.Warn("no login to follow", "cause", t.err)
 	default:
 		if f.trouble = t.err.Error(); ctx.Err() == nil {
-			f.log.Warn("the socket tells nothing", "cause", t.err)
+			cause, _, _ := strings.Cut(f.trouble, "\n") // its mend is for the owner's machine
+			f.log.Warn("the socket tells nothing", "cause", cause)
 		}
 		return
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -57,6 +59,13 @@ func (s *service) uninstallSystem(ctx context.Context) error {
 	others, err := filepath.Glob(filepath.Join(s.unitFolder(), "*.wants", "falcred@*.service"))
 	if err != nil {
 		return err
+	}
+	var running strings.Builder // one that was started and not enabled
+	s.call(ctx, &running, io.Discard, []string{"list-units", "--plain", "--no-legend", "falcred@*.service"})
+	for line := range strings.Lines(running.String()) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			others = append(others, fields[0])
+		}
 	}
 	if len(others) > 0 {
 		s.say("kept %s: %s needs it", s.template(), filepath.Base(others[0]))
