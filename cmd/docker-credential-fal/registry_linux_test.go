@@ -62,6 +62,7 @@ func newRegistry(t *testing.T) *registry {
 		_, access := r.tokens()
 		if user, password, _ := req.BasicAuth(); user != "Bearer" || password != access {
 			w.Header().Set("WWW-Authenticate", `Basic realm="fal"`)
+			w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0") // older clients look for it
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -143,7 +144,7 @@ func TestRegistryClients_Section4(t *testing.T) {
 	}
 	image := r.host + "/cat:1"
 	for _, step := range [][]string{
-		{crane, "append", "--insecure", "--oci-empty-base", "-f", layer, "-t", image},
+		{crane, "append", "--insecure", "-f", layer, "-t", image},
 		{crane, "digest", "--insecure", image},
 		{docker, "manifest", "inspect", "--insecure", image},
 		{skopeo, "--insecure-policy", "inspect", "--tls-verify=false", "docker://" + image},
