@@ -276,17 +276,29 @@ func (g *Granted) keep(ctx context.Context) error {
 	if err := e.unchanged(before); err != nil {
 		return asWire(err)
 	}
+	// The note comes first: a daemon that finds the login knows whose doing it was.
+	subject := firstOf(g.Subject, fromFile(g.reply.pair, time.Now()).subject)
+	former := e.renote(fingerprint(g.reply.pair.refresh), subject)
 	if err := e.file.replace(e.target, g.reply.pair); err != nil {
+		e.renote(former.Tip, former.Subject)
 		return fmt.Errorf("the login cannot be written to %s: %w\n%s", e.file.path, err, mendDisk)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.memory.Tip = fingerprint(g.reply.pair.refresh)
-	e.memory.Subject = firstOf(g.Subject, fromFile(g.reply.pair, time.Now()).subject)
-	e.saveMemoryLocked()
 	e.login = fromFile(g.reply.pair, time.Now())
 	e.happenedLocked(EventLoggedIn, "falcred login")
 	return nil
+}
+
+// renote changes what falcred.json says of the newest login, and returns what it
+// said before.
+func (e *errand) renote(tip, subject string) (former memory) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	former = e.memory
+	e.memory.Tip, e.memory.Subject = tip, subject
+	e.saveMemoryLocked()
+	return former
 }
 
 // SignOut ends the login of a home where no daemon runs: revoke, then delete.

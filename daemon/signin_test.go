@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/fsnotify/fsnotify"
 	"github.com/gofrs/flock"
 )
 
@@ -172,6 +173,52 @@ func TestSignInKeepsTheRefreshToken(t *testing.T) {
 		}
 		if data, _ := os.ReadFile(o.cfg.tokenPath()); string(data) != want {
 			t.Errorf("%s: the file holds %q", body, data)
+		}
+	}
+}
+
+// F3, R10: a daemon that finds a login of ours also finds the note that it is
+// ours, and says so in the history; a login that could not be written leaves none.
+func TestSignInIsNotedFirst(t *testing.T) {
+	o := startOddIssuer(t)
+	o.token = func(int) (int, string) { return http.StatusOK, oddLogin }
+	s, err := BeginSignIn(t.Context(), o.cfg, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted, err := s.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Symlink("/proc/nowhere", o.cfg.tokenPath()) == nil {
+		if err := granted.Keep(t.Context()); err == nil {
+			t.Error("a login was written into /proc")
+		}
+		if m, _ := loadMemory(o.cfg.Home); m.Tip != "" {
+			t.Error("a note of a login that was not written is left")
+		}
+		os.Remove(o.cfg.tokenPath())
+	}
+	home, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Close()
+	if err := home.Add(o.cfg.Home); err != nil {
+		t.Fatal(err)
+	}
+	if err := granted.Keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for noted := false; ; {
+		switch e := <-home.Events; e.Name {
+		case filepath.Join(o.cfg.Home, memoryFile):
+			noted = true
+		case o.cfg.tokenPath():
+			if m, _ := loadMemory(o.cfg.Home); !noted || !m.issued("r") {
+				t.Fatal("the login was there before the note")
+			}
+			return
 		}
 	}
 }
