@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -21,11 +22,17 @@ const lingering = time.Second
 type conn struct {
 	*server
 	peer *net.UnixConn
-	in   *protocol.Reader
+	in   protocol.Reader
+	buf  [256]byte
+
+	writeBy time.Time // the deadline that is set
+	last    request   // the last get
 }
 
 func newConn(s *server, peer *net.UnixConn) *conn {
-	return &conn{server: s, peer: peer, in: protocol.NewRequestReader(peer)}
+	c := &conn{server: s, peer: peer}
+	c.in = protocol.NewRequestReader(peer, c.buf[:])
+	return c
 }
 
 // talk answers one request after the other, in order, until the client hangs
@@ -33,12 +40,7 @@ func newConn(s *server, peer *net.UnixConn) *conn {
 func (c *conn) talk() {
 	defer c.survive()
 	for {
-		c.peer.SetReadDeadline(time.Time{}) // an idle connection may stay
-		if c.in.Fill() != nil {
-			return
-		}
-		c.peer.SetReadDeadline(time.Now().Add(c.requestTimeout))
-		line, err := c.in.ReadLine()
+		line, err := c.readLine()
 		if errors.Is(err, protocol.ErrTooLong) {
 			if c.send(err) {
 				c.linger()
@@ -48,34 +50,100 @@ func (c *conn) talk() {
 		if err != nil {
 			return
 		}
-		request, err := protocol.ParseRequest(line)
-		if err == nil && request.Verb == protocol.VerbWatch {
-			var q protocol.Query
-			if q, err = c.query(request.Payload); err == nil {
-				c.watch(q)
-				return
-			}
+		r, err := c.parse(line)
+		served := false
+		switch {
+		case err != nil:
+			served = c.send(err)
+		case r.Verb == protocol.VerbGet:
+			served = c.get(r.query)
+		case r.Verb == protocol.VerbWatch:
+			c.watch(r.query)
+		default:
+			served = c.send(c.answer(r.Request))
 		}
-		if !c.send(c.answer(request, err)) {
+		if !served {
 			return
 		}
 	}
 }
 
-// answer is what is sent for a request: an error is one too. A client's
-// leaving cancels nothing (R1), so no request has a context that ends.
-func (c *conn) answer(request protocol.Request, err error) any {
-	if err != nil {
-		return err
+// readLine bounds the time from a request's first byte to its last. An idle
+// connection may stay.
+func (c *conn) readLine() (string, error) {
+	if err := c.in.Fill(); err != nil {
+		return "", err
 	}
+	if !c.in.Whole() {
+		c.peer.SetReadDeadline(time.Now().Add(c.requestTimeout))
+		defer c.peer.SetReadDeadline(time.Time{})
+	}
+	return c.in.ReadLine()
+}
+
+// request is a line that was understood, and what a get or watch in it asks for.
+type request struct {
+	protocol.Request
+	line  string
+	query protocol.Query
+}
+
+// parse refuses servers that are not answered for (§4). Most connections ask the
+// same again.
+func (c *conn) parse(line string) (request, error) {
+	if line == c.last.line && line != "" {
+		return c.last, nil
+	}
+	parsed, err := protocol.ParseRequest(line)
+	if err != nil || parsed.Verb != protocol.VerbGet && parsed.Verb != protocol.VerbWatch {
+		return request{Request: parsed}, err
+	}
+	q, err := protocol.ParseQuery(parsed.Payload)
+	if err == nil && c.sharing {
+		q, err = sharedQuery(q)
+	}
+	if err == nil && !c.login.cfg.Servers.Match(q.ServerURL) {
+		err = protocol.ErrNotFound
+	}
+	if err != nil {
+		return request{}, err
+	}
+	c.last = request{parsed, line, q}
+	return c.last, nil
+}
+
+// lines are buffers for answers: an idle connection holds none.
+var lines = sync.Pool{New: func() any { return new([]byte) }}
+
+// get answers from bytes that were made when the token changed, if that will do.
+// A client's leaving cancels nothing (R1), so no request has a context that ends.
+func (c *conn) get(q protocol.Query) bool {
+	c.gets.Add(1)
+	now := time.Now()
+	credential, err := c.login.ready(q, now), error(nil)
+	if credential == nil {
+		credential, err = c.login.await(context.Background(), q)
+		now = time.Now()
+	}
+	line := lines.Get().(*[]byte)
+	defer lines.Put(line)
+	if err == nil {
+		*line, err = credential.line.Append((*line)[:0], q.ServerURL)
+	}
+	if err != nil {
+		return c.send(err)
+	}
+	return c.write(*line, now)
+}
+
+// answer is what is sent for all other requests: an error is one too.
+func (c *conn) answer(request protocol.Request) any {
 	if c.sharing && (request.Verb == protocol.VerbStore || request.Verb == protocol.VerbErase) {
 		return errOnlyReads
 	}
-	ctx := context.Background()
 	var answer any
+	var err error
 	switch request.Verb {
-	case protocol.VerbGet:
-		answer, err = c.get(ctx, request.Payload)
 	case protocol.VerbList:
 		answer = c.login.servers(c.sharing)
 	case protocol.VerbStore:
@@ -93,24 +161,6 @@ func (c *conn) answer(request protocol.Request, err error) any {
 		return err
 	}
 	return answer
-}
-
-// query is what get and watch ask for.
-func (c *conn) query(payload string) (protocol.Query, error) {
-	q, err := protocol.ParseQuery(payload)
-	if err == nil && c.sharing {
-		return sharedQuery(q)
-	}
-	return q, err
-}
-
-func (c *conn) get(ctx context.Context, payload string) (protocol.Credential, error) {
-	q, err := c.query(payload)
-	if err != nil {
-		return protocol.Credential{}, err
-	}
-	c.gets.Add(1)
-	return c.login.Credential(ctx, q)
 }
 
 func (c *conn) store(payload string) error {
@@ -143,12 +193,15 @@ func (c *conn) watch(q protocol.Query) {
 	var last []byte
 	for {
 		view := c.login.view.Load() // before the answer, so that no change is missed
-		credential, err := c.login.Credential(context.Background(), q)
-		line := answerLine(credential)
+		credential, err := c.login.credential(context.Background(), q)
+		var line []byte
+		if err == nil {
+			line, err = credential.line.Append(nil, q.ServerURL)
+		}
 		if err != nil {
 			line = answerLine(err)
 		}
-		if !bytes.Equal(line, last) && !c.write(line) {
+		if !bytes.Equal(line, last) && !c.write(line, time.Now()) {
 			return
 		}
 		last = line
@@ -166,20 +219,26 @@ func (c *conn) watch(q protocol.Query) {
 	}
 }
 
+var errTooLong = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
+
 // answerLine never fails: an answer that fits no line becomes an error.
 func answerLine(answer any) []byte {
 	line, err := protocol.AppendAnswer(nil, answer)
 	if err != nil {
-		line, _ = protocol.AppendAnswer(nil, protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB"))
+		line, _ = protocol.AppendAnswer(nil, errTooLong)
 	}
 	return line
 }
 
-func (c *conn) send(answer any) bool { return c.write(answerLine(answer)) }
+func (c *conn) send(answer any) bool { return c.write(answerLine(answer), time.Now()) }
 
-// write gives up on a client that does not read.
-func (c *conn) write(line []byte) bool {
-	c.peer.SetWriteDeadline(time.Now().Add(c.answerTimeout))
+// write gives up on a client that does not read for answerTimeout, or an eighth
+// more: a deadline that is moved with every answer costs more than the answer.
+func (c *conn) write(line []byte, now time.Time) bool {
+	if c.writeBy.Sub(now) < c.answerTimeout {
+		c.writeBy = now.Add(c.answerTimeout + c.answerTimeout/8)
+		c.peer.SetWriteDeadline(c.writeBy)
+	}
 	_, err := c.peer.Write(line)
 	return err == nil
 }

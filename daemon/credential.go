@@ -18,16 +18,44 @@ const (
 	maxJoins = 2
 )
 
-// Credential answers a get (§4) by the rule of §5. A token that will do is
-// answered from the published view; otherwise the request joins a refresh, and
-// leaving it by ctx does not stop that (R1).
-func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
-	if !l.cfg.Servers.Match(q.ServerURL) {
-		return protocol.Credential{}, protocol.ErrNotFound
+// credential is what requests are given, and its line. Its ServerURL is empty:
+// that is each request's own.
+type credential struct {
+	protocol.Credential
+	line protocol.Prepared
+}
+
+func newCredential(c protocol.Credential) (*credential, error) {
+	line, err := protocol.Prepare(c)
+	if err != nil {
+		return nil, errTooLong
 	}
-	if l.cfg.Key.Secret != "" && !q.ForceUser {
-		return protocol.Credential{ServerURL: q.ServerURL, Username: "Key", Secret: l.cfg.Key.Secret}, nil
+	return &credential{c, line}, nil
+}
+
+// ready is the answer to a get of a served host (§4) by the rule of §5, where
+// there is one without a lock and without making anything. Nearly always there is.
+func (l *Login) ready(q protocol.Query, now time.Time) *credential {
+	if l.key != nil && !q.ForceUser {
+		return l.key
 	}
+	if v := l.view.Load(); v.calm(now) && q.Rejected == "" && q.MinValid == 0 {
+		return v.ready
+	}
+	return nil
+}
+
+// credential is the answer in every case.
+func (l *Login) credential(ctx context.Context, q protocol.Query) (*credential, error) {
+	if ready := l.ready(q, time.Now()); ready != nil {
+		return ready, nil
+	}
+	return l.await(ctx, q)
+}
+
+// await joins a refresh where that can help the request. Leaving it by ctx does
+// not stop the refresh (R1).
+func (l *Login) await(ctx context.Context, q protocol.Query) (*credential, error) {
 	v := l.view.Load()
 	if !v.satisfies(q, time.Now()) {
 		l.check() // a lost file event must not cost a request
@@ -45,7 +73,7 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return protocol.Credential{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 		v = l.view.Load()
 	}
@@ -61,12 +89,33 @@ func (l *Login) Credential(ctx context.Context, q protocol.Query) (protocol.Cred
 			select {
 			case <-f.done:
 			case <-ctx.Done():
-				return protocol.Credential{}, ctx.Err()
+				return nil, ctx.Err()
 			}
 		}
 		v = l.view.Load()
 	}
-	return v.credential(q)
+	return v.credential(time.Now())
+}
+
+// makeReady prepares what nearly every request will be answered.
+func (v *view) makeReady(now time.Time) {
+	if !v.token.fresh(now) || v.unresolved != nil {
+		return
+	}
+	var err error
+	if v.ready, err = v.prepare(now); err == nil {
+		v.since, v.sinceWall = now, now.UnixNano()
+		v.quiet = min(left(v.token.renew, now), left(v.token.expires, now))
+	}
+}
+
+// calm says that the token is in the first half of its life and nothing is in its
+// way, so that nobody has anything to do. A clock that was set, or a machine that
+// slept, ends that: the two clocks have moved by different times then.
+func (v *view) calm(now time.Time) bool {
+	elapsed := now.Sub(v.since) // by the monotonic clock
+	drift := time.Duration(now.UnixNano()-v.sinceWall) - elapsed
+	return elapsed < v.quiet && drift.Abs() < time.Second
 }
 
 // satisfies says whether a request need not wait.
@@ -79,20 +128,23 @@ func (v *view) satisfies(q protocol.Query, now time.Time) bool {
 	return rest >= time.Duration(q.MinValid)*time.Second && (rest >= margin || t.fresh(now))
 }
 
-func (v *view) credential(q protocol.Query) (protocol.Credential, error) {
-	now := time.Now()
+// credential is what a view has for everybody.
+func (v *view) credential(now time.Time) (*credential, error) {
 	switch {
 	case v.token.valid(now) && v.unresolved != nil:
-		return protocol.Credential{}, v.unresolved
+		return nil, v.unresolved
 	case v.token.valid(now): // R9: also in an outage
-		return protocol.Credential{
-			ServerURL: q.ServerURL, Username: "Bearer", Secret: v.token.access,
-			Expires: onWall(v.token.expires, now), Headers: v.headers,
-		}, nil
+		return v.prepare(now)
 	case v.problem != nil:
-		return protocol.Credential{}, v.problem
+		return nil, v.problem
 	}
-	return protocol.Credential{}, protocol.Errorf(protocol.CodeUnavailable, "the access token has run out, and no new one has come yet")
+	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has run out, and no new one has come yet")
+}
+
+func (v *view) prepare(now time.Time) (*credential, error) {
+	return newCredential(protocol.Credential{
+		Username: "Bearer", Secret: v.token.access, Expires: onWall(v.token.expires, now), Headers: v.headers,
+	})
 }
 
 // join finds the refresh that can help a request, or nil where none can: then

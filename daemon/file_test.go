@@ -466,7 +466,7 @@ func TestForcedRefreshes(t *testing.T) {
 		w.start()
 		ask := func(q protocol.Query) string {
 			q.ServerURL = protocol.DefaultServer
-			c, err := w.Credential(context.Background(), q)
+			c, err := w.ask(context.Background(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -501,7 +501,7 @@ func TestForcedOncePerAccessToken(t *testing.T) {
 		w.start()
 		token := w.mustGet()
 		reject := func() {
-			if _, err := w.Credential(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: token}); err != nil {
+			if _, err := w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: token}); err != nil {
 				w.Fatal(err)
 			}
 		}

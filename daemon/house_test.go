@@ -50,7 +50,7 @@ func newHouse(t *testing.T, cfg idp.Config) *house {
 }
 
 // shortDir fits a socket's path, which t.TempDir does not.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "fc")
 	if err != nil {

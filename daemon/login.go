@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -35,6 +36,7 @@ type Login struct {
 	act    chan struct{}
 	guests chan struct{} // the one store or erase that clients may have under way
 
+	key  *credential // of the daemon's own environment, nil where there is none
 	view atomic.Pointer[view]
 
 	mu sync.Mutex // guards what follows
@@ -100,7 +102,13 @@ type view struct {
 	headers    map[string]string // what goes with the token: a team's
 	unresolved *protocol.Error   // why it cannot be said what goes with it
 	problem    *protocol.Error   // why there is no token, or will be none
-	changed    chan struct{}
+
+	// From since on, for the time of quiet, the answer is ready.
+	ready     *credential
+	since     time.Time
+	sinceWall int64 // ns since 1970
+	quiet     time.Duration
+	changed   chan struct{}
 }
 
 // flight is the one refresh that is under way (R1).
@@ -132,6 +140,12 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
 	l.pause = newPause()
 	l.view.Store(&view{problem: protocol.ErrNotFound, changed: make(chan struct{})})
+	var err error
+	if cfg.Key.Secret != "" {
+		if l.key, err = newCredential(protocol.Credential{Username: "Key", Secret: cfg.Key.Secret}); err != nil {
+			return nil, fmt.Errorf("%s: %w", cfg.Key.Source, err)
+		}
+	}
 	m, err := loadMemory(cfg.Home)
 	if err != nil {
 		return nil, err
@@ -203,6 +217,7 @@ func (l *Login) publishLocked() {
 		}
 	}
 	next.headers, next.unresolved = l.attributionLocked()
+	next.makeReady(time.Now())
 	old := l.view.Swap(next)
 	close(old.changed)
 	l.changedLocked()

@@ -35,7 +35,7 @@ func TestR1OneRefreshForAThousandClients(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		left := make(chan error)
 		go func() {
-			_, err := w.Credential(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
+			_, err := w.ask(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
 			left <- err
 		}()
 		w.settle()

@@ -138,6 +138,9 @@ func numeric(label string) bool {
 // lowerASCII leaves other letters alone: strings.ToLower would turn the Kelvin
 // sign into a k.
 func lowerASCII(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= 'A' && r <= 'Z' }) < 0 {
+		return s
+	}
 	b := []byte(s)
 	for i, c := range b {
 		if c >= 'A' && c <= 'Z' {

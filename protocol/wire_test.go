@@ -27,7 +27,7 @@ func TestReadLineTakesLFAndCRLF_Section4(t *testing.T) {
 
 func TestReadLineEndsAt64KiB_Section4(t *testing.T) {
 	longest := strings.Repeat("a", MaxLine-1)
-	for _, newReader := range []func(io.Reader) *Reader{NewReader, NewRequestReader} {
+	for _, newReader := range []func(io.Reader) *Reader{NewReader, newRequestReader} {
 		if got, err := newReader(strings.NewReader(longest + "\n")).ReadLine(); err != nil || got != longest {
 			t.Fatalf("a line of 64 KiB: %d bytes, %v", len(got), err)
 		}
@@ -161,7 +161,7 @@ func FuzzReadLine(f *testing.F) {
 	f.Add([]byte("get x\r\nlist\n\nhalf"), 3)
 	f.Add(bytes.Repeat([]byte("a"), 5000), 7)
 	f.Fuzz(func(t *testing.T, in []byte, chunk int) {
-		whole, whole2 := readAll(t, NewReader(bytes.NewReader(in))), readAll(t, NewRequestReader(iotest.HalfReader(bytes.NewReader(in))))
+		whole, whole2 := readAll(t, NewReader(bytes.NewReader(in))), readAll(t, newRequestReader(iotest.HalfReader(bytes.NewReader(in))))
 		if chunk%7 == 0 {
 			whole2 = readAll(t, NewReader(iotest.OneByteReader(bytes.NewReader(in))))
 		}
@@ -185,4 +185,9 @@ func readAll(t *testing.T, lr *Reader) (lines []string) {
 		}
 		lines = append(lines, line)
 	}
+}
+
+func newRequestReader(src io.Reader) *Reader {
+	r := NewRequestReader(src, make([]byte, 256))
+	return &r
 }
