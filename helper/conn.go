@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,13 +15,13 @@ import (
 
 // conn is a connection to a daemon whose user has been checked.
 type conn struct {
-	*net.UnixConn
+	*stream
 	in     *protocol.Reader
 	spoilt bool // closed, or about to be, by a context
 }
 
-func newConn(uc *net.UnixConn) *conn {
-	return &conn{UnixConn: uc, in: protocol.NewReader(uc)}
+func newConn(s *stream) *conn {
+	return &conn{stream: s, in: protocol.NewReader(s)}
 }
 
 // roundTrip sends one line and reads one. When ctx ends the connection does
@@ -57,7 +56,7 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 		return nil, err
 	}
 	for i, p := range places {
-		uc, err := connect(ctx, p.socket)
+		s, err := connect(ctx, p.socket)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
@@ -73,8 +72,8 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 		default:
 			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v", p.socket, errors.Unwrap(err))
 		}
-		cn := newConn(uc)
-		if err := protocol.CheckPeer(uc, others...); err != nil {
+		cn := newConn(s)
+		if err := protocol.CheckPeer(s, others...); err != nil {
 			cn.Close()
 			return nil, protocol.Errorf(protocol.CodeDenied,
 				"%s: %v\nset FALCRED_SOCKET to a socket of your own", p.socket, err)
@@ -152,19 +151,14 @@ func sameFolder(a, b string) bool {
 
 // connect waits while the daemon's queue of connections is full: Linux says
 // EAGAIN then, at once, and a thousand scripts that start together see it.
-func connect(ctx context.Context, socket string) (*net.UnixConn, error) {
-	var d net.Dialer
+func connect(ctx context.Context, socket string) (*stream, error) {
 	for {
-		c, err := d.DialContext(ctx, "unix", socket)
-		var timeout net.Error
-		switch _, limited := ctx.Deadline(); {
-		case err == nil:
-			return c.(*net.UnixConn), nil
-		case limited && errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, syscall.EAGAIN):
-			<-ctx.Done() // the same deadline, whose timer is a moment later
+		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
-		case !errors.Is(err, syscall.EAGAIN):
-			return nil, err
+		}
+		s, err := openStream(socket)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return s, err
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return nil, err

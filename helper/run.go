@@ -62,6 +62,8 @@ const (
 // that says nothing for longer must not hang a script for ever.
 const patience = 45 * time.Second
 
+var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45s\nlook at it: falcred status")
+
 // run is one run of the program.
 type run struct {
 	stdin          io.Reader
@@ -81,8 +83,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	if len(rest) > 0 && !(forScripts && len(rest) == 1) {
 		return misused(forScripts, stdout, stderr)
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience,
-		protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within %s\nlook at it: falcred status", patience))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errSilent)
 	defer cancel()
 
 	r := &run{stdin: stdin, stdout: stdout, stderr: stderr, client: New(lookup)}

@@ -80,7 +80,14 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 		v = struct{}{}
 	}
 	n := len(dst)
-	out, err := appendJSON(dst, v)
+	out, err := dst, error(nil)
+	c, ok := v.(Credential)
+	if ok {
+		out, ok = appendFlat(dst, c)
+	}
+	if !ok {
+		out, err = appendJSON(dst, v)
+	}
 	if err != nil {
 		return dst, errInternal
 	}
@@ -93,6 +100,11 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 // ParseAnswer reads a line into v, which may be nil, or returns the *[Error]
 // that the line is. Unknown members are ignored.
 func ParseAnswer(line string, v any) error {
+	if c, ok := v.(*Credential); ok {
+		if *c, ok = flatCredential(line); ok {
+			return nil
+		}
+	}
 	malformed := Errorf(CodeInternal, "malformed answer")
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(line), &members); err != nil || members == nil {

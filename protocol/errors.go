@@ -51,6 +51,9 @@ func (e *Error) Is(target error) bool {
 // Errorf makes an Error. The text is shown to clients and logged, so no
 // argument may be a secret or another library's error (R12).
 func Errorf(code Code, format string, args ...any) *Error {
+	if len(args) == 0 { // the many that are made when a program starts
+		return &Error{Message: format, Code: code}
+	}
 	return &Error{Message: fmt.Sprintf(format, args...), Code: code}
 }
 

@@ -2,11 +2,11 @@ package protocol
 
 import (
 	"errors"
-	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // overflowUID is what Linux reports for every user that has no number in our
@@ -19,7 +19,7 @@ var errPeerUnknown = errors.New("the peer's user cannot be known")
 // effective user, as root (S3), or as one of others (S7). Where it cannot be
 // known, the answer is no. Both ends ask: the daemon before it reads, the client
 // before it sends.
-func CheckPeer(c *net.UnixConn, others ...int) error {
+func CheckPeer(c syscall.Conn, others ...int) error {
 	if c == nil {
 		return Errorf(CodeDenied, "denied: %v", errPeerUnknown)
 	}

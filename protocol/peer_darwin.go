@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"math"
-	"net"
 	"syscall"
 	"unsafe"
 )
@@ -23,7 +22,7 @@ type xucred struct {
 
 // PeerUID is the user of the process that connected or listened, by the
 // kernel's word (LOCAL_PEERCRED). It is -1 with an error when it cannot be known.
-func PeerUID(c *net.UnixConn) (uid int, err error) {
+func PeerUID(c syscall.Conn) (uid int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
@@ -49,7 +48,7 @@ func PeerUID(c *net.UnixConn) (uid int, err error) {
 	return int(cred.uid), nil
 }
 
-func checkPeer(c *net.UnixConn, others []int) error {
+func checkPeer(c syscall.Conn, others []int) error {
 	uid, err := PeerUID(c)
 	return allowUID(uid, err, others)
 }

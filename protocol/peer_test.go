@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -66,7 +67,7 @@ func TestPeerThatCannotBeKnownIsRefused_S3(t *testing.T) {
 	if uid, err := PeerUID(datagram); uid != -1 || err == nil {
 		t.Errorf("a socket without a peer has %d, %v", uid, err)
 	}
-	for _, c := range []*net.UnixConn{nil, client, datagram} {
+	for _, c := range []syscall.Conn{nil, client, datagram} {
 		if err := CheckPeer(c); AsError(err) == nil || AsError(err).Code != CodeDenied {
 			t.Errorf("CheckPeer = %v", err)
 		}

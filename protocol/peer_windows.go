@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"net"
 	"syscall"
 	"unsafe"
 )
@@ -13,13 +12,13 @@ const (
 )
 
 // PeerUID has no answer here: a user is a SID. CheckPeer compares those.
-func PeerUID(*net.UnixConn) (uid int, err error) { return -1, errPeerUnknown }
+func PeerUID(syscall.Conn) (uid int, err error) { return -1, errPeerUnknown }
 
 // checkPeer compares the user of the peer's process with ours (S8). The process
 // could end, and its number be taken again, between the two questions: what
 // remains is a race that only another process of the same machine can win by
 // luck. Untested on a real Windows.
-func checkPeer(c *net.UnixConn, _ []int) error {
+func checkPeer(c syscall.Conn, _ []int) error {
 	peer, err := peerSID(c)
 	if err != nil {
 		return Errorf(CodeDenied, "denied: %v", errPeerUnknown)
@@ -34,7 +33,7 @@ func checkPeer(c *net.UnixConn, _ []int) error {
 	return nil
 }
 
-func peerSID(c *net.UnixConn) (string, error) {
+func peerSID(c syscall.Conn) (string, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return "", err
