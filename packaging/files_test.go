@@ -12,7 +12,7 @@ import (
 )
 
 // hostile is what a path may hold, and must stay within its place.
-const hostile = `/a b/%h $HOME "q" 'q' \t <x>&amp;`
+const hostile = `/a b/%h $HOME "q" 'q' \t <x>&amp;{{Exec}}`
 
 func TestUnitQuotes(t *testing.T) {
 	service, socket, err := packaging.User(packaging.Unit{Name: "falcred", Exec: hostile, Socket: hostile, Home: hostile,
@@ -21,8 +21,8 @@ func TestUnitQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`ExecStart="/a b/%%h $$HOME \"q\" 'q' \\t <x>&amp;" run` + "\n",
-		`Environment="FAL_HOME_DIR=/a b/%%h $HOME \"q\" 'q' \\t <x>&amp;"` + "\n",
+		`ExecStart="/a b/%%h $$HOME \"q\" 'q' \\t <x>&amp;{{Exec}}" run` + "\n",
+		`Environment="FAL_HOME_DIR=/a b/%%h $HOME \"q\" 'q' \\t <x>&amp;{{Exec}}"` + "\n",
 	} {
 		if !strings.Contains(service, want) {
 			t.Errorf("no %s in\n%s", want, service)

@@ -1,5 +1,7 @@
 package packaging
 
+import "strings"
+
 // Agent is what varies in a property list of launchd.
 type Agent struct {
 	Label string
@@ -10,4 +12,13 @@ type Agent struct {
 }
 
 // Plist is the property list. Umask is 077 in decimal there.
-func Plist(a Agent) (string, error) { return render("launchd/falcred.plist", a) }
+func Plist(a Agent) (string, error) {
+	var env []string
+	for _, name := range sortedKeys(a.Env) {
+		env = append(env, "\t\t<key>"+escapeXML(name)+"</key>\n\t\t<string>"+escapeXML(a.Env[name])+"</string>")
+	}
+	return fill("launchd/falcred.plist", values{
+		"Label": escapeXML(a.Label), "Exec": escapeXML(a.Exec), "Log": escapeXML(a.Log),
+		"User": escapeXML(a.User), "Env": strings.Join(env, "\n"),
+	})
+}

@@ -8,4 +8,8 @@ type Task struct {
 }
 
 // TaskXML is the task's definition, for schtasks /Create /XML.
-func TaskXML(t Task) (string, error) { return render("windows/falcred.xml", t) }
+func TaskXML(t Task) (string, error) {
+	return fill("windows/falcred.xml", values{
+		"User": escapeXML(t.User), "Exec": escapeXML(t.Exec), "Arguments": escapeXML(t.Arguments),
+	})
+}

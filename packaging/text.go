@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"encoding/xml"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,8 +11,60 @@ import (
 // sortedKeys: the same input makes the same file.
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
-func escapeXML(s string) (string, error) {
+func escapeXML(s string) string {
 	var out strings.Builder
-	err := xml.EscapeText(&out, []byte(s))
-	return out.String(), err
+	xml.EscapeText(&out, []byte(s)) // a Builder never fails
+	return out.String()
+}
+
+// values are what varies in a file, quoted as they stand in it.
+type values map[string]string
+
+// fill puts values where a file names them, {{Name}}, and leaves lines out: those
+// from {{if Name}} to {{end}} where there is no such value, those from {{if not
+// Name}} where there is one. text/template could do it too; it looks up methods by
+// name, for which the linker keeps a fifth more of falcred.
+func fill(name string, v values) (string, error) {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	left := false
+	for line := range strings.Lines(string(text)) {
+		condition, isIf := strings.CutPrefix(strings.TrimSpace(line), "{{if ")
+		switch {
+		case isIf:
+			absent, negated := strings.CutPrefix(strings.TrimSuffix(condition, "}}"), "not ")
+			left = (v[absent] == "") != negated
+		case strings.TrimSpace(line) == "{{end}}":
+			left = false
+		case !left:
+			whole, err := v.in(line)
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", name, err)
+			}
+			out.WriteString(whole)
+		}
+	}
+	return out.String(), nil
+}
+
+// in looks at each name once: a value that looks like a name is a value.
+func (v values) in(line string) (string, error) {
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(line, "{{")
+		out.WriteString(before)
+		if !found {
+			return out.String(), nil
+		}
+		name, after, _ := strings.Cut(rest, "}}")
+		value, known := v[name]
+		if !known {
+			return "", fmt.Errorf("nothing is known of {{%s}}", name)
+		}
+		out.WriteString(value)
+		line = after
+	}
 }

@@ -3,11 +3,9 @@
 package packaging
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"strings"
-	"text/template"
 )
 
 //go:embed systemd/falcred.service systemd/falcred.socket systemd/falcred@.service launchd/falcred.plist windows/falcred.xml
@@ -29,7 +27,7 @@ const PackagedExec = "/usr/bin/falcred"
 // Packaged is the user's service as packages install it, for everybody: %h is
 // each one's own home.
 func Packaged() (service, socket string, err error) {
-	return render2(unitText{Name: "falcred", Exec: PackagedExec, Socket: "%h/.fal/falcred.sock", Everybody: true})
+	return both(values{"Name": "falcred", "Of": "", "Exec": PackagedExec, "Socket": "%h/.fal/falcred.sock", "Everybody": "yes"})
 }
 
 // PackagedSystem is falcred@.service as packages install it.
@@ -37,50 +35,29 @@ func PackagedSystem() (string, error) { return System(PackagedExec) }
 
 // System is falcred@.service for that program.
 func System(exec string) (string, error) {
-	return render("systemd/falcred@.service", unitText{Exec: quoteExec(exec)})
+	return fill("systemd/falcred@.service", values{"Exec": quoteExec(exec)})
 }
 
 // User is the service and the socket of one home.
 func User(u Unit) (service, socket string, err error) {
-	text := unitText{Name: u.Name, Exec: quoteExec(u.Exec), Socket: escape(u.Socket)}
+	v := values{"Name": u.Name, "Of": "", "Exec": quoteExec(u.Exec), "Socket": escape(u.Socket)}
 	if u.Home != "" {
-		text.Of = " in " + escape(u.Home)
+		v["Of"] = " in " + escape(u.Home)
 	}
+	var environment []string
 	for _, name := range sortedKeys(u.Env) {
-		text.Environment = append(text.Environment, quote(name+"="+u.Env[name]))
+		environment = append(environment, "Environment="+quote(name+"="+u.Env[name]))
 	}
-	return render2(text)
+	v["Environment"] = strings.Join(environment, "\n")
+	return both(v)
 }
 
-// unitText is quoted as it stands in the file.
-type unitText struct {
-	Name, Of, Exec, Socket string
-	Environment            []string
-	Everybody              bool // a package's, which turns it on for all users
-}
-
-func render2(u unitText) (service, socket string, err error) {
-	if service, err = render("systemd/falcred.service", u); err != nil {
+func both(v values) (service, socket string, err error) {
+	if service, err = fill("systemd/falcred.service", v); err != nil {
 		return "", "", err
 	}
-	socket, err = render("systemd/falcred.socket", u)
+	socket, err = fill("systemd/falcred.socket", v)
 	return service, socket, err
-}
-
-func render(name string, data any) (string, error) {
-	text, err := files.ReadFile(name)
-	if err != nil {
-		return "", err
-	}
-	parsed, err := template.New(name).Funcs(template.FuncMap{"xml": escapeXML}).Option("missingkey=error").Parse(string(text))
-	if err != nil {
-		return "", err
-	}
-	var out bytes.Buffer
-	if err := parsed.Execute(&out, data); err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return out.String(), nil
 }
 
 // escape keeps systemd from taking a % for a specifier. A line break cannot be

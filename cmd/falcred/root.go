@@ -37,20 +37,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 var moreCommands []func() *cobra.Command
 
 func newRoot() *cobra.Command {
+	var asked bool
 	root := &cobra.Command{
-		Use:           "falcred",
-		Short:         "A credential daemon for fal.ai logins",
-		Long:          rootHelp,
-		Example:       rootExample,
-		Version:       version(),
-		Args:          knownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "falcred",
+		Short:   "A credential daemon for fal.ai logins",
+		Long:    rootHelp,
+		Example: rootExample,
+		Args:    knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asked {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+				return err
+			}
+			return cmd.Help()
+		},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 
 		SuggestionsMinimumDistance: 2,
 	}
-	root.SetVersionTemplate(versionLine() + "\n")
+	// cobra's own --version prints by a template; see packaging's fill.
+	root.Flags().BoolVarP(&asked, "version", "v", false, "version for falcred")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error(), helpHint(cmd)}
 	})

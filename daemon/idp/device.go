@@ -3,7 +3,8 @@ package idp
 import (
 	"crypto/rand"
 	"fmt"
-	"html/template"
+	"html"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -144,34 +145,33 @@ func (p *Provider) poll(code string) (*device, *oauthError) {
 	return d, nil
 }
 
-var activatePage = template.Must(template.New("activate").Parse(`<!doctype html>
-<title>Test login</title>
-<h1>Test login</h1>
-{{with .Message}}<p>{{.}}</p>{{else}}<form method="post">
-<p><label>Code <input name="user_code" value="{{.Code}}"></label>
+const (
+	activatePage = "<!doctype html>\n<title>Test login</title>\n<h1>Test login</h1>\n"
+	activateForm = `<form method="post">
+<p><label>Code <input name="user_code" value="%s"></label>
 <p><button name="decision" value="approve">Approve</button> <button name="decision" value="deny">Deny</button>
-</form>{{end}}
-`))
+</form>
+`
+)
 
 // serveActivate is the page a person would confirm the code on. It asks for no password and takes
 // anybody's word: see the package doc.
 func (p *Provider) serveActivate(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	page, status := struct{ Code, Message string }{Code: r.FormValue("user_code")}, http.StatusOK
+	code, status := r.FormValue("user_code"), http.StatusOK
+	body := fmt.Sprintf(activateForm, html.EscapeString(code))
 	if r.Method == http.MethodPost {
-		var err error
+		message, decide := "Denied. You can close this page.", p.Deny
 		if r.PostFormValue("decision") == "approve" {
-			page.Message = "Approved. You can close this page."
-			err = p.Approve(page.Code, DefaultSubject)
-		} else {
-			page.Message = "Denied. You can close this page."
-			err = p.Deny(page.Code)
+			message = "Approved. You can close this page."
+			decide = func(code string) error { return p.Approve(code, DefaultSubject) }
 		}
-		if err != nil {
-			page.Message, status = err.Error(), http.StatusNotFound
+		if err := decide(code); err != nil {
+			message, status = err.Error(), http.StatusNotFound
 		}
+		body = "<p>" + html.EscapeString(message) + "</p>\n"
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	activatePage.Execute(w, page)
+	io.WriteString(w, activatePage+body)
 }
