@@ -163,7 +163,7 @@ func TestWatchIgnoresOthers(t *testing.T) {
 func TestWatchRunsOut(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	refresh, _, _ := h.idp.Login("ann")
-	access := h.idp.Mint("ann", time.Now(), 2*time.Second)
+	access := h.idp.Mint("ann", time.Now(), 5*time.Second)
 	h.write(refresh + "\n" + access)
 	l, err := newLogin(h.cfg, h.logger())
 	if err != nil {

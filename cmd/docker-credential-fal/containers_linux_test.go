@@ -38,10 +38,7 @@ func shares(t *testing.T, more ...string) (s *stage, folder string) {
 func (s *stage) shared(folder string) {
 	s.Helper()
 	s.settled([]string{s.socket()})
-	s.until("the socket is shared", func() bool {
-		_, err := os.Stat(folder + "/sock")
-		return err == nil
-	})
+	s.listens(folder + "/sock")
 }
 
 // S7: a container whose user is another one, by the page's recipe, in Debian's

@@ -156,7 +156,13 @@ func (s *stage) daemon(socket string) {
 			s.Logf("the daemon on %s: %v\n%s", socket, err, log.String())
 		}
 	})
-	s.until("the daemon listens on "+socket, func() bool {
+	s.listens(socket)
+}
+
+// listens waits until a socket takes connections: its path is there before.
+func (s *stage) listens(socket string) {
+	s.Helper()
+	s.until("somebody listens on "+socket, func() bool {
 		c, err := net.Dial("unix", socket)
 		if err == nil {
 			c.Close()
@@ -165,10 +171,14 @@ func (s *stage) daemon(socket string) {
 	})
 }
 
+// patience covers R7's 17 s and a pause after them, so that running into it
+// means: never.
+const patience = 40 * time.Second
+
 // until polls: what is waited for happens in another process.
 func (s *stage) until(what string, ok func() bool) {
 	s.Helper()
-	if !within(10*time.Second, ok) {
+	if !within(patience, ok) {
 		s.Fatal("it never came that ", what)
 	}
 }
@@ -227,7 +237,7 @@ func (r result) credential() (protocol.Credential, error) {
 
 // get and status ask a daemon from this process: no other is started for it.
 func (s *stage) get(socket string) (protocol.Credential, error) {
-	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
 	defer cancel()
 	c := &helper.Client{Socket: socket}
 	defer c.Close()
@@ -235,7 +245,7 @@ func (s *stage) get(socket string) (protocol.Credential, error) {
 }
 
 func (s *stage) status(socket string) (protocol.Status, error) {
-	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
 	defer cancel()
 	c := &helper.Client{Socket: socket}
 	defer c.Close()

@@ -139,7 +139,7 @@ func (s *stage) startRound(helpers int) (failures int) {
 	if _, access := s.tokens(); secrets[access] != helpers {
 		s.Errorf("%d of %d helpers got the file's token", secrets[access], helpers)
 	}
-	ours.SetReadDeadline(time.Now().Add(5 * time.Second))
+	ours.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.ReadAll(ours); err != nil {
 		s.Error("the daemon holds a descriptor of its starter: ", err)
 	}
@@ -207,7 +207,7 @@ func TestStartOnDemandHoldsNoTerminal(t *testing.T) {
 		if _, access := s.tokens(); printed != access {
 			t.Errorf("the helper printed %d bytes, not the file's token", len(printed))
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the terminal is still open")
 	}
 	if _, err := s.get(s.socket()); err != nil {

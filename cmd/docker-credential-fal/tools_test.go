@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
@@ -52,9 +51,9 @@ func (s *stage) wantThreeAnswers(lines []string) {
 // §4: programs that know nothing of falcred speak to the socket.
 func TestPlainToolsSpeakToTheSocket_Section4(t *testing.T) {
 	for _, tool := range [][]string{
-		{"nc", "-N", "-U", "SOCKET"}, // -N: hang up at the end of the input
-		{"socat", "-", "UNIX-CONNECT:SOCKET"},
-		{"socat", "-t5", "STDIO", "UNIX-CLIENT:SOCKET"},
+		{"nc", "-N", "-U", "SOCKET"},                  // -N: hang up at the end of the input
+		{"socat", "-t40", "-", "UNIX-CONNECT:SOCKET"}, // -t: else it waits half a second for answers
+		{"socat", "-t40", "STDIO", "UNIX-CLIENT:SOCKET"},
 	} {
 		t.Run(strings.Join(tool, " "), func(t *testing.T) {
 			path := needTool(t, tool[0])
@@ -63,7 +62,7 @@ func TestPlainToolsSpeakToTheSocket_Section4(t *testing.T) {
 			for _, arg := range tool[1:] {
 				args = append(args, strings.Replace(arg, "SOCKET", s.socket(), 1))
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, path, args...)
 			cmd.Stdin = strings.NewReader(threeRequests)
@@ -81,7 +80,7 @@ func TestPlainToolsSpeakToTheSocket_Section4(t *testing.T) {
 func TestPlainNetcatIsAnswered_Section4(t *testing.T) {
 	path := needTool(t, "nc")
 	s := served(t, idp.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "-U", s.socket())
 	cmd.Stdin = strings.NewReader(threeRequests)

@@ -23,11 +23,13 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 	if cfg.REST == "" {
 		return
 	}
-	followed := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
+	followed := false
+	attributed := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
 		d, err := client.Status(ctx)
-		return strings.EqualFold(d.Team, name), err
+		followed = strings.EqualFold(d.Team, name)
+		return followed && !d.Unresolved, err
 	})
-	if !followed {
+	if !attributed && !followed {
 		fmt.Fprintln(cmd.ErrOrStderr(), "the running daemon does not follow this file: see falcred doctor")
 	}
 }

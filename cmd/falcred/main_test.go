@@ -123,13 +123,14 @@ func login(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile), refresh, ""))
 }
 
-// served waits until the login is served.
+// served waits until the login in the file is served, and not one before it.
 func served(ts *testscript.TestScript, _ bool, _ []string) {
 	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
 	defer client.Close()
 	ts.Check(until(context.Background(), "a credential", func() bool {
-		_, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
-		return err == nil
+		cred, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
+		_, access := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile))
+		return err == nil && cred.Secret == access
 	}))
 }
 

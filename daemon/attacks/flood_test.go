@@ -9,7 +9,8 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func TestFlood(t *testing.T) {
 	s.login(0)
 	s.serve()
 	s.served()
-	quiet := s.latencies(2000)
+	quiet := s.p99(2000)
 	before, idle := s.descriptors(), s.memory("VmRSS")
 
 	var flood crowd
@@ -95,7 +96,7 @@ func TestFlood(t *testing.T) {
 	}
 	s.until("all are let in", func() bool { return s.status().Connections >= silent })
 	full := s.memory("VmRSS")
-	crowded := s.latencies(2000)
+	crowded := s.p99(2000)
 	for range garbage {
 		flood.hurl(s)
 	}
@@ -103,7 +104,7 @@ func TestFlood(t *testing.T) {
 		flood.ignore(s)
 	}
 	s.until("the garbage has come", func() bool { return flood.hurled.Load() > garbage<<20 })
-	hostile := s.latencies(500)
+	hostile := s.p99(2000)
 
 	old, err := s.get()
 	s.must(err)
@@ -114,9 +115,9 @@ func TestFlood(t *testing.T) {
 	})
 	flood.end()
 	s.until("every descriptor is given back", func() bool { return s.descriptors() <= before })
-	report(t, attack, fmt.Sprintf("%d answers measured, 1 refresh in the middle", 4500),
+	report(t, attack, fmt.Sprintf("%d answers measured, 1 refresh in the middle", 6000),
 		fmt.Sprintf("refreshed; all descriptors given back; memory %d MiB idle, %d MiB with %d connections, %d MiB at most; a well-behaved client's p99 is %.1f × its quiet %v with the silent and slow, %.1f × with the garbage",
-			idle>>10, full>>10, silent+slow, s.memory("VmHWM")>>10, ratio(crowded, quiet), p99(quiet).Round(time.Microsecond), ratio(hostile, quiet)))
+			idle>>10, full>>10, silent+slow, s.memory("VmHWM")>>10, ratio(crowded, quiet), quiet.Round(time.Microsecond), ratio(hostile, quiet)))
 	if status := s.end(syscall.SIGTERM); status.ExitStatus() != 0 {
 		t.Errorf("it ended with %v", status)
 	}
@@ -230,29 +231,19 @@ type forever string
 
 func (f forever) Read(p []byte) (int, error) { return copy(p, f), nil }
 
-// latencies measures a client that asks on one connection.
-func (s *scene) latencies(n int) []time.Duration {
+// p99 is what a well-behaved client meets that asks n times on one connection. It
+// is a process of its own: this one is busy with the attack, and slowed by the
+// race detector.
+func (s *scene) p99(n int) time.Duration {
 	s.Helper()
-	c, err := net.Dial("unix", s.socket)
+	out, err := exec.Command(filepath.Join(plainBin, "patient"), s.socket, strconv.Itoa(n)).Output()
 	s.must(err)
-	defer c.Close()
-	in := protocol.NewReader(c)
-	var took []time.Duration
-	for range n {
-		begun := time.Now()
-		fmt.Fprint(c, "get https://fal.run\n")
-		line, err := in.ReadLine()
-		s.must(err)
-		took = append(took, time.Since(begun))
-		s.must(protocol.ParseAnswer(line, &protocol.Credential{}))
-	}
-	slices.Sort(took)
-	return took
+	ns, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	s.must(err)
+	return time.Duration(ns)
 }
 
-func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/100] }
-
-func ratio(a, b []time.Duration) float64 { return float64(p99(a)) / float64(p99(b)) }
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func (s *scene) status() (status protocol.Status) {
 	s.Helper()

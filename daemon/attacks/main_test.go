@@ -13,7 +13,8 @@ import (
 )
 
 // The programs under test: with the race detector where the tests have it, and
-// without, where memory or time is measured. Each folder holds both programs.
+// without, where memory or time is measured. Each folder holds the
+// same programs.
 var bin, plainBin string
 
 // roleVariable makes the test binary play somebody instead of running tests.
@@ -43,7 +44,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	for _, folder := range folders {
 		args := append([]string{"build", "-o", folder[0] + "/"}, folder[1:]...)
-		build := exec.Command("go", append(args, "../../cmd/falcred", "../../cmd/docker-credential-fal")...)
+		build := exec.Command("go", append(args, "../../cmd/falcred", "../../cmd/docker-credential-fal", "./testdata/patient")...)
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := os.Mkdir(folder[0], 0o755); err != nil || build.Run() != nil {
 			fmt.Fprintln(os.Stderr, "go build failed:", err)
