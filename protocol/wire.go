@@ -27,20 +27,22 @@ const (
 // request is that of fetching what belongs to its connection.
 type Reader struct {
 	src  io.Reader
-	buf  []byte
+	own  []byte // what it has while nothing is buffered
+	buf  []byte // own, or a larger one while a line needs it
 	r, w int    // what was read and not yet taken is buf[r:w]
-	last string // a short line: most clients write the same one again
+	last string // a line that fitted own: most clients write the same one again
 }
 
 // NewReader has a buffer for an answer: most are a token of a few KiB.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{src: r, buf: make([]byte, 4<<10)}
+	reader := NewRequestReader(r, make([]byte, 4<<10))
+	return &reader
 }
 
 // NewRequestReader uses a buffer of the caller's. A request seldom has a hundred
 // bytes.
 func NewRequestReader(r io.Reader, buf []byte) Reader {
-	return Reader{src: r, buf: buf}
+	return Reader{src: r, own: buf, buf: buf}
 }
 
 // Fill blocks until at least one byte is buffered. A server lets it wait
@@ -54,9 +56,7 @@ func (r *Reader) Fill() error {
 
 // more reads once, after what is buffered already.
 func (r *Reader) more() error {
-	if r.r == r.w {
-		r.r, r.w = 0, 0
-	}
+	r.makeRoom()
 	n, err := r.src.Read(r.buf[r.w:])
 	r.w += n
 	if n > 0 {
@@ -68,6 +68,22 @@ func (r *Reader) more() error {
 	return err
 }
 
+// makeRoom holds at most twice what of a line has come, and nothing of a line
+// that was taken.
+func (r *Reader) makeRoom() {
+	switch {
+	case r.r == r.w:
+		r.buf, r.r, r.w = r.own, 0, 0
+	case r.w < len(r.buf):
+	case r.r > 0:
+		r.r, r.w = 0, copy(r.buf, r.buf[r.r:r.w])
+	default:
+		larger := make([]byte, min(2*len(r.buf), MaxLine))
+		copy(larger, r.buf)
+		r.buf = larger
+	}
+}
+
 // Whole reports whether the next line is here up to its LF, so that a server
 // need not bound the time that the rest of it takes.
 func (r *Reader) Whole() bool { return bytes.IndexByte(r.buf[r.r:r.w], '\n') >= 0 }
@@ -76,25 +92,17 @@ func (r *Reader) Whole() bool { return bytes.IndexByte(r.buf[r.r:r.w], '\n') >= 
 // [ErrTooLong] as soon as [MaxLine] bytes came without an LF, io.EOF between
 // lines, and io.ErrUnexpectedEOF within one; it never returns half a line.
 func (r *Reader) ReadLine() (string, error) {
-	var long []byte
-	for {
+	for seen := 0; ; {
 		part := r.buf[r.r:r.w]
-		end := bytes.IndexByte(part, '\n')
-		if end >= 0 {
-			part = part[:end+1]
-		}
-		if len(long)+len(part) > MaxLine || end < 0 && len(long)+len(part) == MaxLine {
-			return "", ErrTooLong
-		}
-		r.r += len(part)
-		if end >= 0 && long == nil {
+		if end := bytes.IndexByte(part[seen:], '\n'); end >= 0 {
+			part = part[:seen+end+1]
+			r.r += len(part)
 			return r.again(trimEOL(part)), nil
 		}
-		long = append(long, part...)
-		if end >= 0 {
-			return string(trimEOL(long)), nil
+		if seen = len(part); seen >= MaxLine {
+			return "", ErrTooLong
 		}
-		if err := r.more(); err == io.EOF && len(long) > 0 {
+		if err := r.more(); err == io.EOF && seen > 0 {
 			return "", io.ErrUnexpectedEOF
 		} else if err != nil {
 			return "", err
@@ -107,6 +115,9 @@ func (r *Reader) Buffered() bool { return r.r < r.w }
 
 // again makes no second string of a line that came before.
 func (r *Reader) again(line []byte) string {
+	if len(line) > len(r.own) {
+		return string(line)
+	}
 	if string(line) != r.last {
 		r.last = string(line)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/spf13/cobra"
@@ -95,7 +96,14 @@ func newLogger(w io.Writer, name string, asJSON bool) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(w, options)), nil
 }
 
+// collectAt is the heap's growth in percent at which garbage is collected: the
+// daemon waits nearly always, and is to be small while it does. GOGC overrides it.
+const collectAt = 25
+
 func runDaemon(ctx context.Context, log *slog.Logger) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	cfg, err := daemon.Load(version())
 	if err != nil {
 		return err
