@@ -78,7 +78,7 @@ func (l *Login) await(ctx context.Context, q protocol.Query) (*credential, error
 		v = l.view.Load()
 	}
 	now := time.Now()
-	if v.token.valid(now) && !v.token.fresh(now) {
+	if v.token.valid(now) && !v.token.fresh(now) && !v.poked.Swap(true) {
 		l.poke() // R2: half of its life is over
 	}
 	if v.token.valid(now) && v.unresolved != nil {
@@ -99,7 +99,7 @@ func (l *Login) await(ctx context.Context, q protocol.Query) (*credential, error
 
 // makeReady prepares what nearly every request will be answered.
 func (v *view) makeReady(now time.Time) {
-	if !v.token.fresh(now) || v.unresolved != nil {
+	if !v.token.valid(now) || v.unresolved != nil {
 		return
 	}
 	var err error
@@ -109,14 +109,16 @@ func (v *view) makeReady(now time.Time) {
 	}
 }
 
-// calm says that the token is in the first half of its life and nothing is in its
-// way, so that nobody has anything to do. A clock that was set, or a machine that
-// slept, ends that: the two clocks have moved by different times then.
-func (v *view) calm(now time.Time) bool {
-	elapsed := now.Sub(v.since) // by the monotonic clock
-	drift := time.Duration(now.UnixNano()-v.sinceWall) - elapsed
-	return elapsed < v.quiet && drift.Abs() < time.Second
+// steady says that neither was the clock set nor has the machine slept since the
+// view was made: the two clocks would have moved by different times then.
+func (v *view) steady(now time.Time) bool {
+	drift := time.Duration(now.UnixNano()-v.sinceWall) - now.Sub(v.since)
+	return drift.Abs() < time.Second
 }
+
+// calm says that the token is in the first half of its life and nothing is in its
+// way, so that nobody has anything to do.
+func (v *view) calm(now time.Time) bool { return now.Sub(v.since) < v.quiet && v.steady(now) }
 
 // satisfies says whether a request need not wait.
 func (v *view) satisfies(q protocol.Query, now time.Time) bool {
@@ -133,7 +135,9 @@ func (v *view) credential(now time.Time) (*credential, error) {
 	switch {
 	case v.token.valid(now) && v.unresolved != nil:
 		return nil, v.unresolved
-	case v.token.valid(now): // R9: also in an outage
+	case v.token.valid(now) && v.ready != nil && v.steady(now): // R9: also in an outage
+		return v.ready, nil
+	case v.token.valid(now):
 		return v.prepare(now)
 	case v.problem != nil:
 		return nil, v.problem

@@ -95,8 +95,8 @@ func (t *trouble) asError() *protocol.Error {
 	return protocol.Errorf(t.code, "%s\n%s", t.text, t.mend)
 }
 
-// view is what requests are answered from. It is never changed, only
-// replaced; changed is closed at that moment.
+// view is what requests are answered from. It is never changed, but for poked,
+// only replaced; changed is closed at that moment.
 type view struct {
 	token      token
 	headers    map[string]string // what goes with the token: a team's
@@ -108,6 +108,7 @@ type view struct {
 	since     time.Time
 	sinceWall int64 // ns since 1970
 	quiet     time.Duration
+	poked     atomic.Bool // the schedule was told that quiet is over
 	changed   chan struct{}
 }
 

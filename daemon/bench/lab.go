@@ -1,0 +1,253 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+const (
+	module   = "github.com/falcred/falcred/"
+	patience = 40 * time.Second // running into it means never
+	lifetime = 24 * time.Hour   // of access tokens
+)
+
+var errNever = errors.New("it never came")
+
+// lab is a folder with the programs, a home with a login, and its issuer. The
+// other side of a comparison is built here too.
+type lab struct {
+	rounds int
+	short  bool
+	dir    string
+	home   string
+	issuer *idp.Server
+
+	mu      sync.Mutex // guards what is started
+	started []*exec.Cmd
+}
+
+func newLab(rounds int, short bool) (l *lab, err error) {
+	// Short, since a socket's path must be.
+	dir, err := os.MkdirTemp("/tmp", "fb")
+	if err != nil {
+		return nil, err
+	}
+	l = &lab{rounds: rounds, short: short, dir: dir, home: dir + "/home"}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if err := os.Mkdir(l.home, 0o700); err != nil {
+		return nil, err
+	}
+	if l.issuer, err = idp.Start(idp.Config{Lifetime: lifetime}); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, "building ...")
+	for _, pkg := range []string{"cmd/falcred", "cmd/docker-credential-fal", "daemon/bench/testdata/empty", "daemon/bench/testdata/echo"} {
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", dir+"/", module+pkg) // #nosec G204 -- the packages are a list above
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, out)
+		}
+	}
+	return l, l.login(0)
+}
+
+func (l *lab) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, cmd := range l.started {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	l.started = nil
+	if l.issuer != nil {
+		l.issuer.Close()
+	}
+	os.RemoveAll(l.dir)
+}
+
+// login puts one into the home whose access token is that old.
+func (l *lab) login(age time.Duration) error {
+	refresh, _, _ := l.issuer.Login("ann")
+	access := l.issuer.Mint("ann", time.Now().Add(-age), lifetime)
+	draft := filepath.Join(l.home, "draft")
+	if err := os.WriteFile(draft, []byte(refresh+"\n"+access), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(draft, filepath.Join(l.home, protocol.TokenFile))
+}
+
+func (l *lab) env() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "FAL_HOME_DIR=" + l.home, "FALCRED_AUTOSTART=0",
+		"FALCRED_ISSUER=" + l.issuer.URL, "FALCRED_CLIENT_ID=test-client",
+	}
+}
+
+func (l *lab) program(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(l.dir, name), args...) // #nosec G204 -- programs that were built here
+	cmd.Env, cmd.Dir = l.env(), l.dir
+	return cmd
+}
+
+// serve starts a server and waits until it listens. Stop it with end.
+func (l *lab) serve(cmd *exec.Cmd, socket string, core bool) error {
+	start := cmd.Start
+	if core {
+		start = func() error { return onOneCore(cmd.Start) }
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.started = append(l.started, cmd)
+	l.mu.Unlock()
+	return until(func() bool {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+func (l *lab) end(cmd *exec.Cmd) {
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+}
+
+// falcred starts the daemon; it has a login to serve when this returns.
+func (l *lab) falcred(core bool) (cmd *exec.Cmd, socket string, err error) {
+	cmd, socket = l.program("falcred", "run"), filepath.Join(l.home, "falcred.sock")
+	if err := l.serve(cmd, socket, core); err != nil {
+		return nil, "", err
+	}
+	return cmd, socket, until(func() bool {
+		_, err := ask(socket, "get https://fal.run", &protocol.Credential{})
+		return err == nil
+	})
+}
+
+// echo starts the limit of a comparison, which answers with as many bytes.
+func (l *lab) echo(falcred string, core bool) (cmd *exec.Cmd, socket string, err error) {
+	line, err := ask(falcred, "get https://fal.run", &protocol.Credential{})
+	if err != nil {
+		return nil, "", err
+	}
+	answer := filepath.Join(l.dir, "answer")
+	if err := os.WriteFile(answer, []byte(line+"\n"), 0o600); err != nil {
+		return nil, "", err
+	}
+	socket = filepath.Join(l.dir, "echo.sock")
+	os.Remove(socket)
+	cmd = l.program("echo", socket, answer)
+	return cmd, socket, l.serve(cmd, socket, core)
+}
+
+// ask asks once, on a connection of its own.
+func ask(socket, request string, answer any) (string, error) {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := c.Write([]byte(request + "\n")); err != nil {
+		return "", err
+	}
+	line, err := protocol.NewReader(c).ReadLine()
+	if err != nil {
+		return "", err
+	}
+	return line, protocol.ParseAnswer(line, answer)
+}
+
+// until polls: what is waited for happens in another process.
+func until(done func() bool) error {
+	for begun := time.Now(); !done(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > patience {
+			return errNever
+		}
+	}
+	return nil
+}
+
+// onOneCore starts a process, and all threads that it will have, on the last core
+// that this one may use.
+func onOneCore(start func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return err
+	}
+	for core := len(all)*64 - 1; core >= 0 && one.Count() == 0; core-- {
+		if all.IsSet(core) {
+			one.Set(core)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	defer unix.SchedSetaffinity(0, &all)
+	return start()
+}
+
+// job is what the client does, in a process of its own.
+type job struct {
+	Socket  string
+	Request []byte
+	Framed  bool // the answer begins with its length, and does not end a line
+	Conns   int
+	Total   int  // requests
+	Fresh   bool // each on a new connection
+}
+
+// result is what it met.
+type result struct {
+	P50, P99 float64 // µs
+	Rate     float64 // requests a second
+}
+
+const clientRole = "client"
+
+func (l *lab) measure(j job) (r result, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return r, err
+	}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return r, err
+	}
+	cmd := exec.Command(self, clientRole, string(text)) // #nosec G204 -- this program
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return r, err
+	}
+	if err := onOneCore(cmd.Start); err != nil {
+		return r, err
+	}
+	decoded := json.NewDecoder(out).Decode(&r)
+	return r, errors.Join(decoded, cmd.Wait())
+}

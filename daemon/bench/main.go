@@ -1,0 +1,106 @@
+//go:build linux
+
+// Bench measures falcred beside peers and limits that it builds and runs itself,
+// in the same run: only the ratios hold on another machine. What is compared runs
+// in turns, shuffled in every round, and each figure is the median of the rounds.
+//
+//	go run ./daemon/bench              every row
+//	go run ./daemon/bench -short       each row once: does it run?
+//	go run ./daemon/bench -rows exec,warm -rounds 100 -json
+//
+// It fails where something cannot be run, and never because it was slow.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// rows are what is measured, in the order of the page.
+var rows = []struct {
+	name    string
+	measure func(*lab) ([]figure, error)
+}{
+	{"exec", execs},
+	{"warm", warm},
+	{"fresh", fresh},
+	{"refresh", duringRefresh},
+	{"idle", idle},
+	{"waiters", waiters},
+	{"size", sizes},
+}
+
+func main() {
+	if len(os.Args) == 3 && os.Args[1] == clientRole {
+		client(os.Args[2])
+		return
+	}
+	var names []string
+	for _, row := range rows {
+		names = append(names, row.name)
+	}
+	only := flag.String("rows", strings.Join(names, ","), "what to measure, comma-separated")
+	rounds := flag.Int("rounds", 31, "how often each side is measured")
+	short := flag.Bool("short", false, "measure each row once, with small numbers")
+	asJSON := flag.Bool("json", false, "print JSON lines and not a table")
+	flag.Parse()
+	chosen := strings.Split(*only, ",")
+	for _, name := range chosen {
+		if !slices.Contains(names, name) {
+			fail(fmt.Errorf("there is no row %q: there are %s", name, strings.Join(names, ", ")))
+		}
+	}
+	if *short {
+		*rounds = 1
+	}
+	figures, err := run(chosen, *rounds, *short)
+	if err != nil {
+		fail(err)
+	}
+	if *asJSON {
+		out := json.NewEncoder(os.Stdout)
+		for _, f := range figures {
+			out.Encode(f)
+		}
+		return
+	}
+	printTable(os.Stdout, figures)
+}
+
+func run(chosen []string, rounds int, short bool) (figures []figure, err error) {
+	l, err := newLab(rounds, short)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		l.close()
+		os.Exit(1)
+	}()
+	for _, row := range rows {
+		if !slices.Contains(chosen, row.name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "measuring %s ...\n", row.name)
+		more, err := row.measure(l)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", row.name, err)
+		}
+		figures = append(figures, more...)
+	}
+	return figures, nil
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}
