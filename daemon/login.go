@@ -120,6 +120,12 @@ const loginHint = "log in: falcred login, or fal auth login"
 // slowCheck is F3's and R2's: a lost file event or timer costs at most this.
 const slowCheck = time.Minute
 
+// untilLook is the time until the next whole minute: all who look so slowly do it
+// at one moment, which wakes a machine at rest once.
+func untilLook(now time.Time) time.Duration {
+	return slowCheck - time.Duration(now.UnixNano())%slowCheck
+}
+
 // siblingWindow: a neighbour's token that turns up so soon after our own
 // refresh probably came of the same token as ours. An issuer's overlap forgives
 // that, and that the older of the two is used next, but only for a short time:

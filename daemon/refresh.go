@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -99,7 +100,8 @@ func (l *Login) fly(f *flight, force string) {
 	if learned != nil {
 		l.remember(learned)
 	}
-	l.check() // what happened to the file meanwhile
+	l.check()            // what happened to the file meanwhile
+	debug.FreeOSMemory() // what a refresh needs of it is needed again in half a day
 }
 
 func (l *Login) refresh(force string) (*news, error) {

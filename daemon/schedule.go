@@ -81,7 +81,7 @@ func (l *Login) tick() time.Duration {
 		l.startLocked("")
 	}
 	l.askTeamLocked(now)
-	wait := slowCheck
+	wait := untilLook(now)
 	for _, at := range []time.Time{l.login.renew, l.retryAt, l.emptyUntilLocked(), l.teamAtLocked()} {
 		if d := left(at, now); d > 0 {
 			wait = min(wait, d)

@@ -56,13 +56,11 @@ var errLost = errors.New("was removed or replaced")
 // guard ends when ctx does, or with an error once the socket is lost: a daemon
 // that nobody can reach must make room for one that can be (S1).
 func (s *socket) guard(ctx context.Context) error {
-	look := time.NewTicker(slowCheck)
-	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-look.C:
+		case <-time.After(untilLook(time.Now())):
 			if s.lost() {
 				return fmt.Errorf("the socket %s %w", s.path, errLost)
 			}

@@ -112,7 +112,7 @@ func (s *sentry) concerns(event fsnotify.Event) bool {
 // folder may vanish and come back, and a link above it may change, without an
 // event.
 func (s *sentry) aim() time.Duration {
-	wait := slowCheck
+	wait := untilLook(time.Now())
 	folders := []string{s.login.cfg.Home}
 	s.names = []string{protocol.TokenFile}
 	if target, err := s.login.file.target(); err == nil {
