@@ -18,14 +18,24 @@ import (
 // lingering is how long the rest of a line that was too long is read.
 const lingering = time.Second
 
-// conn is one client's connection. While it waits for a request, or for the rest
-// of one, its stack is the smallest that Go has, 2 KiB: so that ten thousand can
-// wait, what needs more room is done in functions that are not inlined.
+// A request, from top to bottom:
+//
+//	talk            one line after the other
+//	parse           what it asks for, and whether it may (§4, S7)
+//	credentialLine  get and watch: the answer's bytes
+//	  ready         made when the token changed; nearly always enough
+//	  await         joins a refresh (R1)
+//	answer          all other verbs
+
+// conn is one client's connection. Until its first request has come whole, its
+// stack is the smallest that Go has, 2 KiB: so that ten thousand silent or slow
+// ones can wait, what needs more room is done in functions that are not inlined.
+// (TestFlood prints what that comes to.)
 type conn struct {
 	*server
 	peer *net.UnixConn
 	in   protocol.Reader
-	buf  [256]byte
+	buf  [256]byte // a request seldom has a hundred
 
 	writeBy time.Time // the deadline that is set
 	last    request   // the last get
@@ -81,25 +91,17 @@ func (c *conn) readLine() (string, error) {
 	}
 	whole := c.in.Whole()
 	if !whole {
-		c.readBy(c.requestTimeout)
+		c.readBy(time.Now().Add(c.requestTimeout))
 	}
 	line, err := c.in.ReadLine()
 	if !whole {
-		c.readBy(0)
+		c.readBy(time.Time{})
 	}
 	return line, err
 }
 
-// readBy bounds the reads from now on, with 0 no longer.
-//
 //go:noinline
-func (c *conn) readBy(d time.Duration) {
-	if d == 0 {
-		c.peer.SetReadDeadline(time.Time{})
-		return
-	}
-	c.peer.SetReadDeadline(time.Now().Add(d))
-}
+func (c *conn) readBy(deadline time.Time) { c.peer.SetReadDeadline(deadline) }
 
 // request is a line that was understood, and what a get or watch in it asks for.
 type request struct {
@@ -135,25 +137,27 @@ func (c *conn) parse(line string) (request, error) {
 // lines are buffers for answers: an idle connection holds none.
 var lines = sync.Pool{New: func() any { return new([]byte) }}
 
-// get answers from bytes that were made when the token changed, if that will do.
-// A client's leaving cancels nothing (R1), so no request has a context that ends.
+// get answers with one write, from a buffer that idle connections do not hold.
 func (c *conn) get(q protocol.Query) bool {
 	c.gets.Add(1)
-	now := time.Now()
-	credential, err := c.login.ready(q, now), error(nil)
-	if credential == nil {
-		credential, err = c.login.await(context.Background(), q)
-		now = time.Now()
-	}
 	line := lines.Get().(*[]byte)
 	defer lines.Put(line)
-	if err == nil {
-		*line, err = credential.line.Append((*line)[:0], q.ServerURL)
-	}
+	*line, _ = c.credentialLine((*line)[:0], q)
+	return c.write(*line)
+}
+
+// credentialLine appends the answer to a get of q, and says when that runs out:
+// an error never does. A client's leaving cancels nothing (R1), so no request has
+// a context that ends.
+func (c *conn) credentialLine(dst []byte, q protocol.Query) (line []byte, expires time.Time) {
+	credential, err := c.login.credential(context.Background(), q)
 	if err != nil {
-		return c.send(err)
+		return append(dst, answerLine(err)...), time.Time{}
 	}
-	return c.write(*line, now)
+	if line, err = credential.line.Append(dst, q.ServerURL); err != nil {
+		return append(dst, answerLine(errNoLine)...), time.Time{}
+	}
+	return line, credential.Expires
 }
 
 // answer is what is sent for all other requests: an error is one too.
@@ -204,7 +208,6 @@ func (c *conn) erase(payload string) (protocol.EraseAnswer, error) {
 // what happened in between is not kept for it.
 func (c *conn) watch(q protocol.Query) {
 	c.gets.Add(1)
-	c.peer.SetReadDeadline(time.Time{})
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -213,22 +216,15 @@ func (c *conn) watch(q protocol.Query) {
 	var last []byte
 	for {
 		view := c.login.view.Load() // before the answer, so that no change is missed
-		credential, err := c.login.credential(context.Background(), q)
-		var line []byte
-		if err == nil {
-			line, err = credential.line.Append(nil, q.ServerURL)
-		}
-		if err != nil {
-			line = answerLine(err)
-		}
-		if !bytes.Equal(line, last) && !c.write(line, time.Now()) {
+		line, expires := c.credentialLine(nil, q)
+		if !bytes.Equal(line, last) && !c.write(line) {
 			return
 		}
 		last = line
 		// A token also runs out with nobody doing anything.
 		var runsOut <-chan time.Time
-		if err == nil && !credential.Expires.IsZero() {
-			runsOut = time.After(time.Until(credential.Expires))
+		if !expires.IsZero() {
+			runsOut = time.After(time.Until(expires))
 		}
 		select {
 		case <-view.changed:
@@ -239,22 +235,21 @@ func (c *conn) watch(q protocol.Query) {
 	}
 }
 
-var errTooLong = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
-
 // answerLine never fails: an answer that fits no line becomes an error.
 func answerLine(answer any) []byte {
 	line, err := protocol.AppendAnswer(nil, answer)
 	if err != nil {
-		line, _ = protocol.AppendAnswer(nil, errTooLong)
+		line, _ = protocol.AppendAnswer(nil, errNoLine)
 	}
 	return line
 }
 
-func (c *conn) send(answer any) bool { return c.write(answerLine(answer), time.Now()) }
+func (c *conn) send(answer any) bool { return c.write(answerLine(answer)) }
 
 // write gives up on a client that does not read for answerTimeout, or an eighth
 // more: a deadline that is moved with every answer costs more than the answer.
-func (c *conn) write(line []byte, now time.Time) bool {
+func (c *conn) write(line []byte) bool {
+	now := time.Now()
 	if c.writeBy.Sub(now) < c.answerTimeout {
 		c.writeBy = now.Add(c.answerTimeout + c.answerTimeout/8)
 		c.peer.SetWriteDeadline(c.writeBy)

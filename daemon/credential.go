@@ -25,10 +25,13 @@ type credential struct {
 	line protocol.Prepared
 }
 
+// errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
+var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
+
 func newCredential(c protocol.Credential) (*credential, error) {
 	line, err := protocol.Prepare(c)
 	if err != nil {
-		return nil, errTooLong
+		return nil, errNoLine
 	}
 	return &credential{c, line}, nil
 }
@@ -45,7 +48,8 @@ func (l *Login) ready(q protocol.Query, now time.Time) *credential {
 	return nil
 }
 
-// credential is the answer in every case.
+// credential is the answer to a get in every case. As with ready, the caller has
+// checked the server (conn.parse).
 func (l *Login) credential(ctx context.Context, q protocol.Query) (*credential, error) {
 	if ready := l.ready(q, time.Now()); ready != nil {
 		return ready, nil
@@ -58,7 +62,7 @@ func (l *Login) credential(ctx context.Context, q protocol.Query) (*credential, 
 func (l *Login) await(ctx context.Context, q protocol.Query) (*credential, error) {
 	v := l.view.Load()
 	if !v.satisfies(q, time.Now()) {
-		l.check() // a lost file event must not cost a request
+		l.checkTogether() // a lost file event must not cost a request
 		v = l.view.Load()
 	}
 	for range maxJoins {
@@ -74,6 +78,9 @@ func (l *Login) await(ctx context.Context, q protocol.Query) (*credential, error
 		case <-f.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+		if ready := l.ready(q, time.Now()); ready != nil {
+			return ready, nil
 		}
 		v = l.view.Load()
 	}

@@ -4,10 +4,14 @@ package daemon
 
 import (
 	"context"
-	"io"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +20,7 @@ import (
 )
 
 // heldLogin is a login in memory that nobody watches or refreshes.
-func heldLogin(tb testing.TB) *Login {
+func heldLogin(tb testing.TB) (*Login, *idp.Server) {
 	tb.Helper()
 	issuer, err := idp.Start(idp.Config{Lifetime: 24 * time.Hour})
 	if err != nil {
@@ -32,21 +36,37 @@ func heldLogin(tb testing.TB) *Login {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.adoptLocked(pair{refresh, access}, time.Now())
-	return l
+	return l, issuer
 }
 
-// readPath is what the daemon does for a get between the two system calls.
+// readPath is one get, from the client's write to its read, with the daemon's
+// own code and system calls between them.
 func readPath(tb testing.TB) func() {
-	c := &conn{server: newServer(heldLogin(tb), "")}
-	dst := make([]byte, 0, 4<<10)
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(shortDir(tb), "s"), Net: "unix"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer listener.Close()
+	client, err := net.Dial("unix", listener.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { client.Close() })
+	peer, err := listener.AcceptUnix()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { peer.Close() })
+	l, _ := heldLogin(tb)
+	c := newConn(newServer(l, ""), peer)
+	request, answer := []byte("get https://fal.run\n"), make([]byte, protocol.MaxLine)
 	return func() {
-		r, err := c.parse("get https://fal.run")
-		if err != nil {
-			tb.Fatal(err)
+		client.Write(request)
+		if line, err := c.readLine(); err != nil || !c.serve(line) {
+			tb.Fatal("not served: ", err)
 		}
-		credential := c.login.ready(r.query, time.Now())
-		if _, err := credential.line.Append(dst, r.query.ServerURL); err != nil {
-			tb.Fatal(err)
+		if n, err := client.Read(answer); err != nil || answer[n-1] != '\n' {
+			tb.Fatalf("%d bytes, %v", n, err)
 		}
 	}
 }
@@ -59,9 +79,45 @@ func TestReadPathAllocatesNothing(t *testing.T) {
 	}
 }
 
+// §4: the request fits a line and its answer does not: that is no fault of the
+// framing, and the connection goes on.
+func TestAnswerThatFitsNoLine_Section4(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	h.signIn("ann")
+	h.serve(func(*server) {})
+	c := h.dial()
+	server := "https://fal.run/" + strings.Repeat("a", protocol.MaxLine-100)
+	for _, verb := range []string{"get ", "get ", "watch "} {
+		c.send(verb + server + "\n")
+		line, err := c.in.ReadLine()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := protocol.ParseAnswer(line, nil); !errors.Is(err, errNoLine) {
+			t.Errorf("%s: %v", verb, err)
+		}
+	}
+}
+
+// R2: a clock that was set, and a machine that slept, end the short way.
+func TestReadPathEndsWithTheClock(t *testing.T) {
+	l, _ := heldLogin(t)
+	v := l.view.Load()
+	if now := time.Now(); !v.calm(now) || v.calm(v.since.Add(v.quiet)) {
+		t.Fatal("the answer is not ready for half of the token's life")
+	}
+	for _, jump := range []time.Duration{-time.Hour, -2 * time.Second, 2 * time.Second, time.Hour} {
+		v.sinceWall -= int64(jump)
+		if v.calm(time.Now()) {
+			t.Errorf("ready after a jump of %v", jump)
+		}
+		v.sinceWall += int64(jump)
+	}
+}
+
 // A get takes no lock: it is answered while somebody holds it.
 func TestReadPathTakesNoLock(t *testing.T) {
-	l := heldLogin(t)
+	l, _ := heldLogin(t)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	answered := make(chan *credential, 1)
@@ -84,74 +140,66 @@ func BenchmarkReadPath(b *testing.B) {
 	}
 }
 
-// BenchmarkGet is a request and its answer on a connection that stays, beside the
-// least that Go needs for as many bytes (echo).
-func BenchmarkGet(b *testing.B) {
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(shortDir(b), "s"), Net: "unix"})
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkWaiters is the time from the issuer's answer until 10,000 who wait for
+// one refresh have its token (R1), beside that of one: the token's way to the disk
+// is in both. The least that Go can do is to wake as many who wait for a channel.
+func BenchmarkWaiters(b *testing.B) {
+	for _, many := range []int{1, 10_000} {
+		b.Run(fmt.Sprintf("refresh/%d", many), func(b *testing.B) { benchmarkWaiters(b, many) })
 	}
-	defer listener.Close()
-	s := newServer(heldLogin(b), "")
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
-	go s.accept(ctx, listener)
-	path := listener.Addr().String()
-	size := converse(b, path, 1)
-	b.Run("falcred", func(b *testing.B) { converse(b, path, b.N) })
-	echo := filepath.Join(shortDir(b), "e")
-	serveEcho(b, echo, size)
-	b.Run("echo", func(b *testing.B) { converse(b, echo, b.N) })
+	b.Run("channel/10000", func(b *testing.B) {
+		for b.Loop() {
+			done := make(chan struct{})
+			reportWait(b, 10_000, func() { <-done }, func() {}, func() { close(done) })
+		}
+	})
 }
 
-func converse(b *testing.B, path string, n int) (size int) {
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	request, answer := []byte("get https://fal.run\n"), make([]byte, protocol.MaxLine)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range n {
-		if _, err := c.Write(request); err != nil {
-			b.Fatal(err)
-		}
-		for size = 0; size == 0 || answer[size-1] != '\n'; {
-			more, err := c.Read(answer[size:])
-			if err != nil {
-				b.Fatal(err)
+func benchmarkWaiters(b *testing.B, many int) {
+	query := protocol.Query{ServerURL: protocol.DefaultServer}
+	l, issuer := heldLogin(b)
+	for b.Loop() {
+		hold := idp.NewHold()
+		issuer.Inject(hold.After())
+		expire(b, l, issuer)
+		wait := func() {
+			if _, err := l.credential(context.Background(), query); err != nil {
+				b.Error(err)
 			}
-			size += more
 		}
+		reportWait(b, many, wait, func() { <-hold.Arrived }, func() { close(hold.Release) })
+		l.work.Wait()
 	}
-	return size
 }
 
-func serveEcho(b *testing.B, path string, size int) {
-	listener, err := net.Listen("unix", path)
-	if err != nil {
+// reportWait lets many wait, and reports how long it takes from the release
+// until the last of them has done so.
+func reportWait(b *testing.B, many int, wait, ready, release func()) {
+	b.Helper()
+	var come, gone sync.WaitGroup
+	for range many {
+		come.Add(1)
+		gone.Go(func() {
+			come.Done()
+			wait()
+		})
+	}
+	come.Wait()
+	ready()
+	time.Sleep(100 * time.Millisecond) // until the last of them waits: that is not measured
+	begun := time.Now()
+	release()
+	gone.Wait()
+	b.ReportMetric(float64(time.Since(begun).Microseconds())/1e3, "ms/release")
+}
+
+// expire puts a login into the home whose access token has run out.
+func expire(b *testing.B, l *Login, issuer *idp.Server) {
+	b.Helper()
+	refresh, _, _ := issuer.Login("ann")
+	access := issuer.Mint("ann", time.Now().Add(-48*time.Hour), 24*time.Hour)
+	if err := os.WriteFile(filepath.Join(l.cfg.Home, protocol.TokenFile), []byte(refresh+"\n"+access), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { listener.Close() })
-	answer := make([]byte, size)
-	answer[size-1] = '\n'
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				request := make([]byte, 4<<10)
-				for {
-					if _, err := c.Read(request); err == io.EOF {
-						return
-					}
-					c.Write(answer)
-				}
-			}()
-		}
-	}()
+	l.check()
 }

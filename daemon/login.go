@@ -35,6 +35,7 @@ type Login struct {
 	// a channel, so that synctest's clock runs on while somebody waits for it.
 	act    chan struct{}
 	guests chan struct{} // the one store or erase that clients may have under way
+	looks  chan struct{} // the one look at the file that requests have under way
 
 	key  *credential // of the daemon's own environment, nil where there is none
 	view atomic.Pointer[view]
@@ -65,6 +66,7 @@ type state struct {
 	soft        bool // retryAt is only until the file changes
 	pause       *backoff.ExponentialBackOff
 	flight      *flight
+	look        *flight // at the file, for all requests that came before it begins
 	team        team
 	leaving     bool   // we are deleting the file ourselves
 	forced      string // fingerprint of the last access token that a client has had replaced
@@ -96,23 +98,23 @@ func (t *trouble) asError() *protocol.Error {
 }
 
 // view is what requests are answered from. It is never changed, but for poked,
-// only replaced; changed is closed at that moment.
+// only replaced.
 type view struct {
 	token      token
 	headers    map[string]string // what goes with the token: a team's
 	unresolved *protocol.Error   // why it cannot be said what goes with it
 	problem    *protocol.Error   // why there is no token, or will be none
+	changed    chan struct{}     // closed when another view takes its place
 
 	// From since on, for the time of quiet, the answer is ready.
 	ready     *credential
 	since     time.Time
 	sinceWall int64 // ns since 1970
 	quiet     time.Duration
-	poked     atomic.Bool // the schedule was told that quiet is over
-	changed   chan struct{}
+	poked     atomic.Bool // the schedule was told that quiet is over: it goes on by itself
 }
 
-// flight is the one refresh that is under way (R1).
+// flight is something that many wait for: the one refresh that is under way (R1).
 type flight struct{ done chan struct{} }
 
 const loginHint = "log in: falcred login, or fal auth login"
@@ -142,6 +144,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		issuer: newIssuer(cfg.Issuer, cfg.ClientID),
 		act:    make(chan struct{}, 1),
 		guests: make(chan struct{}, 1),
+		looks:  make(chan struct{}, 1),
 		wake:   make(chan struct{}, 1),
 	}
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}

@@ -17,6 +17,27 @@ func (l *Login) check() {
 	}
 }
 
+// checkTogether is check for a request. Those who come while there is a look wait
+// for one more, which they share: ten thousand want to know the same.
+func (l *Login) checkTogether() {
+	l.mu.Lock()
+	if look := l.look; look != nil {
+		l.mu.Unlock()
+		<-look.done
+		return
+	}
+	look := &flight{done: make(chan struct{})}
+	l.look = look
+	l.mu.Unlock()
+	defer close(look.done)
+	l.looks <- struct{}{}
+	defer func() { <-l.looks }()
+	l.mu.Lock()
+	l.look = nil // it begins: what happens from here on it may miss
+	l.mu.Unlock()
+	l.check()
+}
+
 // checkOnce reports false where the login changed while the file was being
 // read: an older reading must not be applied over a newer login.
 func (l *Login) checkOnce() bool {

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -100,8 +99,7 @@ func (l *Login) fly(f *flight, force string) {
 	if learned != nil {
 		l.remember(learned)
 	}
-	l.check()            // what happened to the file meanwhile
-	debug.FreeOSMemory() // what a refresh needs of it is needed again in half a day
+	l.check() // what happened to the file meanwhile
 }
 
 func (l *Login) refresh(force string) (*news, error) {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 // (R2).
 func (l *Login) schedule(ctx context.Context) {
 	l.work.Go(l.settle)
+	given := 0 // after how many refreshes memory was given back
 	for {
 		wait := l.tick()
 		l.alarm.set(wait)
@@ -19,10 +21,23 @@ func (l *Login) schedule(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
+			given = l.giveBack(given)
 		case <-l.wake:
 			timer.Stop()
 		}
 	}
+}
+
+// giveBack returns to the system what a refresh needed: the next one is half of a
+// token's life away. At the minute's look, not before, nobody is waiting for it.
+func (l *Login) giveBack(given int) (refreshes int) {
+	l.mu.Lock()
+	refreshes = l.refreshes
+	l.mu.Unlock()
+	if refreshes != given {
+		debug.FreeOSMemory()
+	}
+	return refreshes
 }
 
 // settle does at the start, under the lock, what waits for no refresh: the

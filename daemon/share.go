@@ -62,7 +62,7 @@ func (l *Login) share(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(slowCheck):
+		case <-time.After(untilLook(time.Now())):
 		}
 	}
 }

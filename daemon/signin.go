@@ -277,6 +277,7 @@ func (g *Granted) keep(ctx context.Context) error {
 		return asWire(err)
 	}
 	// The note comes first: a daemon that finds the login knows whose doing it was.
+	// A kill between the two costs the note of the login before.
 	subject := firstOf(g.Subject, fromFile(g.reply.pair, time.Now()).subject)
 	former := e.renote(fingerprint(g.reply.pair.refresh), subject)
 	if err := e.file.replace(e.target, g.reply.pair); err != nil {

@@ -36,7 +36,7 @@ func (l *Login) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(slowCheck):
+		case <-time.After(untilLook(time.Now())):
 		}
 	}
 }

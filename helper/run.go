@@ -62,6 +62,7 @@ const (
 // that says nothing for longer must not hang a script for ever.
 const patience = 45 * time.Second
 
+// 45s is patience; made without fmt, since every run makes it.
 var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45s\nlook at it: falcred status")
 
 // run is one run of the program.

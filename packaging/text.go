@@ -30,15 +30,19 @@ func fill(name string, v values) (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	left := false
+	open, left := false, false
 	for line := range strings.Lines(string(text)) {
 		condition, isIf := strings.CutPrefix(strings.TrimSpace(line), "{{if ")
 		switch {
 		case isIf:
-			absent, negated := strings.CutPrefix(strings.TrimSuffix(condition, "}}"), "not ")
-			left = (v[absent] == "") != negated
+			key, negated := strings.CutPrefix(strings.TrimSuffix(condition, "}}"), "not ")
+			value, known := v[key]
+			if !known || open {
+				return "", fmt.Errorf("%s: {{if %s}} is not known, or stands in another", name, key)
+			}
+			open, left = true, (value == "") != negated
 		case strings.TrimSpace(line) == "{{end}}":
-			left = false
+			open, left = false, false
 		case !left:
 			whole, err := v.in(line)
 			if err != nil {
@@ -46,6 +50,9 @@ func fill(name string, v values) (string, error) {
 			}
 			out.WriteString(whole)
 		}
+	}
+	if open {
+		return "", fmt.Errorf("%s: no {{end}}", name)
 	}
 	return out.String(), nil
 }

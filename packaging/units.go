@@ -27,7 +27,7 @@ const PackagedExec = "/usr/bin/falcred"
 // Packaged is the user's service as packages install it, for everybody: %h is
 // each one's own home.
 func Packaged() (service, socket string, err error) {
-	return both(values{"Name": "falcred", "Of": "", "Exec": PackagedExec, "Socket": "%h/.fal/falcred.sock", "Everybody": "yes"})
+	return both(values{"Name": "falcred", "Of": "", "Exec": PackagedExec, "Socket": "%h/.fal/falcred.sock", "Everybody": "yes", "Environment": ""})
 }
 
 // PackagedSystem is falcred@.service as packages install it.
@@ -40,7 +40,7 @@ func System(exec string) (string, error) {
 
 // User is the service and the socket of one home.
 func User(u Unit) (service, socket string, err error) {
-	v := values{"Name": u.Name, "Of": "", "Exec": quoteExec(u.Exec), "Socket": escape(u.Socket)}
+	v := values{"Name": u.Name, "Of": "", "Exec": quoteExec(u.Exec), "Socket": escape(u.Socket), "Everybody": ""}
 	if u.Home != "" {
 		v["Of"] = " in " + escape(u.Home)
 	}

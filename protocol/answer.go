@@ -80,14 +80,7 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 		v = struct{}{}
 	}
 	n := len(dst)
-	out, err := dst, error(nil)
-	c, ok := v.(Credential)
-	if ok {
-		out, ok = appendFlat(dst, c)
-	}
-	if !ok {
-		out, err = appendJSON(dst, v)
-	}
+	out, err := appendValue(dst, v)
 	if err != nil {
 		return dst, errInternal
 	}
@@ -97,11 +90,22 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 	return append(out, '\n'), nil
 }
 
+// appendValue goes the short way where there is one.
+func appendValue(dst []byte, v any) ([]byte, error) {
+	if c, ok := v.(Credential); ok {
+		if out, ok := appendFlat(dst, c); ok {
+			return out, nil
+		}
+	}
+	return appendJSON(dst, v)
+}
+
 // ParseAnswer reads a line into v, which may be nil, or returns the *[Error]
 // that the line is. Unknown members are ignored.
 func ParseAnswer(line string, v any) error {
 	if c, ok := v.(*Credential); ok {
-		if *c, ok = flatCredential(line); ok {
+		if flat, ok := flatCredential(line); ok {
+			*c = flat
 			return nil
 		}
 	}

@@ -34,8 +34,8 @@ var (
 	ErrNoServerURL = &Error{Message: "no credentials server URL", Code: CodeNoServerURL}
 )
 
-// ErrTooLong is what [Reader.ReadLine] returns for a line over [MaxLine].
-// Where the next request would begin is then unknown, so the connection ends.
+// ErrTooLong is a line over [MaxLine]. Where one was read, the beginning of the next
+// request is unknown, so the connection ends; one that was to be written is not.
 var ErrTooLong = &Error{Message: "line longer than 64 KiB", Code: CodeBadRequest}
 
 var errInternal = &Error{Message: "internal error", Code: CodeInternal}

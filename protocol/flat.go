@@ -9,8 +9,10 @@ import (
 // A credential is nearly always a flat object of plain strings, and is read and
 // written as that here. Reflection would take an eighth of the exec'ed helper's
 // life. Whatever looks different in any way is left to encoding/json.
+// FuzzFlatCredential and FuzzAppendFlat compare the two.
 
-// flatCredential reads what appendFlat writes, and no more.
+// flatCredential reads a flat object of plain strings as encoding/json would, and
+// leaves everything else to that.
 func flatCredential(line string) (c Credential, ok bool) {
 	rest, ok := strings.CutPrefix(line, "{")
 	for ok {

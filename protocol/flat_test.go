@@ -47,6 +47,8 @@ func FuzzAppendFlat(f *testing.F) {
 	f.Add("https://fal.run", "Bearer", "a.b.c", int64(1_700_000_000), "X-Fal-User-Id", "u")
 	f.Add("", "", "", int64(0), "", "")
 	f.Add("\"", "\\", "é<>&\u2028", int64(-1), "\x7f", "\x00")
+	f.Add("a", "b", "c", int64(0), "d\"", "e")
+	f.Add("a", "b", "c", int64(0), "d", "e\n")
 	f.Add("a", "b", "c", int64(1<<40), "d", "e") // the year 36812
 	f.Fuzz(func(t *testing.T, server, username, secret string, expires int64, name, value string) {
 		c := Credential{ServerURL: server, Username: username, Secret: secret, Headers: map[string]string{name: value, "b": "c"}}
@@ -79,6 +81,13 @@ func TestFlatIsUsual(t *testing.T) {
 		}
 		if again, ok := appendFlat(nil, c); !ok || string(again) != line {
 			t.Errorf("%s became %s", line, again)
+		}
+	}
+	for _, none := range []map[string]string{nil, {}} {
+		c := Credential{Headers: none}
+		want, err := appendJSON(nil, c)
+		if line, ok := appendFlat(nil, c); err != nil || !ok || string(line) != string(want) {
+			t.Errorf("%s, not %s (%v)", line, want, err)
 		}
 	}
 }

@@ -6,10 +6,11 @@ import (
 
 // Prepared is a credential's answer line but for its ServerURL. It is made when
 // the credential changes, and any number of requests are answered from it at
-// once.
+// once. The zero value makes no answer: [Prepare] makes it.
 type Prepared struct{ tail []byte }
 
-// Prepare leaves c's ServerURL to [Prepared.Append].
+// Prepare makes c's line; its ServerURL is left to [Prepared.Append]. The error is
+// [ErrTooLong].
 func Prepare(c Credential) (Prepared, error) {
 	c.ServerURL = ""
 	line, err := AppendAnswer(nil, c)
@@ -20,7 +21,8 @@ func Prepare(c Credential) (Prepared, error) {
 	return Prepared{tail: tail}, nil
 }
 
-// Append appends the line, LF included.
+// Append appends the line for serverURL, LF included. With an error ([ErrTooLong])
+// dst is returned as it was. It may be called from any goroutine.
 func (p Prepared) Append(dst []byte, serverURL string) ([]byte, error) {
 	n := len(dst)
 	line := append(dst, `{"ServerURL":`...)

@@ -18,16 +18,18 @@ const MaxLine = 64 << 10
 const (
 	// RequestTimeout is how long a request may take from its first byte to its LF.
 	RequestTimeout = 10 * time.Second
-	// AnswerTimeout is how long an answer may wait for its reader.
+	// AnswerTimeout is how long an answer may wait for its reader, at least: a
+	// daemon may wait an eighth longer.
 	AnswerTimeout = 10 * time.Second
 )
 
-// Reader reads lines at either end of a connection. It is what bufio would be,
-// in one piece of memory: at a daemon with a thousand connections the time of a
-// request is that of fetching what belongs to its connection.
+// Reader reads lines at either end of a connection, for one goroutine. It is not
+// bufio's, so that a daemon can hold it and its buffer in one piece with the
+// connection: with a thousand of those, fetching them from memory is most of a
+// request's time.
 type Reader struct {
 	src  io.Reader
-	own  []byte // what it has while nothing is buffered
+	own  []byte // what it reads into unless a line needs more
 	buf  []byte // own, or a larger one while a line needs it
 	r, w int    // what was read and not yet taken is buf[r:w]
 	last string // a line that fitted own: most clients write the same one again
@@ -39,8 +41,8 @@ func NewReader(r io.Reader) *Reader {
 	return &reader
 }
 
-// NewRequestReader uses a buffer of the caller's. A request seldom has a hundred
-// bytes.
+// NewRequestReader reads into buf, which must not be empty and is the Reader's from
+// now on. The Reader must not be copied once it is used.
 func NewRequestReader(r io.Reader, buf []byte) Reader {
 	return Reader{src: r, own: buf, buf: buf}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -157,18 +158,36 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// However the bytes arrive, and whatever the buffer, the lines are those of
+// [bytes.Cut].
 func FuzzReadLine(f *testing.F) {
-	f.Add([]byte("get x\r\nlist\n\nhalf"), 3)
-	f.Add(bytes.Repeat([]byte("a"), 5000), 7)
-	f.Fuzz(func(t *testing.T, in []byte, chunk int) {
-		whole, whole2 := readAll(t, NewReader(bytes.NewReader(in))), readAll(t, newRequestReader(iotest.HalfReader(bytes.NewReader(in))))
-		if chunk%7 == 0 {
-			whole2 = readAll(t, NewReader(iotest.OneByteReader(bytes.NewReader(in))))
-		}
-		if strings.Join(whole, "\n") != strings.Join(whole2, "\n") || len(whole) != len(whole2) {
-			t.Fatalf("how the bytes arrive changes the lines")
+	f.Add([]byte("get x\r\nlist\n\nhalf"))
+	f.Add(bytes.Repeat([]byte("a"), 5000))
+	f.Add(bytes.Repeat([]byte("get https://fal.run/some/path\r\n"), 100))
+	f.Add(append(bytes.Repeat([]byte("a"), MaxLine-1), "\nlist\n"...))
+	f.Add(append(bytes.Repeat([]byte("a"), MaxLine), "\nlist\n"...))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		want := linesOf(in)
+		for i, r := range []*Reader{
+			NewReader(bytes.NewReader(in)), newRequestReader(bytes.NewReader(in)),
+			newRequestReader(iotest.HalfReader(bytes.NewReader(in))), newRequestReader(iotest.OneByteReader(bytes.NewReader(in))),
+		} {
+			if got := readAll(t, r); !slices.Equal(got, want) {
+				t.Fatalf("reader %d: %d lines, or others, not %d", i, len(got), len(want))
+			}
 		}
 	})
+}
+
+// linesOf is §4's framing, word for word.
+func linesOf(in []byte) (lines []string) {
+	for {
+		line, rest, ended := bytes.Cut(in, []byte("\n"))
+		if !ended || len(line)+1 > MaxLine {
+			return lines
+		}
+		lines, in = append(lines, string(bytes.TrimSuffix(line, []byte("\r")))), rest
+	}
 }
 
 func readAll(t *testing.T, lr *Reader) (lines []string) {
@@ -184,6 +203,21 @@ func readAll(t *testing.T, lr *Reader) (lines []string) {
 			t.Fatalf("not a line: %d bytes", len(line))
 		}
 		lines = append(lines, line)
+	}
+}
+
+// A waiting Reader holds no more than it was given: a long line goes with its
+// buffer, and the beginning of a short one moves to the front.
+func TestReaderHoldsLittle(t *testing.T) {
+	long, short := strings.Repeat("a", MaxLine-1), strings.Repeat("b", 100)
+	r := newRequestReader(io.MultiReader(strings.NewReader(long+"\n"), strings.NewReader(strings.Repeat(short+"\n", 5))))
+	if line, err := r.ReadLine(); err != nil || line != long || r.last != "" {
+		t.Fatalf("%d bytes, %v; %d are kept", len(line), err, len(r.last))
+	}
+	for range 5 {
+		if line, err := r.ReadLine(); err != nil || line != short || len(r.buf) != 256 {
+			t.Fatalf("%q, %v, in a buffer of %d", line, err, len(r.buf))
+		}
 	}
 }
 

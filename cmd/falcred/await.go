@@ -24,12 +24,12 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 		return
 	}
 	followed := false
-	attributed := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
+	done := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
 		d, err := client.Status(ctx)
 		followed = strings.EqualFold(d.Team, name)
 		return followed && !d.Unresolved, err
 	})
-	if !attributed && !followed {
+	if !done && !followed {
 		fmt.Fprintln(cmd.ErrOrStderr(), "the running daemon does not follow this file: see falcred doctor")
 	}
 }

@@ -32,12 +32,7 @@ func idle(l *lab) ([]figure, error) {
 		}
 	}
 	time.Sleep(watched / 4) // what it does after the last one
-	before, err := switches(pid)
-	if err != nil {
-		return nil, err
-	}
-	time.Sleep(watched)
-	after, err := switches(pid)
+	woken, err := wakeUps(pid, 2*watched)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +48,7 @@ func idle(l *lab) ([]figure, error) {
 	return []figure{
 		atMost(figure{What: fmt.Sprintf("memory after %d refreshes (RSS)", refreshes), Value: rss / 1024, Unit: "MiB"}, 10),
 		{What: "of it not pages of the program's file", Value: anonymous / 1024, Unit: "MiB"},
-		{What: "times a thread of it went to sleep, in a minute at rest", Value: float64(after-before) * 60 / watched.Seconds()},
+		atMost(figure{What: "times a minute that it wakes at rest", Value: woken / (2 * watched).Minutes()}, 2),
 		atMost(figure{What: fmt.Sprintf("memory for each of %d idle connections that have asked", conns), Value: (crowded - rss) / float64(conns), Unit: "KB"}, 12),
 		{What: "memory after they have closed, against before", Value: left / 1024, Unit: "MiB", Peer: "before", Than: rss / 1024},
 	}, err
@@ -105,6 +100,22 @@ func connected(pid int, socket string, many int, watched time.Duration) (with, a
 func memory(pid int, line string) (float64, error) {
 	n, err := procStatus(fmt.Sprintf("/proc/%d/status", pid), line)
 	return float64(n), err
+}
+
+// wakeUps is how often a process has woken within that time: how many stretches
+// of tenths of a second had a thread of it give up the processor.
+func wakeUps(pid int, watched time.Duration) (n float64, err error) {
+	before, err := switches(pid)
+	awake := false
+	for begun := time.Now(); err == nil && time.Since(begun) < watched; {
+		time.Sleep(100 * time.Millisecond)
+		var now int
+		if now, err = switches(pid); now != before && !awake {
+			n++
+		}
+		before, awake = now, now != before
+	}
+	return n, err
 }
 
 // switches is how often the threads of a process have given up the processor.

@@ -13,6 +13,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -55,6 +56,9 @@ func main() {
 		if !slices.Contains(names, name) {
 			fail(fmt.Errorf("there is no row %q: there are %s", name, strings.Join(names, ", ")))
 		}
+	}
+	if *rounds < 1 {
+		fail(errors.New("-rounds is at least 1"))
 	}
 	if *short {
 		*rounds = 1
