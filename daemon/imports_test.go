@@ -21,6 +21,7 @@ func TestImportRules(t *testing.T) {
 		{pkg: "cmd/docker-credential-fal", ours: "protocol helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
 		{pkg: "daemon", ours: "protocol"},
 		{pkg: "daemon/idp", ours: ""},
+		{pkg: "daemon/bench", ours: "protocol daemon/idp"},
 		{pkg: "packaging", stdlib: true, not: []string{"net/http"}},
 		{pkg: "packaging/build", ours: "packaging", stdlib: true},
 	}

@@ -60,6 +60,18 @@ func (s *secrets) in(text []byte) string {
 	return ""
 }
 
+// refreshTokenIn is in, but for access tokens: those a socket is there to give.
+func (s *secrets) refreshTokenIn(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for piece, kind := range s.pieces {
+		if kind != "a JWT" && strings.Contains(text, piece) {
+			return fmt.Sprintf("%s (%s…)", kind, piece[:8])
+		}
+	}
+	return ""
+}
+
 // search looks through every file under dir, its name and its content, and
 // returns those that hold a secret, as paths below dir.
 func (s *secrets) search(dir string) (found []string, files int, err error) {

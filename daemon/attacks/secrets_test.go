@@ -73,7 +73,9 @@ func (s *scene) plant() {
 	s.must(os.WriteFile(snoop+"/xdg-open", []byte("#!/bin/sh\ncat /proc/$$/environ /proc/$$/cmdline /proc/$PPID/cmdline >"+s.base+"/out/child-$$\n"), 0o700))
 	s.must(os.WriteFile(s.home+"/falcred.env", []byte("FAL_KEY="+plantedKey+"\nFALCRED_ON_CHANGE="+snoop+"/xdg-open\n"), 0o600))
 	s.extra = []string{"PATH=" + snoop + ":" + os.Getenv("PATH"), "DISPLAY=:7", "FAL_REST_HOST=" + s.issuer.URL, "FAL_CONFIG_PATH=" + s.base + "/config.toml",
-		"GOTRACEBACK=crash"}
+		"GOTRACEBACK=crash", "FALCRED_SHARE_SOCKET=" + s.base + "/share/sock"}
+	s.must(os.Mkdir(s.base+"/share", 0o700))
+	s.must(os.Mkdir(s.base+"/elsewhere", 0o700))
 }
 
 // get is of the login, whatever key is planted.
@@ -165,12 +167,14 @@ func (s *scene) everyCommand() (tries int) {
 	store := func(username, secret string) string {
 		return fmt.Sprintf(`{"ServerURL":"https://fal.run","Username":%q,"Secret":%q}`, username, secret)
 	}
+	var ran []string
 	for _, c := range []struct {
 		stdin string
 		args  []string
 	}{
 		{"", []string{"falcred", "status"}}, {"", []string{"falcred", "status", "--json"}}, {"", []string{"falcred", "doctor"}},
 		{"", []string{"falcred", "history"}}, {"", []string{"falcred", "version"}}, {"", []string{"falcred", "team", "list"}},
+		{"", []string{"falcred", "help"}}, {"", []string{"falcred", "completion", "bash"}}, {"", []string{"falcred", "service", "status"}}, {"", []string{"falcred", "run"}},
 		{"", []string{"falcred", "team", "set", "acme"}}, {"", []string{"falcred", "team", "unset"}},
 		{"https://fal.run", []string{"docker-credential-fal", "get"}}, {`{"uri":"https://fal.run/x"}`, []string{"docker-credential-fal", "get"}},
 		{"", []string{"docker-credential-fal", "list"}}, {"", []string{"docker-credential-fal", "header"}}, {"", []string{"docker-credential-fal", "token"}},
@@ -184,9 +188,15 @@ func (s *scene) everyCommand() (tries int) {
 		if code := s.heard(c.stdin, c.args...); code != 0 && (c.args[1] == "token" || c.args[1] == "header") {
 			s.Errorf("%v exits with %d: nothing is tested", c.args, code)
 		}
+		if c.args[0] == "falcred" {
+			ran = append(ran, c.args[1])
+		}
 		tries++
 	}
-	return tries
+	watching := [][]string{{"falcred", "status", "--watch"}, {"falcred", "status", "--watch", "--json"}, {"falcred", "follow", s.base + "/share/sock"}}
+	s.throughAChange(watching...)
+	s.wantAllCommands(append(ran, "follow"))
+	return tries + len(watching) + s.overTheSockets(s.socket, s.base+"/share/sock")
 }
 
 // heard runs a command and keeps what it printed, without the access token or
