@@ -122,7 +122,9 @@ func (c *conn) parse(line string) (request, error) {
 	}
 	q, err := protocol.ParseQuery(parsed.Payload)
 	if err == nil && c.sharing {
-		q, err = sharedQuery(q)
+		if q, err = sharedQuery(q); err != nil {
+			c.warnOnce(overreach, "verb", parsed.Verb)
+		}
 	}
 	if err == nil && !c.login.cfg.Servers.Match(q.ServerURL) {
 		err = protocol.ErrNotFound
@@ -163,6 +165,7 @@ func (c *conn) credentialLine(dst []byte, q protocol.Query) (line []byte, expire
 // answer is what is sent for all other requests: an error is one too.
 func (c *conn) answer(request protocol.Request) any {
 	if c.sharing && (request.Verb == protocol.VerbStore || request.Verb == protocol.VerbErase) {
+		c.warnOnce(overreach, "verb", request.Verb)
 		return errOnlyReads
 	}
 	var answer any

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -32,9 +33,9 @@ type server struct {
 	requestTimeout time.Duration
 	answerTimeout  time.Duration
 
-	gets    atomic.Int64
-	talks   sync.WaitGroup
-	strange map[int]bool // the accept loop's: uids that were denied and logged
+	gets  atomic.Int64
+	talks sync.WaitGroup
+	said  sync.Map // what warnOnce has logged
 
 	mu   sync.Mutex // guards what follows
 	open map[*net.UnixConn]bool
@@ -48,7 +49,6 @@ func newServer(l *Login, path string) *server {
 		limit:          maxConnections(),
 		requestTimeout: protocol.RequestTimeout,
 		answerTimeout:  protocol.AnswerTimeout,
-		strange:        map[int]bool{},
 		open:           map[*net.UnixConn]bool{},
 	}
 }
@@ -96,10 +96,8 @@ func (s *server) accept(ctx context.Context, listener *net.UnixListener) {
 // admit lets a client in, or turns it away before a byte of it is read.
 func (s *server) admit(c *net.UnixConn) {
 	if err := protocol.CheckPeer(c, s.others...); err != nil { // S3, S7
-		if uid, _ := protocol.PeerUID(c); !s.strange[uid] {
-			s.strange[uid] = true
-			s.login.log.Warn("a client was denied", "uid", uid, "cause", err)
-		}
+		uid, _ := protocol.PeerUID(c)
+		s.warnOnce("a client was denied", "uid", uid, "cause", err)
 		turnAway(c, err)
 		return
 	}
@@ -110,6 +108,7 @@ func (s *server) admit(c *net.UnixConn) {
 	}
 	s.mu.Unlock()
 	if full { // S6
+		s.warnOnce("there was no connection to spare", "limit", s.limit)
 		turnAway(c, protocol.Errorf(protocol.CodeUnavailable, "falcred has no connection to spare; try again later"))
 		return
 	}
@@ -117,6 +116,14 @@ func (s *server) admit(c *net.UnixConn) {
 		defer s.leave(c)
 		newConn(s, c).talk()
 	})
+}
+
+// warnOnce logs what clients bring about, each thing once: the log must not grow
+// with their number.
+func (s *server) warnOnce(what string, more ...any) {
+	if _, said := s.said.LoadOrStore(what+fmt.Sprint(more...), true); !said {
+		s.login.log.Warn(what, more...)
+	}
 }
 
 // turnAway does not wait for its reader: the buffer of a new connection takes

@@ -249,6 +249,10 @@ func TestS6Limit(t *testing.T) {
 		t.Errorf("the third is answered %q", got)
 	}
 	c.wantEnd()
+	h.dial().next()
+	if n := strings.Count(h.log.String(), "no connection to spare"); n != 1 {
+		t.Errorf("the log says it %d times", n)
+	}
 	a.Close()
 	h.eventually("room for one more", func() bool {
 		c := h.dial()

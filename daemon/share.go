@@ -16,6 +16,9 @@ import (
 
 var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is for reading only\nuse the owner's own")
 
+// overreach is logged, and the verb: not what came with it (R12).
+const overreach = "a client of the share socket asked for what only the owner may"
+
 // sharedQuery is what a request may ask for there: the login, never a key of the
 // daemon's environment (R12), as it is. Others cannot have it refreshed before
 // its time.

@@ -58,6 +58,11 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 	if n := h.idp.Stats().TokenRequests; n != before {
 		t.Errorf("others had it refreshed %d times", n-before)
 	}
+	for _, verb := range []string{"get", "watch", "store", "erase"} {
+		if n := strings.Count(h.log.String(), overreach+`" verb=`+verb+"\n"); n != 1 {
+			t.Errorf("the log says %d times that %s was denied", n, verb)
+		}
+	}
 	c.wantCode("get https://fal.run.example.com", protocol.CodeNotFound)
 	c.wantCode("nonsense", protocol.CodeBadRequest)
 	if list := map[string]string{}; c.ask("list", &list) != nil || list["https://fal.run"] != "Bearer" {

@@ -115,6 +115,9 @@ func TestFlood(t *testing.T) {
 	})
 	flood.end()
 	s.until("every descriptor is given back", func() bool { return s.descriptors() <= before })
+	if lines := strings.Count(s.log.String(), "\n"); lines > 20 {
+		t.Errorf("the log grew by %d lines", lines)
+	}
 	report(t, attack, "6000 answers measured, 1 refresh in the middle",
 		fmt.Sprintf("refreshed; all descriptors given back; memory %d MiB idle, %d MiB with %d connections, %d MiB at most; a well-behaved client's p99 is %.1f × its quiet %v with the silent and slow, %.1f × with the garbage",
 			idle>>10, full>>10, silent+slow, s.memory("VmHWM")>>10, ratio(crowded, quiet), quiet.Round(time.Microsecond), ratio(hostile, quiet)))

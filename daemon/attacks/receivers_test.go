@@ -209,8 +209,10 @@ func TestPoisonedDiscovery(t *testing.T) {
 	tried := 0
 	s := newScene(t, idp.Config{})
 	var document atomic.Value
+	var read atomic.Int64
 	p := newProxy(t, map[string]http.Handler{"id.example.com": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/openid-configuration" {
+			read.Add(1)
 			answer(w, 200, document.Load().(string))
 			return
 		}
@@ -234,6 +236,17 @@ func TestPoisonedDiscovery(t *testing.T) {
 			tried++
 		}
 	}
+	// A daemon says it once, however often it is asked and tries again.
+	refresh, _ := s.login(0)
+	s.write(refresh + "\nan-opaque-access-token") // which may be anybody's
+	s.serve()
+	for range 20 {
+		s.get()
+	}
+	before := read.Load()
+	s.until("it has tried again", func() bool { return read.Load() > before+1 })
+	s.wantLines(1, "discovery at "+issuer)
+	s.end(syscall.SIGTERM)
 	if got := p.contacted(); !slices.Equal(got, []string{issuer + ":443"}) {
 		t.Errorf("contacted: %q", got)
 	}
