@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,10 +53,33 @@ func TestSystemd(t *testing.T) {
 	m.step("purge", m.purge)
 	m.step("service", m.byCommand)
 	m.step("service --system", m.bySystemCommand)
+	m.step("the journal holds no secret", m.secretFree)
 	if stats := m.issuer.Stats(); stats.ReuseDetections+stats.FamiliesRevoked != 0 {
 		t.Errorf("logins were lost: %+v", stats)
 	}
 	t.Logf("the issuer saw %+v", m.issuer.Stats())
+}
+
+// token is the form of the issuer's refresh tokens, and of JWTs.
+var token = regexp.MustCompile(`v1\.[A-Z2-7]{20}|eyJ[A-Za-z0-9_-]{20}`)
+
+// secretFree looks through all fields of all that any program has said since the
+// first boot (R12).
+func (m *installed) secretFree() {
+	m.Helper()
+	refresh, access, _ := m.issuer.Login("auth0|nobody")
+	if !token.MatchString(refresh) || !token.MatchString(access) {
+		m.Fatal("the forms of tokens are others by now")
+	}
+	journal := m.sh("root", "journalctl --no-pager --all -o export")
+	said := strings.Count(journal, "\n_COMM=falcred\n")
+	if said < 20 || !strings.Contains(journal, "msg=refreshed") {
+		m.Fatalf("the journal has %d entries of falcred: nothing is tested", said)
+	}
+	if found := token.FindString(journal); found != "" {
+		m.Errorf("the journal holds %s…", found[:8])
+	}
+	m.Logf("%d entries of falcred, %d KiB of journal", said, len(journal)>>10)
 }
 
 // step says where a failure belongs, and how far it came.
@@ -101,6 +125,8 @@ func (m *installed) prepare() {
 	for name, text := range map[string]string{
 		"etc/systemd/system/issuer.service": unit,
 		"etc/hosts":                         "127.0.0.1 localhost auth.fal.ai\n",
+		// What is said before a reboot is searched too.
+		"etc/systemd/journald.conf": "[Journal]\nStorage=persistent\n",
 	} {
 		if err := os.WriteFile(filepath.Join(m.root, name), []byte(text), 0o644); err != nil {
 			m.Fatal(err)
