@@ -38,7 +38,7 @@ type conn struct {
 	buf  [256]byte // a request seldom has a hundred
 
 	writeBy time.Time // the deadline that is set
-	last    request   // the last get
+	last    *request  // the last get or watch
 }
 
 //go:noinline
@@ -103,7 +103,8 @@ func (c *conn) readLine() (string, error) {
 //go:noinline
 func (c *conn) readBy(deadline time.Time) { c.peer.SetReadDeadline(deadline) }
 
-// request is a line that was understood, and what a get or watch in it asks for.
+// request is a line that was understood, and what a get or watch in it asks for. It
+// is never changed: connections share it.
 type request struct {
 	protocol.Request
 	line  string
@@ -111,14 +112,17 @@ type request struct {
 }
 
 // parse refuses servers that are not answered for (§4). Most connections ask the
-// same again.
-func (c *conn) parse(line string) (request, error) {
-	if line == c.last.line && line != "" {
+// same again, and the same as others.
+func (c *conn) parse(line string) (*request, error) {
+	if c.last == nil || c.last.line != line {
+		c.last = c.usual.Load()
+	}
+	if c.last != nil && c.last.line == line {
 		return c.last, nil
 	}
 	parsed, err := protocol.ParseRequest(line)
 	if err != nil || parsed.Verb != protocol.VerbGet && parsed.Verb != protocol.VerbWatch {
-		return request{Request: parsed}, err
+		return &request{Request: parsed}, err
 	}
 	q, err := protocol.ParseQuery(parsed.Payload)
 	if err == nil && c.sharing {
@@ -130,9 +134,10 @@ func (c *conn) parse(line string) (request, error) {
 		err = protocol.ErrNotFound
 	}
 	if err != nil {
-		return request{}, err
+		return nil, err
 	}
-	c.last = request{parsed, line, q}
+	c.last = &request{parsed, line, q}
+	c.usual.Store(c.last)
 	return c.last, nil
 }
 

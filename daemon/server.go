@@ -35,7 +35,8 @@ type server struct {
 
 	gets  atomic.Int64
 	talks sync.WaitGroup
-	said  sync.Map // what warnOnce has logged
+	said  sync.Map                // what warnOnce has logged
+	usual atomic.Pointer[request] // the get or watch that was understood last
 
 	mu   sync.Mutex // guards what follows
 	open map[*net.UnixConn]bool
