@@ -33,7 +33,7 @@ type side struct {
 func inTurns(rounds int, sides []side) (map[string]float64, error) {
 	all := map[string][]float64{}
 	for range rounds {
-		for _, i := range rand.Perm(len(sides)) {
+		for _, i := range rand.Perm(len(sides)) { // #nosec G404 -- an order, no secret
 			value, err := sides[i].measure()
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", sides[i].name, err)
