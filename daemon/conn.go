@@ -18,6 +18,9 @@ import (
 // lingering is how long the rest of a line that was too long is read.
 const lingering = time.Second
 
+// maxSlow is the longest wait after a malformed request.
+const maxSlow = 100 * time.Millisecond
+
 // A request, from top to bottom:
 //
 //	talk            one line after the other
@@ -37,8 +40,9 @@ type conn struct {
 	in   protocol.Reader
 	buf  [256]byte // a request seldom has a hundred
 
-	writeBy time.Time // the deadline that is set
-	last    *request  // the last get or watch
+	writeBy  time.Time // the deadline that is set
+	last     *request  // the last get or watch
+	mistakes int       // malformed requests
 }
 
 //go:noinline
@@ -73,7 +77,9 @@ func (c *conn) serve(line string) bool {
 	r, err := c.parse(line)
 	switch {
 	case err != nil:
-		return c.send(err)
+		served := c.send(err)
+		c.slow(err)
+		return served
 	case r.Verb == protocol.VerbGet:
 		return c.get(r.query)
 	case r.Verb == protocol.VerbWatch:
@@ -81,6 +87,20 @@ func (c *conn) serve(line string) bool {
 		return false
 	}
 	return c.send(c.answer(r.Request))
+}
+
+// slow lets a client wait that sends malformed requests, the longer the more of
+// them: without that, garbage on a hundred connections would keep the processors
+// busy, and everybody else waiting.
+func (c *conn) slow(err error) {
+	if protocol.AsError(err).Code != protocol.CodeBadRequest {
+		return
+	}
+	c.mistakes++
+	select {
+	case <-time.After(min(time.Duration(c.mistakes)*time.Millisecond, maxSlow)):
+	case <-c.ending:
+	}
 }
 
 // readLine bounds the time from a request's first byte to its last. An idle
@@ -159,10 +179,10 @@ func (c *conn) get(q protocol.Query) bool {
 func (c *conn) credentialLine(dst []byte, q protocol.Query) (line []byte, expires time.Time) {
 	credential, err := c.login.credential(context.Background(), q)
 	if err != nil {
-		return append(dst, answerLine(err)...), time.Time{}
+		return appendAnswer(dst, err), time.Time{}
 	}
 	if line, err = credential.line.Append(dst, q.ServerURL); err != nil {
-		return append(dst, answerLine(errNoLine)...), time.Time{}
+		return appendAnswer(dst, errNoLine), time.Time{}
 	}
 	return line, credential.Expires
 }
@@ -243,16 +263,21 @@ func (c *conn) watch(q protocol.Query) {
 	}
 }
 
-// answerLine never fails: an answer that fits no line becomes an error.
-func answerLine(answer any) []byte {
-	line, err := protocol.AppendAnswer(nil, answer)
+// appendAnswer never fails: an answer that fits no line becomes an error.
+func appendAnswer(dst []byte, answer any) []byte {
+	line, err := protocol.AppendAnswer(dst, answer)
 	if err != nil {
-		line, _ = protocol.AppendAnswer(nil, errNoLine)
+		line, _ = protocol.AppendAnswer(dst, errNoLine)
 	}
 	return line
 }
 
-func (c *conn) send(answer any) bool { return c.write(answerLine(answer)) }
+func (c *conn) send(answer any) bool {
+	line := lines.Get().(*[]byte)
+	defer lines.Put(line)
+	*line = appendAnswer((*line)[:0], answer)
+	return c.write(*line)
+}
 
 // write gives up on a client that does not read for answerTimeout, or an eighth
 // more: a deadline that is moved with every answer costs more than the answer.

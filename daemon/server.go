@@ -38,6 +38,8 @@ type server struct {
 	said  sync.Map                // what warnOnce has logged
 	usual atomic.Pointer[request] // the get or watch that was understood last
 
+	ending chan struct{} // closed by hush
+
 	mu   sync.Mutex // guards what follows
 	open map[*net.UnixConn]bool
 }
@@ -50,6 +52,7 @@ func newServer(l *Login, path string) *server {
 		limit:          maxConnections(),
 		requestTimeout: protocol.RequestTimeout,
 		answerTimeout:  protocol.AnswerTimeout,
+		ending:         make(chan struct{}),
 		open:           map[*net.UnixConn]bool{},
 	}
 }
@@ -149,6 +152,7 @@ func (s *server) leave(c *net.UnixConn) {
 // shutdown(2); a BSD kernel drops the unread, which costs macOS requests that
 // were sent ahead of an answer still being waited for.
 func (s *server) hush() {
+	close(s.ending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {

@@ -92,8 +92,13 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 
 // appendValue goes the short way where there is one.
 func appendValue(dst []byte, v any) ([]byte, error) {
-	if c, ok := v.(Credential); ok {
-		if out, ok := appendFlat(dst, c); ok {
+	switch v := v.(type) {
+	case Credential:
+		if out, ok := appendFlat(dst, v); ok {
+			return out, nil
+		}
+	case *Error:
+		if out, ok := appendFlatError(dst, v); ok {
 			return out, nil
 		}
 	}

@@ -38,6 +38,12 @@ var (
 // request is unknown, so the connection ends; one that was to be written is not.
 var ErrTooLong = &Error{Message: "line longer than 64 KiB", Code: CodeBadRequest}
 
+// What garbage is answered is made once.
+var (
+	errEmpty = Errorf(CodeBadRequest, "empty request")
+	errVerb  = Errorf(CodeBadRequest, "malformed verb")
+)
+
 var errInternal = &Error{Message: "internal error", Code: CodeInternal}
 
 func (e *Error) Error() string { return e.Message }

@@ -82,6 +82,16 @@ func flatMap(s string) (values map[string]string, rest string, ok bool) {
 	return nil, "", false
 }
 
+// appendFlatError is for errors: those who send garbage have many of them made.
+func appendFlatError(dst []byte, e *Error) (line []byte, ok bool) {
+	if !plain(e.Message) || !plain(string(e.Code)) {
+		return dst, false
+	}
+	line = append(append(dst, `{"Error":"`...), e.Message...)
+	line = append(append(line, `","Code":"`...), e.Code...)
+	return append(line, `"}`...), true
+}
+
 // appendFlat writes what encoding/json would.
 func appendFlat(dst []byte, c Credential) (line []byte, ok bool) {
 	for _, s := range []string{c.ServerURL, c.Username, c.Secret} {

@@ -55,6 +55,12 @@ func FuzzAppendFlat(f *testing.F) {
 		if expires != 0 {
 			c.Expires = time.Unix(expires, 0).UTC()
 		}
+		e := &Error{Message: secret, Code: Code(value)}
+		if line, ok := appendFlatError(nil, e); ok {
+			if want, err := appendJSON(nil, e); err != nil || string(line) != string(want) {
+				t.Fatalf("%s, not %s (%v)", line, want, err)
+			}
+		}
 		line, ok := appendFlat([]byte("before"), c)
 		if !ok {
 			if string(line) != "before" {

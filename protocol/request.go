@@ -31,7 +31,7 @@ func ParseRequest(line string) (Request, error) {
 	verb, payload, _ := strings.Cut(line, " ")
 	r := Request{Verb: verb, Payload: strings.Trim(payload, " ")}
 	if line == "" {
-		return Request{}, Errorf(CodeBadRequest, "empty request")
+		return Request{}, errEmpty
 	}
 	if err := r.check(); err != nil {
 		return Request{}, err
@@ -63,7 +63,7 @@ func (r Request) Append(dst []byte) ([]byte, error) {
 
 func (r Request) check() error {
 	if !validVerb(r.Verb) {
-		return Errorf(CodeBadRequest, "malformed verb")
+		return errVerb
 	}
 	if err := checkText(r.Payload, "payload"); err != nil {
 		return err

@@ -4,7 +4,6 @@ package attacks
 
 import (
 	"bufio"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -97,13 +96,10 @@ func TestFlood(t *testing.T) {
 	s.until("all are let in", func() bool { return s.status().Connections >= silent })
 	full := s.memory("VmRSS")
 	crowded := s.p99(2000)
-	for range garbage {
-		flood.hurl(s)
-	}
 	for range deaf {
 		flood.ignore(s)
 	}
-	s.until("the garbage has come", func() bool { return flood.hurled.Load() > garbage<<20 })
+	quieten := s.noise(garbage)
 	hostile := s.p99(2000)
 
 	old, err := s.get()
@@ -113,6 +109,7 @@ func TestFlood(t *testing.T) {
 		access, err := s.get()
 		return err == nil && access != old && s.issuer.Stats().Refreshes > 0
 	})
+	quieten()
 	flood.end()
 	s.until("every descriptor is given back", func() bool { return s.descriptors() <= before })
 	if lines := strings.Count(s.log.String(), "\n"); lines > 20 {
@@ -168,11 +165,9 @@ func TestManyRequests(t *testing.T) {
 
 // crowd is connections that do no good.
 type crowd struct {
-	mu     sync.Mutex
-	conns  []net.Conn
-	over   atomic.Bool
-	hurled atomic.Int64
-	work   sync.WaitGroup
+	mu    sync.Mutex
+	conns []net.Conn
+	work  sync.WaitGroup
 }
 
 // join connects, and waits where the kernel's queue is full.
@@ -190,27 +185,23 @@ func (c *crowd) join(s *scene) net.Conn {
 	return conn
 }
 
-// hurl writes 1 MB/s of noise, and comes back when it is thrown out.
-func (c *crowd) hurl(s *scene) {
-	c.work.Go(func() {
-		noise := make([]byte, 10<<10)
-		rand.Read(noise)
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for !c.over.Load() {
-			conn, err := net.Dial("unix", s.socket)
-			for err == nil && !c.over.Load() {
-				<-tick.C
-				conn.SetWriteDeadline(time.Now().Add(time.Second))
-				var n int
-				n, err = conn.Write(noise)
-				c.hurled.Add(int64(n))
-			}
-			if conn != nil {
-				conn.Close()
-			}
-		}
-	})
+// noise starts a process that writes garbage on n connections, and returns when
+// there has been a MiB of it on each.
+func (s *scene) noise(n int) (end func()) {
+	s.Helper()
+	cmd := exec.Command(filepath.Join(plainBin, "noise"), s.socket, strconv.Itoa(n))
+	in, err := cmd.StdinPipe()
+	s.must(err)
+	out, err := cmd.StdoutPipe()
+	s.must(err)
+	s.must(cmd.Start())
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "enough\n" {
+		s.Errorf("the garbage has not come: %q, %v", line, err)
+	}
+	return func() {
+		in.Close()
+		cmd.Wait()
+	}
 }
 
 // ignore asks without end and reads no answer.
@@ -220,7 +211,6 @@ func (c *crowd) ignore(s *scene) {
 }
 
 func (c *crowd) end() {
-	c.over.Store(true)
 	c.mu.Lock()
 	for _, conn := range c.conns {
 		conn.Close()

@@ -44,7 +44,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	for _, folder := range folders {
 		args := append([]string{"build", "-o", folder[0] + "/"}, folder[1:]...)
-		build := exec.Command("go", append(args, "../../cmd/falcred", "../../cmd/docker-credential-fal", "./testdata/patient")...)
+		build := exec.Command("go", append(args, "../../cmd/falcred", "../../cmd/docker-credential-fal", "./testdata/patient", "./testdata/noise")...)
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := os.Mkdir(folder[0], 0o755); err != nil || build.Run() != nil {
 			fmt.Fprintln(os.Stderr, "go build failed:", err)
