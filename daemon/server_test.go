@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
@@ -325,4 +326,34 @@ func TestR12OverTheSocket(t *testing.T) {
 			t.Error("a refresh token left the daemon")
 		}
 	}
+}
+
+// §4: who sends garbage waits, the longer the more of it; nobody waits for that at
+// the end (S5), or for an answer that is an error for another reason.
+func TestMalformedRequestsSlowTheirSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConn(newServer(&Login{}, ""), nil)
+		took := func(err error) time.Duration {
+			begun := time.Now()
+			c.slow(err)
+			return time.Since(begun)
+		}
+		malformed := protocol.Errorf(protocol.CodeBadRequest, "malformed")
+		if first, second := took(malformed), took(malformed); first != time.Millisecond || second != 2*first {
+			t.Errorf("%v, then %v", first, second)
+		}
+		if other := took(protocol.ErrNotFound); other != 0 {
+			t.Errorf("another error costs %v", other)
+		}
+		for range 200 {
+			took(malformed)
+		}
+		if last := took(malformed); last != maxSlow {
+			t.Errorf("the longest wait is %v", last)
+		}
+		close(c.ending)
+		if atTheEnd := took(malformed); atTheEnd != 0 {
+			t.Errorf("at the end it waits for %v", atTheEnd)
+		}
+	})
 }
