@@ -71,14 +71,6 @@ func readPath(tb testing.TB) func() {
 	}
 }
 
-// A get of a good token makes nothing: the answer's bytes were made when the
-// token changed.
-func TestReadPathAllocatesNothing(t *testing.T) {
-	if n := testing.AllocsPerRun(1000, readPath(t)); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 // §4: the request fits a line and its answer does not: that is no fault of the
 // framing, and the connection goes on.
 func TestAnswerThatFitsNoLine_Section4(t *testing.T) {

@@ -87,8 +87,9 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errSilent)
 	defer cancel()
 
+	// The client's connection ends with the process; closing it here as well would
+	// take a thirtieth of the process's life.
 	r := &run{stdin: stdin, stdout: stdout, stderr: stderr, client: New(lookup)}
-	defer r.client.Close()
 	var out string
 	var err error
 	if err = r.client.serversErr; err == nil || !needsServers(verb) {

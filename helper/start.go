@@ -22,7 +22,7 @@ var (
 	errEnded = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but ended at once\nsee why: falcred run")
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
-		"falcred is not running, and is neither beside %s nor on PATH\ninstall it, or start it: falcred run", name)
+		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall it, or start it: falcred run")
 )
 
 // await polls until a daemon answers. ended, which may be nil, says that the
