@@ -39,16 +39,17 @@ type conn struct {
 	peer *net.UnixConn
 	in   protocol.Reader
 	buf  [256]byte // a request seldom has a hundred
+	out  writer
 
-	writeBy  time.Time // the deadline that is set
-	last     *request  // the last get or watch
-	mistakes int       // malformed requests
+	last     *request // the last get or watch
+	mistakes int      // malformed requests
 }
 
 //go:noinline
 func newConn(s *server, peer *net.UnixConn) *conn {
 	c := &conn{server: s, peer: peer}
 	c.in = protocol.NewRequestReader(peer, c.buf[:])
+	c.out.open(peer, s.answerTimeout)
 	return c
 }
 
@@ -170,7 +171,7 @@ func (c *conn) get(q protocol.Query) bool {
 	line := lines.Get().(*[]byte)
 	defer lines.Put(line)
 	*line, _ = c.credentialLine((*line)[:0], q)
-	return c.write(*line)
+	return c.out.write(*line)
 }
 
 // credentialLine appends the answer to a get of q, and says when that runs out:
@@ -245,7 +246,7 @@ func (c *conn) watch(q protocol.Query) {
 	for {
 		view := c.login.view.Load() // before the answer, so that no change is missed
 		line, expires := c.credentialLine(nil, q)
-		if !bytes.Equal(line, last) && !c.write(line) {
+		if !bytes.Equal(line, last) && !c.out.write(line) {
 			return
 		}
 		last = line
@@ -276,19 +277,7 @@ func (c *conn) send(answer any) bool {
 	line := lines.Get().(*[]byte)
 	defer lines.Put(line)
 	*line = appendAnswer((*line)[:0], answer)
-	return c.write(*line)
-}
-
-// write gives up on a client that does not read for answerTimeout, or an eighth
-// more: a deadline that is moved with every answer costs more than the answer.
-func (c *conn) write(line []byte) bool {
-	now := time.Now()
-	if c.writeBy.Sub(now) < c.answerTimeout {
-		c.writeBy = now.Add(c.answerTimeout + c.answerTimeout/8)
-		c.peer.SetWriteDeadline(c.writeBy)
-	}
-	_, err := c.peer.Write(line)
-	return err == nil
+	return c.out.write(*line)
 }
 
 // linger takes what the client is still writing: closing on unread bytes would

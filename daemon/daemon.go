@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+
+	"github.com/falcred/falcred/daemon/alarm"
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
@@ -27,8 +29,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	defer l.close()
 	l.note(EventStarted)
 	defer l.note(EventStopped)
-	l.alarm = newAlarm(l.poke)
-	defer l.alarm.close()
+	l.alarm = alarm.New()
+	defer l.alarm.Close()
 
 	// Clients can connect by now and wait in the kernel's queue: nobody is
 	// answered before the token file has been looked at.
@@ -38,7 +40,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	var ended error
 	var watchers sync.WaitGroup
 	watchers.Go(func() {
-		if err := sock.guard(ctx); err != nil {
+		if err := sock.guard(ctx, alarm.New()); err != nil {
 			ended = fmt.Errorf("%w: ending, so that a new falcred can take its place", err)
 		}
 		end()

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/synctest"
+
+	"github.com/falcred/falcred/daemon/alarm"
 )
 
 // S1: a daemon whose socket somebody has removed or replaced ends, so that
@@ -29,7 +31,7 @@ func TestS1LostSocketEndsTheDaemon(t *testing.T) {
 			s := &socket{path: path, bound: own}
 			synctest.Test(t, func(t *testing.T) {
 				ended := make(chan error, 1)
-				go func() { ended <- s.guard(t.Context()) }()
+				go func() { ended <- s.guard(t.Context(), alarm.Plain()) }()
 				pass(10 * slowCheck)
 				select {
 				case err := <-ended:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -24,7 +25,7 @@ type Login struct {
 	log    *slog.Logger
 	file   tokenFile
 	issuer *issuer
-	alarm  *alarm        // nil where the platform has none
+	alarm  *alarm.Alarm  // the schedule's; Go's own until Run gives it a better one
 	wake   chan struct{} // the schedule looks again
 	work   sync.WaitGroup
 
@@ -145,6 +146,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		act:    make(chan struct{}, 1),
 		guests: make(chan struct{}, 1),
 		looks:  make(chan struct{}, 1),
+		alarm:  alarm.Plain(),
 		wake:   make(chan struct{}, 1),
 	}
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}

@@ -6,24 +6,19 @@ import (
 	"time"
 )
 
-// schedule runs until ctx ends. Its timers run on the wall clock's distance,
-// so it looks at least once a minute; the alarm covers a suspended machine
-// (R2).
+// schedule runs until ctx ends. It waits for the wall clock's distance, so it looks
+// at least once a minute; the alarm covers a suspended machine (R2).
 func (l *Login) schedule(ctx context.Context) {
 	l.work.Go(l.settle)
 	given := 0 // after how many refreshes memory was given back
 	for {
-		wait := l.tick()
-		l.alarm.set(wait)
-		timer := time.NewTimer(wait)
+		l.alarm.Set(l.tick())
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return
-		case <-timer.C:
+		case <-l.alarm.C:
 			given = l.giveBack(given)
 		case <-l.wake:
-			timer.Stop()
 		}
 	}
 }

@@ -332,7 +332,7 @@ func TestR12OverTheSocket(t *testing.T) {
 // the end (S5), or for an answer that is an error for another reason.
 func TestMalformedRequestsSlowTheirSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newConn(newServer(&Login{}, ""), nil)
+		c := &conn{server: newServer(&Login{}, "")}
 		took := func(err error) time.Duration {
 			begun := time.Now()
 			c.slow(err)

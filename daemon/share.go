@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -94,7 +95,7 @@ func (l *Login) shareOnce(ctx context.Context) error {
 	var lost error
 	var guard sync.WaitGroup
 	guard.Go(func() {
-		lost = sock.guard(ctx)
+		lost = sock.guard(ctx, alarm.New())
 		end()
 	})
 	s := newServer(l, sock.path)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/gofrs/flock"
 )
 
@@ -55,12 +56,14 @@ var errLost = errors.New("was removed or replaced")
 
 // guard ends when ctx does, or with an error once the socket is lost: a daemon
 // that nobody can reach must make room for one that can be (S1).
-func (s *socket) guard(ctx context.Context) error {
+func (s *socket) guard(ctx context.Context, look *alarm.Alarm) error {
+	defer look.Close()
 	for {
+		look.Set(untilLook(time.Now()))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(untilLook(time.Now())):
+		case <-look.C:
 			if s.lost() {
 				return fmt.Errorf("the socket %s %w", s.path, errLost)
 			}

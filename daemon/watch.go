@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/protocol"
 	"github.com/fsnotify/fsnotify"
 )
@@ -28,7 +29,8 @@ func (l *Login) watch(ctx context.Context) {
 		events, err := fsnotify.NewWatcher()
 		if err == nil {
 			defer events.Close()
-			s := &sentry{login: l, events: events, at: map[string]fs.FileInfo{}}
+			s := &sentry{login: l, events: events, look: alarm.New(), at: map[string]fs.FileInfo{}}
+			defer s.look.Close()
 			s.run(ctx)
 			return
 		}
@@ -51,6 +53,7 @@ func (l *Login) unwatched(err error) {
 type sentry struct {
 	login  *Login
 	events *fsnotify.Watcher
+	look   *alarm.Alarm
 	at     map[string]fs.FileInfo // the folders watched, as they were then
 	names  []string               // what matters in them
 }
@@ -68,15 +71,14 @@ func (s *sentry) run(ctx context.Context) {
 
 // next waits until there may be something new, or wait has passed.
 func (s *sentry) next(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	s.look.Set(wait)
 	var settled <-chan time.Time
 	for {
 		matters := false
 		select {
 		case <-ctx.Done():
 			return false
-		case <-timer.C:
+		case <-s.look.C:
 			return true
 		case <-settled:
 			return true

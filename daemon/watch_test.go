@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/fsnotify/fsnotify"
 )
@@ -187,5 +188,7 @@ func newSentry(t *testing.T, l *Login) *sentry {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { events.Close() })
-	return &sentry{login: l, events: events, at: map[string]fs.FileInfo{}}
+	look := alarm.New()
+	t.Cleanup(look.Close)
+	return &sentry{login: l, events: events, look: look, at: map[string]fs.FileInfo{}}
 }

@@ -18,8 +18,7 @@ const MaxLine = 64 << 10
 const (
 	// RequestTimeout is how long a request may take from its first byte to its LF.
 	RequestTimeout = 10 * time.Second
-	// AnswerTimeout is how long an answer may wait for its reader, at least: a
-	// daemon may wait an eighth longer.
+	// AnswerTimeout is how long an answer may wait for its reader.
 	AnswerTimeout = 10 * time.Second
 )
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 )
@@ -74,14 +75,15 @@ func (n *notices) close() {
 }
 
 func (n *notices) repeat(ctx context.Context, socket string, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	next := alarm.New()
+	defer next.Close()
 	for {
+		next.Set(every)
 		n.look(ctx, socket, every)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootAlarm is the daemon's timer on CLOCK_BOOTTIME (R2), as a descriptor of
-// ours: one and the same timer. Root may take it.
-func (s *scene) bootAlarm() (timer *os.File) {
+// bootAlarms are the daemon's timers on CLOCK_BOOTTIME (R2), as descriptors of
+// ours: the very same timers. Root may take them.
+func (s *scene) bootAlarms() (timers []*os.File) {
 	s.Helper()
 	process, err := unix.PidfdOpen(s.cmd.Process.Pid, 0)
 	s.must(err)
@@ -31,18 +31,22 @@ func (s *scene) bootAlarm() (timer *os.File) {
 		s.must(err)
 		fd, err := unix.PidfdGetfd(process, number, 0)
 		s.must(err)
-		timer = os.NewFile(uintptr(fd), "alarm")
+		timer := os.NewFile(uintptr(fd), "alarm")
 		s.Cleanup(func() { timer.Close() })
-		return timer
+		timers = append(timers, timer)
 	}
-	s.Fatal("the daemon has no CLOCK_BOOTTIME timer")
-	return nil
+	if timers == nil {
+		s.Fatal("the daemon has no CLOCK_BOOTTIME timer")
+	}
+	return timers
 }
 
-// ring makes the timer run out, as the kernel does after a resume: the
-// schedule looks, which otherwise happens once a minute.
-func (s *scene) ring(timer *os.File) {
+// ring makes the timers run out, as the kernel does after a resume: the daemon
+// looks, which otherwise happens once a minute.
+func (s *scene) ring(timers []*os.File) {
 	s.Helper()
 	now := unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
-	s.must(unix.TimerfdSettime(int(timer.Fd()), 0, &now, nil))
+	for _, timer := range timers {
+		s.must(unix.TimerfdSettime(int(timer.Fd()), 0, &now, nil))
+	}
 }

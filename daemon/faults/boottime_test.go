@@ -49,7 +49,7 @@ func (s *scene) wantBootTimeAhead(seconds string) {
 	if ours == its || !strings.Contains(strings.Join(strings.Fields(string(offsets)), " "), "boottime "+seconds+" ") {
 		s.Fatalf("the daemon's clock is not ahead: %s, we are in %s, %q", its, ours, offsets)
 	}
-	s.bootAlarm()
+	s.bootAlarms()
 }
 
 // R2, R9: a daemon that stood still past the end of its token refreshes as soon

@@ -117,7 +117,7 @@ func TestResume(t *testing.T) {
 			}
 			before := s.idp.Stats().Refreshes
 			s.clock.turn(c.stand + time.Hour)
-			s.ring(s.alarm)
+			s.ring(s.alarms)
 			s.until("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == before+1 })
 			s.wantAlive()
 			s.wantRequests(before + 1)
@@ -136,7 +136,7 @@ func TestResumeInAPause(t *testing.T) {
 	_, access := s.dueLogin()
 	// Not when the issuer has been asked: the pause counts from when its answer is here.
 	s.until("the pause has begun", func() bool { return s.state().LastError != "" })
-	s.ring(s.alarm)
+	s.ring(s.alarms)
 	if now, err := s.get(); err != nil || now != access {
 		t.Errorf("in the pause another token is served, or %v", err)
 	}
@@ -144,7 +144,7 @@ func TestResumeInAPause(t *testing.T) {
 		t.Errorf("%d refreshes in the pause", n)
 	}
 	s.clock.turn(time.Hour)
-	s.ring(s.alarm)
+	s.ring(s.alarms)
 	s.until("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == 1 })
 	s.wantAlive()
 	s.clock.turn(0)
@@ -155,10 +155,10 @@ func TestResumeInAPause(t *testing.T) {
 // jumper is a scene with a login that is as good as new, and a clock to turn.
 type jumper struct {
 	*scene
-	fault string
-	clock *wallClock
-	alarm *os.File
-	stand time.Duration
+	fault  string
+	clock  *wallClock
+	alarms []*os.File
+	stand  time.Duration
 }
 
 func newJumper(t *testing.T, fault string, cfg idp.Config) *jumper {
@@ -170,7 +170,7 @@ func newJumper(t *testing.T, fault string, cfg idp.Config) *jumper {
 	s.write(refresh + "\n" + access)
 	s.serve()
 	s.wantAlive()
-	j.alarm = s.bootAlarm()
+	j.alarms = s.bootAlarms()
 	return j
 }
 
@@ -193,7 +193,7 @@ func (j *jumper) jump(to time.Duration) {
 		})
 	}
 	crowd.Wait()
-	j.ring(j.alarm)
+	j.ring(j.alarms)
 	j.until("the history notes the jump", func() bool { return len(j.noted()) == len(noted)+1 })
 	if last := j.noted()[len(noted)]; !strings.Contains(last, "by "+by.String()+",") {
 		j.Errorf("of a jump of %v the history says %q", by, last)
@@ -231,7 +231,7 @@ func (j *jumper) noted() (causes []string) {
 func (j *jumper) wantRequests(n int) {
 	j.Helper()
 	for range 10 {
-		j.ring(j.alarm)
+		j.ring(j.alarms)
 		j.wantAlive()
 	}
 	if got := j.idp.Stats(); got.TokenRequests != n || got.Refreshes != n {
