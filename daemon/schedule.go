@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 )
 
@@ -23,13 +24,19 @@ func (l *Login) schedule(ctx context.Context) {
 	}
 }
 
-// giveBack returns to the system what a refresh needed: the next one is half of a
-// token's life away. At the minute's look, not before, nobody is waiting for it.
+// needless is how much memory may lie about unused.
+const needless = 1 << 20
+
+// giveBack returns to the system what a refresh needed, the next one being half of a
+// token's life away, and what clients needed who are gone. At the minute's look, not
+// before, nobody is waiting for it.
 func (l *Login) giveBack(given int) (refreshes int) {
 	l.mu.Lock()
 	refreshes = l.refreshes
 	l.mu.Unlock()
-	if refreshes != given {
+	unused := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}}
+	metrics.Read(unused)
+	if refreshes != given || unused[0].Value.Uint64() > needless {
 		debug.FreeOSMemory()
 	}
 	return refreshes
