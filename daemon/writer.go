@@ -8,8 +8,8 @@ import (
 
 // writer sends the answers of one connection. Nearly every answer fits the socket's
 // buffer and goes out at once; only one that does not is given a time, since a
-// deadline costs as much as a tenth of an answer, and a timer that is pending costs
-// every other connection something too (package alarm).
+// deadline is a timer, and one that is pending costs all connections something
+// (package alarm).
 type writer struct {
 	peer    *net.UnixConn
 	timeout time.Duration
