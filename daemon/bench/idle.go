@@ -44,7 +44,7 @@ func idle(l *lab) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	crowded, left, err := connected(pid, socket, conns, 3*watched)
+	crowded, left, err := connected(pid, socket, conns, 5*watched)
 	return []figure{
 		atMost(figure{What: fmt.Sprintf("memory after %d refreshes (RSS)", refreshes), Value: rss / 1024, Unit: "MiB"}, 10),
 		{What: "of it not pages of the program's file", Value: anonymous / 1024, Unit: "MiB"},
@@ -91,7 +91,7 @@ func connected(pid int, socket string, many int, watched time.Duration) (with, a
 	for _, c := range conns {
 		c.Close()
 	}
-	time.Sleep(watched) // the collector runs every two minutes
+	time.Sleep(watched) // the collector runs every two minutes, and a look at what it has found every minute
 	after, err = memory(pid, "VmRSS")
 	return with, after, err
 }

@@ -34,6 +34,7 @@ var errNever = errors.New("it never came")
 type lab struct {
 	rounds int
 	short  bool
+	apart  bool // servers have sessions of their own
 	dir    string
 	home   string
 	issuer *idp.Server
@@ -111,6 +112,7 @@ func (l *lab) program(name string, args ...string) *exec.Cmd {
 
 // serve starts a server and waits until it listens. Stop it with end.
 func (l *lab) serve(cmd *exec.Cmd, socket string, core bool) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: l.apart}
 	start := cmd.Start
 	if core {
 		start = func() error { return onOneCore(cmd.Start) }

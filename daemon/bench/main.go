@@ -49,6 +49,7 @@ func main() {
 	only := flag.String("rows", strings.Join(names, ","), "what to measure, comma-separated")
 	rounds := flag.Int("rounds", 31, "how often each side is measured")
 	short := flag.Bool("short", false, "measure each row once, with small numbers")
+	apart := flag.Bool("apart", false, "run the servers in sessions of their own, as daemons are")
 	asJSON := flag.Bool("json", false, "print JSON lines and not a table")
 	flag.Parse()
 	chosen := strings.Split(*only, ",")
@@ -63,7 +64,7 @@ func main() {
 	if *short {
 		*rounds = 1
 	}
-	figures, err := run(chosen, *rounds, *short)
+	figures, err := run(chosen, *rounds, *short, *apart)
 	if err != nil {
 		fail(err)
 	}
@@ -77,12 +78,13 @@ func main() {
 	printTable(os.Stdout, figures)
 }
 
-func run(chosen []string, rounds int, short bool) (figures []figure, err error) {
+func run(chosen []string, rounds int, short, apart bool) (figures []figure, err error) {
 	l, err := newLab(rounds, short)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
+	l.apart = apart
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
