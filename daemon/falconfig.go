@@ -81,15 +81,21 @@ func (c FalConfig) read() ([]byte, error) {
 }
 
 func (c FalConfig) teamIn(data []byte) (string, error) {
-	var settings struct {
-		Internal struct {
-			Team string `toml:"team"`
-		} `toml:"__internal__"`
-	}
+	// Not into a struct: its fields would also take "Team" and "__INTERNAL__", which
+	// are other names to TOML and to the CLI.
+	settings := map[string]any{}
 	if err := toml.Unmarshal(data, &settings); err != nil {
 		return "", fmt.Errorf("%s cannot be read as TOML%s", c.Path, where(err))
 	}
-	return settings.Internal.Team, nil
+	own, isTable := settings[internal].(map[string]any)
+	if settings[internal] != nil && !isTable {
+		return "", fmt.Errorf("%s: %s is not a table", c.Path, internal)
+	}
+	team, isText := own["team"].(string)
+	if own["team"] != nil && !isText {
+		return "", fmt.Errorf("%s: the team under [%s] is not a text", c.Path, internal)
+	}
+	return team, nil
 }
 
 // Profile is the profile that the CLI uses (FAL_PROFILE, else the config's own

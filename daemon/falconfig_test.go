@@ -99,3 +99,26 @@ func TestLocateFalConfig(t *testing.T) {
 		}
 	}
 }
+
+// TOML's keys are case-sensitive, and so is the CLI: a team under another name is
+// nobody's. Found by FuzzFalConfig.
+func TestFalConfigTeam(t *testing.T) {
+	for text, want := range map[string]string{
+		"[__internal__]\nteam = \"a\"\nteAM = \"b\"\n": "a",
+		"[__internal__]\nTeam = \"b\"\n":               "",
+		"[__INTERNAL__]\nteam = \"b\"\n":               "",
+		"__internal__.team = \"a\"\n":                  "a",
+		"":                                             "",
+		"[__internal__]\nteam = 1\n":                   "error",
+		"__internal__ = 1\n":                           "error",
+		"[[__internal__]]\nteam = \"a\"\n":             "error",
+	} {
+		got, err := FalConfig{Path: "config.toml"}.teamIn([]byte(text))
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}

@@ -407,7 +407,20 @@ func TestF5LoginSurvivesABrokenLock(t *testing.T) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
 		spent := w.expire()
-		<-hold.Arrived // falcred holds the lock, and its token is spent
+		w.until("falcred holds the lock, and its token is spent", func() bool {
+			select {
+			case <-hold.Arrived:
+				return true
+			default:
+			}
+			w.mu.Lock()
+			undone := w.flight == nil && w.login.fresh(time.Now()) && w.login.pair == w.file.read().pair
+			w.mu.Unlock()
+			if undone { // by a refresh that was still under way
+				spent = w.expire()
+			}
+			return false
+		})
 		first.want("locked", "try")
 		first.exit()
 		if second.say("try") == "held" {
