@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"testing"
@@ -178,11 +180,20 @@ func reportWait(b *testing.B, many int, wait, ready, release func()) {
 	}
 	come.Wait()
 	ready()
-	time.Sleep(100 * time.Millisecond) // until the last of them waits: that is not measured
+	for parked() < many { // until the last of them waits: that is not measured
+		runtime.Gosched()
+	}
 	begun := time.Now()
 	release()
 	gone.Wait()
 	b.ReportMetric(float64(time.Since(begun).Microseconds())/1e3, "ms/release")
+}
+
+// parked is how many goroutines wait for something.
+func parked() int {
+	waiting := []metrics.Sample{{Name: "/sched/goroutines/waiting:goroutines"}}
+	metrics.Read(waiting)
+	return int(waiting[0].Value.Uint64())
 }
 
 // expire puts a login into the home whose access token has run out.

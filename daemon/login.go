@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -127,6 +128,17 @@ const slowCheck = time.Minute
 // at one moment, which wakes a machine at rest once.
 func untilLook(now time.Time) time.Duration {
 	return slowCheck - time.Duration(now.UnixNano())%slowCheck
+}
+
+// nextLook waits for that minute. It is false once ctx has ended.
+func nextLook(ctx context.Context, look *alarm.Alarm) bool {
+	look.Set(untilLook(time.Now()))
+	select {
+	case <-ctx.Done():
+		return false
+	case <-look.C:
+		return true
+	}
 }
 
 // siblingWindow: a neighbour's token that turns up so soon after our own

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/protocol"
@@ -54,6 +53,8 @@ func shareOf(limit int) int { return min(limit/4, maxShared) }
 // share keeps the socket there until ctx ends. What is wrong with it (a folder
 // that is not there yet) concerns nobody but the others, and is tried again.
 func (l *Login) share(ctx context.Context) {
+	look := alarm.New()
+	defer look.Close()
 	for {
 		err := l.shareOnce(ctx)
 		if ctx.Err() != nil {
@@ -63,10 +64,8 @@ func (l *Login) share(ctx context.Context) {
 			continue // made anew at once
 		}
 		l.shareTrouble(err.Error())
-		select {
-		case <-ctx.Done():
+		if !nextLook(ctx, look) {
 			return
-		case <-time.After(untilLook(time.Now())):
 		}
 	}
 }

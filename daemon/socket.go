@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/gofrs/flock"
@@ -58,17 +57,12 @@ var errLost = errors.New("was removed or replaced")
 // that nobody can reach must make room for one that can be (S1).
 func (s *socket) guard(ctx context.Context, look *alarm.Alarm) error {
 	defer look.Close()
-	for {
-		look.Set(untilLook(time.Now()))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			if s.lost() {
-				return fmt.Errorf("the socket %s %w", s.path, errLost)
-			}
+	for nextLook(ctx, look) {
+		if s.lost() {
+			return fmt.Errorf("the socket %s %w", s.path, errLost)
 		}
 	}
+	return nil
 }
 
 // close ends it all. The lock file stays: unlinking it would let two daemons

@@ -25,20 +25,19 @@ const (
 // watch sees changes of the token file at once (F3). Where the system has no
 // watch to give, the schedule's look once a minute has to do.
 func (l *Login) watch(ctx context.Context) {
+	look := alarm.New()
+	defer look.Close()
 	for {
 		events, err := fsnotify.NewWatcher()
 		if err == nil {
 			defer events.Close()
-			s := &sentry{login: l, events: events, look: alarm.New(), at: map[string]fs.FileInfo{}}
-			defer s.look.Close()
+			s := &sentry{login: l, events: events, look: look, at: map[string]fs.FileInfo{}}
 			s.run(ctx)
 			return
 		}
 		l.unwatched(err)
-		select {
-		case <-ctx.Done():
+		if !nextLook(ctx, look) {
 			return
-		case <-time.After(untilLook(time.Now())):
 		}
 	}
 }

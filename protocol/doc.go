@@ -161,7 +161,7 @@
 //
 // A request must arrive whole within 10 s of its first byte ([RequestTimeout]),
 // else the connection is closed. A connection on which nothing was begun may
-// stay open. An answer that nobody reads for some 10 s closes its connection
+// stay open. An answer that nobody reads for 10 s closes its connection
 // ([AnswerTimeout]). After a malformed request the next one is read a little
 // later, up to 100 ms after many.
 //

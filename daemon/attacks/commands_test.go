@@ -58,9 +58,8 @@ func (s *scene) throughAChange(commands ...[]string) {
 		s.must(err)
 		defer out.Close()
 		cmd := s.command(args[0], args[1:]...)
-		cmd.Env = append(cmd.Env, "FAL_HOME_DIR="+s.base+"/elsewhere") // of follow: not over the login
-		if args[1] != "follow" {
-			cmd.Env = s.env()
+		if args[1] == "follow" {
+			cmd.Env = append(cmd.Env, "FAL_HOME_DIR="+s.base+"/elsewhere") // not over the login
 		}
 		cmd.Stdout, cmd.Stderr = out, out
 		s.must(cmd.Start())

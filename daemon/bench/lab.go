@@ -43,13 +43,13 @@ type lab struct {
 	started []*exec.Cmd
 }
 
-func newLab(rounds int, short bool) (l *lab, err error) {
+func newLab(rounds int, short, apart bool) (l *lab, err error) {
 	// Short, since a socket's path must be.
 	dir, err := os.MkdirTemp("/tmp", "fb")
 	if err != nil {
 		return nil, err
 	}
-	l = &lab{rounds: rounds, short: short, dir: dir, home: dir + "/home"}
+	l = &lab{rounds: rounds, short: short, apart: apart, dir: dir, home: dir + "/home"}
 	defer func() {
 		if err != nil {
 			l.close()

@@ -6,6 +6,7 @@
 //
 //	go run ./daemon/bench              every row
 //	go run ./daemon/bench -short       each row once: does it run?
+//	go run ./daemon/bench -apart       the servers in sessions of their own, as daemons are
 //	go run ./daemon/bench -rows exec,warm -rounds 100 -json
 //
 // It fails where something cannot be run, and never because it was slow.
@@ -79,12 +80,11 @@ func main() {
 }
 
 func run(chosen []string, rounds int, short, apart bool) (figures []figure, err error) {
-	l, err := newLab(rounds, short)
+	l, err := newLab(rounds, short, apart)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	l.apart = apart
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
