@@ -26,8 +26,9 @@ const maxSlow = 100 * time.Millisecond
 //	talk            one line after the other
 //	parse           what it asks for, and whether it may (§4, S7)
 //	credentialLine  get and watch: the answer's bytes
-//	  ready         made when the token changed; nearly always enough
+//	  ready         the credential of the moment; nearly always enough
 //	  await         joins a refresh (R1)
+//	  line          its bytes, which nearly always are there too
 //	answer          all other verbs
 
 // conn is one client's connection. Until its first request has come whole, its
@@ -110,14 +111,12 @@ func (c *conn) readLine() (string, error) {
 	if err := c.in.Fill(); err != nil {
 		return "", err
 	}
-	whole := c.in.Whole()
-	if !whole {
-		c.readBy(time.Now().Add(c.requestTimeout))
+	if line, whole := c.in.Next(); whole {
+		return line, nil
 	}
+	c.readBy(time.Now().Add(c.requestTimeout))
 	line, err := c.in.ReadLine()
-	if !whole {
-		c.readBy(time.Time{})
-	}
+	c.readBy(time.Time{})
 	return line, err
 }
 
@@ -162,30 +161,21 @@ func (c *conn) parse(line string) (*request, error) {
 	return c.last, nil
 }
 
-// lines are buffers for answers: an idle connection holds none.
-var lines = sync.Pool{New: func() any { return new([]byte) }}
-
-// get answers with one write, from a buffer that idle connections do not hold.
 func (c *conn) get(q protocol.Query) bool {
 	c.gets.Add(1)
-	line := lines.Get().(*[]byte)
-	defer lines.Put(line)
-	*line, _ = c.credentialLine((*line)[:0], q)
-	return c.out.write(*line)
+	line, _ := c.credentialLine(q)
+	return c.out.write(line)
 }
 
-// credentialLine appends the answer to a get of q, and says when that runs out:
-// an error never does. A client's leaving cancels nothing (R1), so no request has
-// a context that ends.
-func (c *conn) credentialLine(dst []byte, q protocol.Query) (line []byte, expires time.Time) {
+// credentialLine is the answer to a get or watch, and says when that runs out: an
+// error never does. A client's leaving cancels nothing (R1), so no request has a
+// context that ends.
+func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time) {
 	credential, err := c.login.credential(context.Background(), q)
 	if err != nil {
-		return appendAnswer(dst, err), time.Time{}
+		return appendAnswer(nil, err), time.Time{}
 	}
-	if line, err = credential.line.Append(dst, q.ServerURL); err != nil {
-		return appendAnswer(dst, errNoLine), time.Time{}
-	}
-	return line, credential.Expires
+	return credential.line(q.ServerURL), credential.Expires
 }
 
 // answer is what is sent for all other requests: an error is one too.
@@ -245,7 +235,7 @@ func (c *conn) watch(q protocol.Query) {
 	var last []byte
 	for {
 		view := c.login.view.Load() // before the answer, so that no change is missed
-		line, expires := c.credentialLine(nil, q)
+		line, expires := c.credentialLine(q)
 		if !bytes.Equal(line, last) && !c.out.write(line) {
 			return
 		}
@@ -272,6 +262,9 @@ func appendAnswer(dst []byte, answer any) []byte {
 	}
 	return line
 }
+
+// lines are buffers for other answers: an idle connection holds none.
+var lines = sync.Pool{New: func() any { return new([]byte) }}
 
 func (c *conn) send(answer any) bool {
 	line := lines.Get().(*[]byte)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -18,26 +19,37 @@ const (
 	maxJoins = 2
 )
 
-// credential is what requests are given, and its line. Its ServerURL is empty:
-// that is each request's own.
-type credential struct {
-	protocol.Credential
-	line protocol.Prepared
-}
-
 // errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
 var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
 
-func newCredential(c protocol.Credential) (*credential, error) {
-	line, err := protocol.Prepare(c)
-	if err != nil {
-		return nil, errNoLine
-	}
-	return &credential{c, line}, nil
+// credential is what requests are given. Its ServerURL is empty: that is each
+// request's own.
+type credential struct {
+	protocol.Credential
+	last atomic.Pointer[prepared]
 }
 
-// ready is the answer to a get of a served host (§4) by the rule of §5, where
-// there is one without a lock and without making anything. Nearly always there is.
+// prepared is a credential's answer for one server. It is never changed.
+type prepared struct {
+	server string
+	line   []byte
+}
+
+// line is made when the credential has changed, or when another server is asked for
+// than the last time. It may be called from any goroutine.
+func (c *credential) line(server string) []byte {
+	if last := c.last.Load(); last != nil && last.server == server {
+		return last.line
+	}
+	answer := c.Credential
+	answer.ServerURL = server
+	made := &prepared{server, appendAnswer(nil, answer)}
+	c.last.Store(made)
+	return made.line
+}
+
+// ready is what a get of a served host (§4) is given by the rule of §5, where that
+// takes no lock and nothing has to be made. Nearly always it is so.
 func (l *Login) ready(q protocol.Query, now time.Time) *credential {
 	if l.key != nil && !q.ForceUser {
 		return l.key
@@ -48,7 +60,7 @@ func (l *Login) ready(q protocol.Query, now time.Time) *credential {
 	return nil
 }
 
-// credential is the answer to a get in every case. As with ready, the caller has
+// credential is what a get is given in every case. As with ready, the caller has
 // checked the server (conn.parse).
 func (l *Login) credential(ctx context.Context, q protocol.Query) (*credential, error) {
 	if ready := l.ready(q, time.Now()); ready != nil {
@@ -109,11 +121,9 @@ func (v *view) makeReady(now time.Time) {
 	if !v.token.valid(now) || v.unresolved != nil {
 		return
 	}
-	var err error
-	if v.ready, err = v.prepare(now); err == nil {
-		v.since, v.sinceWall = now, now.UnixNano()
-		v.quiet = min(left(v.token.renew, now), left(v.token.expires, now))
-	}
+	v.ready = v.bearer(now)
+	v.since, v.sinceWall = now, now.UnixNano()
+	v.quiet = min(left(v.token.renew, now), left(v.token.expires, now))
 }
 
 // steady says that neither was the clock set nor has the machine slept since the
@@ -145,17 +155,17 @@ func (v *view) credential(now time.Time) (*credential, error) {
 	case v.token.valid(now) && v.ready != nil && v.steady(now): // R9: also in an outage
 		return v.ready, nil
 	case v.token.valid(now):
-		return v.prepare(now)
+		return v.bearer(now), nil
 	case v.problem != nil:
 		return nil, v.problem
 	}
 	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has run out, and no new one has come yet")
 }
 
-func (v *view) prepare(now time.Time) (*credential, error) {
-	return newCredential(protocol.Credential{
+func (v *view) bearer(now time.Time) *credential {
+	return &credential{Credential: protocol.Credential{
 		Username: "Bearer", Secret: v.token.access, Expires: onWall(v.token.expires, now), Headers: v.headers,
-	})
+	}}
 }
 
 // join finds the refresh that can help a request, or nil where none can: then

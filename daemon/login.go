@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -164,11 +163,8 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
 	l.pause = newPause()
 	l.view.Store(&view{problem: protocol.ErrNotFound, changed: make(chan struct{})})
-	var err error
 	if cfg.Key.Secret != "" {
-		if l.key, err = newCredential(protocol.Credential{Username: "Key", Secret: cfg.Key.Secret}); err != nil {
-			return nil, fmt.Errorf("%s: %w", cfg.Key.Source, err)
-		}
+		l.key = &credential{Credential: protocol.Credential{Username: "Key", Secret: cfg.Key.Secret}}
 	}
 	m, err := loadMemory(cfg.Home)
 	if err != nil {

@@ -82,6 +82,16 @@ func flatMap(s string) (values map[string]string, rest string, ok bool) {
 	return nil, "", false
 }
 
+// plain is what stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 // appendFlatError is for errors: those who send garbage have many of them made.
 func appendFlatError(dst []byte, e *Error) (line []byte, ok bool) {
 	if !plain(e.Message) || !plain(string(e.Code)) {

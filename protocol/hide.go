@@ -27,28 +27,23 @@ func (k Key) String() string { return "key from " + printable(k.Source) }
 
 func (r Request) String() string { return "request " + printable(r.Verb) }
 
-func (p Prepared) String() string { return "answer for any server" }
-
 func (c Credential) GoString() string { return c.String() }
 func (q Query) GoString() string      { return q.String() }
 func (l Login) GoString() string      { return l.String() }
 func (k Key) GoString() string        { return k.String() }
 func (r Request) GoString() string    { return r.String() }
-func (p Prepared) GoString() string   { return p.String() }
 
 func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 func (q Query) Format(f fmt.State, _ rune)      { io.WriteString(f, q.String()) }
 func (l Login) Format(f fmt.State, _ rune)      { io.WriteString(f, l.String()) }
 func (k Key) Format(f fmt.State, _ rune)        { io.WriteString(f, k.String()) }
 func (r Request) Format(f fmt.State, _ rune)    { io.WriteString(f, r.String()) }
-func (p Prepared) Format(f fmt.State, _ rune)   { io.WriteString(f, p.String()) }
 
 func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (q Query) LogValue() slog.Value      { return slog.StringValue(q.String()) }
 func (l Login) LogValue() slog.Value      { return slog.StringValue(l.String()) }
 func (k Key) LogValue() slog.Value        { return slog.StringValue(k.String()) }
 func (r Request) LogValue() slog.Value    { return slog.StringValue(r.String()) }
-func (p Prepared) LogValue() slog.Value   { return slog.StringValue(p.String()) }
 
 // safeServer names a server by scheme and host: userinfo and query strings hold
 // passwords and tokens of their own.

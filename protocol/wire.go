@@ -85,9 +85,17 @@ func (r *Reader) makeRoom() {
 	}
 }
 
-// Whole reports whether the next line is here up to its LF, so that a server
-// need not bound the time that the rest of it takes.
-func (r *Reader) Whole() bool { return bytes.IndexByte(r.buf[r.r:r.w], '\n') >= 0 }
+// Next is ReadLine for a line that is here up to its LF. Where it is not, a server
+// bounds the time that the rest of it takes.
+func (r *Reader) Next() (line string, whole bool) {
+	part := r.buf[r.r:r.w]
+	end := bytes.IndexByte(part, '\n')
+	if end < 0 {
+		return "", false
+	}
+	r.r += end + 1
+	return r.again(trimEOL(part[:end+1])), true
+}
 
 // ReadLine returns the next line without its LF or CRLF. The error is
 // [ErrTooLong] as soon as [MaxLine] bytes came without an LF, io.EOF between
