@@ -60,13 +60,13 @@ func (c *conn) talk() {
 	defer c.survive()
 	for {
 		line, err := c.readLine()
-		if errors.Is(err, protocol.ErrTooLong) {
-			if c.send(err) {
+		if err != nil {
+			if errors.Is(err, protocol.ErrTooLong) && c.send(err) {
 				c.linger()
 			}
 			return
 		}
-		if err != nil || !c.serve(line) {
+		if !c.serve(line) {
 			return
 		}
 	}

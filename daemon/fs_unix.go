@@ -36,12 +36,13 @@ func lockPlace(file *os.File) error {
 }
 
 // writeNow writes what the kernel has room for. An error is left to the next write.
-func writeNow(fd uintptr, b []byte) (n int) {
-	err := error(unix.EINTR)
-	for err == unix.EINTR {
-		n, err = unix.Write(int(fd), b)
+func writeNow(fd uintptr, b []byte) int {
+	for {
+		n, err := syscall.Write(int(fd), b)
+		if err != syscall.EINTR {
+			return max(n, 0)
+		}
 	}
-	return max(n, 0)
 }
 
 // isMountPoint tells a rename that failed because its target is one.
