@@ -41,12 +41,16 @@ func inTurns(rounds int, sides []side) (map[string]float64, error) {
 			all[sides[i].name] = append(all[sides[i].name], value)
 		}
 	}
-	medians := map[string]float64{}
+	return medians(all), nil
+}
+
+func medians(all map[string][]float64) map[string]float64 {
+	of := map[string]float64{}
 	for name, values := range all {
 		slices.Sort(values)
-		medians[name] = values[len(values)/2]
+		of[name] = values[len(values)/2]
 	}
-	return medians, nil
+	return of
 }
 
 // atMost and atLeast are the two kinds of targets.

@@ -216,15 +216,22 @@ func onOneCore(start func() error) error {
 
 // job is what the client does, in a process of its own.
 type job struct {
+	Targets []target // in turns, in an order that is drawn anew each time
+	Turns   int      // of each of them
+	Total   int      // requests of a turn
+	Conns   int
+	Fresh   bool // each request on a new connection
+}
+
+// target is a server.
+type target struct {
+	Name    string
 	Socket  string
 	Request []byte
 	Framed  bool // the answer begins with its length, and does not end a line
-	Conns   int
-	Total   int  // requests
-	Fresh   bool // each on a new connection
 }
 
-// result is what it met.
+// result is what one turn met.
 type result struct {
 	P50, P99 float64 // µs
 	Rate     float64 // requests a second
@@ -232,24 +239,25 @@ type result struct {
 
 const clientRole = "client"
 
-func (l *lab) measure(j job) (r result, err error) {
+// measure has a client do the job, and gives each target's turns.
+func (l *lab) measure(j job) (turns map[string][]result, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	text, err := json.Marshal(j)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	cmd := exec.Command(self, clientRole, string(text)) // #nosec G204 -- this program
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	if err := onOneCore(cmd.Start); err != nil {
-		return r, err
+		return nil, err
 	}
-	decoded := json.NewDecoder(out).Decode(&r)
-	return r, errors.Join(decoded, cmd.Wait())
+	decoded := json.NewDecoder(out).Decode(&turns)
+	return turns, errors.Join(decoded, cmd.Wait())
 }

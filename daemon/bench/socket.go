@@ -74,24 +74,35 @@ const (
 	sshAgent = "ssh-agent"
 )
 
-// sides are the servers at one job. What is taken of its result decides.
-func (a *arena) sides(j job, take func(result) float64) []side {
-	measure := func(j job) func() (float64, error) {
-		return func() (float64, error) {
-			r, err := a.measure(j)
-			return take(r), err
+// inTurns has clients do a job, one after the other, and gives the median of what is
+// taken of all turns. In each client the servers have their turns close to each
+// other, so that they meet the same machine: its other work comes and goes.
+func (a *arena) inTurns(j job, take func(result) float64) (map[string]float64, error) {
+	j.Turns = turns
+	j.Targets = []target{
+		{Name: falcred, Socket: a.falcred, Request: getRequest},
+		{Name: echo, Socket: a.echo, Request: getRequest},
+	}
+	if a.agent != "" && !j.Fresh && j.Conns <= 64 { // its queue is short
+		j.Targets = append(j.Targets, target{Name: sshAgent, Socket: a.agent, Request: []byte{0, 0, 0, 1, 11}, Framed: true}) // SSH_AGENTC_REQUEST_IDENTITIES
+	}
+	all := map[string][]float64{}
+	for range a.rounds {
+		of, err := a.measure(j)
+		if err != nil {
+			return nil, err
+		}
+		for name, results := range of {
+			for _, r := range results {
+				all[name] = append(all[name], take(r))
+			}
 		}
 	}
-	j.Request, j.Socket = getRequest, a.falcred
-	sides := []side{{falcred, measure(j)}}
-	j.Socket = a.echo
-	sides = append(sides, side{echo, measure(j)})
-	if a.agent != "" && !j.Fresh && j.Conns <= 64 { // its queue is short
-		j.Socket, j.Framed, j.Request = a.agent, true, []byte{0, 0, 0, 1, 11} // SSH_AGENTC_REQUEST_IDENTITIES
-		sides = append(sides, side{sshAgent, measure(j)})
-	}
-	return sides
+	return medians(all), nil
 }
+
+// turns is how many of each server a client has.
+const turns = 4
 
 func p50(r result) float64  { return r.P50 }
 func rate(r result) float64 { return r.Rate / 1e3 }
@@ -103,7 +114,7 @@ func warm(l *lab) (figures []figure, err error) {
 		return nil, err
 	}
 	defer a.end()
-	one, err := inTurns(l.rounds, a.sides(job{Conns: 1, Total: l.few(20_000)}, p50))
+	one, err := a.inTurns(job{Conns: 1, Total: l.few(5_000)}, p50)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +125,7 @@ func warm(l *lab) (figures []figure, err error) {
 	}
 	rates := map[int]float64{}
 	for _, conns := range []int{1, 64, 1000} {
-		at, err := inTurns(l.rounds, a.sides(job{Conns: conns, Total: l.few(40_000)}, rate))
+		at, err := a.inTurns(job{Conns: conns, Total: l.few(10_000)}, rate)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +152,7 @@ func fresh(l *lab) ([]figure, error) {
 		return nil, err
 	}
 	defer a.end()
-	at, err := inTurns(l.rounds, a.sides(job{Conns: 1, Total: l.few(5_000), Fresh: true}, p50))
+	at, err := a.inTurns(job{Conns: 1, Total: l.few(1_500), Fresh: true}, p50)
 	return []figure{atMost(figure{What: "a new connection and a get, p50", Value: at[falcred], Unit: "µs", Peer: echo, Than: at[echo]}, 1.10)}, err
 }
 
