@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Credential is the answer to get, and each answer to watch.
+// Credential is the answer to get, and each answer to watch. Encoders write a
+// description of it (see [Credential.MarshalText]); [AppendAnswer] writes the line.
 type Credential struct {
 	ServerURL string
 	Username  string // "Key" or "Bearer"
@@ -97,6 +98,9 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 		if out, ok := appendFlat(dst, v); ok {
 			return out, nil
 		}
+		return appendJSON(dst, wireCredential(v))
+	case *Credential:
+		return appendJSON(dst, (*wireCredential)(v))
 	case *Error:
 		if out, ok := appendFlatError(dst, v); ok {
 			return out, nil

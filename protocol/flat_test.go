@@ -68,7 +68,7 @@ func FuzzAppendFlat(f *testing.F) {
 			}
 			return
 		}
-		want, err := appendJSON([]byte("before"), c)
+		want, err := appendJSON([]byte("before"), wireCredential(c))
 		if err != nil || string(line) != string(want) {
 			t.Fatalf("%s, not %s (%v)", line, want, err)
 		}
@@ -91,7 +91,7 @@ func TestFlatIsUsual(t *testing.T) {
 	}
 	for _, none := range []map[string]string{nil, {}} {
 		c := Credential{Headers: none}
-		want, err := appendJSON(nil, c)
+		want, err := appendJSON(nil, wireCredential(c))
 		if line, ok := appendFlat(nil, c); err != nil || !ok || string(line) != string(want) {
 			t.Errorf("%s, not %s (%v)", line, want, err)
 		}

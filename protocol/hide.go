@@ -3,14 +3,20 @@ package protocol
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Types that hold a secret print as a description without it, whatever the
 // verb and whichever logger (S4, R12): Format wins over every fmt verb, GoString
-// and String serve those who call them, LogValue serves slog's JSON handler,
-// which would marshal the struct. What this cannot reach is an unexported field
-// of another struct: fmt calls no methods there.
+// and String serve those who call them, MarshalText serves slog's handlers and every
+// other encoder, also where the value is within another one. The wire alone is
+// written as it is, by types without methods. What this cannot reach is an
+// unexported field of another struct: fmt calls no methods there.
+
+type (
+	wireCredential Credential
+	wireQuery      Query
+	wireLogin      Login
+)
 
 func (c Credential) String() string {
 	return fmt.Sprintf("credential (%s) for %s", printable(c.Username), safeServer(c.ServerURL))
@@ -39,11 +45,12 @@ func (l Login) Format(f fmt.State, _ rune)      { io.WriteString(f, l.String()) 
 func (k Key) Format(f fmt.State, _ rune)        { io.WriteString(f, k.String()) }
 func (r Request) Format(f fmt.State, _ rune)    { io.WriteString(f, r.String()) }
 
-func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
-func (q Query) LogValue() slog.Value      { return slog.StringValue(q.String()) }
-func (l Login) LogValue() slog.Value      { return slog.StringValue(l.String()) }
-func (k Key) LogValue() slog.Value        { return slog.StringValue(k.String()) }
-func (r Request) LogValue() slog.Value    { return slog.StringValue(r.String()) }
+// MarshalText is the description that String gives: no encoder writes the secret.
+func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+func (q Query) MarshalText() ([]byte, error)      { return []byte(q.String()), nil }
+func (l Login) MarshalText() ([]byte, error)      { return []byte(l.String()), nil }
+func (k Key) MarshalText() ([]byte, error)        { return []byte(k.String()), nil }
+func (r Request) MarshalText() ([]byte, error)    { return []byte(r.String()), nil }
 
 // safeServer names a server by scheme and host: userinfo and query strings hold
 // passwords and tokens of their own.

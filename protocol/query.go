@@ -60,7 +60,7 @@ func (q Query) Payload() (string, error) {
 	if q == (Query{ServerURL: q.ServerURL}) && q.ServerURL[0] != '{' {
 		return q.ServerURL, nil
 	}
-	line, err := appendJSON(nil, q)
+	line, err := appendJSON(nil, wireQuery(q))
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +122,7 @@ func ParseLogin(payload string) (Login, error) {
 
 // Payload is the object, checked as ParseLogin checks it.
 func (l Login) Payload() (string, error) {
-	line, err := appendJSON(nil, l)
+	line, err := appendJSON(nil, wireLogin(l))
 	if err != nil {
 		return "", err
 	}
