@@ -254,6 +254,9 @@ func (c *conn) watch(q protocol.Query) {
 	}
 }
 
+// errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
+var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
+
 // appendAnswer never fails: an answer that fits no line becomes an error.
 func appendAnswer(dst []byte, answer any) []byte {
 	line, err := protocol.AppendAnswer(dst, answer)

@@ -19,9 +19,6 @@ const (
 	maxJoins = 2
 )
 
-// errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
-var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
-
 // credential is what requests are given. Its ServerURL is empty: that is each
 // request's own.
 type credential struct {
@@ -34,6 +31,12 @@ type prepared struct {
 	server string
 	line   []byte
 }
+
+// String keeps the token out of anything that prints it by accident (R12).
+func (p prepared) String() string { return "answer(***)" }
+
+// GoString does the same for %#v.
+func (p prepared) GoString() string { return p.String() }
 
 // line is made when the credential has changed, or when another server is asked for
 // than the last time. It may be called from any goroutine.
@@ -116,7 +119,7 @@ func (l *Login) await(ctx context.Context, q protocol.Query) (*credential, error
 	return v.credential(time.Now())
 }
 
-// makeReady prepares what nearly every request will be answered.
+// makeReady makes the credential that nearly every request is given.
 func (v *view) makeReady(now time.Time) {
 	if !v.token.valid(now) || v.unresolved != nil {
 		return

@@ -16,7 +16,7 @@ func TestImports_Section3_Section9(t *testing.T) {
 		module + "helper":                    {module + "protocol", module + "helper"},
 		module + "cmd/docker-credential-fal": {module + "protocol", module + "helper", module + "cmd/docker-credential-fal"},
 	}
-	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag"}
+	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag", "log/slog"}
 	for pkg, ours := range allowed {
 		for _, goos := range []string{"linux", "darwin", "windows"} {
 			cmd := exec.Command("go", "list", "-deps", pkg)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Credential is the answer to get, and each answer to watch. Encoders write a
-// description of it (see [Credential.MarshalText]); [AppendAnswer] writes the line.
+// Credential is the answer to get, and each answer to watch. JSON and its like write
+// a description of it (see [Credential.MarshalText]); [AppendAnswer] writes the line.
 type Credential struct {
 	ServerURL string
 	Username  string // "Key" or "Bearer"

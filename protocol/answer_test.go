@@ -13,6 +13,7 @@ func TestAnswersAreOneLineAsSpecified_Section4(t *testing.T) {
 	for want, v := range map[string]any{
 		`{"ServerURL":"https://fal.run","Username":"Key","Secret":"a:b"}`:                                                     Credential{ServerURL: "https://fal.run", Username: "Key", Secret: "a:b"},
 		`{"ServerURL":"x","Username":"Bearer","Secret":"t","Expires":"2026-08-01T12:00:00Z","Headers":{"X-Fal-User-Id":"u"}}`: &Credential{"x", "Bearer", "t", expires, map[string]string{"X-Fal-User-Id": "u"}},
+		`{"ServerURL":"https://fal.run/\"","Username":"Bearer","Secret":"a\"b"}`:                                              Credential{ServerURL: `https://fal.run/"`, Username: "Bearer", Secret: `a"b`},
 		`{"Error":"credentials not found in native keychain","Code":"not_found"}`:                                             ErrNotFound,
 		`{"Error":"no credentials server URL","Code":"no_server_url"}`:                                                        ErrNoServerURL,
 		`{"Error":"internal error","Code":"internal"}`:                                                                        errors.New("a reply's body"),

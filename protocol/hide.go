@@ -7,10 +7,11 @@ import (
 
 // Types that hold a secret print as a description without it, whatever the
 // verb and whichever logger (S4, R12): Format wins over every fmt verb, GoString
-// and String serve those who call them, MarshalText serves slog's handlers and every
-// other encoder, also where the value is within another one. The wire alone is
-// written as it is, by types without methods. What this cannot reach is an
-// unexported field of another struct: fmt calls no methods there.
+// and String serve those who call them, MarshalText serves slog's handlers and the
+// encoders of text (JSON, XML), also where the value is within another one. The
+// wire alone is written as it is, by types without methods. What this cannot reach
+// is encoding/gob, and an unexported field of another struct: fmt calls no methods
+// there.
 
 type (
 	wireCredential Credential
@@ -45,7 +46,8 @@ func (l Login) Format(f fmt.State, _ rune)      { io.WriteString(f, l.String()) 
 func (k Key) Format(f fmt.State, _ rune)        { io.WriteString(f, k.String()) }
 func (r Request) Format(f fmt.State, _ rune)    { io.WriteString(f, r.String()) }
 
-// MarshalText is the description that String gives: no encoder writes the secret.
+// MarshalText is the description that String gives: JSON and its like do not write
+// the secret.
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 func (q Query) MarshalText() ([]byte, error)      { return []byte(q.String()), nil }
 func (l Login) MarshalText() ([]byte, error)      { return []byte(l.String()), nil }

@@ -25,7 +25,7 @@ type Request struct {
 	Payload string
 }
 
-// ParseRequest splits a line that [Reader.ReadLine] returned. Whether the verb
+// ParseRequest splits a line that a [Reader] returned. Whether the verb
 // exists is the server's matter; here only its form is checked.
 func ParseRequest(line string) (Request, error) {
 	verb, payload, _ := strings.Cut(line, " ")

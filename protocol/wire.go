@@ -88,13 +88,11 @@ func (r *Reader) makeRoom() {
 // Next is ReadLine for a line that is here up to its LF. Where it is not, a server
 // bounds the time that the rest of it takes.
 func (r *Reader) Next() (line string, whole bool) {
-	part := r.buf[r.r:r.w]
-	end := bytes.IndexByte(part, '\n')
+	end := bytes.IndexByte(r.buf[r.r:r.w], '\n')
 	if end < 0 {
 		return "", false
 	}
-	r.r += end + 1
-	return r.again(trimEOL(part[:end+1])), true
+	return r.take(end + 1), true
 }
 
 // ReadLine returns the next line without its LF or CRLF. The error is
@@ -104,9 +102,7 @@ func (r *Reader) ReadLine() (string, error) {
 	for seen := 0; ; {
 		part := r.buf[r.r:r.w]
 		if end := bytes.IndexByte(part[seen:], '\n'); end >= 0 {
-			part = part[:seen+end+1]
-			r.r += len(part)
-			return r.again(trimEOL(part)), nil
+			return r.take(seen + end + 1), nil
 		}
 		if seen = len(part); seen >= MaxLine {
 			return "", ErrTooLong
@@ -122,8 +118,11 @@ func (r *Reader) ReadLine() (string, error) {
 // Buffered reports whether bytes of a further line are already here.
 func (r *Reader) Buffered() bool { return r.r < r.w }
 
-// again makes no second string of a line that came before.
-func (r *Reader) again(line []byte) string {
+// take is the next line, which has n bytes with its LF. It makes no second string of
+// one that came before.
+func (r *Reader) take(n int) string {
+	line := trimEOL(r.buf[r.r : r.r+n])
+	r.r += n
 	if len(line) > len(r.own) {
 		return string(line)
 	}

@@ -190,9 +190,14 @@ func linesOf(in []byte) (lines []string) {
 	}
 }
 
+// readAll reads as a server does.
 func readAll(t *testing.T, lr *Reader) (lines []string) {
 	for {
-		line, err := lr.ReadLine()
+		err := lr.Fill()
+		line, whole := lr.Next()
+		if err == nil && !whole {
+			line, err = lr.ReadLine()
+		}
 		if err != nil {
 			if line != "" {
 				t.Fatalf("an error with half a line: %q", line)

@@ -20,32 +20,32 @@ func client(text string) {
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
 		fail(err)
 	}
-	lines := make([][]*line, len(j.Targets))
+	conns := make([][]*conn, len(j.Targets))
 	for i, t := range j.Targets {
 		for range j.Conns {
-			lines[i] = append(lines[i], &line{target: t, c: t.dial(), buf: make([]byte, 16<<10)})
+			conns[i] = append(conns[i], &conn{target: t, Conn: t.dial(), buf: make([]byte, 16<<10)})
 		}
 	}
 	results := map[string][]result{}
 	for range j.Turns {
 		for _, i := range rand.Perm(len(j.Targets)) { // #nosec G404 -- an order, no secret
 			name := j.Targets[i].Name
-			results[name] = append(results[name], j.turn(lines[i]))
+			results[name] = append(results[name], j.turn(conns[i]))
 		}
 	}
 	json.NewEncoder(os.Stdout).Encode(results)
 }
 
 // turn is one server's.
-func (j job) turn(lines []*line) result {
-	took := make([][]time.Duration, len(lines))
+func (j job) turn(conns []*conn) result {
+	took := make([][]time.Duration, len(conns))
 	for i := range took {
 		took[i] = make([]time.Duration, 0, j.Total/j.Conns)
 	}
 	var work sync.WaitGroup
 	begun := time.Now()
-	for i, l := range lines {
-		work.Go(func() { took[i] = l.talk(took[i], j.Fresh) })
+	for i, c := range conns {
+		work.Go(func() { took[i] = c.talk(took[i], j.Fresh) })
 	}
 	work.Wait()
 	elapsed := time.Since(begun)
@@ -60,36 +60,36 @@ func (j job) turn(lines []*line) result {
 
 func micro(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
-// line is a connection to a server.
-type line struct {
+// conn is a connection to a server.
+type conn struct {
 	target
-	c   net.Conn
+	net.Conn
 	buf []byte
 }
 
 // talk asks one request after the other, as many as took has room for.
-func (l *line) talk(took []time.Duration, fresh bool) []time.Duration {
+func (c *conn) talk(took []time.Duration, fresh bool) []time.Duration {
 	for range cap(took) {
 		begun := time.Now()
 		if fresh {
-			l.c = l.dial()
+			c.Conn = c.dial()
 		}
-		if _, err := l.c.Write(l.Request); err != nil {
+		if _, err := c.Write(c.Request); err != nil {
 			fail(err)
 		}
-		for n := 0; !l.whole(l.buf[:n]); {
-			more, err := l.c.Read(l.buf[n:])
+		for n := 0; !c.whole(c.buf[:n]); {
+			more, err := c.Read(c.buf[n:])
 			if err != nil {
 				fail(err)
 			}
 			n += more
 		}
 		if fresh {
-			l.c.Close()
+			c.Close()
 		}
 		took = append(took, time.Since(begun))
-		if !l.Framed && l.buf[2] != 'S' {
-			fail(fmt.Errorf("no credential but %.100q", l.buf))
+		if !c.Framed && c.buf[2] != 'S' {
+			fail(fmt.Errorf("no credential but %.100q", c.buf))
 		}
 	}
 	return took

@@ -2,10 +2,10 @@
 
 // Bench measures falcred beside peers and limits that it builds and runs itself,
 // in the same run: only the ratios hold on another machine. What is compared runs
-// in turns, shuffled in every round, and each figure is the median of the rounds.
+// in turns, in an order that is drawn anew each time, and each figure is the median.
 //
 //	go run ./daemon/bench              every row
-//	go run ./daemon/bench -short       each row once: does it run?
+//	go run ./daemon/bench -short       one round: does each row run?
 //	go run ./daemon/bench -apart       the servers in sessions of their own, as daemons are
 //	go run ./daemon/bench -rows exec,warm -rounds 100 -json
 //
@@ -48,8 +48,8 @@ func main() {
 		names = append(names, row.name)
 	}
 	only := flag.String("rows", strings.Join(names, ","), "what to measure, comma-separated")
-	rounds := flag.Int("rounds", 31, "how often each side is measured")
-	short := flag.Bool("short", false, "measure each row once, with small numbers")
+	rounds := flag.Int("rounds", 31, "rounds of measuring")
+	short := flag.Bool("short", false, "one round, with small numbers")
 	apart := flag.Bool("apart", false, "run the servers in sessions of their own, as daemons are")
 	asJSON := flag.Bool("json", false, "print JSON lines and not a table")
 	flag.Parse()

@@ -78,7 +78,7 @@ const (
 // taken of all turns. In each client the servers have their turns close to each
 // other, so that they meet the same machine: its other work comes and goes.
 func (a *arena) inTurns(j job, take func(result) float64) (map[string]float64, error) {
-	j.Turns = turns
+	j.Turns = turnsPerClient
 	j.Targets = []target{
 		{Name: falcred, Socket: a.falcred, Request: getRequest},
 		{Name: echo, Socket: a.echo, Request: getRequest},
@@ -101,8 +101,8 @@ func (a *arena) inTurns(j job, take func(result) float64) (map[string]float64, e
 	return medians(all), nil
 }
 
-// turns is how many of each server a client has.
-const turns = 4
+// turnsPerClient is how many of each server a client has.
+const turnsPerClient = 4
 
 func p50(r result) float64  { return r.P50 }
 func rate(r result) float64 { return r.Rate / 1e3 }
