@@ -15,14 +15,15 @@ func TestImportRules(t *testing.T) {
 		stdlib bool   // and nothing else but the standard library
 		not    []string
 	}{
-		{pkg: "protocol", stdlib: true},
-		{pkg: "helper", ours: "protocol", stdlib: true, not: []string{"net/http", "crypto/tls"}},
-		{pkg: "helper/falhttp", ours: "protocol helper"},
-		{pkg: "cmd/docker-credential-fal", ours: "protocol helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
-		{pkg: "daemon", ours: "protocol daemon/alarm"},
+		{pkg: "protocol/ijson", stdlib: true},
+		{pkg: "protocol", ours: "protocol/ijson", stdlib: true},
+		{pkg: "helper", ours: "protocol protocol/ijson", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "helper/falhttp", ours: "protocol protocol/ijson helper"},
+		{pkg: "cmd/docker-credential-fal", ours: "protocol protocol/ijson helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "daemon", ours: "protocol protocol/ijson daemon/alarm"},
 		{pkg: "daemon/alarm", ours: ""},
 		{pkg: "daemon/idp", ours: ""},
-		{pkg: "daemon/bench", ours: "protocol daemon/idp"},
+		{pkg: "daemon/bench", ours: "protocol protocol/ijson daemon/idp"},
 		{pkg: "packaging", stdlib: true, not: []string{"net/http"}},
 		{pkg: "packaging/build", ours: "packaging", stdlib: true},
 	}

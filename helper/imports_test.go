@@ -12,18 +12,18 @@ import (
 func TestImports_Section3_Section9(t *testing.T) {
 	const module = "github.com/falcred/falcred/"
 	allowed := map[string][]string{
-		module + "protocol":                  {module + "protocol"},
-		module + "helper":                    {module + "protocol", module + "helper"},
-		module + "cmd/docker-credential-fal": {module + "protocol", module + "helper", module + "cmd/docker-credential-fal"},
+		module + "protocol":                  {module + "protocol/ijson", module + "protocol"},
+		module + "helper":                    {module + "protocol/ijson", module + "protocol", module + "helper"},
+		module + "cmd/docker-credential-fal": {module + "protocol/ijson", module + "protocol", module + "helper", module + "cmd/docker-credential-fal"},
 	}
-	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag", "log/slog"}
+	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag", "log/slog", "encoding/json"}
 	for pkg, ours := range allowed {
 		for _, goos := range []string{"linux", "darwin", "windows"} {
 			cmd := exec.Command("go", "list", "-deps", pkg)
 			cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
 			banned := heavy
 			if goos != "windows" {
-				banned = append([]string{"net"}, heavy...)
+				banned = append([]string{"net", "net/netip"}, heavy...)
 			}
 			out, err := cmd.Output()
 			if err != nil {

@@ -157,7 +157,7 @@ func bearer(r protocol.Request) any {
 	case protocol.VerbList:
 		return map[string]string{protocol.DefaultServer: "Bearer"}
 	case protocol.VerbStore, protocol.VerbErase:
-		return struct{}{}
+		return map[string]string{}
 	case protocol.VerbVersion:
 		return protocol.VersionAnswer{Version: "v0", Protocol: protocol.Version}
 	}

@@ -1,9 +1,7 @@
 package helper
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"maps"
 	"slices"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/ijson"
 )
 
 func (r *run) get(ctx context.Context) (string, error) {
@@ -113,8 +112,8 @@ func (r *run) print(ctx context.Context, verb string, args []string) (string, er
 }
 
 // payload is standard input without the white space around it. An object may
-// come on several lines, and becomes one; anything else may not: docker's
-// helpers join the lines, which turns two harmless ones into a foreign host.
+// stand on several lines; anything else may not: docker's helpers join the lines,
+// which turns two harmless ones into a foreign host.
 func (r *run) payload() (string, error) {
 	in, err := io.ReadAll(io.LimitReader(r.stdin, protocol.MaxLine+1))
 	if err != nil {
@@ -123,46 +122,37 @@ func (r *run) payload() (string, error) {
 	if len(in) > protocol.MaxLine {
 		return "", protocol.Errorf(protocol.CodeBadRequest, "standard input is longer than 64 KiB")
 	}
-	in = bytes.TrimSpace(in)
-	if bytes.HasPrefix(in, []byte("{")) {
-		var line bytes.Buffer
-		if json.Compact(&line, in) == nil {
-			in = line.Bytes()
-		}
-	}
-	return string(in), nil
+	return strings.TrimSpace(string(in)), nil
 }
 
 // bazelRequest recognises the request of Bazel's credential helpers (get in
 // EngFlow's credential-helper-spec).
 func bazelRequest(payload string) (uri string, ok bool) {
-	if !strings.HasPrefix(payload, "{") {
+	request, err := ijson.Read(payload)
+	if err != nil {
 		return "", false
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal([]byte(payload), &members) != nil {
+	_, docker := request["ServerURL"]
+	if _, ok = request["uri"]; docker || !ok {
 		return "", false
 	}
-	raw, ok := members["uri"]
-	if _, docker := members["ServerURL"]; docker || !ok {
-		return "", false
-	}
-	json.Unmarshal(raw, &uri) // what is no string is no server either
+	request.Into(ijson.Member{Name: "uri", Value: &uri}) // what is no string is no server either
 	return uri, true
 }
 
 func bazelAnswer(cred protocol.Credential) (string, error) {
-	reply := struct {
-		Headers map[string][]string `json:"headers"`
-		Expires string              `json:"expires,omitempty"`
-	}{Headers: map[string][]string{"Authorization": {cred.Authorization()}}}
-	for name, value := range cred.Headers {
-		reply.Headers[name] = []string{value}
+	headers := []ijson.Member{{Name: "Authorization", Value: &[]string{cred.Authorization()}}}
+	for _, name := range slices.Sorted(maps.Keys(cred.Headers)) {
+		headers = append(headers, ijson.Member{Name: name, Value: &[]string{cred.Headers[name]}})
 	}
+	var expires string
 	if !cred.Expires.IsZero() {
-		reply.Expires = cred.Expires.UTC().Format(time.RFC3339)
+		expires = cred.Expires.UTC().Format(time.RFC3339) // without the fractions
 	}
-	return answer(reply)
+	line, err := ijson.Append(nil,
+		ijson.Member{Name: "headers", Value: headers},
+		ijson.Member{Name: "expires", Value: &expires, OmitEmpty: true})
+	return string(line) + "\n", err
 }
 
 func answer(v any) (string, error) {

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -14,7 +13,6 @@ type address struct {
 	scheme string // "https" (wss and bare hosts too) or "http"
 	host   string // lower case; an IP address in its canonical form, without brackets
 	port   string // always given
-	ip     netip.Addr
 }
 
 func parseAddress(s string) (address, bool) {
@@ -47,12 +45,10 @@ func parseAuthority(scheme, s string) (address, bool) {
 	a := address{scheme: scheme, port: defaultPort(scheme)}
 	if strings.HasPrefix(s, "[") {
 		inner, rest, ok := strings.Cut(s[1:], "]")
-		ip, err := netip.ParseAddr(inner)
-		if !ok || err != nil || !ip.Is6() || ip.Zone() != "" || ip.Is4In6() {
-			return address{}, false
+		if ok {
+			a.host, ok = canonicalIPv6(inner)
 		}
-		a.ip, a.host = ip, ip.String()
-		return a, a.setPort(rest)
+		return a, ok && a.setPort(rest)
 	}
 	host, port := s, ""
 	if i := strings.IndexByte(s, ':'); i >= 0 {
@@ -63,13 +59,8 @@ func parseAuthority(scheme, s string) (address, bool) {
 		return address{}, false
 	}
 	if numeric(a.host[strings.LastIndexByte(a.host, '.')+1:]) {
-		// A last label of digits makes it an IPv4 address for every resolver,
-		// so only the canonical form is one here ("127.1" and "0x7f.1" are not).
-		ip, err := netip.ParseAddr(a.host)
-		if err != nil {
-			return address{}, false
-		}
-		a.ip = ip
+		// A last label of digits makes it an IPv4 address for every resolver.
+		return a, isIPv4(a.host)
 	}
 	return a, true
 }
@@ -89,12 +80,12 @@ func (a *address) setPort(s string) bool {
 }
 
 func (a address) loopback() bool {
-	return a.host == "localhost" || a.ip.IsValid() && a.ip.IsLoopback()
+	return a.host == "localhost" || a.host == "::1" || strings.HasPrefix(a.host, "127.") && isIPv4(a.host)
 }
 
 func (a address) url() string {
 	host := a.host
-	if a.ip.Is6() {
+	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
 	if a.port != defaultPort(a.scheme) {

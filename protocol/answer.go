@@ -1,8 +1,9 @@
 package protocol
 
 import (
-	"encoding/json"
 	"time"
+
+	"github.com/falcred/falcred/protocol/ijson"
 )
 
 // Credential is the answer to get, and each answer to watch. JSON and its like write
@@ -11,8 +12,8 @@ type Credential struct {
 	ServerURL string
 	Username  string // "Key" or "Bearer"
 	Secret    string
-	Expires   time.Time         `json:",omitzero"`  // only where there is one
-	Headers   map[string]string `json:",omitempty"` // what to send besides Authorization
+	Expires   time.Time         // only where there is one
+	Headers   map[string]string // what to send besides Authorization
 }
 
 // Authorization is the value of the Authorization header.
@@ -71,17 +72,84 @@ type Status struct {
 	Warnings  []string `json:",omitempty"`
 }
 
-// AppendAnswer appends v as one line, LF included. An error becomes the error
-// form, nil the empty object of a verb that has nothing to say.
+// answer is what travels as an object with these members.
+type answer interface{ members() []ijson.Member }
+
+func (c *Credential) members() []ijson.Member {
+	return []ijson.Member{
+		{Name: "ServerURL", Value: &c.ServerURL},
+		{Name: "Username", Value: &c.Username},
+		{Name: "Secret", Value: &c.Secret},
+		{Name: "Expires", Value: &c.Expires, OmitEmpty: true},
+		{Name: "Headers", Value: &c.Headers, OmitEmpty: true},
+	}
+}
+
+func (v *VersionAnswer) members() []ijson.Member {
+	return []ijson.Member{
+		{Name: "Version", Value: &v.Version},
+		{Name: "Protocol", Value: &v.Protocol},
+	}
+}
+
+func (e *EraseAnswer) members() []ijson.Member {
+	return []ijson.Member{{Name: "Revoked", Value: &e.Revoked}}
+}
+
+func (s *Status) members() []ijson.Member {
+	return []ijson.Member{
+		{Name: "Version", Value: &s.Version},
+		{Name: "Protocol", Value: &s.Protocol},
+		{Name: "PID", Value: &s.PID},
+		{Name: "Since", Value: &s.Since, OmitEmpty: true},
+		{Name: "Home", Value: &s.Home},
+		{Name: "Socket", Value: &s.Socket},
+		{Name: "Issuer", Value: &s.Issuer},
+		{Name: "State", Value: &s.State},
+		{Name: "Source", Value: &s.Source},
+		{Name: "Shadows", Value: &s.Shadows, OmitEmpty: true},
+		{Name: "Subject", Value: &s.Subject, OmitEmpty: true},
+		{Name: "Team", Value: &s.Team, OmitEmpty: true},
+		{Name: "TeamID", Value: &s.TeamID, OmitEmpty: true},
+		{Name: "Unresolved", Value: &s.Unresolved, OmitEmpty: true},
+		{Name: "Expires", Value: &s.Expires, OmitEmpty: true},
+		{Name: "Refreshed", Value: &s.Refreshed, OmitEmpty: true},
+		{Name: "NextRefresh", Value: &s.NextRefresh, OmitEmpty: true},
+		{Name: "Refreshes", Value: &s.Refreshes},
+		{Name: "Clients", Value: &s.Clients},
+		{Name: "Connections", Value: &s.Connections},
+		{Name: "LastError", Value: &s.LastError, OmitEmpty: true},
+		{Name: "Mend", Value: &s.Mend, OmitEmpty: true},
+		{Name: "Warnings", Value: &s.Warnings, OmitEmpty: true},
+	}
+}
+
+// AppendAnswer appends v as one line, LF included: a [Credential], [Status],
+// [VersionAnswer] or [EraseAnswer], or a pointer to one, or the map of a list. An error
+// becomes the error form, nil the empty object of a verb that has nothing to say.
 func AppendAnswer(dst []byte, v any) ([]byte, error) {
-	switch t := v.(type) {
-	case error:
-		v = AsError(t)
+	var members []ijson.Member
+	switch v := v.(type) {
 	case nil:
-		v = struct{}{}
+	case error:
+		members = AsError(v).members()
+	case Credential:
+		members = v.members()
+	case Status:
+		members = v.members()
+	case VersionAnswer:
+		members = v.members()
+	case EraseAnswer:
+		members = v.members()
+	case answer:
+		members = v.members()
+	case map[string]string:
+		members = ijson.Strings(v)
+	default:
+		return dst, errInternal
 	}
 	n := len(dst)
-	out, err := appendValue(dst, v)
+	out, err := ijson.Append(dst, members...)
 	if err != nil {
 		return dst, errInternal
 	}
@@ -91,49 +159,32 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 	return append(out, '\n'), nil
 }
 
-// appendValue goes the short way where there is one.
-func appendValue(dst []byte, v any) ([]byte, error) {
-	switch v := v.(type) {
-	case Credential:
-		if out, ok := appendFlat(dst, v); ok {
-			return out, nil
-		}
-		return appendJSON(dst, wireCredential(v))
-	case *Credential:
-		return appendJSON(dst, (*wireCredential)(v))
-	case *Error:
-		if out, ok := appendFlatError(dst, v); ok {
-			return out, nil
-		}
-	}
-	return appendJSON(dst, v)
-}
-
-// ParseAnswer reads a line into v, which may be nil, or returns the *[Error]
-// that the line is. Unknown members are ignored.
+// ParseAnswer reads a line into v, a pointer to what [AppendAnswer] takes, or nil, or
+// returns the *[Error] that the line is. Unknown members are ignored.
 func ParseAnswer(line string, v any) error {
-	if c, ok := v.(*Credential); ok {
-		if flat, ok := flatCredential(line); ok {
-			*c = flat
-			return nil
-		}
+	object, err := ijson.Read(line)
+	if err != nil {
+		return errMalformed
 	}
-	malformed := Errorf(CodeInternal, "malformed answer")
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(line), &members); err != nil || members == nil {
-		return malformed
-	}
-	message, isError := members["Error"]
-	code, hasCode := members["Code"]
-	if isError && hasCode {
+	_, isError := object["Error"]
+	if _, hasCode := object["Code"]; isError && hasCode {
 		e := new(Error)
-		if json.Unmarshal(message, &e.Message) != nil || json.Unmarshal(code, &e.Code) != nil {
-			return malformed
+		if object.Into(e.members()...) != nil {
+			return errMalformed
 		}
 		return e
 	}
-	if v != nil && json.Unmarshal([]byte(line), v) != nil {
-		return malformed
+	switch v := v.(type) {
+	case nil:
+	case answer:
+		err = object.Into(v.members()...)
+	case *map[string]string:
+		*v, err = object.Strings()
+	default:
+		return errInternal
+	}
+	if err != nil {
+		return errMalformed
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -57,6 +58,60 @@ func TestParseAnswerTellsErrorsFromAnswers_Section4(t *testing.T) {
 	for _, line := range []string{"", "x", "null", "[]", `"x"`, "1", `{"Error":1,"Code":"x"}`, `{"Secret":1}`, `{"Secret":"s"}x`} {
 		if err := ParseAnswer(line, &cred); AsError(err) == nil || AsError(err).Code != CodeInternal {
 			t.Errorf("ParseAnswer(%q): %v", line, err)
+		}
+	}
+}
+
+// What travels is all that the types have, as encoding/json writes those that it may
+// write (status --json).
+func TestEveryMemberTravels_Section4(t *testing.T) {
+	for _, v := range []answer{&Status{}, &VersionAnswer{}, &EraseAnswer{}, &Credential{}, &Error{}} {
+		for _, filled := range []bool{false, true} {
+			if filled {
+				fill(reflect.ValueOf(v).Elem())
+			}
+			out, err := AppendAnswer(nil, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			line := strings.TrimSuffix(string(out), "\n")
+			switch v.(type) {
+			case *Status, *VersionAnswer, *EraseAnswer:
+				if want, err := json.Marshal(v); err != nil || line != string(want) {
+					t.Errorf("%s, not %s (%v)", line, want, err)
+				}
+			}
+			again := reflect.New(reflect.TypeOf(v).Elem())
+			if err := ParseAnswer(line, again.Interface()); !reflect.DeepEqual(again.Interface(), v) {
+				var e *Error
+				if !errors.As(err, &e) || !reflect.DeepEqual(e, v) {
+					t.Errorf("%s is read as %#v, %v", line, again.Elem(), err)
+				}
+			}
+		}
+	}
+}
+
+// fill gives each field a value that is not its zero value.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		switch field := v.Field(i).Addr().Interface().(type) {
+		case *bool:
+			*field = true
+		case *int:
+			*field = i + 1
+		case *string:
+			*field = v.Type().Field(i).Name
+		case *Code:
+			*field = "code"
+		case *time.Time:
+			*field = time.Date(2026, 11, 23, 8, i, 0, 5e8, time.UTC)
+		case *[]string:
+			*field = []string{"a", "b"}
+		case *map[string]string:
+			*field = map[string]string{"a": "b"}
+		default:
+			panic(v.Type().Field(i).Name + ": what is that?")
 		}
 	}
 }

@@ -44,6 +44,9 @@
 // decoded, so nothing that a client is given can become a second request. An
 // empty line and a malformed verb are bad_request too; the connection goes on.
 //
+// JSON is I-JSON (RFC 7493), so that any two readers see the same in it: no member
+// of an object twice, no half of a surrogate pair; a value nests at most 100 deep.
+//
 // The payload is what a docker credential helper reads on standard input, and
 // the answer what it prints, so this works by hand:
 //

@@ -3,6 +3,8 @@ package protocol
 import (
 	"errors"
 	"fmt"
+
+	"github.com/falcred/falcred/protocol/ijson"
 )
 
 // Code says what kind of error an answer is. Clients act on the code and show
@@ -24,8 +26,15 @@ const (
 
 // Error is the error form of an answer.
 type Error struct {
-	Message string `json:"Error"`
-	Code    Code   `json:"Code"`
+	Message string
+	Code    Code
+}
+
+func (e *Error) members() []ijson.Member {
+	return []ijson.Member{
+		{Name: "Error", Value: &e.Message},
+		{Name: "Code", Value: (*string)(&e.Code)},
+	}
 }
 
 // Docker's tools compare these two messages byte for byte.
@@ -44,7 +53,10 @@ var (
 	errVerb  = Errorf(CodeBadRequest, "malformed verb")
 )
 
-var errInternal = &Error{Message: "internal error", Code: CodeInternal}
+var (
+	errInternal  = &Error{Message: "internal error", Code: CodeInternal}
+	errMalformed = &Error{Message: "malformed answer", Code: CodeInternal}
+)
 
 func (e *Error) Error() string { return e.Message }
 

@@ -9,15 +9,9 @@ import (
 // verb and whichever logger (S4, R12): Format wins over every fmt verb, GoString
 // and String serve those who call them, MarshalText serves slog's handlers and the
 // encoders of text (JSON, XML), also where the value is within another one. The
-// wire alone is written as it is, by types without methods. What this cannot reach
+// wire alone is written as it is, member by member. What this cannot reach
 // is encoding/gob, and an unexported field of another struct: fmt calls no methods
 // there.
-
-type (
-	wireCredential Credential
-	wireQuery      Query
-	wireLogin      Login
-)
 
 func (c Credential) String() string {
 	return fmt.Sprintf("credential (%s) for %s", printable(c.Username), safeServer(c.ServerURL))

@@ -1,10 +1,9 @@
 package protocol
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"strings"
+
+	"github.com/falcred/falcred/protocol/ijson"
 )
 
 // DefaultServer is the server that a client asks for when it is told none.
@@ -21,31 +20,32 @@ const MaxMinValid = 366 * 24 * 60 * 60
 // and Local only.
 type Query struct {
 	ServerURL string
-	ForceUser bool   `json:",omitempty"` // skip the daemon's own keys (§5)
-	MinValid  int    `json:",omitempty"` // seconds, best effort
-	Rejected  string `json:",omitempty"` // a secret that a server answered with 401
-	Local     bool   `json:",omitempty"` // erase: delete the login here without revoking it
+	ForceUser bool   // skip the daemon's own keys (§5)
+	MinValid  int    // seconds, best effort
+	Rejected  string // a secret that a server answered with 401
+	Local     bool   // erase: delete the login here without revoking it
 }
 
-// ParseQuery reads a bare URL or host, or an object (the first byte is '{').
+func (q *Query) members() []ijson.Member {
+	return []ijson.Member{
+		{Name: "ServerURL", Value: &q.ServerURL},
+		{Name: "ForceUser", Value: &q.ForceUser, OmitEmpty: true},
+		{Name: "MinValid", Value: &q.MinValid, OmitEmpty: true},
+		{Name: "Rejected", Value: &q.Rejected, OmitEmpty: true},
+		{Name: "Local", Value: &q.Local, OmitEmpty: true},
+	}
+}
+
+// ParseQuery reads a bare URL or host, or an object (the first byte is '{'), which
+// may stand on several lines where it comes from no line of the wire.
 func ParseQuery(payload string) (Query, error) {
-	if err := checkText(payload, "payload"); err != nil {
-		return Query{}, err
-	}
 	payload = strings.TrimSpace(payload)
-	if !strings.HasPrefix(payload, "{") {
-		return Query{ServerURL: payload}.checked()
-	}
-	var q Query
-	err := parseObject(payload, map[string]any{
-		"ServerURL": &q.ServerURL,
-		"ForceUser": &q.ForceUser,
-		"MinValid":  &q.MinValid,
-		"Rejected":  &q.Rejected,
-		"Local":     &q.Local,
-	})
-	if err != nil {
-		return Query{}, err
+	q := Query{ServerURL: payload}
+	if strings.HasPrefix(payload, "{") {
+		q = Query{}
+		if err := parseObject(payload, q.members()); err != nil {
+			return Query{}, err
+		}
 	}
 	return q.checked()
 }
@@ -60,11 +60,8 @@ func (q Query) Payload() (string, error) {
 	if q == (Query{ServerURL: q.ServerURL}) && q.ServerURL[0] != '{' {
 		return q.ServerURL, nil
 	}
-	line, err := appendJSON(nil, wireQuery(q))
-	if err != nil {
-		return "", err
-	}
-	return string(line), nil
+	object, err := ijson.Append(nil, q.members()...)
+	return string(object), err
 }
 
 func (q Query) checked() (Query, error) {
@@ -91,18 +88,19 @@ type Login struct {
 	Secret    string
 }
 
-// ParseLogin asks for what docker's helpers ask for, in their words.
-func ParseLogin(payload string) (Login, error) {
-	if err := checkText(payload, "payload"); err != nil {
-		return Login{}, err
+func (l *Login) members() []ijson.Member {
+	return []ijson.Member{
+		{Name: "ServerURL", Value: &l.ServerURL},
+		{Name: "Username", Value: &l.Username},
+		{Name: "Secret", Value: &l.Secret},
 	}
+}
+
+// ParseLogin asks for what docker's helpers ask for, in their words. The object may
+// stand on several lines, as that of [ParseQuery].
+func ParseLogin(payload string) (Login, error) {
 	var l Login
-	err := parseObject(payload, map[string]any{
-		"ServerURL": &l.ServerURL,
-		"Username":  &l.Username,
-		"Secret":    &l.Secret,
-	})
-	if err != nil {
+	if err := parseObject(payload, l.members()); err != nil {
 		return Login{}, err
 	}
 	for _, s := range []string{l.ServerURL, l.Username, l.Secret} {
@@ -122,62 +120,24 @@ func ParseLogin(payload string) (Login, error) {
 
 // Payload is the object, checked as ParseLogin checks it.
 func (l Login) Payload() (string, error) {
-	line, err := appendJSON(nil, wireLogin(l))
+	object, err := ijson.Append(nil, l.members()...)
 	if err != nil {
 		return "", err
 	}
-	if _, err := ParseLogin(string(line)); err != nil {
+	if _, err := ParseLogin(string(object)); err != nil {
 		return "", err
 	}
-	return string(line), nil
+	return string(object), nil
 }
 
-// parseObject is stricter than json.Unmarshal, since two readers of one payload
-// must not see two things: names match exactly and appear once, and nothing
-// follows the object. Unknown members are ignored (§4). No error quotes the
-// payload, which may hold a token (R12).
-func parseObject(payload string, members map[string]any) error {
-	malformed := Errorf(CodeBadRequest, "malformed JSON object")
-	dec := json.NewDecoder(strings.NewReader(payload))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return malformed
+// parseObject: unknown members are ignored (§4).
+func parseObject(payload string, members []ijson.Member) error {
+	read, err := ijson.Read(payload)
+	if err == nil {
+		err = read.Into(members...)
 	}
-	seen := make(map[string]bool)
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return malformed
-		}
-		if seen[name] {
-			return Errorf(CodeBadRequest, "a member appears twice")
-		}
-		seen[name] = true
-		var raw json.RawMessage
-		if dec.Decode(&raw) != nil {
-			return malformed
-		}
-		if dst, known := members[name]; known && json.Unmarshal(raw, dst) != nil {
-			return Errorf(CodeBadRequest, "the value of a member has the wrong type")
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return malformed
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return malformed
+	if err != nil {
+		return Errorf(CodeBadRequest, "%s", err)
 	}
 	return nil
-}
-
-// appendJSON writes v on one line without an LF. HTML is not escaped: URLs and
-// "<token>" stay readable for a person with nc.
-func appendJSON(dst []byte, v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return dst, err
-	}
-	return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...), nil
 }

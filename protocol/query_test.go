@@ -9,13 +9,14 @@ import (
 
 func TestParseQueryTakesAServerOrAnObject_Section4(t *testing.T) {
 	for payload, want := range map[string]Query{
-		"https://fal.run":     {ServerURL: "https://fal.run"},
-		"  fal.run ":          {ServerURL: "fal.run"},
-		`{"ServerURL":"x"}`:   {ServerURL: "x"},
-		`{"ServerURL":" x "}`: {ServerURL: "x"},
-		`{"ServerURL":"x","ForceUser":true,"MinValid":60,"Rejected":"t","Later":{"a":[1]}}`: {ServerURL: "x", ForceUser: true, MinValid: 60, Rejected: "t"},
-		`{"serverurl":"y","ServerURL":"x"}`:                                                 {ServerURL: "x"}, // names match exactly
-		`{"ServerURL":"x","MinValid":31622400}`:                                             {ServerURL: "x", MinValid: MaxMinValid},
+		"https://fal.run":                    {ServerURL: "https://fal.run"},
+		"  fal.run ":                         {ServerURL: "fal.run"},
+		`{"ServerURL":"x"}`:                  {ServerURL: "x"},
+		`{"ServerURL":" x "}`:                {ServerURL: "x"},
+		"\n{\r\n\t\"ServerURL\": \"x\"\n}\n": {ServerURL: "x"}, // as a file has it
+		`{"ServerURL":"x","ForceUser":true,"MinValid":60,"Rejected":"t","Local":true,"Later":{"a":[1]}}`: {ServerURL: "x", ForceUser: true, MinValid: 60, Rejected: "t", Local: true},
+		`{"serverurl":"y","ServerURL":"x"}`:     {ServerURL: "x"}, // names match exactly
+		`{"ServerURL":"x","MinValid":31622400}`: {ServerURL: "x", MinValid: MaxMinValid},
 	} {
 		if got, err := ParseQuery(payload); err != nil || got != want {
 			t.Errorf("ParseQuery(%s) = %s, %v", payload, got, err)
@@ -72,8 +73,8 @@ func TestErrorsDoNotQuoteThePayload_R12(t *testing.T) {
 func TestQueryPayloadIsBareWhenItCanBe_Section4(t *testing.T) {
 	for want, q := range map[string]Query{
 		"https://fal.run": {ServerURL: " https://fal.run "},
-		`{"ServerURL":"https://fal.run/?a&b","ForceUser":true}`: {ServerURL: "https://fal.run/?a&b", ForceUser: true},
-		`{"ServerURL":"x","MinValid":5,"Rejected":"<t>"}`:       {ServerURL: "x", MinValid: 5, Rejected: "<t>"},
+		`{"ServerURL":"https://fal.run/?a&b","ForceUser":true}`:        {ServerURL: "https://fal.run/?a&b", ForceUser: true},
+		`{"ServerURL":"x","MinValid":5,"Rejected":"<t>","Local":true}`: {ServerURL: "x", MinValid: 5, Rejected: "<t>", Local: true},
 		`{"ServerURL":"{x"}`: {ServerURL: "{x"},
 	} {
 		if got, err := q.Payload(); err != nil || got != want {

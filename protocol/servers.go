@@ -75,7 +75,7 @@ func (s *Servers) add(a address) {
 }
 
 func (a address) isFal() bool {
-	if a.scheme != "https" || a.port != "443" || a.ip.IsValid() {
+	if a.scheme != "https" || a.port != "443" {
 		return false
 	}
 	for _, domain := range falDomains {

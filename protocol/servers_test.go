@@ -123,7 +123,7 @@ func TestServersOfTheEnvironmentAreExact_Section4(t *testing.T) {
 func TestServersRefuseAMistakeInFALCRED_SERVERS_Section4(t *testing.T) {
 	for _, entry := range []string{
 		"http://example.com", "http://10.0.0.1", "http://fal.run", "*.example.com", "example.com/path", "https://example.com/path",
-		"https://example.com?x", "https://u@example.com", "ftp://example.com", "a b", "example.com:0", "http://127.1:80", "https://",
+		"https://example.com?x", "https://u@example.com", "ftp://example.com", "a b", "example.com:0", "http://127.1:80", "127.1", "http://127.example.com", "1.2.3.256", "[::1", "[1::2::3]", "https://",
 	} {
 		if _, err := NewServers(env("FALCRED_SERVERS", "fine.example.com,"+entry)); err == nil {
 			t.Errorf("%q is accepted", entry)

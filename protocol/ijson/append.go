@@ -1,0 +1,117 @@
+package ijson
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+var errValue = errors.New("not a value of the wire")
+
+// Append appends an object on one line. HTML is not escaped: URLs and "<token>" stay
+// readable for a person. Bytes that are not UTF-8 become U+FFFD. The error is that of a
+// time outside of the years 0 to 9999.
+func Append(dst []byte, members ...Member) ([]byte, error) {
+	dst = append(dst, '{')
+	first := true
+	for _, m := range members {
+		if m.OmitEmpty && empty(m.Value) {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(appendString(dst, m.Name), ':')
+		var err error
+		if dst, err = appendValue(dst, m.Value); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func empty(value any) bool {
+	switch value := value.(type) {
+	case *string:
+		return *value == ""
+	case *bool:
+		return !*value
+	case *int:
+		return *value == 0
+	case *time.Time:
+		return value.IsZero()
+	case *[]string:
+		return len(*value) == 0
+	case *map[string]string:
+		return len(*value) == 0
+	}
+	return false
+}
+
+func appendValue(dst []byte, value any) ([]byte, error) {
+	switch value := value.(type) {
+	case *string:
+		return appendString(dst, *value), nil
+	case *bool:
+		return strconv.AppendBool(dst, *value), nil
+	case *int:
+		return strconv.AppendInt(dst, int64(*value), 10), nil
+	case *time.Time:
+		dst, err := value.AppendText(append(dst, '"'))
+		return append(dst, '"'), err
+	case *[]string:
+		return appendStrings(dst, *value), nil
+	case *map[string]string:
+		return Append(dst, Strings(*value)...)
+	case []Member:
+		return Append(dst, value...)
+	}
+	return nil, errValue
+}
+
+// Strings are the members of an object that holds strings only, in the order of their
+// names.
+func Strings(object map[string]string) []Member {
+	var members []Member
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		value := object[name]
+		members = append(members, Member{Name: name, Value: &value})
+	}
+	return members
+}
+
+func appendStrings(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, text := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, text)
+	}
+	return append(dst, ']')
+}
+
+func appendString(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	for _, r := range text {
+		dst = appendRune(dst, r)
+	}
+	return append(dst, '"')
+}
+
+func appendRune(dst []byte, r rune) []byte {
+	const hex = "0123456789abcdef"
+	if r >= ' ' && r != '"' && r != '\\' {
+		return utf8.AppendRune(dst, r)
+	}
+	for i := 0; i < len(escapes); i += 2 {
+		if rune(escapes[i+1]) == r {
+			return append(dst, '\\', escapes[i])
+		}
+	}
+	return append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+}
