@@ -38,10 +38,22 @@ func execs(l *lab) ([]figure, error) {
 		defer stop()
 		sides = append(sides, side{cache, func() (float64, error) { return whole(peer()) }})
 	}
-	at, err := inTurns(l.rounds*20, sides)
-	if err != nil {
-		return nil, err
+	all := map[string][]float64{}
+	for range l.rounds {
+		for _, program := range []string{"docker-credential-fal", "empty"} {
+			if err := install(filepath.Join(l.dir, program)); err != nil {
+				return nil, err
+			}
+		}
+		round, err := inTurns(20, sides)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range round {
+			all[name] = append(all[name], value)
+		}
 	}
+	at := medians(all)
 	figures := []figure{atMost(figure{What: helper, Value: at[helper], Unit: "µs", Peer: empty, Than: at[empty]}, 1.25)}
 	if peer != nil {
 		figures = append(figures, atMost(figure{What: helper, Value: at[helper], Unit: "µs", Peer: cache, Than: at[cache]}, 1.15))
