@@ -96,7 +96,7 @@ func appendStrings(dst []byte, list []string) []byte {
 }
 
 func appendString(dst []byte, text string) []byte {
-	dst = append(dst, '"')
+	dst = append(slices.Grow(dst, len(text)+2), '"') // a token's 1 KB would be copied five times
 	for _, r := range text {
 		dst = appendRune(dst, r)
 	}
