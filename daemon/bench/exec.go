@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// execs measures whole processes: from before the fork to after the exit.
+// execs measures whole processes: from before the fork to after the exit. They run
+// where the scheduler puts them, as a shell's do, and once more on one core.
 func execs(l *lab) ([]figure, error) {
 	daemon, _, err := l.falcred(false)
 	if err != nil {
@@ -26,17 +27,21 @@ func execs(l *lab) ([]figure, error) {
 	if err != nil || !strings.Contains(string(out), `"Secret"`) {
 		return nil, fmt.Errorf("the helper printed no credential: %w", err)
 	}
-	const helper, empty, cache = "docker-credential-fal get", "an empty Go program", "git credential-cache get"
+	const helper, empty, cache, pinned = "docker-credential-fal get", "an empty Go program", "git credential-cache get", ", on one core"
+	get := func() *exec.Cmd { return fed(l.program("docker-credential-fal", "get"), question) }
+	nothing := func() *exec.Cmd { return l.program("empty") }
 	sides := []side{
-		{helper, func() (float64, error) { return whole(fed(l.program("docker-credential-fal", "get"), question)) }},
-		{empty, func() (float64, error) { return whole(l.program("empty")) }},
+		{helper, func() (float64, error) { return whole(get(), free) }},
+		{empty, func() (float64, error) { return whole(nothing(), free) }},
+		{helper + pinned, func() (float64, error) { return whole(get(), onOneCore) }},
+		{empty + pinned, func() (float64, error) { return whole(nothing(), onOneCore) }},
 	}
 	peer, stop, err := l.gitCache()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "not run: git credential-cache:", err)
 	} else {
 		defer stop()
-		sides = append(sides, side{cache, func() (float64, error) { return whole(peer()) }})
+		sides = append(sides, side{cache, func() (float64, error) { return whole(peer(), free) }})
 	}
 	all := map[string][]float64{}
 	for range l.rounds {
@@ -54,7 +59,10 @@ func execs(l *lab) ([]figure, error) {
 		}
 	}
 	at := medians(all)
-	figures := []figure{atMost(figure{What: helper, Value: at[helper], Unit: "µs", Peer: empty, Than: at[empty]}, 1.25)}
+	figures := []figure{
+		atMost(figure{What: helper, Value: at[helper], Unit: "µs", Peer: empty, Than: at[empty]}, 1.25),
+		{What: helper + pinned, Value: at[helper+pinned], Unit: "µs", Peer: empty, Than: at[empty+pinned]},
+	}
 	if peer != nil {
 		figures = append(figures, atMost(figure{What: helper, Value: at[helper], Unit: "µs", Peer: cache, Than: at[cache]}, 1.15))
 	}
@@ -66,13 +74,18 @@ func fed(cmd *exec.Cmd, file string) *exec.Cmd {
 	return cmd
 }
 
+func free(start func() error) error { return start() }
+
 // whole times a process.
-func whole(cmd *exec.Cmd) (float64, error) {
+func whole(cmd *exec.Cmd, placed func(start func() error) error) (float64, error) {
 	if in, ok := cmd.Stdin.(*os.File); ok {
 		defer in.Close()
 	}
-	begun := time.Now()
-	err := onOneCore(cmd.Start)
+	var begun time.Time
+	err := placed(func() error {
+		begun = time.Now()
+		return cmd.Start()
+	})
 	if err == nil {
 		err = cmd.Wait()
 	}
