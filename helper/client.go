@@ -232,7 +232,7 @@ func brokenOff(ctx context.Context, err error) error {
 // usable says whether a credential can be one header line each: a line break in
 // a secret or a header would become a header of its own.
 func usable(cred protocol.Credential) bool {
-	ok := cred.Username != "" && cred.Secret != "" && oneLine(cred.Authorization())
+	ok := cred.Username != "" && oneLine(cred.Username) && cred.Secret != "" && oneLine(cred.Secret)
 	for name, value := range cred.Headers {
 		ok = ok && headerName(name) && oneLine(value)
 	}

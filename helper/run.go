@@ -90,7 +90,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	// The client's connection ends with the process; closing it here as well would
 	// take a thirtieth of the process's life.
 	r := &run{stdin: stdin, stdout: stdout, stderr: stderr, client: New(lookup)}
-	var out string
+	var out []byte
 	var err error
 	if err = r.client.serversErr; err == nil || !needsServers(verb) {
 		out, err = r.do(ctx, verb, rest)
@@ -98,31 +98,31 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	if err != nil {
 		return r.fail(verb, err)
 	}
-	if _, err := io.WriteString(stdout, out); err != nil {
+	if _, err := stdout.Write(out); err != nil {
 		fmt.Fprintln(stderr, "standard output:", err)
 		return exitFailure
 	}
 	return exitOK
 }
 
-func (r *run) do(ctx context.Context, verb string, args []string) (string, error) {
+func (r *run) do(ctx context.Context, verb string, args []string) ([]byte, error) {
 	switch verb {
 	case "get":
 		return r.get(ctx)
 	case "list":
 		return r.list(ctx)
 	case "store":
-		return "", r.store(ctx)
+		return nil, r.store(ctx)
 	case "erase":
-		return "", r.erase(ctx)
+		return nil, r.erase(ctx)
 	case "header", "token":
 		return r.print(ctx, verb, args)
 	case "version", "--version", "-v":
-		return fmt.Sprintf("%s (%s) %s\n", name, project, version()), nil
+		return fmt.Appendf(nil, "%s (%s) %s\n", name, project, version()), nil
 	case "--help", "-h":
-		return help + "\n", nil
+		return []byte(help + "\n"), nil
 	}
-	return "", protocol.Errorf(protocol.CodeBadRequest, "%s: unknown action: %q", name, verb)
+	return nil, protocol.Errorf(protocol.CodeBadRequest, "%s: unknown action: %q", name, verb)
 }
 
 // needsServers leaves the version and the help to those whose FALCRED_SERVERS

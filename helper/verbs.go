@@ -12,25 +12,25 @@ import (
 	"github.com/falcred/falcred/protocol/ijson"
 )
 
-func (r *run) get(ctx context.Context) (string, error) {
+func (r *run) get(ctx context.Context) ([]byte, error) {
 	payload, err := r.payload()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if uri, ok := bazelRequest(payload); ok {
 		cred, err := r.credential(ctx, protocol.Query{ServerURL: uri})
 		if err != nil {
-			return "", bazelError{err}
+			return nil, bazelError{err}
 		}
 		return bazelAnswer(cred)
 	}
 	q, err := protocol.ParseQuery(payload)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	cred, err := r.credential(ctx, q)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	return answer(cred)
 }
@@ -38,11 +38,11 @@ func (r *run) get(ctx context.Context) (string, error) {
 // list asks for one credential and answers with its kind for every server, so
 // that it never promises what get would not give. No credential is no error
 // here, as with docker's helpers.
-func (r *run) list(ctx context.Context) (string, error) {
+func (r *run) list(ctx context.Context) ([]byte, error) {
 	list := make(map[string]string)
 	cred, err := r.credential(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
 	if code := codeOf(err); err != nil && code != protocol.CodeNotFound {
-		return "", err
+		return nil, err
 	}
 	if err == nil {
 		for _, server := range r.client.servers.List() {
@@ -91,24 +91,23 @@ func (r *run) erase(ctx context.Context) error {
 }
 
 // print is header and token.
-func (r *run) print(ctx context.Context, verb string, args []string) (string, error) {
+func (r *run) print(ctx context.Context, verb string, args []string) ([]byte, error) {
 	server := protocol.DefaultServer
 	if len(args) > 0 {
 		server = args[0]
 	}
 	cred, err := r.credential(ctx, protocol.Query{ServerURL: server})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if verb == "token" {
-		return cred.Secret + "\n", nil
+		return []byte(cred.Secret + "\n"), nil
 	}
-	var out strings.Builder
-	out.WriteString("Authorization: " + cred.Authorization() + "\n")
+	out := []byte("Authorization: " + cred.Authorization() + "\n")
 	for _, name := range slices.Sorted(maps.Keys(cred.Headers)) {
-		out.WriteString(name + ": " + cred.Headers[name] + "\n")
+		out = append(out, name+": "+cred.Headers[name]+"\n"...)
 	}
-	return out.String(), nil
+	return out, nil
 }
 
 // payload is standard input without the white space around it. An object may
@@ -140,7 +139,7 @@ func bazelRequest(payload string) (uri string, ok bool) {
 	return uri, true
 }
 
-func bazelAnswer(cred protocol.Credential) (string, error) {
+func bazelAnswer(cred protocol.Credential) ([]byte, error) {
 	headers := []ijson.Member{{Name: "Authorization", Value: &[]string{cred.Authorization()}}}
 	for _, name := range slices.Sorted(maps.Keys(cred.Headers)) {
 		headers = append(headers, ijson.Member{Name: name, Value: &[]string{cred.Headers[name]}})
@@ -152,10 +151,10 @@ func bazelAnswer(cred protocol.Credential) (string, error) {
 	line, err := ijson.Append(nil,
 		ijson.Member{Name: "headers", Value: headers},
 		ijson.Member{Name: "expires", Value: &expires, OmitEmpty: true})
-	return string(line) + "\n", err
+	return append(line, '\n'), err
 }
 
-func answer(v any) (string, error) {
-	line, err := protocol.AppendAnswer(nil, v)
-	return string(line), err
+// answer makes one piece of memory: most are a token of a few KiB.
+func answer(v any) ([]byte, error) {
+	return protocol.AppendAnswer(make([]byte, 0, 4<<10), v)
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -54,7 +55,7 @@ func (r Request) Append(dst []byte) ([]byte, error) {
 	if n > MaxLine {
 		return dst, ErrTooLong
 	}
-	dst = append(dst, r.Verb...)
+	dst = append(slices.Grow(dst, n), r.Verb...)
 	if r.Payload != "" {
 		dst = append(append(dst, ' '), r.Payload...)
 	}
