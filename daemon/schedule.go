@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"runtime/debug"
-	"runtime/metrics"
 	"time"
 )
 
@@ -11,7 +9,7 @@ import (
 // at least once a minute; the alarm covers a suspended machine (R2).
 func (l *Login) schedule(ctx context.Context) {
 	l.work.Go(l.settle)
-	given := 0 // after how many refreshes memory was given back
+	given := -1 // after how many refreshes memory was given back: a start is one too
 	for {
 		l.alarm.Set(l.tick())
 		select {
@@ -22,24 +20,6 @@ func (l *Login) schedule(ctx context.Context) {
 		case <-l.wake:
 		}
 	}
-}
-
-// needless is how much memory may lie about unused.
-const needless = 1 << 20
-
-// giveBack returns to the system what a refresh needed, the next one being half of a
-// token's life away, and what clients needed who are gone. At the minute's look, not
-// before, nobody is waiting for it.
-func (l *Login) giveBack(given int) (refreshes int) {
-	l.mu.Lock()
-	refreshes = l.refreshes
-	l.mu.Unlock()
-	unused := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}}
-	metrics.Read(unused)
-	if refreshes != given || unused[0].Value.Uint64() > needless {
-		debug.FreeOSMemory()
-	}
-	return refreshes
 }
 
 // settle does at the start, under the lock, what waits for no refresh: the

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package daemon
+
+// unmapProgram leaves it to the system.
+func unmapProgram() {}
