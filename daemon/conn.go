@@ -37,20 +37,23 @@ const maxSlow = 100 * time.Millisecond
 // (TestFlood prints what that comes to.)
 type conn struct {
 	*server
-	peer *net.UnixConn
-	in   protocol.Reader
-	buf  [256]byte // a request seldom has a hundred
-	out  writer
+	stream
+	in protocol.Reader
 
 	last     *request // the last get or watch
 	mistakes int      // malformed requests
+
+	buf [256]byte // a request seldom has a hundred
 }
 
 //go:noinline
 func newConn(s *server, peer *net.UnixConn) *conn {
-	c := &conn{server: s, peer: peer}
-	c.in = protocol.NewRequestReader(peer, c.buf[:])
-	c.out.open(peer, s.answerTimeout)
+	c := &conn{server: s}
+	c.stream.open(peer, s.answerTimeout)
+	c.in = protocol.NewRequestReader(&c.stream, c.buf[:])
+	if c.last = s.usual.Load(); c.last != nil {
+		c.in.Expect(c.last.line)
+	}
 	return c
 }
 
@@ -164,7 +167,7 @@ func (c *conn) parse(line string) (*request, error) {
 func (c *conn) get(q protocol.Query) bool {
 	c.gets.Add(1)
 	line, _ := c.credentialLine(q)
-	return c.out.write(line)
+	return c.write(line)
 }
 
 // credentialLine is the answer to a get or watch, and says when that runs out: an
@@ -236,7 +239,7 @@ func (c *conn) watch(q protocol.Query) {
 	for {
 		view := c.login.view.Load() // before the answer, so that no change is missed
 		line, expires := c.credentialLine(q)
-		if !bytes.Equal(line, last) && !c.out.write(line) {
+		if !bytes.Equal(line, last) && !c.write(line) {
 			return
 		}
 		last = line
@@ -273,7 +276,7 @@ func (c *conn) send(answer any) bool {
 	line := lines.Get().(*[]byte)
 	defer lines.Put(line)
 	*line = appendAnswer((*line)[:0], answer)
-	return c.out.write(*line)
+	return c.write(*line)
 }
 
 // linger takes what the client is still writing: closing on unread bytes would

@@ -15,7 +15,6 @@ func othersCanWrite(fs.FileInfo) bool { return false }
 func hardLinks(fs.FileInfo) uint64    { return 1 }
 func lockPlace(*os.File) error        { return nil }
 func isMountPoint(error) bool         { return false }
-func writeNow(uintptr, []byte) int    { return 0 } // a deadline is all there is
 func ignoreUnsupported(err error) error {
 	_ = err // a folder cannot be fsynced here
 	return nil

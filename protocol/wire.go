@@ -46,6 +46,9 @@ func NewRequestReader(r io.Reader, buf []byte) Reader {
 	return Reader{src: r, own: buf, buf: buf}
 }
 
+// Expect names the line that is likely to come: then no string is made of it.
+func (r *Reader) Expect(line string) { r.last = line }
+
 // Fill blocks until at least one byte is buffered. A server lets it wait
 // without a deadline and starts [RequestTimeout] when it returns.
 func (r *Reader) Fill() error {

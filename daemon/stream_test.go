@@ -4,8 +4,10 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -36,9 +38,9 @@ func pairOf(t *testing.T) (peer, client *net.UnixConn) {
 
 // What does not fit the kernel's buffer arrives whole and in order; what does needs
 // no time.
-func TestWriterWritesAll(t *testing.T) {
+func TestStreamWritesAll(t *testing.T) {
 	peer, client := pairOf(t)
-	var w writer
+	var w stream
 	w.open(peer, patience)
 	var want []byte
 	for i := range 1 << 20 {
@@ -67,9 +69,9 @@ func TestWriterWritesAll(t *testing.T) {
 }
 
 // Who does not read, and who is gone, is given up.
-func TestWriterGivesUp(t *testing.T) {
+func TestStreamGivesUp(t *testing.T) {
 	peer, client := pairOf(t)
-	var w writer
+	var w stream
 	w.open(peer, 10*time.Millisecond)
 	if w.write(make([]byte, 1<<20)) {
 		t.Error("nobody has read that")
@@ -77,5 +79,44 @@ func TestWriterGivesUp(t *testing.T) {
 	client.Close()
 	if w.write([]byte("x")) {
 		t.Error("nobody is there")
+	}
+}
+
+// A reader is told of the end, of its deadline and of a close, as package net tells it.
+func TestStreamReads(t *testing.T) {
+	peer, client := pairOf(t)
+	var s stream
+	s.open(peer, patience)
+	buf := make([]byte, 3)
+	client.Write([]byte("abcd"))
+	for _, want := range []string{"abc", "d"} {
+		if n, err := s.Read(buf); err != nil || string(buf[:n]) != want {
+			t.Errorf("%q, %v", buf[:n], err)
+		}
+	}
+	go client.Write([]byte("e")) // while it waits, or before
+	if n, err := s.Read(buf); err != nil || string(buf[:n]) != "e" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	peer.SetReadDeadline(time.Unix(1, 0))
+	if _, err := s.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after the deadline: %v", err)
+	}
+	peer.SetReadDeadline(time.Time{})
+	client.Close()
+	if _, err := s.Read(buf); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	peer.Close()
+	if _, err := s.Read(buf); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	var closed stream
+	closed.open(peer, patience)
+	if _, err := closed.Read(buf); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed before: %v", err)
+	}
+	if closed.write([]byte("x")) {
+		t.Error("written to what is closed")
 	}
 }
