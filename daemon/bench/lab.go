@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -85,9 +86,11 @@ func build(pkg, program string) error {
 	return install(program)
 }
 
-// install writes the program once more, as an installer does: what a linker leaves
-// lies in the page cache in small pieces, and starts some 5 % slower. How a copy lies
-// there is luck too, of up to a tenth: who measures a start installs again and again.
+// install writes the program once more, in pieces of 32 KiB as dpkg does: what a linker
+// leaves lies in the page cache in smaller ones, and starts some 5 % slower; what is
+// written all at once lies there in pieces of 2 MiB, and all of such a piece counts as
+// used. How a copy lies there is luck too, of up to a tenth: who measures a start
+// installs again and again.
 func install(program string) error {
 	content, err := os.ReadFile(program + linked) // #nosec G304 -- it was made here
 	if err != nil {
@@ -96,7 +99,17 @@ func install(program string) error {
 	if err := os.Remove(program); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.WriteFile(program, content, 0o700) // #nosec G306 -- a program
+	file, err := os.OpenFile(program, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700) // #nosec G302 G304 -- a program, of this folder
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(content, 32<<10) {
+		if _, err := file.Write(piece); err != nil {
+			file.Close()
+			return err
+		}
+	}
+	return file.Close()
 }
 
 func (l *lab) close() {
