@@ -37,20 +37,23 @@ const maxSlow = 100 * time.Millisecond
 // (TestFlood prints what that comes to.)
 type conn struct {
 	*server
-	stream
-	in protocol.Reader
+	wire stream
+	in   protocol.Reader
 
 	last     *request // the last get or watch
 	mistakes int      // malformed requests
 
-	buf [256]byte // a request seldom has a hundred
+	// A request seldom has a hundred. Last, so that what each request needs lies
+	// together before it.
+	buf [256]byte
 }
 
 //go:noinline
 func newConn(s *server, peer *net.UnixConn) *conn {
 	c := &conn{server: s}
-	c.stream.open(peer, s.answerTimeout)
-	c.in = protocol.NewRequestReader(&c.stream, c.buf[:])
+	c.wire.open(peer, s.answerTimeout, s.quick)
+	c.in = protocol.NewRequestReader(&c.wire, c.buf[:])
+	// Most ask what others ask: they share that line, and no connection has its own.
 	if c.last = s.usual.Load(); c.last != nil {
 		c.in.Expect(c.last.line)
 	}
@@ -124,7 +127,7 @@ func (c *conn) readLine() (string, error) {
 }
 
 //go:noinline
-func (c *conn) readBy(deadline time.Time) { c.peer.SetReadDeadline(deadline) }
+func (c *conn) readBy(deadline time.Time) { c.wire.peer.SetReadDeadline(deadline) }
 
 // request is a line that was understood, and what a get or watch in it asks for. It
 // is never changed: connections share it.
@@ -160,14 +163,16 @@ func (c *conn) parse(line string) (*request, error) {
 		return nil, err
 	}
 	c.last = &request{parsed, line, q}
-	c.usual.Store(c.last)
+	if len(line) <= len(c.buf) { // others would hold a long one in memory
+		c.usual.Store(c.last)
+	}
 	return c.last, nil
 }
 
 func (c *conn) get(q protocol.Query) bool {
 	c.gets.Add(1)
 	line, _ := c.credentialLine(q)
-	return c.write(line)
+	return c.wire.write(line)
 }
 
 // credentialLine is the answer to a get or watch, and says when that runs out: an
@@ -233,13 +238,15 @@ func (c *conn) watch(q protocol.Query) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		io.Copy(io.Discard, c.peer) // further requests are not read
+		// Further requests are not read. Past the stream, which is for one goroutine:
+		// answers are written to it meanwhile.
+		io.Copy(io.Discard, c.wire.peer)
 	}()
 	var last []byte
 	for {
 		view := c.login.view.Load() // before the answer, so that no change is missed
 		line, expires := c.credentialLine(q)
-		if !bytes.Equal(line, last) && !c.write(line) {
+		if !bytes.Equal(line, last) && !c.wire.write(line) {
 			return
 		}
 		last = line
@@ -276,15 +283,15 @@ func (c *conn) send(answer any) bool {
 	line := lines.Get().(*[]byte)
 	defer lines.Put(line)
 	*line = appendAnswer((*line)[:0], answer)
-	return c.write(*line)
+	return c.wire.write(*line)
 }
 
 // linger takes what the client is still writing: closing on unread bytes would
 // break its pipe before it has read why.
 func (c *conn) linger() {
-	c.peer.CloseWrite()
-	c.peer.SetReadDeadline(time.Now().Add(lingering))
-	io.Copy(io.Discard, c.peer)
+	c.wire.peer.CloseWrite()
+	c.wire.peer.SetReadDeadline(time.Now().Add(lingering))
+	io.Copy(io.Discard, c.wire.peer)
 }
 
 // survive keeps a mistake of ours in one connection from ending the daemon.

@@ -9,17 +9,24 @@ import (
 const needless = 1 << 20
 
 // giveBack returns to the system what the start or a refresh needed, the next one
-// being half of a token's life away, and what clients needed who are gone. At the
-// minute's look, not before, nobody is waiting for it.
+// being half of a token's life away, and the memory that clients needed who have left.
+// It is done at the minute's look, when nobody waits, and not while a refresh is under
+// way: between the issuer's answer and the write of it (S5) nothing is to be fetched.
 func (l *Login) giveBack(given int) (refreshes int) {
 	l.mu.Lock()
 	refreshes = l.refreshes
+	busy := l.flight != nil
 	l.mu.Unlock()
+	if busy {
+		return given
+	}
 	unused := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(unused)
 	if refreshes != given || unused[0].Value.Uint64() > needless {
 		debug.FreeOSMemory()
-		unmapProgram()
+	}
+	if refreshes != given { // clients need the same pages again and again
+		dropFilePages()
 	}
 	return refreshes
 }

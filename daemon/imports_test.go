@@ -19,7 +19,7 @@ func TestImportRules(t *testing.T) {
 		{pkg: "protocol", ours: "protocol/ijson", stdlib: true},
 		{pkg: "helper", ours: "protocol protocol/ijson", stdlib: true, not: []string{"net/http", "crypto/tls"}},
 		{pkg: "helper/falhttp", ours: "protocol protocol/ijson helper"},
-		{pkg: "cmd/docker-credential-fal", ours: "protocol protocol/ijson helper cmd/docker-credential-fal/stack", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "cmd/docker-credential-fal", ours: "protocol protocol/ijson helper cmd/docker-credential-fal/internal/stack", stdlib: true, not: []string{"net/http", "crypto/tls"}},
 		{pkg: "daemon", ours: "protocol protocol/ijson daemon/alarm"},
 		{pkg: "daemon/alarm", ours: ""},
 		{pkg: "daemon/idp", ours: ""},

@@ -9,15 +9,20 @@ import (
 // at least once a minute; the alarm covers a suspended machine (R2).
 func (l *Login) schedule(ctx context.Context) {
 	l.work.Go(l.settle)
-	given := -1 // after how many refreshes memory was given back: a start is one too
+	given := -1 // how many refreshes there were when memory was last given back; -1: not even the start's was
+	rang := false
 	for {
 		l.alarm.Set(l.tick())
+		if rang {
+			given = l.giveBack(given)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.alarm.C:
-			given = l.giveBack(given)
+			rang = true
 		case <-l.wake:
+			rang = false
 		}
 	}
 }

@@ -9,9 +9,10 @@ import (
 // listenPrivate makes a socket that is 0600 from its first moment (S2). Here
 // only the umask can do that, and it is the whole process's: a file that is made
 // at the same moment is 0600 too, as all of falcred's are. Untested on a real macOS.
-func listenPrivate(path string) (*net.UnixListener, error) {
+func listenPrivate(path string) (listener *net.UnixListener, quick bool, err error) {
 	defer unix.Umask(unix.Umask(0o177))
-	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	return listener, false, err
 }
 
 func onNetwork(folder string) bool {

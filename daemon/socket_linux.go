@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net"
 	"syscall"
 
@@ -12,19 +13,24 @@ import (
 // takes the mode of the file that bind(2) makes from the socket's own inode,
 // less the umask; so nothing process-wide is touched, and the path never names
 // anything else.
-func listenPrivate(path string) (*net.UnixListener, error) {
+//
+// Nor can a client pass it descriptors, where the kernel knows SO_PASSRIGHTS (6.16):
+// whoever closes one last has to wait for its file to end, which is its sender's
+// affair. Quick says that it is so, for this socket and all its connections.
+func listenPrivate(path string) (listener *net.UnixListener, quick bool, err error) {
 	private := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
-		if ctlErr := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }); ctlErr != nil {
-			return ctlErr
-		}
-		return err
+		ctlErr := raw.Control(func(fd uintptr) {
+			err = unix.Fchmod(int(fd), 0o600)
+			quick = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 0) == nil
+		})
+		return errors.Join(ctlErr, err)
 	}}
-	listener, err := private.Listen(context.Background(), "unix", path)
+	l, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return listener.(*net.UnixListener), nil
+	return l.(*net.UnixListener), quick, nil
 }
 
 // networkTypes are filesystems that other machines see too (statfs(2)): a

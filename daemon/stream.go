@@ -8,37 +8,38 @@ import (
 )
 
 // stream is one connection's bytes, for one goroutine. What the kernel can do at once
-// is tried at once (readNow, writeNow), and only what has to be waited for is left to
-// package net.
+// is tried at once, and only what has to be waited for is left to package net. It must
+// not be copied once it is open.
 type stream struct {
 	peer    *net.UnixConn
 	timeout time.Duration // of an answer that has to wait for its reader
 
-	// Of what has no tries, or is closed already, raw is nil.
 	raw      syscall.RawConn
-	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is
+	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is; nil where package net reads
 	tryWrite func(fd uintptr) bool
 	piece    []byte // what tryRead reads into, or what tryWrite has not written yet
-	n        int    // what tryRead has read
+	n        int    // what tryRead came to
 	err      error
 }
 
-func (s *stream) open(peer *net.UnixConn, timeout time.Duration) {
+// open takes a connection. Quick is that of its socket.
+func (s *stream) open(peer *net.UnixConn, timeout time.Duration, quick bool) {
 	s.peer, s.timeout = peer, timeout
-	if !hasTries {
-		return
-	}
 	raw, err := peer.SyscallConn()
 	if err != nil {
-		return
+		return // it is no connection, as the first read will say
 	}
 	s.raw = raw
-	s.tryRead = func(fd uintptr) bool {
-		s.n, s.err = readNow(fd, s.piece)
-		return s.err != syscall.EAGAIN
+	write := writeNow
+	if quick && canBeQuick {
+		write = writeQuick
+		s.tryRead = func(fd uintptr) bool {
+			s.n, s.err = readQuick(fd, s.piece)
+			return s.err != syscall.EAGAIN
+		}
 	}
 	s.tryWrite = func(fd uintptr) bool {
-		n, _ := writeNow(fd, s.piece) // what is wrong, the next write says
+		n, _ := write(fd, s.piece) // an error is left to the next write, which meets it again
 		s.piece = s.piece[n:]
 		return true // whatever came of it: nothing is waited for here
 	}
@@ -46,12 +47,12 @@ func (s *stream) open(peer *net.UnixConn, timeout time.Duration) {
 
 // Read waits for the client's next bytes.
 func (s *stream) Read(b []byte) (int, error) {
-	if s.raw == nil {
+	if s.tryRead == nil {
 		return s.peer.Read(b)
 	}
 	s.piece = b
 	err := s.raw.Read(s.tryRead)
-	s.piece = nil // it is not ours
+	s.piece = nil // the caller's
 	switch {
 	case err != nil:
 		return 0, err
@@ -68,16 +69,15 @@ func (s *stream) Read(b []byte) (int, error) {
 // given a time, since a deadline is a timer, and one that is pending costs all
 // connections something (package alarm).
 func (s *stream) write(line []byte) bool {
-	if s.raw != nil {
-		s.piece = line
-		s.raw.Write(s.tryWrite)
-		line, s.piece = s.piece, nil
-	}
-	if len(line) == 0 {
+	s.piece = line
+	s.raw.Write(s.tryWrite)
+	rest := s.piece
+	s.piece = nil // the caller's
+	if len(rest) == 0 {
 		return true
 	}
 	s.peer.SetWriteDeadline(time.Now().Add(s.timeout))
-	_, err := s.peer.Write(line)
+	_, err := s.peer.Write(rest)
 	s.peer.SetWriteDeadline(time.Time{})
 	return err == nil
 }

@@ -5,6 +5,7 @@ package daemon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -41,7 +42,7 @@ func pairOf(t *testing.T) (peer, client *net.UnixConn) {
 func TestStreamWritesAll(t *testing.T) {
 	peer, client := pairOf(t)
 	var w stream
-	w.open(peer, patience)
+	w.open(peer, patience, true)
 	var want []byte
 	for i := range 1 << 20 {
 		want = append(want, byte(i), byte(i>>8))
@@ -72,7 +73,7 @@ func TestStreamWritesAll(t *testing.T) {
 func TestStreamGivesUp(t *testing.T) {
 	peer, client := pairOf(t)
 	var w stream
-	w.open(peer, 10*time.Millisecond)
+	w.open(peer, 10*time.Millisecond, true)
 	if w.write(make([]byte, 1<<20)) {
 		t.Error("nobody has read that")
 	}
@@ -82,11 +83,18 @@ func TestStreamGivesUp(t *testing.T) {
 	}
 }
 
-// A reader is told of the end, of its deadline and of a close, as package net tells it.
+// A reader is told of bytes, of its deadline, of the end and of a close, whether it has to
+// wait for them or not.
 func TestStreamReads(t *testing.T) {
+	for _, quick := range []bool{true, false} {
+		t.Run(fmt.Sprintf("quick %t", quick), func(t *testing.T) { testStreamReads(t, quick) })
+	}
+}
+
+func testStreamReads(t *testing.T, quick bool) {
 	peer, client := pairOf(t)
 	var s stream
-	s.open(peer, patience)
+	s.open(peer, patience, quick)
 	buf := make([]byte, 3)
 	client.Write([]byte("abcd"))
 	for _, want := range []string{"abc", "d"} {
@@ -94,13 +102,15 @@ func TestStreamReads(t *testing.T) {
 			t.Errorf("%q, %v", buf[:n], err)
 		}
 	}
-	go client.Write([]byte("e")) // while it waits, or before
+	time.AfterFunc(10*time.Millisecond, func() { client.Write([]byte("e")) })
 	if n, err := s.Read(buf); err != nil || string(buf[:n]) != "e" {
 		t.Errorf("%q, %v", buf[:n], err)
 	}
-	peer.SetReadDeadline(time.Unix(1, 0))
-	if _, err := s.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: %v", err)
+	for _, ahead := range []time.Duration{10 * time.Millisecond, -time.Hour} {
+		peer.SetReadDeadline(time.Now().Add(ahead))
+		if _, err := s.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the deadline: %v", err)
+		}
 	}
 	peer.SetReadDeadline(time.Time{})
 	client.Close()
@@ -111,12 +121,7 @@ func TestStreamReads(t *testing.T) {
 	if _, err := s.Read(buf); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
-	var closed stream
-	closed.open(peer, patience)
-	if _, err := closed.Read(buf); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closed before: %v", err)
-	}
-	if closed.write([]byte("x")) {
+	if s.write([]byte("x")) {
 		t.Error("written to what is closed")
 	}
 }

@@ -154,7 +154,7 @@ func bazelAnswer(cred protocol.Credential) ([]byte, error) {
 	return append(line, '\n'), err
 }
 
-// answer makes one piece of memory: most are a token of a few KiB.
+// answer allocates once: most answers are a token of a few KiB.
 func answer(v any) ([]byte, error) {
 	return protocol.AppendAnswer(make([]byte, 0, 4<<10), v)
 }

@@ -31,7 +31,7 @@ type Reader struct {
 	own  []byte // what it reads into unless a line needs more
 	buf  []byte // own, or a larger one while a line needs it
 	r, w int    // what was read and not yet taken is buf[r:w]
-	last string // a line that fitted own: most clients write the same one again
+	last string // the line that came last or is expected: most clients write the same one again
 }
 
 // NewReader has a buffer for an answer: most are a token of a few KiB.
@@ -46,7 +46,8 @@ func NewRequestReader(r io.Reader, buf []byte) Reader {
 	return Reader{src: r, own: buf, buf: buf}
 }
 
-// Expect names the line that is likely to come: then no string is made of it.
+// Expect names the line that is likely to come next, so that no string is made for it.
+// It is none that is longer than the Reader's buffer.
 func (r *Reader) Expect(line string) { r.last = line }
 
 // Fill blocks until at least one byte is buffered. A server lets it wait

@@ -43,6 +43,33 @@ func TestReadLineEndsAt64KiB_Section4(t *testing.T) {
 	}
 }
 
+// An expected line costs no string, and any other line comes as it is.
+func TestExpect(t *testing.T) {
+	const expected = "get https://fal.run"
+	for _, line := range []string{expected, "get https://fal.ru", expected + "/", "list", ""} {
+		for _, end := range []string{"\n", "\r\n"} {
+			r := newRequestReader(strings.NewReader(line + end))
+			r.Expect(expected)
+			if got, err := r.ReadLine(); err != nil || got != line {
+				t.Errorf("%q came as %q, %v", line, got, err)
+			}
+		}
+	}
+	in := strings.NewReader(expected + "\n")
+	r := newRequestReader(in)
+	allocs := testing.AllocsPerRun(100, func() {
+		in.Reset(expected + "\n")
+		r.Expect(expected)
+		if _, err := r.ReadLine(); err != nil {
+			t.Fatal(err)
+		}
+		r.Expect("")
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 // A client that never sends an LF must not be read for ever.
 func TestReadLineDoesNotWaitForTheEndOfALineThatIsTooLong_Section4(t *testing.T) {
 	endless := io.MultiReader(strings.NewReader(strings.Repeat("a", MaxLine)), neverReader{t})

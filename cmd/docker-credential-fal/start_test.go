@@ -18,9 +18,9 @@ func TestStackIsGrownFirst(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(trace.String(), "\ninit runtime @")
+	_, after, _ := strings.Cut("\n"+trace.String(), "\ninit runtime @")
 	_, first, _ := strings.Cut(after, "\n")
-	if want := "init github.com/falcred/falcred/cmd/docker-credential-fal/stack @"; !strings.HasPrefix(first, want) {
+	if want := "init github.com/falcred/falcred/cmd/docker-credential-fal/internal/stack @"; !strings.HasPrefix(first, want) {
 		t.Errorf("after the runtime comes\n%.300s", first)
 	}
 }

@@ -86,10 +86,10 @@ func build(pkg, program string) error {
 	return install(program)
 }
 
-// install writes the program once more, in pieces of 32 KiB as dpkg does: what a linker
-// leaves lies in the page cache in smaller ones, and starts some 5 % slower; what is
-// written all at once lies there in pieces of 2 MiB, and all of such a piece counts as
-// used. How a copy lies there is luck too, of up to a tenth: who measures a start
+// install writes the program once more, 32 KiB at a time as dpkg does, since a file lies
+// in the page cache in pieces as large as it was written in. What a linker leaves starts
+// some 5 % slower; of what is written all at once, each touch counts 2 MiB as used
+// memory. How a copy lies there is luck too, of up to a tenth: who measures a start
 // installs again and again.
 func install(program string) error {
 	content, err := os.ReadFile(program + linked) // #nosec G304 -- it was made here

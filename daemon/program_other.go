@@ -1,6 +1,0 @@
-//go:build !linux
-
-package daemon
-
-// unmapProgram leaves it to the system.
-func unmapProgram() {}
