@@ -51,7 +51,7 @@ type conn struct {
 //go:noinline
 func newConn(s *server, peer *net.UnixConn) *conn {
 	c := &conn{server: s}
-	c.wire.open(peer, s.answerTimeout, s.quick)
+	c.wire.open(peer, s.answerTimeout)
 	c.in = protocol.NewRequestReader(&c.wire, c.buf[:])
 	// Most ask what others ask: they share that line, and no connection has its own.
 	if c.last = s.usual.Load(); c.last != nil {

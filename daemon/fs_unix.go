@@ -35,16 +35,6 @@ func lockPlace(file *os.File) error {
 	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 }
 
-// writeNow writes what the kernel has room for.
-func writeNow(fd uintptr, b []byte) (int, error) {
-	for {
-		n, err := syscall.Write(int(fd), b)
-		if err != syscall.EINTR {
-			return max(n, 0), err
-		}
-	}
-}
-
 // isMountPoint tells a rename that failed because its target is one.
 func isMountPoint(err error) bool { return errors.Is(err, unix.EBUSY) }
 

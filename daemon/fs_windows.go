@@ -3,7 +3,6 @@ package daemon
 import (
 	"io/fs"
 	"os"
-	"syscall"
 )
 
 // Windows has neither these modes nor these owners: access is by ACL, and the
@@ -20,6 +19,3 @@ func ignoreUnsupported(err error) error {
 	_ = err // a folder cannot be fsynced here
 	return nil
 }
-
-// writeNow leaves it to a write with a deadline.
-func writeNow(uintptr, []byte) (int, error) { return 0, syscall.EAGAIN }

@@ -29,6 +29,7 @@ func inheritedListener() (*net.UnixListener, error) {
 	if count > 1 {
 		return nil, fmt.Errorf("systemd hands over %d sockets, falcred takes one: mend falcred.socket", count)
 	}
+	refuseDescriptors(firstInherited)
 	file := os.NewFile(firstInherited, "socket")
 	defer file.Close() // FileListener makes its own descriptor
 	listener, err := net.FileListener(file)

@@ -29,8 +29,7 @@ type server struct {
 	sharing        bool  // S7: others may ask, and only read
 	others         []int // who they are
 	since          time.Time
-	limit          int  // S6
-	quick          bool // the socket's
+	limit          int // S6
 	requestTimeout time.Duration
 	answerTimeout  time.Duration
 
@@ -61,7 +60,6 @@ func newServer(l *Login, path string) *server {
 // serve returns when ctx has ended and everybody who had asked is answered
 // (S5).
 func (s *server) serve(ctx context.Context, sock *socket) {
-	s.quick = sock.quick
 	stop := context.AfterFunc(ctx, func() {
 		sock.remove() // who comes now finds nobody, and need not wait for us
 		sock.listener.SetDeadline(time.Now().Add(drain))

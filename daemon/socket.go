@@ -18,7 +18,6 @@ import (
 type socket struct {
 	path      string
 	listener  *net.UnixListener
-	quick     bool        // no client can pass a descriptor, so that no read has to close one
 	bound     fs.FileInfo // what the path names while we can be reached
 	inherited bool        // the name is systemd's
 	lock      *flock.Flock

@@ -9,13 +9,15 @@ import (
 // listenPrivate makes a socket that is 0600 from its first moment (S2). Here
 // only the umask can do that, and it is the whole process's: a file that is made
 // at the same moment is 0600 too, as all of falcred's are. Untested on a real macOS.
-func listenPrivate(path string) (listener *net.UnixListener, quick bool, err error) {
+func listenPrivate(path string) (*net.UnixListener, error) {
 	defer unix.Umask(unix.Umask(0o177))
-	listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	return listener, false, err
+	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 }
 
 func onNetwork(folder string) bool {
 	var stat unix.Statfs_t
 	return unix.Statfs(folder, &stat) == nil && stat.Flags&unix.MNT_LOCAL == 0
 }
+
+// refuseDescriptors is for the kernel to do, and this one cannot.
+func refuseDescriptors(uintptr) {}

@@ -15,22 +15,26 @@ import (
 // anything else.
 //
 // Nor can a client pass it descriptors, where the kernel knows SO_PASSRIGHTS (6.16):
-// whoever closes one last has to wait for its file to end, which is its sender's
-// affair. Quick says that it is so, for this socket and all its connections.
-func listenPrivate(path string) (listener *net.UnixListener, quick bool, err error) {
+// whoever closes one last has to wait for its file to end, which is its sender's affair.
+func listenPrivate(path string) (*net.UnixListener, error) {
 	private := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		ctlErr := raw.Control(func(fd uintptr) {
 			err = unix.Fchmod(int(fd), 0o600)
-			quick = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 0) == nil
+			refuseDescriptors(fd)
 		})
 		return errors.Join(ctlErr, err)
 	}}
-	l, err := private.Listen(context.Background(), "unix", path)
+	listener, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	return l.(*net.UnixListener), quick, nil
+	return listener.(*net.UnixListener), nil
+}
+
+// refuseDescriptors holds for connections that are made from now on.
+func refuseDescriptors(fd uintptr) {
+	unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 0)
 }
 
 // networkTypes are filesystems that other machines see too (statfs(2)): a

@@ -63,7 +63,7 @@ func TestS2ModeFromTheFirstMoment(t *testing.T) {
 	// them ends while there is a socket.
 	begun := time.Now()
 	for i := 0; i < 2000 || looks.Load() == 0; i++ {
-		listener, _, err := listenPrivate(path)
+		listener, err := listenPrivate(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -109,12 +109,12 @@ func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *socket,
 	if err := clearStale(path); err != nil {
 		return nil, err
 	}
-	listener, quick, err := listenPrivate(path)
+	listener, err := listenPrivate(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	listener.SetUnlinkOnClose(false) // socket.remove looks first whose it is
-	s = &socket{path: path, listener: listener, quick: quick, lock: lock}
+	s = &socket{path: path, listener: listener, lock: lock}
 	if s.bound, err = os.Lstat(path); err == nil && s.bound.Mode().Perm() != 0o600 {
 		err = fmt.Errorf("%s: %w", path, errModeIgnored)
 	}

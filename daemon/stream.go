@@ -8,46 +8,55 @@ import (
 )
 
 // stream is one connection's bytes, for one goroutine. What the kernel can do at once
-// is tried at once, and only what has to be waited for is left to package net. It must
-// not be copied once it is open.
+// is tried at once (readNow, writeNow), and only what has to be waited for is left to
+// package net. It must not be copied once it is open.
 type stream struct {
 	peer    *net.UnixConn
 	timeout time.Duration // of an answer that has to wait for its reader
 
-	raw      syscall.RawConn
-	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is; nil where package net reads
+	raw      syscall.RawConn       // nil where there are no tries
+	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is
 	tryWrite func(fd uintptr) bool
+	asked    bool   // the kernel, for the next
+	quick    bool   // the connection takes no descriptors
 	piece    []byte // what tryRead reads into, or what tryWrite has not written yet
 	n        int    // what tryRead came to
 	err      error
 }
 
-// open takes a connection. Quick is that of its socket.
-func (s *stream) open(peer *net.UnixConn, timeout time.Duration, quick bool) {
+func (s *stream) open(peer *net.UnixConn, timeout time.Duration) {
 	s.peer, s.timeout = peer, timeout
 	raw, err := peer.SyscallConn()
-	if err != nil {
-		return // it is no connection, as the first read will say
+	if err != nil || !canTry {
+		return
 	}
 	s.raw = raw
-	write := writeNow
-	if quick && canBeQuick {
-		write = writeQuick
-		s.tryRead = func(fd uintptr) bool {
-			s.n, s.err = readQuick(fd, s.piece)
-			return s.err != syscall.EAGAIN
+	s.tryRead = func(fd uintptr) bool {
+		if !s.asked {
+			s.asked, s.quick = true, takesNoDescriptors(fd)
 		}
+		s.n, s.err = uninterrupted(readNow, fd, s.piece, s.quick)
+		return s.err != syscall.EAGAIN
 	}
 	s.tryWrite = func(fd uintptr) bool {
-		n, _ := write(fd, s.piece) // an error is left to the next write, which meets it again
+		n, _ := uninterrupted(writeNow, fd, s.piece, s.quick) // an error is left to the next write, which meets it again
 		s.piece = s.piece[n:]
 		return true // whatever came of it: nothing is waited for here
 	}
 }
 
+// uninterrupted makes a call again that a signal has ended.
+func uninterrupted(call func(uintptr, []byte, bool) (int, error), fd uintptr, b []byte, quick bool) (int, error) {
+	for {
+		if n, err := call(fd, b, quick); err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
 // Read waits for the client's next bytes.
 func (s *stream) Read(b []byte) (int, error) {
-	if s.tryRead == nil {
+	if s.raw == nil {
 		return s.peer.Read(b)
 	}
 	s.piece = b
@@ -69,15 +78,16 @@ func (s *stream) Read(b []byte) (int, error) {
 // given a time, since a deadline is a timer, and one that is pending costs all
 // connections something (package alarm).
 func (s *stream) write(line []byte) bool {
-	s.piece = line
-	s.raw.Write(s.tryWrite)
-	rest := s.piece
-	s.piece = nil // the caller's
-	if len(rest) == 0 {
+	if s.raw != nil {
+		s.piece = line
+		s.raw.Write(s.tryWrite)
+		line, s.piece = s.piece, nil
+	}
+	if len(line) == 0 {
 		return true
 	}
 	s.peer.SetWriteDeadline(time.Now().Add(s.timeout))
-	_, err := s.peer.Write(rest)
+	_, err := s.peer.Write(line)
 	s.peer.SetWriteDeadline(time.Time{})
 	return err == nil
 }
