@@ -12,7 +12,8 @@ import (
 // dropFilePages lets go of the pages of the program's own file: a start and a refresh
 // (TLS, JSON, signatures) run through most of them, a get through few. They stay in the
 // system's cache, from where those that are used come back at a touch, but what no
-// process has mapped is the first that a system in need takes.
+// process has mapped is the first that a system in need takes: the next refresh has to
+// wait for the disk then.
 //
 // A mapping of it is let go of where all of it can be read from the file again: it is
 // not writable, and no page of it has become our own, in memory or in swap, as those do
@@ -26,7 +27,7 @@ func dropFilePages() {
 	mappings := parseMappings(string(smaps))
 	here := uint64(reflect.ValueOf(dropFilePages).Pointer())
 	for _, own := range mappings {
-		if own.from > here || here >= own.to {
+		if own.from > here || here >= own.to || !own.ofFile {
 			continue
 		}
 		for _, m := range mappings {
@@ -43,6 +44,7 @@ type mapping struct {
 	from, to uint64
 	writable bool
 	file     string // its device and inode
+	ofFile   bool   // and not memory of no file, whose inode is 0
 	clean    bool   // no page of it is our own
 }
 
@@ -53,7 +55,7 @@ func parseMappings(smaps string) (all []mapping) {
 		switch {
 		case len(fields) >= 5 && !strings.HasSuffix(fields[0], ":"): // addresses, permissions, offset, device, inode
 			from, to, _ := strings.Cut(fields[0], "-")
-			m := mapping{writable: strings.Contains(fields[1], "w"), file: fields[3] + " " + fields[4]}
+			m := mapping{writable: strings.Contains(fields[1], "w"), file: fields[3] + " " + fields[4], ofFile: fields[4] != "0"}
 			m.from, _ = strconv.ParseUint(from, 16, 64) // what is no number is 0, and holds nothing
 			m.to, _ = strconv.ParseUint(to, 16, 64)
 			all, own = append(all, m), nil

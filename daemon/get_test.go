@@ -216,3 +216,20 @@ func expire(b *testing.B, l *Login, issuer *idp.Server) {
 	}
 	l.check()
 }
+
+// What others share is short: a long line would stay in memory with each of them.
+func TestLongRequestsAreNotShared(t *testing.T) {
+	l, _ := heldLogin(t)
+	s := newServer(l, "")
+	peer, _ := pairOf(t)
+	for pad, shared := range map[int]bool{0: true, 300: false} {
+		s.usual.Store(nil)
+		line := `get {"ServerURL":"https://fal.run","Pad":"` + strings.Repeat("x", pad) + `"}`
+		if _, err := newConn(s, peer).parse(line); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.usual.Load() != nil; got != shared {
+			t.Errorf("a line of %d bytes is shared: %t", len(line), got)
+		}
+	}
+}

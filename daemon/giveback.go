@@ -10,8 +10,8 @@ const needless = 1 << 20
 
 // giveBack returns to the system what the start or a refresh needed, the next one
 // being half of a token's life away, and the memory that clients needed who have left.
-// It is done at the minute's look, when nobody waits, and not while a refresh is under
-// way: between the issuer's answer and the write of it (S5) nothing is to be fetched.
+// It is done when the schedule's alarm has rung, and not while a refresh is under way,
+// which would need it all again.
 func (l *Login) giveBack(given int) (refreshes int) {
 	l.mu.Lock()
 	refreshes = l.refreshes

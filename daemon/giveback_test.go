@@ -26,3 +26,21 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		t.Errorf("%d bytes were given back", int64(got))
 	}
 }
+
+// What is given back is what a start and each refresh needed, and not while a refresh
+// needs it.
+func TestGivenBackOnceForEachRefresh(t *testing.T) {
+	var l Login
+	if got := l.giveBack(-1); got != 0 {
+		t.Errorf("after the start: %d", got)
+	}
+	l.flight = &flight{}
+	l.refreshes = 2
+	if got := l.giveBack(1); got != 1 {
+		t.Errorf("while a refresh is under way: %d", got)
+	}
+	l.flight = nil
+	if got := l.giveBack(1); got != 2 {
+		t.Errorf("after it: %d", got)
+	}
+}

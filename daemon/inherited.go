@@ -29,7 +29,7 @@ func inheritedListener() (*net.UnixListener, error) {
 	if count > 1 {
 		return nil, fmt.Errorf("systemd hands over %d sockets, falcred takes one: mend falcred.socket", count)
 	}
-	refuseDescriptors(firstInherited)
+	refuseDescriptors(firstInherited) // where the kernel can; each connection knows whether it did
 	file := os.NewFile(firstInherited, "socket")
 	defer file.Close() // FileListener makes its own descriptor
 	listener, err := net.FileListener(file)
@@ -43,8 +43,8 @@ func inheritedListener() (*net.UnixListener, error) {
 	return nil, errors.New("the inherited socket is not a Unix stream socket: mend falcred.socket")
 }
 
-// inherit takes the lock of an inherited socket. The socket itself is
-// systemd's: it is neither made better nor removed (S2). One whose name was taken
+// inherit takes the lock of an inherited socket. Its file is systemd's: it is neither
+// made better nor removed (S2). One whose name was taken
 // away (`rm -r` of the home) reaches nobody until systemd makes it anew, so that
 // until then falcred makes its own.
 func inherit(listener *net.UnixListener) (s *socket, err error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -433,8 +434,16 @@ func copyBinary(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, data, 0o755); err != nil {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer file.Close()
+	// What is written all at once, the kernel can map 2 MiB at a touch.
+	for piece := range slices.Chunk(data, 32<<10) {
+		if _, err := file.Write(piece); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return path
 }

@@ -17,8 +17,8 @@ type stream struct {
 	raw      syscall.RawConn       // nil where there are no tries
 	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is
 	tryWrite func(fd uintptr) bool
-	asked    bool   // the kernel, for the next
 	quick    bool   // the connection takes no descriptors
+	asked    bool   // the kernel was, whether it is quick
 	piece    []byte // what tryRead reads into, or what tryWrite has not written yet
 	n        int    // what tryRead came to
 	err      error

@@ -39,10 +39,20 @@ func pairOf(t *testing.T) (peer, client *net.UnixConn) {
 
 // What does not fit the kernel's buffer arrives whole and in order; what does needs
 // no time.
-func TestStreamWritesAll(t *testing.T) {
+func TestStreamWritesAll(t *testing.T) { quickAndNot(t, testStreamWritesAll) }
+
+// quickAndNot tests both ways, whatever this kernel knows.
+func quickAndNot(t *testing.T, test func(t *testing.T, quick bool)) {
+	for _, quick := range []bool{true, false} {
+		t.Run(fmt.Sprintf("quick %t", quick), func(t *testing.T) { test(t, quick) })
+	}
+}
+
+func testStreamWritesAll(t *testing.T, quick bool) {
 	peer, client := pairOf(t)
 	var w stream
 	w.open(peer, patience)
+	w.asked, w.quick = true, quick
 	var want []byte
 	for i := range 1 << 20 {
 		want = append(want, byte(i), byte(i>>8))
@@ -70,10 +80,13 @@ func TestStreamWritesAll(t *testing.T) {
 }
 
 // Who does not read, and who is gone, is given up.
-func TestStreamGivesUp(t *testing.T) {
+func TestStreamGivesUp(t *testing.T) { quickAndNot(t, testStreamGivesUp) }
+
+func testStreamGivesUp(t *testing.T, quick bool) {
 	peer, client := pairOf(t)
 	var w stream
 	w.open(peer, 10*time.Millisecond)
+	w.asked, w.quick = true, quick
 	if w.write(make([]byte, 1<<20)) {
 		t.Error("nobody has read that")
 	}
@@ -85,11 +98,7 @@ func TestStreamGivesUp(t *testing.T) {
 
 // A reader is told of bytes, of its deadline, of the end and of a close, whether it has to
 // wait for them or not.
-func TestStreamReads(t *testing.T) {
-	for _, quick := range []bool{true, false} { // whatever this kernel knows
-		t.Run(fmt.Sprintf("quick %t", quick), func(t *testing.T) { testStreamReads(t, quick) })
-	}
-}
+func TestStreamReads(t *testing.T) { quickAndNot(t, testStreamReads) }
 
 func testStreamReads(t *testing.T, quick bool) {
 	peer, client := pairOf(t)

@@ -12,7 +12,8 @@ import (
 const canTry = true
 
 // takesNoDescriptors says that no client could ever pass this connection a descriptor: a
-// connection has that of its listener from the moment that its client connected.
+// connection has the SO_PASSRIGHTS that its listener had when its client connected, and
+// only who holds the connection's own descriptor, falcred alone, can set it.
 func takesNoDescriptors(fd uintptr) bool {
 	takes, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS) // #nosec G115 -- a descriptor
 	return err == nil && takes == 0
