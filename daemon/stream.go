@@ -18,7 +18,7 @@ type stream struct {
 	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is
 	tryWrite func(fd uintptr) bool
 	quick    bool   // the connection takes no descriptors
-	asked    bool   // the kernel was, whether it is quick
+	asked    bool   // whether the kernel was asked for that
 	piece    []byte // what tryRead reads into, or what tryWrite has not written yet
 	n        int    // what tryRead came to
 	err      error
