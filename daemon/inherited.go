@@ -44,9 +44,8 @@ func inheritedListener() (*net.UnixListener, error) {
 }
 
 // inherit takes the lock of an inherited socket. Its file is systemd's: it is neither
-// made better nor removed (S2). One whose name was taken
-// away (`rm -r` of the home) reaches nobody until systemd makes it anew, so that
-// until then falcred makes its own.
+// made better nor removed (S2). One whose name was taken away (`rm -r` of the home)
+// reaches nobody until systemd makes it anew, so that until then falcred makes its own.
 func inherit(listener *net.UnixListener) (s *socket, err error) {
 	defer func() {
 		if err != nil {

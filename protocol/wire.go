@@ -47,7 +47,7 @@ func NewRequestReader(r io.Reader, buf []byte) Reader {
 }
 
 // Expect names the line that is likely to come next, so that no string is made for it.
-// It is none that is longer than the Reader's buffer.
+// That can only be of use where the line fits the Reader's buffer.
 func (r *Reader) Expect(line string) { r.last = line }
 
 // Fill blocks until at least one byte is buffered. A server lets it wait
