@@ -96,6 +96,8 @@ func TestF3Links(t *testing.T) {
 // F3: the home may vanish and come back, also at once and also by a rename.
 func TestF3HomeVanishes(t *testing.T) {
 	h := newHouse(t, idp.Config{})
+	h.cfg.Socket = filepath.Join(shortDir(t), "s") // else the daemon ends when a minute does, its socket gone with the home (S1)
+	h.sock = h.cfg.Socket
 	_, access := h.signIn("ann")
 	w := h.watching(access)
 	away := h.cfg.Home + ".away"
