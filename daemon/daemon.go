@@ -39,8 +39,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	defer end()
 	var ended error
 	var watchers sync.WaitGroup
+	look := alarm.New()
 	watchers.Go(func() {
-		if err := sock.guard(ctx, alarm.New()); err != nil {
+		if err := sock.guard(ctx, look); err != nil {
 			ended = fmt.Errorf("%w: ending, so that a new falcred can take its place", err)
 		}
 		end()

@@ -233,6 +233,8 @@ func mendReach(err error, via string) string {
 		return "if a proxy of your company signs, add its CA to the system's trusted ones"
 	case certificate(err) != "":
 		return "if a proxy of your company signs, name its CA file: SSL_CERT_FILE in falcred.env"
+	case errors.Is(err, proxyRefusal(http.StatusProxyAuthRequired)):
+		return "give the proxy a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env"
 	case via != "":
 		return "check HTTPS_PROXY and NO_PROXY"
 	}

@@ -74,6 +74,12 @@ func newClient() *http.Client {
 			TLSHandshakeTimeout: connectTimeout,
 			Protocols:           &http1,
 			DisableKeepAlives:   true,
+			OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+				if resp.StatusCode != http.StatusOK {
+					return proxyRefusal(resp.StatusCode)
+				}
+				return nil
+			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -5,11 +5,21 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"syscall"
 )
+
+// proxyRefusal is the status with which a proxy refused to make a tunnel
+// (RFC 9110 §9.3.6). Its words are the proxy's own, and are not kept.
+type proxyRefusal int
+
+func (status proxyRefusal) Error() string {
+	return fmt.Sprintf("the proxy refuses with status %d %s", int(status), http.StatusText(int(status)))
+}
 
 // plain says what went wrong on the network in our own words. Errors of
 // net/http and x/oauth2 can quote what the peer sent, and so a token; they are
@@ -22,14 +32,20 @@ func plain(err error) string {
 		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
 		record   tls.RecordHeaderError
+		proxy    proxyRefusal
 		op       *net.OpError
 		errno    syscall.Errno
+		timeout  interface{ Timeout() bool }
 	)
 	switch {
 	case err == nil:
 		return "no error"
 	case errors.Is(err, errConnectSlow), errors.Is(err, errAnswerSlow):
 		return rootText(err)
+	case errors.As(err, &proxy):
+		return proxy.Error()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy cannot be reached: " + plain(op.Err)
 	case errors.As(err, &dns):
 		return "the name " + dns.Name + " cannot be resolved"
 	case errors.As(err, &unknown):
@@ -38,14 +54,18 @@ func plain(err error) string {
 		return "its certificate is for another host"
 	case errors.As(err, &invalid), errors.As(err, &verify):
 		return "its certificate is not valid"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak TLS"
+	case errors.As(err, &op) && op.Op == "remote error": // crypto/tls has a text for each alert
+		return "it ended the TLS handshake with an alert (" + op.Err.Error() + ")"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "it took too long"
 	case errors.Is(err, context.Canceled):
 		return "it was cancelled"
 	case errors.As(err, &errno):
 		return errno.Error()
+	case errors.As(err, &timeout) && timeout.Timeout(): // net/http's own, of a TLS handshake
+		return "it took too long"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed"
 	case errors.As(err, &op):

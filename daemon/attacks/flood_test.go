@@ -82,7 +82,7 @@ func TestFlood(t *testing.T) {
 	s.bin = plainBin // its memory and its speed are figures
 	s.login(0)
 	s.serve()
-	s.served()
+	s.watched()
 	quiet := s.p99(2000)
 	before, idle := s.descriptors(), s.memory("VmRSS")
 
@@ -133,7 +133,7 @@ func TestManyRequests(t *testing.T) {
 	s := newScene(t, idp.Config{})
 	s.login(0)
 	s.serve()
-	s.served()
+	s.watched()
 	before := s.descriptors()
 	kinds := []string{"get https://fal.run", "get https://example.com", "list", "version", "status", "nonsense", "\x00", `get {"ServerURL":1}`, "store {}", ""}
 	var done atomic.Int64

@@ -228,6 +228,18 @@ func (s *scene) served() (access string) {
 	return access
 }
 
+// watched waits until the daemon has all open that it keeps open: it serves
+// before it watches.
+func (s *scene) watched() {
+	s.Helper()
+	s.served()
+	_, written := s.login(0)
+	s.until("a login that was written is seen", func() bool {
+		access, err := s.get()
+		return err == nil && access == written
+	})
+}
+
 // until polls: what is waited for happens in another process.
 func (s *scene) until(what string, ok func() bool) {
 	s.Helper()
