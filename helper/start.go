@@ -30,8 +30,7 @@ var (
 func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readiness, errNotReady)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
+	begun := time.Now()
 	for {
 		if err := r.answers(ctx); err != ErrNotRunning {
 			return err
@@ -45,9 +44,15 @@ func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 				return err
 			}
 			return errEnded
-		case <-tick.C:
+		case <-time.After(interval(time.Since(begun))):
 		}
 	}
+}
+
+// interval grows with the wait: fifty helpers that ask a hundred times a second take
+// the machine from the daemon that starts.
+func interval(waited time.Duration) time.Duration {
+	return min(max(waited/4, 10*time.Millisecond), 100*time.Millisecond)
 }
 
 // answers is nil when a daemon listens. The connection is kept for the request.

@@ -278,3 +278,18 @@ func waitFor(t *testing.T, file string) {
 		}
 	}
 }
+
+// A wait that is short is noticed at once, and a long one costs few looks: the
+// more helpers wait, the less would be left for the daemon that they wait for.
+func TestWaitingForADaemonLeavesItTheMachine(t *testing.T) {
+	looks := 0
+	for waited := time.Duration(0); waited < readiness; waited += interval(waited) {
+		looks++
+		if late := interval(waited); late > 10*time.Millisecond && late > waited/4 {
+			t.Errorf("a daemon that is there after %v is seen %v later", waited, late)
+		}
+	}
+	if looks > 40 {
+		t.Errorf("%d looks in %v", looks, readiness)
+	}
+}
