@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,14 +129,17 @@ func (i *issuer) discover(ctx context.Context) (endpoints, error) {
 	return found, nil
 }
 
-// trusts is R13's rule for discovered endpoints.
+// trusts is R13's rule for discovered endpoints. A host that is not plain ASCII
+// exists nowhere, and would come to be in a message that says so (R12).
 func (i *issuer) trusts(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.User != nil || u.Host == "" {
+	if err != nil || u.User != nil || u.Host == "" || strings.ContainsFunc(u.Host, notPlain) {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) && isLoopbackURL(i.url)
 }
+
+func notPlain(r rune) bool { return r <= ' ' || r > '~' }
 
 func isLoopbackURL(address string) bool {
 	u, err := url.Parse(address)

@@ -13,12 +13,12 @@ import (
 	"syscall"
 )
 
-// proxyRefusal is the status with which a proxy refused to make a tunnel
-// (RFC 9110 §9.3.6). Its words are the proxy's own, and are not kept.
+// proxyRefusal is the status with which a proxy made no tunnel (RFC 9110 §9.3.6).
+// Its words are the proxy's own, and are not kept.
 type proxyRefusal int
 
 func (status proxyRefusal) Error() string {
-	return fmt.Sprintf("the proxy refuses with status %d %s", int(status), http.StatusText(int(status)))
+	return fmt.Sprintf("the proxy refuses: status %d", int(status))
 }
 
 // plain says what went wrong on the network in our own words. Errors of
@@ -56,8 +56,8 @@ func plain(err error) string {
 		return "its certificate is not valid"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak TLS"
-	case errors.As(err, &op) && op.Op == "remote error": // crypto/tls has a text for each alert
-		return "it ended the TLS handshake with an alert (" + op.Err.Error() + ")"
+	case errors.As(err, &op) && op.Op == "remote error": // crypto/tls has a text or a number for each alert
+		return "it ended the connection with a TLS alert (" + op.Err.Error() + ")"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "it took too long"
 	case errors.Is(err, context.Canceled):

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"log"
@@ -16,41 +17,49 @@ import (
 // What can stand between a laptop and its issuer is named, without a word of
 // what it said (R12).
 func TestPlainNamesWhatFailed(t *testing.T) {
-	closed := "http://" + closedPort(t)
+	const nobody = "127.0.0.1:1"
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	clear := httptest.NewServer(http.NotFoundHandler())
-	defer clear.Close()
-	old := httptest.NewUnstartedServer(http.NotFoundHandler())
-	old.Config.ErrorLog = log.New(io.Discard, "", 0)
-	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} // #nosec G402 -- to be refused
-	old.StartTLS()
-	defer old.Close()
-	refusing := func(status int) string {
-		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			io.WriteString(w, "a secret")
-		}))
-		t.Cleanup(proxy.Close)
-		return proxy.URL
+	servers := make([]*httptest.Server, 3)
+	for i := range servers {
+		servers[i] = httptest.NewUnstartedServer(http.NotFoundHandler())
+		servers[i].Config.ErrorLog = log.New(io.Discard, "", 0)
+		defer servers[i].Close()
 	}
-	for name, c := range map[string]struct{ address, proxy, want string }{
-		"nobody":            {address: closed, want: "connection refused"},
-		"a silent host":     {address: "https://" + silent.Addr().String(), want: "it took too long"},
-		"no TLS":            {address: strings.Replace(clear.URL, "http:", "https:", 1), want: "it does not speak TLS"},
-		"an old TLS":        {address: old.URL, want: "it ended the TLS handshake with an alert (tls: protocol version not supported)"},
-		"no proxy":          {address: old.URL, proxy: closed, want: "the proxy cannot be reached: connection refused"},
-		"a proxy's 407":     {address: old.URL, proxy: refusing(407), want: "the proxy refuses with status 407 Proxy Authentication Required"},
-		"a proxy's own 403": {address: old.URL, proxy: refusing(403), want: "the proxy refuses with status 403 Forbidden"},
+	noTLS, unknown, old := servers[0], servers[1], servers[2]
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} // #nosec G402 -- to be refused
+	noTLS.Start()
+	unknown.StartTLS() // as everybody here, it has a certificate that nobody knows
+	old.StartTLS()
+
+	const mend = "check HTTPS_PROXY and NO_PROXY"
+	for name, c := range map[string]struct {
+		address, proxy string
+		want           string
+		mend           string // doctor's, behind a proxy
+		soon           bool   // the handshake's time is over at once
+	}{
+		"nobody":                   {address: "http://" + nobody, want: "connection refused"},
+		"a silent host":            {address: "https://" + silent.Addr().String(), soon: true, want: "it took too long"},
+		"no TLS":                   {address: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "it does not speak TLS"},
+		"an old TLS":               {address: old.URL, want: "it ended the connection with a TLS alert (tls: protocol version not supported)"},
+		"an unknown CA":            {address: unknown.URL, want: "its certificate is signed by an unknown authority"},
+		"a proxy that is down":     {address: unknown.URL, proxy: "http://" + nobody, want: "the proxy cannot be reached: connection refused", mend: mend},
+		"a proxy of an unknown CA": {address: unknown.URL, proxy: unknown.URL, want: "the proxy cannot be reached: its certificate is signed by an unknown authority", mend: "if a proxy of your company signs"},
+		"a proxy without TLS":      {address: unknown.URL, proxy: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "the proxy cannot be reached: it does not speak TLS", mend: mend},
+		"a proxy's 403":            {address: unknown.URL, proxy: answering(t, "HTTP/1.1 403 a secret"), want: "the proxy refuses: status 403", mend: mend},
+		"a proxy's 407":            {address: unknown.URL, proxy: answering(t, "HTTP/1.1 407 a secret"), want: "the proxy refuses: status 407", mend: "give the proxy the right user and password"},
+		"a status of its own":      {address: unknown.URL, proxy: answering(t, "HTTP/1.1 999 a secret"), want: "the proxy refuses: status 999", mend: mend},
+		"no status":                {address: unknown.URL, proxy: answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer could not be understood", mend: mend},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient()
 			transport := client.Transport.(*http.Transport)
-			if name == "a silent host" {
-				transport.TLSHandshakeTimeout = time.Millisecond // the same end, sooner
+			if c.soon {
+				transport.TLSHandshakeTimeout = time.Millisecond
 			}
 			if c.proxy != "" {
 				proxy, err := url.Parse(c.proxy)
@@ -67,20 +76,67 @@ func TestPlainNamesWhatFailed(t *testing.T) {
 			if got := plain(err); got != c.want {
 				t.Errorf("%v is called %q, want %q", err, got, c.want)
 			}
-			if got := mendReach(err, " through the proxy"); strings.Contains(got, "PASSWORD") != (name == "a proxy's 407") {
-				t.Errorf("the mend is %q", got)
+			if got := mendReach(err, " through the proxy"); !strings.HasPrefix(got, c.mend) {
+				t.Errorf("the mend is %q, want %q", got, c.mend)
 			}
 		})
 	}
 }
 
-// closedPort is an address of this machine where nobody listens.
-func closedPort(t *testing.T) string {
+// answering is a proxy that says so to every request, and a secret beside it.
+func answering(t *testing.T, status string) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			http.ReadRequest(bufio.NewReader(c))
+			io.WriteString(c, status+"\r\nX: a secret\r\nContent-Length: 8\r\n\r\na secret")
+			c.Close()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// A password that ends the address is not taken for a host, and nothing of it is
+// said.
+func TestWrongProxyIsFound(t *testing.T) {
+	t.Setenv("https_proxy", "")
+	for value, wrong := range map[string]bool{
+		"":                              false,
+		"http://proxy.example.com:3128": false,
+		"proxy.example.com:3128":        false,
+		"proxy.example.com":             false,
+		"socks5://127.0.0.1:1080":       false,
+		"http://[::1]:3128/":            false,
+		"http://u:p%40w@proxy:3128":     false,
+		"http://u:p@w@proxy:3128":       false, // net/http takes the last @
+		"http://u:p%w@proxy:3128":       true,
+		"http://u:p#w@proxy:3128":       true,
+		"http://u:p/w@proxy:3128":       true,
+		"http://u:p?w@proxy:3128":       true,
+		"http://u:p w@proxy:3128":       true,
+		`http://DOM\u:pw@proxy:3128`:    true,
+		"http://u:12/34@proxy:3128":     true,
+		"http://u:a@b/c@proxy:3128":     true,
+		"http://":                       true,
+	} {
+		t.Setenv("HTTPS_PROXY", value)
+		if got := wrongProxy(); got != map[bool]string{true: "HTTPS_PROXY"}[wrong] {
+			t.Errorf("%q: %q", value, got)
+		}
+	}
+	t.Setenv("HTTPS_PROXY", "http://u:p#w@proxy:3128")
+	found := Examine(t.Context(), Config{Home: t.TempDir(), Issuer: FalIssuer})
+	last := found[len(found)-1]
+	if last.Result != Fail || !strings.Contains(last.Text, "HTTPS_PROXY is set, and is not") {
+		t.Errorf("doctor says %+v", last)
+	}
 }

@@ -82,9 +82,9 @@ func TestFlood(t *testing.T) {
 	s.bin = plainBin // its memory and its speed are figures
 	s.login(0)
 	s.serve()
-	s.watched()
+	before := s.watched()
 	quiet := s.p99(2000)
-	before, idle := s.descriptors(), s.memory("VmRSS")
+	idle := s.memory("VmRSS")
 
 	var flood crowd
 	for range silent {
@@ -133,8 +133,7 @@ func TestManyRequests(t *testing.T) {
 	s := newScene(t, idp.Config{})
 	s.login(0)
 	s.serve()
-	s.watched()
-	before := s.descriptors()
+	before := s.watched()
 	kinds := []string{"get https://fal.run", "get https://example.com", "list", "version", "status", "nonsense", "\x00", `get {"ServerURL":1}`, "store {}", ""}
 	var done atomic.Int64
 	var crowd sync.WaitGroup

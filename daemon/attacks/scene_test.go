@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -228,16 +229,30 @@ func (s *scene) served() (access string) {
 	return access
 }
 
-// watched waits until the daemon has all open that it keeps open: it serves
-// before it watches.
-func (s *scene) watched() {
+// watched waits until the daemon has all open that it keeps open (it serves
+// before it watches), and says how many descriptors that is.
+func (s *scene) watched() (descriptors int) {
 	s.Helper()
 	s.served()
-	_, written := s.login(0)
-	s.until("a login that was written is seen", func() bool {
-		access, err := s.get()
-		return err == nil && access == written
+	s.until("the daemon watches its home", func() bool {
+		infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", s.cmd.Process.Pid))
+		return slices.ContainsFunc(infos, func(path string) bool {
+			text, _ := os.ReadFile(path)
+			return bytes.Contains(text, []byte("inotify wd:"))
+		})
 	})
+	// What our own last request opened is closed by and by: twenty looks in a row
+	// see as many.
+	same := 0
+	s.until("its descriptors stay as many", func() bool {
+		now := s.descriptors()
+		if now != descriptors {
+			descriptors, same = now, 0
+		}
+		same++
+		return same == 20
+	})
+	return descriptors
 }
 
 // until polls: what is waited for happens in another process.
