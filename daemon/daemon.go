@@ -39,7 +39,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	defer end()
 	var ended error
 	var watchers sync.WaitGroup
-	look := alarm.New() // here, so that all that it keeps open is there once it watches
+	look := alarm.New() // here, so that what it keeps open for itself is there once it watches
 	watchers.Go(func() {
 		if err := sock.guard(ctx, look); err != nil {
 			ended = fmt.Errorf("%w: ending, so that a new falcred can take its place", err)

@@ -174,11 +174,8 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	if err != nil {
 		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not an address", "mend it"}}
 	}
-	if name := wrongProxy(); name != "" && req.URL.Scheme == "https" {
-		return []Finding{{"issuer", Fail, name + " is set, and is not the address of a proxy", "set it to " + proxyForm}}
-	}
 	via := ""
-	if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
+	if proxy, err := proxyOf(req); err == nil && proxy != nil {
 		via = " through the proxy " + (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
 	}
 	resp, err := newClient().Do(req)
@@ -191,29 +188,6 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}
 	}
 	return []Finding{reached, examineClock(resp.Header.Get("Date"))}
-}
-
-const proxyForm = "http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600), what is special in user and password percent-encoded"
-
-// wrongProxy names a setting that net/http drops without a word, or takes for
-// another host's: a character of the password ended the address. Its value is
-// never said.
-func wrongProxy() (name string) {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
-		value := os.Getenv(name)
-		if value == "" {
-			continue
-		}
-		u, err := url.Parse(value)
-		if err != nil || u.Scheme == "" || u.Host == "" {
-			u, err = url.Parse("http://" + value) // as net/http tries it
-		}
-		if err != nil || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
-			return name
-		}
-		return ""
-	}
-	return ""
 }
 
 func examineClock(date string) Finding {
@@ -254,7 +228,9 @@ func mendReach(err error, via string) string {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, proxyRefusal(http.StatusProxyAuthRequired)):
-		return "give the proxy the right user and password: HTTPS_PROXY=" + proxyForm
+		return "give the proxy the right user and password: " + proxyForm
+	case errors.Is(err, errWrongProxy):
+		return proxyForm
 	case errors.As(err, &op) && op.Op == "proxyconnect" && (errors.As(err, &invalid) || errors.As(err, &hostname)):
 		return "check HTTPS_PROXY, and this machine's clock"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -268,5 +244,5 @@ func mendReach(err error, via string) string {
 	case via != "":
 		return "check HTTPS_PROXY and NO_PROXY"
 	}
-	return "check the network; behind a proxy, set HTTPS_PROXY in falcred.env"
+	return "check the network; behind a proxy, " + proxyForm
 }

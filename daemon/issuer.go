@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -69,18 +68,13 @@ func newClient() *http.Client {
 	http1.SetHTTP1(true)
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment,
+			Proxy:                  proxyOf,
+			OnProxyConnectResponse: tunnelled,
 			// Dialling does not end with the request that asked for it.
 			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 			TLSHandshakeTimeout: connectTimeout,
 			Protocols:           &http1,
 			DisableKeepAlives:   true,
-			OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-				if resp.StatusCode != http.StatusOK {
-					return proxyRefusal(resp.StatusCode)
-				}
-				return nil
-			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -129,17 +123,14 @@ func (i *issuer) discover(ctx context.Context) (endpoints, error) {
 	return found, nil
 }
 
-// trusts is R13's rule for discovered endpoints. A host that is not plain ASCII
-// exists nowhere, and would come to be in a message that says so (R12).
+// trusts is R13's rule for discovered endpoints.
 func (i *issuer) trusts(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.User != nil || u.Host == "" || strings.ContainsFunc(u.Host, notPlain) {
+	if err != nil || u.User != nil || u.Host == "" {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) && isLoopbackURL(i.url)
 }
-
-func notPlain(r rune) bool { return r <= ' ' || r > '~' }
 
 func isLoopbackURL(address string) bool {
 	u, err := url.Parse(address)

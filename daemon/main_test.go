@@ -39,6 +39,7 @@ var roles = map[string]func() error{
 	"daemon":    playDaemon,
 	"activated": playActivated,
 	"client":    playClient,
+	"proxied":   playProxied,
 }
 
 // play prepares a process of that role; env adds to its environment.

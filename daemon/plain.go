@@ -5,21 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 )
-
-// proxyRefusal is the status with which a proxy made no tunnel (RFC 9110 §9.3.6).
-// Its words are the proxy's own, and are not kept.
-type proxyRefusal int
-
-func (status proxyRefusal) Error() string {
-	return fmt.Sprintf("the proxy refuses: status %d", int(status))
-}
 
 // plain says what went wrong on the network in our own words. Errors of
 // net/http and x/oauth2 can quote what the peer sent, and so a token; they are
@@ -42,12 +34,14 @@ func plain(err error) string {
 		return "no error"
 	case errors.Is(err, errConnectSlow), errors.Is(err, errAnswerSlow):
 		return rootText(err)
+	case errors.Is(err, errWrongProxy):
+		return errWrongProxy.Error()
 	case errors.As(err, &proxy):
 		return proxy.Error()
-	case errors.As(err, &op) && op.Op == "proxyconnect":
+	case errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"):
 		return "the proxy cannot be reached: " + plain(op.Err)
 	case errors.As(err, &dns):
-		return "the name " + dns.Name + " cannot be resolved"
+		return nameOf(dns.Name) + " cannot be resolved"
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority"
 	case errors.As(err, &hostname):
@@ -72,6 +66,17 @@ func plain(err error) string {
 		return "the connection failed (" + op.Op + ")"
 	}
 	return "the answer could not be understood"
+}
+
+// nameOf leaves out what is no host's name: an issuer's discovery may hold anything.
+func nameOf(host string) string {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	}
+	if len(host) > 253 || strings.ContainsFunc(host, odd) {
+		return "its name"
+	}
+	return "the name " + host
 }
 
 func rootText(err error) string {

@@ -386,8 +386,6 @@ func TestR13Endpoints(t *testing.T) {
 		{"https://id.example.com", "https://user@id.example.com/token", false},
 		{"https://id.example.com", "file:///etc/passwd", false},
 		{"https://id.example.com", "https:id.example.com/token", false},
-		{"https://id.example.com", "https://%c2%9b31mid.example.com/token", false}, // a terminal's own commands
-		{"https://id.example.com", "https://id\u202e.example.com/token", false},
 	} {
 		i := &issuer{url: c.issuer}
 		if got := i.trusts(c.endpoint); got != c.want {

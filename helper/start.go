@@ -49,10 +49,15 @@ func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-// interval grows with the wait: fifty helpers that ask a hundred times a second take
-// the machine from the daemon that starts.
+// interval grows with the wait: fifty helpers that ask a hundred times a second
+// take the machine from the daemon that starts. The last look is at the end.
 func interval(waited time.Duration) time.Duration {
-	return min(max(waited/4, 10*time.Millisecond), 100*time.Millisecond)
+	const least = 10 * time.Millisecond
+	d := min(max(waited/4, least), 100*time.Millisecond)
+	if last := readiness - least; waited < last {
+		d = min(d, last-waited)
+	}
+	return d
 }
 
 // answers is nil when a daemon listens. The connection is kept for the request.

@@ -52,8 +52,9 @@ func TestEveryHostContacted(t *testing.T) {
 	strace := needTool(t, attack, "strace")
 	traces := s.base + "/out/trace"
 	ran := 0
-	// Under strace, on a busy machine, a connection can take longer than its 4 s.
-	tooSlow := regexp.MustCompile(`took too long|no connection within`)
+	// Under strace, on a busy machine, a connection or an answer can take longer
+	// than the daemon gives it.
+	tooSlow := regexp.MustCompile(`took too long|no connection within|no answer in time`)
 	traced := func(stdin, name string, args ...string) (code int) {
 		ran++
 		s.until("the issuer is reached in time", func() bool {
