@@ -174,20 +174,24 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	if err != nil {
 		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not an address", "mend it"}}
 	}
+	var findings []Finding
+	if name := droppedProxy(); name != "" {
+		findings = append(findings, Finding{"proxy", Warn, name + " cannot be parsed, and is not used", mendProxy})
+	}
 	via := ""
 	if proxy, err := proxyOf(req); err == nil && proxy != nil {
 		via = " through the proxy " + (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
 	}
 	resp, err := newClient().Do(req)
 	if err != nil {
-		return []Finding{{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + plain(err) + certificate(err), mendReach(err, via)}}
+		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + plain(err) + certificate(err), mendReach(err, via)})
 	}
 	resp.Body.Close()
 	reached := Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}
 	if resp.StatusCode != http.StatusOK {
 		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}
 	}
-	return []Finding{reached, examineClock(resp.Header.Get("Date"))}
+	return append(findings, reached, examineClock(resp.Header.Get("Date")))
 }
 
 func examineClock(date string) Finding {
@@ -228,9 +232,9 @@ func mendReach(err error, via string) string {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, proxyRefusal(http.StatusProxyAuthRequired)):
-		return "give the proxy the right user and password: " + proxyForm
+		return "give the proxy the right user and password: " + mendProxy
 	case errors.Is(err, errWrongProxy):
-		return proxyForm
+		return mendProxy
 	case errors.As(err, &op) && op.Op == "proxyconnect" && (errors.As(err, &invalid) || errors.As(err, &hostname)):
 		return "check HTTPS_PROXY, and this machine's clock"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -244,5 +248,5 @@ func mendReach(err error, via string) string {
 	case via != "":
 		return "check HTTPS_PROXY and NO_PROXY"
 	}
-	return "check the network; behind a proxy, " + proxyForm
+	return "check the network; behind a proxy, " + mendProxy
 }

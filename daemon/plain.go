@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"syscall"
 )
 
@@ -38,10 +37,12 @@ func plain(err error) string {
 		return errWrongProxy.Error()
 	case errors.As(err, &proxy):
 		return proxy.Error()
-	case errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"):
+	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "the proxy cannot be reached: " + plain(op.Err)
+	case errors.As(err, &op) && op.Op == "socks connect":
+		return "no connection through the proxy: " + plain(op.Err)
 	case errors.As(err, &dns):
-		return nameOf(dns.Name) + " cannot be resolved"
+		return "its name cannot be resolved" // which an issuer's discovery, or a proxy's address, may have any text for
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority"
 	case errors.As(err, &hostname):
@@ -66,17 +67,6 @@ func plain(err error) string {
 		return "the connection failed (" + op.Op + ")"
 	}
 	return "the answer could not be understood"
-}
-
-// nameOf leaves out what is no host's name: an issuer's discovery may hold anything.
-func nameOf(host string) string {
-	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
-	}
-	if len(host) > 253 || strings.ContainsFunc(host, odd) {
-		return "its name"
-	}
-	return "the name " + host
 }
 
 func rootText(err error) string {

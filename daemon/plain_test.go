@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bufio"
 	"crypto/tls"
 	"io"
 	"log"
@@ -46,21 +45,24 @@ func TestPlainNamesWhatFailed(t *testing.T) {
 		mend           string // doctor's
 		soon           bool   // the handshake's time is over at once
 	}{
-		"nobody":                   {address: "http://" + nobody, want: "connection refused", mend: network},
-		"a silent host":            {address: "https://" + silent.Addr().String(), soon: true, want: "it took too long", mend: network},
-		"no TLS":                   {address: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "it does not speak TLS", mend: network},
-		"an old TLS":               {address: old.URL, want: "it ended the connection with a TLS alert (tls: protocol version not supported)", mend: network},
-		"an unknown CA":            {address: unknown.URL, want: "its certificate is signed by an unknown authority", mend: itsCA},
-		"a proxy that is down":     {address: unknown.URL, proxy: "http://" + nobody, want: "the proxy cannot be reached: connection refused", mend: mend},
-		"a proxy of an unknown CA": {address: unknown.URL, proxy: unknown.URL, want: "the proxy cannot be reached: its certificate is signed by an unknown authority", mend: itsCA},
-		"a proxy without TLS":      {address: unknown.URL, proxy: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "the proxy cannot be reached: it does not speak TLS", mend: mend},
-		"a proxy's 403":            {address: unknown.URL, proxy: answering(t, "HTTP/1.1 403 a secret"), want: "the proxy refuses: status 403", mend: mend},
-		"a proxy's 407":            {address: unknown.URL, proxy: answering(t, "HTTP/1.1 407 a secret"), want: "the proxy refuses: status 407", mend: "give the proxy the right user and password"},
-		"a status of its own":      {address: unknown.URL, proxy: answering(t, "HTTP/1.1 999 a secret"), want: "the proxy refuses: status 999", mend: mend},
-		"no status":                {address: unknown.URL, proxy: answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer could not be understood", mend: mend},
+		"nobody":                     {address: "http://" + nobody, want: "connection refused", mend: network},
+		"a silent host":              {address: "https://" + silent.Addr().String(), soon: true, want: "it took too long", mend: network},
+		"no TLS":                     {address: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "it does not speak TLS", mend: network},
+		"an old TLS":                 {address: old.URL, want: "it ended the connection with a TLS alert (tls: protocol version not supported)", mend: network},
+		"an unknown CA":              {address: unknown.URL, want: "its certificate is signed by an unknown authority", mend: itsCA},
+		"a proxy that is down":       {address: unknown.URL, proxy: "http://" + nobody, want: "the proxy cannot be reached: connection refused", mend: mend},
+		"a proxy of an unknown CA":   {address: unknown.URL, proxy: unknown.URL, want: "the proxy cannot be reached: its certificate is signed by an unknown authority", mend: itsCA},
+		"a proxy without TLS":        {address: unknown.URL, proxy: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "the proxy cannot be reached: it does not speak TLS", mend: mend},
+		"a SOCKS proxy that is down": {address: unknown.URL, proxy: "socks5://" + nobody, want: "the proxy cannot be reached: connection refused", mend: mend},
+		"no SOCKS proxy":             {address: unknown.URL, proxy: "socks5" + strings.TrimPrefix(answering(t, "HTTP/1.1 400 a secret"), "http"), want: "no connection through the proxy: the answer could not be understood", mend: mend},
+		"a proxy's 403":              {address: unknown.URL, proxy: answering(t, "HTTP/1.1 403 a secret"), want: "the proxy refuses: status 403", mend: mend},
+		"a proxy's 407":              {address: unknown.URL, proxy: answering(t, "HTTP/1.1 407 a secret"), want: "the proxy refuses: status 407", mend: "give the proxy the right user and password"},
+		"a status of its own":        {address: unknown.URL, proxy: answering(t, "HTTP/1.1 999 a secret"), want: "the proxy refuses: status 999", mend: mend},
+		"no status":                  {address: unknown.URL, proxy: answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer could not be understood", mend: mend},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient()
+			client.Timeout = time.Minute
 			transport := client.Transport.(*http.Transport)
 			transport.TLSHandshakeTimeout = time.Minute
 			if c.soon {
@@ -90,6 +92,13 @@ func TestPlainNamesWhatFailed(t *testing.T) {
 	}
 }
 
+// R12: an issuer's discovery can call anything a host.
+func TestPlainNamesNoHost(t *testing.T) {
+	if got := plain(&net.DNSError{Name: "a-secret.example", Err: "no such host"}); got != "its name cannot be resolved" {
+		t.Errorf("%q", got)
+	}
+}
+
 // answering is a proxy that says so to every request, and a secret beside it.
 func answering(t *testing.T, status string) (address string) {
 	t.Helper()
@@ -104,7 +113,7 @@ func answering(t *testing.T, status string) (address string) {
 			if err != nil {
 				return
 			}
-			http.ReadRequest(bufio.NewReader(c))
+			c.Read(make([]byte, 4096))
 			io.WriteString(c, status+"\r\nX: a secret\r\nContent-Length: 8\r\n\r\na secret")
 			c.Close()
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -13,30 +13,44 @@ import (
 // proxyOf is http.ProxyFromEnvironment without the settings that it takes for
 // another host's: where a character of the password ends the address, as in
 // http://user:pa@ss/word@proxy:3128, the host is a piece of the password. It
-// would be asked for in the DNS, be sent the rest, and be named in messages (S4).
+// would be asked for in the DNS and be sent the rest (S4).
 func proxyOf(req *http.Request) (*url.URL, error) {
 	proxy, err := http.ProxyFromEnvironment(req)
-	if err != nil || proxy != nil && misread(proxy) {
+	if proxy != nil && misread(proxy) {
 		return nil, errWrongProxy
 	}
-	return proxy, nil
+	return proxy, err
 }
 
 var errWrongProxy = errors.New("HTTPS_PROXY is not the address of a proxy")
 
-// proxySchemes are net/http's; with any other it speaks HTTP all the same.
-var proxySchemes = []string{"http", "https", "socks5", "socks5h"}
-
-// misread knows a piece of a password by the @ that comes after the host, or by
-// the host: what cannot be parsed is tried again with http:// before it.
+// misread knows a piece of a password by the @ that comes after the host. What
+// cannot be parsed is tried again with http:// before it: the host is http: then,
+// and the rest is a path.
 func misread(proxy *url.URL) bool {
-	return !slices.Contains(proxySchemes, proxy.Scheme) ||
-		proxy.Hostname() == "" || slices.Contains(proxySchemes, proxy.Hostname()) ||
-		strings.Contains(proxy.Path+proxy.RawQuery+proxy.Fragment, "@")
+	return strings.Contains(proxy.Path+proxy.RawQuery+proxy.Fragment, "@") ||
+		strings.HasPrefix(proxy.Path, "//") || strings.HasSuffix(proxy.Host, ":") && len(proxy.Path) > 1
 }
 
-// proxyForm is told to whom a proxy does not let through.
-const proxyForm = "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600), what is special in user and password percent-encoded"
+// droppedProxy names a setting that cannot be parsed at all: it is not used, and
+// nothing says so.
+func droppedProxy() (name string) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		if value := os.Getenv(name); value != "" {
+			_, err := url.Parse(value)
+			if err != nil {
+				_, err = url.Parse("http://" + value)
+			}
+			if err != nil {
+				return name
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+const mendProxy = "set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600), what is special in user and password percent-encoded"
 
 // proxyRefusal is the status with which a proxy made no tunnel (RFC 9110 §9.3.6).
 // Its words are the proxy's own, and are not kept.

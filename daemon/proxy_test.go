@@ -4,20 +4,19 @@ package daemon
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 )
 
-// playProxied says through which host net/http would go: it reads the
+// playProxied says, of the daemon's client, through which host net/http would go: it reads the
 // environment once in a process's life.
 func playProxied() error {
 	req, err := http.NewRequest(http.MethodGet, FalIssuer, nil)
 	if err != nil {
 		return err
 	}
-	switch proxy, err := proxyOf(req); {
+	switch proxy, err := newClient().Transport.(*http.Transport).Proxy(req); {
 	case err != nil:
 		fmt.Print(plain(err), "; ", mendReach(err, ""))
 	case proxy == nil:
@@ -31,7 +30,7 @@ func playProxied() error {
 // S4: a password that ends the address is not taken for a host, and no piece of it
 // is said.
 func TestProxyOf(t *testing.T) {
-	wrong := errWrongProxy.Error() + "; " + proxyForm
+	wrong := errWrongProxy.Error() + "; " + mendProxy
 	for setting, want := range map[string]string{
 		"HTTPS_PROXY=": "none",
 		"HTTPS_PROXY=http://proxy.example.com:3128":           "proxy.example.com:3128",
@@ -39,6 +38,11 @@ func TestProxyOf(t *testing.T) {
 		"HTTPS_PROXY=proxy.example.com:3128":                  "proxy.example.com:3128",
 		"HTTPS_PROXY=proxy.example.com":                       "proxy.example.com",
 		"HTTPS_PROXY=socks5://127.0.0.1:1080":                 "127.0.0.1:1080",
+		"HTTPS_PROXY=socks://127.0.0.1:1080":                  "127.0.0.1:1080", // to net/http that is HTTP, and may be
+		"HTTPS_PROXY=socks5://socks5:1080":                    "socks5:1080",
+		"HTTPS_PROXY=:3128":                                   ":3128",
+		"HTTPS_PROXY=http://proxy:":                           "proxy:",
+		"HTTPS_PROXY=http://u:p%w@proxy:3128":                 "none",
 		"HTTPS_PROXY=http://[::1]:3128/":                      "[::1]:3128",
 		"HTTPS_PROXY=http://u:p%40w@proxy:3128":               "proxy:3128",
 		"HTTPS_PROXY=http://u:p@w@proxy:3128":                 "proxy:3128",
@@ -53,11 +57,11 @@ func TestProxyOf(t *testing.T) {
 		"HTTPS_PROXY=http://u:pa@ss#wd@proxy:3128":            wrong,
 		"HTTPS_PROXY=http//proxy:3128":                        wrong,
 		"HTTPS_PROXY=http:/proxy:3128":                        wrong,
-		"HTTPS_PROXY=socks4://proxy:1080":                     wrong,
+		"HTTPS_PROXY=HTTP://proxy:31 28":                      wrong,
 		"HTTPS_PROXY=http://":                                 wrong,
 		"HTTPS_PROXY=http://u:p/w@proxy:3128 NO_PROXY=fal.ai": "none",
 	} {
-		cmd := play("proxied")
+		cmd := play("proxied", "GORACE=atexit_sleep_ms=0")
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"} {
 			cmd.Env = append(cmd.Env, name+"=")
 		}
@@ -73,18 +77,26 @@ func TestProxyOf(t *testing.T) {
 	}
 }
 
-// R12: what an issuer's discovery calls a host is said only where it could be one.
-func TestPlainNamesHosts(t *testing.T) {
-	for host, want := range map[string]string{
-		"id.example.com":         "the name id.example.com cannot be resolved",
-		"xn--bcher-kva.example":  "the name xn--bcher-kva.example cannot be resolved",
-		"\u009b31mid.example":    "its name cannot be resolved",
-		"id\u202e.example":       "its name cannot be resolved",
-		"$(id)'.example":         "its name cannot be resolved",
-		strings.Repeat("a", 254): "its name cannot be resolved",
+// What net/http drops without a word, doctor names.
+func TestDroppedProxyIsFound(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "")
+	for value, want := range map[string]string{
+		"":                            "",
+		"http://proxy:3128":           "",
+		"proxy:3128":                  "",
+		"http://u:p%w@proxy:3128":     "https_proxy",
+		" http://proxy:3128":          "https_proxy",
+		"http://u:pass@proxy:3128/\n": "https_proxy",
 	} {
-		if got := plain(&net.DNSError{Name: host, Err: "no such host"}); got != want {
-			t.Errorf("%q: %q, want %q", host, got, want)
+		t.Setenv("https_proxy", value)
+		if got := droppedProxy(); got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
 		}
+	}
+	t.Setenv("https_proxy", "http://u:p%w@proxy:3128")
+	findings := examineIssuer(t.Context(), Config{Issuer: "http://127.0.0.1:1"})
+	want := Finding{"proxy", Warn, "https_proxy cannot be parsed, and is not used", mendProxy}
+	if len(findings) != 2 || findings[0] != want {
+		t.Errorf("%+v", findings)
 	}
 }

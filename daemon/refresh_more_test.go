@@ -386,6 +386,7 @@ func TestR13Endpoints(t *testing.T) {
 		{"https://id.example.com", "https://user@id.example.com/token", false},
 		{"https://id.example.com", "file:///etc/passwd", false},
 		{"https://id.example.com", "https:id.example.com/token", false},
+		{"https://id.example.com", "https://bücher.example/token", true},
 	} {
 		i := &issuer{url: c.issuer}
 		if got := i.trusts(c.endpoint); got != c.want {

@@ -25,39 +25,37 @@ var (
 		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall it, or start it: falcred run")
 )
 
-// await polls until a daemon answers. ended, which may be nil, says that the
-// daemon which was started is gone.
+// await looks until a daemon answers, and once more at the end. ended, which may be
+// nil, says that the daemon which was started is gone.
 func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readiness, errNotReady)
+	const lastLook = 100 * time.Millisecond
+	ctx, cancel := context.WithTimeoutCause(ctx, readiness+lastLook, errNotReady)
 	defer cancel()
-	begun := time.Now()
+	begun, late := time.Now(), time.After(readiness)
+	var failed error
 	for {
 		if err := r.answers(ctx); err != ErrNotRunning {
 			return err
+		}
+		if failed != nil {
+			return failed
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-ended:
-			// It may have made way for another one that is there by now.
-			if err := r.answers(ctx); err != ErrNotRunning {
-				return err
-			}
-			return errEnded
+			failed = errEnded // or it made way for another one that is there by now
+		case <-late:
+			failed = errNotReady
 		case <-time.After(interval(time.Since(begun))):
 		}
 	}
 }
 
 // interval grows with the wait: fifty helpers that ask a hundred times a second
-// take the machine from the daemon that starts. The last look is at the end.
+// take the machine from the daemon that starts.
 func interval(waited time.Duration) time.Duration {
-	const least = 10 * time.Millisecond
-	d := min(max(waited/4, least), 100*time.Millisecond)
-	if last := readiness - least; waited < last {
-		d = min(d, last-waited)
-	}
-	return d
+	return min(max(waited/4, 10*time.Millisecond), 100*time.Millisecond)
 }
 
 // answers is nil when a daemon listens. The connection is kept for the request.
