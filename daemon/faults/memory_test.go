@@ -24,13 +24,10 @@ func TestMemoryCapped(t *testing.T) {
 	s.serve()
 	s.wantAlive()
 	s.limit(unix.RLIMIT_DATA, uint64(s.proc("VmData"))<<10+spare)
-	size := 100 << 20
-	if raceDetector {
-		size = 10 << 20 // the issuer would need longer to write it than R7 allows
-	}
+	const size = 100 << 20
 	rounds := long(2, 20)
 	for range rounds {
-		s.idp.Inject(idp.Oversize(size))
+		s.idp.Inject(idp.Huge(size))
 		s.refreshQuietly(1)
 		s.wantAlive()
 		var crowd sync.WaitGroup

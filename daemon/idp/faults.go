@@ -96,11 +96,6 @@ func Without(field string) Fault {
 // NoRefreshToken does not rotate: the token stays valid and none comes back.
 func NoRefreshToken() Fault { return Fault{Name: "no refresh token", NoRotate: true} }
 
-// Oversize makes the body at least n bytes long. The filler comes after the tokens.
-func Oversize(n int) Fault {
-	return Fault{Name: "oversize", Mutate: func(m map[string]any) { m["zzz"] = strings.Repeat("z", n) }}
-}
-
 // Huge and HugeFirst send so many bytes of filler after the tokens, or before them, piece by piece.
 func Huge(n int) Fault      { return Fault{Name: "huge", Delivery: Flood, Size: n} }
 func HugeFirst(n int) Fault { return Fault{Name: "huge, tokens last", Delivery: FloodFirst, Size: n} }
