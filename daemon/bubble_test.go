@@ -232,6 +232,11 @@ func (w *world) signIn(sub string) (refresh string) {
 	return refresh
 }
 
+// ranOut is an access token of a moment ago, which has run out.
+func (w *world) ranOut(sub string) string {
+	return w.idp.Mint(sub, time.Now().Add(-time.Minute), 30*time.Second)
+}
+
 func (w *world) inFile() pair {
 	w.Helper()
 	data, err := os.ReadFile(w.path)

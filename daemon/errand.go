@@ -149,10 +149,7 @@ func (e *errand) run() (*news, error) {
 
 // ask is F7's one refresh, by which the issuer decides about a file that is gone.
 func (e *errand) ask(r reading) (*news, error) {
-	e.mu.Lock()
-	spent := e.memory.spent(e.held.refresh)
-	e.mu.Unlock()
-	if spent { // by another daemon of the home: what it received is not here
+	if e.consumed(e.held.refresh) { // by another daemon of the home: what it received is not here
 		return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted, and what was held is spent"}}
 	}
 	return e.spend(r, e.held.refresh)
@@ -224,7 +221,11 @@ func (e *errand) resume(r reading) (*news, bool, error) {
 		return nil, true, placeTrouble(err)
 	}
 	answer, ok := p.answer()
-	if !ok {
+	switch {
+	case ok && e.consumed(answer.refresh), !ok && e.consumed(r.pair.refresh):
+		p.discard() // settled long ago, and put back from a backup
+		return nil, false, nil
+	case !ok:
 		p.keep()
 		n, err := e.spend(r, r.pair.refresh) // R4: replay at once
 		return n, true, err
@@ -238,7 +239,7 @@ func (e *errand) resume(r reading) (*news, bool, error) {
 		return nil, true, err
 	}
 	e.mu.Lock()
-	e.memory.step(r.pair.refresh, answer.refresh)
+	e.memory.step(r.pair.refresh, answer)
 	e.saveMemoryLocked()
 	e.mu.Unlock()
 	if err := p.commit(e.file, e.target, answer); err != nil {
@@ -249,12 +250,12 @@ func (e *errand) resume(r reading) (*news, bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.happenedLocked(e.adoptLocked(answer, time.Now()), "")
-	e.spare = answer.refresh
+	e.fallback = fallback{refresh: answer.refresh}
 	return &news{}, true, nil
 }
 
 // sweep removes places of refreshes that no longer matter, and keeps what
-// came in them as a spare, if it is of the same account (F5).
+// came in them as the fallback, if it is of the same account (F5).
 func (e *errand) sweep(inFile pair) {
 	now := time.Now()
 	for _, path := range otherPlaces(e.target, inFile.refresh) {
@@ -262,10 +263,13 @@ func (e *errand) sweep(inFile pair) {
 		if !ok {
 			continue
 		}
+		subject := fromFile(answer, now).subject
+		if subject != fromFile(inFile, now).subject || e.consumed(answer.refresh) {
+			continue
+		}
 		e.mu.Lock()
-		same := fromFile(answer, now).subject == fromFile(inFile, now).subject
-		if e.spare == "" && same && !e.memory.spent(answer.refresh) {
-			e.spare = answer.refresh
+		if e.fallback.refresh == "" {
+			e.fallback = fallback{answer.refresh, subject}
 		}
 		e.mu.Unlock()
 	}
@@ -298,11 +302,11 @@ func temporaries(path string) (found []string) {
 func (e *errand) renew(r reading) (*news, error) {
 	now := time.Now()
 	t := fromFile(r.pair, now)
+	if e.stale(r.pair) {
+		return e.replaceStale(r)
+	}
 	e.mu.Lock()
 	switch {
-	case e.memory.spent(r.pair.refresh):
-		e.mu.Unlock()
-		return e.replaceSpent(r)
 	case t.issuer != "" && !sameIssuer(t.issuer, e.cfg.Issuer):
 		e.foreignLocked(t.issuer)
 		e.mu.Unlock()
@@ -317,21 +321,18 @@ func (e *errand) renew(r reading) (*news, error) {
 	switch {
 	case idle:
 		return &news{}, nil
-	case rejected: // its spare is what is still to be tried
+	case rejected: // its fallback is what is still to be tried
 		return e.retire(r, r.pair.refresh)
 	}
 	return e.spend(r, r.pair.refresh)
 }
 
-// replaceSpent meets a token in the file that we have spent: a neighbour's
-// late write, or an old copy. It is never adopted and never sent (F5); the
-// living one goes back, before an unmodified SDK replays the spent one.
-func (e *errand) replaceSpent(r reading) (*news, error) {
-	e.mu.Lock()
-	living := e.held.refresh != "" && !e.memory.spent(e.held.refresh)
-	e.mu.Unlock()
-	if living {
-		return e.restore(r, "it held a refresh token that is already spent")
+// replaceStale meets a token in the file that must not be sent: a neighbour's
+// late write, or an old copy (F5). The living one goes back, before an unmodified
+// SDK uses the stale one.
+func (e *errand) replaceStale(r reading) (*news, error) {
+	if e.held.refresh != "" && !e.consumed(e.held.refresh) {
+		return e.restore(r, "it held an old copy of the login, whose refresh token is already spent")
 	}
 	return nil, loginOver("the token file holds a refresh token that is already spent: an old copy?")
 }
@@ -344,22 +345,19 @@ func (e *errand) retire(before reading, refresh string) (*news, error) {
 	e.mu.Unlock()
 	r := e.file.read()
 	if r.state == fileHolds && r.pair.refresh != refresh && r.pair.refresh != before.pair.refresh {
-		e.mu.Lock()
-		spent := e.memory.spent(r.pair.refresh)
-		e.mu.Unlock()
-		if !spent {
+		if !e.stale(r.pair) {
 			return e.renew(r) // somebody was faster
 		}
 	}
-	if r.state == fileAbsent { // the issuer has answered: it was a logout (F7), and no spare undoes it
+	if r.state == fileAbsent { // the issuer has answered: it was a logout (F7), and no fallback undoes it
 		return nil, &setback{gone: true, trouble: trouble{text: "the token file was deleted, and the issuer no longer knows the login"}}
 	}
-	if spare := e.takeSpare(refresh); spare != "" {
+	if newest := e.takeFallback(refresh); newest.refresh != "" {
 		e.log.Warn("the token in the file is dead; trying the newest one received before it")
-		n, err := e.spend(r, spare)
+		n, err := e.spend(r, newest.refresh)
 		if s := (&setback{}); errors.As(err, &s) && !s.over && !s.gone {
 			e.mu.Lock()
-			e.spare = spare // the network failed, not the token
+			e.fallback = newest // the network failed, not the token
 			e.mu.Unlock()
 		}
 		return n, err
@@ -367,19 +365,17 @@ func (e *errand) retire(before reading, refresh string) (*news, error) {
 	return nil, loginOver("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
 }
 
-// takeSpare hands out F5's newest unspent token, once, and only where it is known
+// takeFallback hands out F5's newest unspent token, once, and only where it is known
 // to be the same account's: a dead login of one person must not become another's.
 // A login that a person has just made names nobody yet, and is not replaced.
-func (e *errand) takeSpare(failed string) string {
+func (e *errand) takeFallback(failed string) fallback {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	spare := e.spare
-	e.spare = ""
-	if spare == failed || e.memory.spent(spare) {
-		return ""
+	newest, wanted := e.fallback, e.login.subject
+	newest.subject = firstOf(e.memory.subjectOf(newest.refresh), newest.subject)
+	e.fallback = fallback{}
+	e.mu.Unlock()
+	if newest.refresh == failed || wanted == "" || newest.subject != wanted || e.consumed(newest.refresh) {
+		return fallback{}
 	}
-	if e.login.subject == "" || e.memory.subjectOf(spare) != e.login.subject {
-		return ""
-	}
-	return spare
+	return newest
 }

@@ -53,7 +53,7 @@ type state struct {
 	login     token
 	shown     token
 	unsaved   string    // R5: the refresh token in the file that login must replace
-	spare     string    // F5: received, not yet spent; kept until an adopted one is proved
+	fallback  fallback  // F5: received, not yet consumed; kept until an adopted one is proved
 	sibling   string    // F5: an adopted refresh token that may not wait: see siblingWindow
 	limbo     bool      // F7: the file vanished, and the issuer has not been heard since
 	probing   bool      // F7: whether it can be heard is being asked
@@ -81,6 +81,12 @@ type state struct {
 	minute     time.Time // since when inMinute counts refreshes
 	inMinute   int
 	warnings   []string
+}
+
+// fallback is a refresh token that is tried once if that of the login held is dead.
+type fallback struct {
+	refresh string
+	subject string // whose it is, where falcred.json does not say
 }
 
 // trouble is what keeps the daemon from a fresh token.
@@ -276,7 +282,7 @@ func (l *Login) forgetLocked(why string) {
 	l.happenedLocked(EventLoggedOut, why)
 	l.team.id = ""
 	l.login, l.shown = token{}, token{}
-	l.unsaved, l.spare, l.stuck = "", "", false
+	l.unsaved, l.fallback, l.stuck = "", fallback{}, false
 	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
 	l.pause.Reset()
 	l.log.Info("logged out", "cause", why)
@@ -302,9 +308,10 @@ func (l *Login) adoptLocked(p pair, now time.Time) (event string) {
 	if other {
 		l.stuck, l.retryAt = false, time.Time{}
 		l.pause.Reset()
-		if l.spare != "" && l.login.subject == before.subject && now.Sub(l.refreshed) < siblingWindow {
+		if l.fallback.refresh != "" && l.login.subject == before.subject && now.Sub(l.refreshed) < siblingWindow {
 			l.sibling = p.refresh
 		}
+		l.replacedLocked(before, now)
 	}
 	if p.access != "" && fingerprint(p.access) == l.memory.Unverified {
 		l.distrustLocked()

@@ -14,30 +14,42 @@ import (
 // memoryFile is what falcred remembers in the home. It holds no token.
 const memoryFile = "falcred.json"
 
-// maxSpent bounds the memory of spent tokens. A replay that matters is one of
-// the last few; at two refreshes a day, 64 is a month.
-const maxSpent = 64
+// maxSpent bounds the list of consumed tokens in memory, and savedSpent in
+// falcred.json, which earlier versions of falcred read: falcred.consumed has them all.
+const (
+	maxSpent   = 256
+	savedSpent = 64
+)
 
 // memory outlives the daemon. It is read anew and written under .portalock
 // only: daemons that share a home all write it.
 type memory struct {
 	Issuer     string   // R13: whose tokens this home holds
-	Spent      []string // F5: fingerprints of refresh tokens that falcred has spent
+	Spent      []string // F5: fingerprints of the refresh tokens consumed last
 	Tip        string   // R10: fingerprint of the newest refresh token that falcred was given…
-	Subject    string   // …and the account that it belongs to
+	Subject    string   // …the account that it belongs to…
+	TipIssued  int64    `json:",omitempty"` // …and the iat of the access token that came with it, in s since 1970
 	Unverified string   // R10: fingerprint of an access token whose ID token was wrong
 	Team       resolved // the last team that was resolved
 }
 
-// step is one link of the chain: from was spent, and to came for it. It says
+// step is one link of the chain: from was consumed, and to came for it. It says
 // whose account the chain was so far, "" where falcred had no part in it.
-func (m *memory) step(from, to string) (subject string) {
+func (m *memory) step(from string, to pair) (subject string) {
 	subject = m.subjectOf(from)
-	if from != to {
+	if from != to.refresh {
 		m.spend(from)
 	}
-	m.Tip, m.Subject = fingerprint(to), subject
+	m.isTip(to, subject)
 	return subject
+}
+
+// isTip notes the newest refresh token that falcred was given.
+func (m *memory) isTip(p pair, subject string) {
+	m.Tip, m.Subject, m.TipIssued = fingerprint(p.refresh), subject, 0
+	if c, ok := parseClaims(p.access); ok && !c.Issued.IsZero() {
+		m.TipIssued = c.Issued.Unix()
+	}
 }
 
 // belongs records the account of a refresh token, if that is still the newest.
@@ -58,10 +70,15 @@ func (m memory) subjectOf(refresh string) string {
 	return ""
 }
 
-// learn adds what only grows: it is true whoever knows it.
+// learn adds what only grows: it is true whoever knows it. Of two lists the one whose
+// newest entry the other has, too, is the older: its own entries come before the
+// other's, so that what is left out for room is what is oldest.
 func (m *memory) learn(other memory) {
-	for _, spent := range other.Spent {
-		m.spendFingerprint(spent)
+	extra := slices.DeleteFunc(slices.Clone(other.Spent), func(print string) bool { return slices.Contains(m.Spent, print) })
+	if len(extra) < len(other.Spent) && slices.Contains(m.Spent, other.Spent[len(other.Spent)-1]) {
+		m.Spent = newest(slices.Concat(extra, m.Spent), maxSpent)
+	} else {
+		m.Spent = newest(slices.Concat(m.Spent, extra), maxSpent)
 	}
 	m.Unverified = firstOf(m.Unverified, other.Unverified)
 }
@@ -70,7 +87,7 @@ func (m *memory) learn(other memory) {
 func (m *memory) merge(unwritten memory) {
 	m.learn(memory{Spent: unwritten.Spent})
 	if unwritten.Tip != "" && !slices.Contains(m.Spent, unwritten.Tip) {
-		m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
+		m.Tip, m.Subject, m.TipIssued = unwritten.Tip, unwritten.Subject, unwritten.TipIssued
 	}
 	m.Unverified = firstOf(unwritten.Unverified, m.Unverified)
 	if unwritten.Team.ID != "" {
@@ -97,22 +114,27 @@ func loadMemory(home string) (memory, error) {
 // readSmall reads a file of ours, and no FIFO, device or folder of its name: the
 // lock may be held meanwhile.
 func readSmall(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	file, err := openOwn(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
+	data, err := io.ReadAll(io.LimitReader(file, maxTokenFile+1))
+	if err == nil && len(data) > maxTokenFile {
+		err = fmt.Errorf("%s is not a small file of ours", path)
 	}
-	if !info.Mode().IsRegular() || !ownedByUs(info) || info.Size() > maxTokenFile {
-		return nil, fmt.Errorf("%s is not a small file of ours", path)
-	}
-	return io.ReadAll(io.LimitReader(file, maxTokenFile))
+	return data, err
 }
 
+// save writes falcred.json, and before that what falcred.consumed lacks. The lock is
+// held.
 func (m memory) save(home string) error {
+	err := consumedIn(home).ensure(m.Spent)
+	m.Spent = newest(m.Spent, savedSpent)
+	return errors.Join(err, m.write(home))
+}
+
+func (m memory) write(home string) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
@@ -126,11 +148,11 @@ func (m *memory) spendFingerprint(print string) {
 	if slices.Contains(m.Spent, print) {
 		return
 	}
-	m.Spent = append(m.Spent, print)
-	if extra := len(m.Spent) - maxSpent; extra > 0 {
-		m.Spent = slices.Delete(m.Spent, 0, extra)
-	}
+	m.Spent = newest(append(m.Spent, print), maxSpent)
 }
+
+// newest are the last n of them.
+func newest(prints []string, n int) []string { return prints[max(0, len(prints)-n):] }
 
 func (m *memory) spent(refresh string) bool { return slices.Contains(m.Spent, fingerprint(refresh)) }
 

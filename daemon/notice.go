@@ -45,9 +45,11 @@ func (l *Login) checkOnce() bool {
 	held := l.login.pair
 	l.mu.Unlock()
 	r := l.file.read()
-	var known memory // what other daemons of this home have spent (F5)
+	var known memory // what other daemons of this home have consumed (F5)
+	stale := false
 	if r.state == fileHolds && r.pair.refresh != held.refresh {
 		known, _ = loadMemory(l.cfg.Home)
+		stale = known.spent(r.pair.refresh) || l.stale(r.pair)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,13 +57,18 @@ func (l *Login) checkOnce() bool {
 		return false
 	}
 	l.memory.learn(known)
-	l.noticeLocked(r, known.issued(r.pair.refresh), time.Now())
+	noted := known.issued(r.pair.refresh)
+	if noted && !l.unwritten {
+		l.memory.Tip, l.memory.Subject, l.memory.TipIssued = known.Tip, known.Subject, known.TipIssued
+	}
+	l.noticeLocked(r, stale, noted, time.Now())
 	return true
 }
 
-// noticeLocked applies a reading. noted says that another falcred has put what it
-// holds there and into the history: `falcred login` does.
-func (l *Login) noticeLocked(r reading, noted bool, now time.Time) {
+// noticeLocked applies a reading. stale says that what it holds must not be adopted,
+// noted that another falcred has put it there and into the history: `falcred login`
+// does.
+func (l *Login) noticeLocked(r reading, stale, noted bool, now time.Time) {
 	if r.state != fileEmpty {
 		l.empty = time.Time{}
 	}
@@ -74,7 +81,7 @@ func (l *Login) noticeLocked(r reading, noted bool, now time.Time) {
 	case fileAbsent:
 		l.vanishedLocked()
 	case fileHolds:
-		l.foundLocked(r.pair, noted, now)
+		l.foundLocked(r.pair, stale, noted, now)
 	}
 	if l.fileTrouble != nil {
 		l.fileTrouble = nil
@@ -140,7 +147,7 @@ func (l *Login) probe() {
 	l.poke()
 }
 
-func (l *Login) foundLocked(p pair, noted bool, now time.Time) {
+func (l *Login) foundLocked(p pair, stale, noted bool, now time.Time) {
 	switch t := fromFile(p, now); {
 	case p == l.login.pair:
 		l.unsaved = "" // whoever has put it there
@@ -156,7 +163,7 @@ func (l *Login) foundLocked(p pair, noted bool, now time.Time) {
 			l.unsaved = p.refresh
 			l.startLocked("")
 		}
-	case l.memory.spent(p.refresh):
+	case stale || l.memory.spent(p.refresh):
 		// F5: never adopted. A refresh puts the living token back.
 		if l.mayTryLocked(now) {
 			l.startLocked("")
@@ -179,7 +186,7 @@ func (l *Login) foreignLocked(issuer string) {
 	if l.trouble != nil && l.trouble.text == text {
 		return
 	}
-	l.login, l.shown, l.spare, l.unsaved = token{}, token{}, "", ""
+	l.login, l.shown, l.fallback, l.unsaved = token{}, token{}, fallback{}, ""
 	l.limbo, l.stuck = false, false
 	l.trouble = &trouble{code: protocol.CodeLoginRequired, text: text, mend: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
 	l.log.Error(text)

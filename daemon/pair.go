@@ -123,6 +123,7 @@ type token struct {
 	pair
 	subject string
 	issuer  string    // the access token's iss, "" where it cannot be read
+	issued  time.Time // its iat, zero where it cannot be read
 	expires time.Time // zero: no usable access token
 	renew   time.Time // R2: half of the lifetime
 }
@@ -151,7 +152,7 @@ func onWall(t, now time.Time) time.Time {
 // fromFile dates a pair found in the file by its own claims.
 func fromFile(p pair, now time.Time) token {
 	c, ok := parseClaims(p.access)
-	t := token{pair: p, subject: c.Subject, issuer: c.Issuer}
+	t := token{pair: p, subject: c.Subject, issuer: c.Issuer, issued: c.Issued.Time}
 	if !ok {
 		return t
 	}

@@ -133,16 +133,16 @@ func TestR8LoginRequired(t *testing.T) {
 
 // R8, F5: a foreign token that proves dead gives way to the newest unspent one
 // that was received, once.
-func TestR8TriesTheSpareOnce(t *testing.T) {
+func TestR8TriesTheFallbackOnce(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
 		other, _, _ := w.idp.Login("ann")
 		w.idp.RevokeFamily(other)
-		w.write(other, w.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
+		w.write(other, w.ranOut("ann"))
 		w.check()
 		w.mustGet()
-		w.wantRequests(3, "login, the dead foreign token, the spare")
+		w.wantRequests(3, "login, the dead foreign token, the fallback")
 		w.wantAlive()
 	})
 }

@@ -71,12 +71,12 @@ func TestF5ASpentTokenIsNotForgotten(t *testing.T) {
 // F5: a daemon that had nothing to say takes nothing away.
 func TestF5MergeKeepsTheChain(t *testing.T) {
 	m := memory{}
-	m.step("a", "b")
+	m.step("a", pair{refresh: "b"})
 	m.belongs("b", "ann")
 	was := m
 	m.merge(memory{Issuer: "x"})
 	older := memory{}
-	older.step("0", "a") // its tip has been spent since
+	older.step("0", pair{refresh: "a"}) // its tip has been spent since
 	m.merge(older)
 	if m.Tip != was.Tip || m.Subject != "ann" || !m.spent("0") {
 		t.Errorf("%+v became %+v", was, m)
@@ -110,9 +110,9 @@ func TestR13ForeignLoginEndsTheWait(t *testing.T) {
 	})
 }
 
-// R8: the spare is tried once, and a network that fails is no try. The token
+// R8: the fallback is tried once, and a network that fails is no try. The token
 // that the issuer has rejected is not sent again on the way to it.
-func TestR8TheSpareWaitsForTheNetwork(t *testing.T) {
+func TestR8TheFallbackWaitsForTheNetwork(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -120,24 +120,24 @@ func TestR8TheSpareWaitsForTheNetwork(t *testing.T) {
 		w.idp.RevokeFamily(dead)
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
-		w.write(dead, w.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
+		w.write(dead, w.ranOut("ann"))
 		w.check()
 		<-hold.Arrived
-		w.net.set(errNetDown, false) // the next request, the spare's, finds none
+		w.net.set(errNetDown, false) // the next request, the fallback's, finds none
 		close(hold.Release)
 		w.pass(time.Minute)
 		w.wantRequests(2, "login, and the dead token")
 		w.net.set(nil, false)
 		w.pass(2 * time.Minute)
 		w.mustGet()
-		w.wantRequests(3, "the spare")
+		w.wantRequests(3, "the fallback")
 		w.wantAlive()
 	})
 }
 
 // R8: a login that a person has just made, line 1 only, is not replaced by the
 // one before it when it proves dead: that may be another account's.
-func TestR8ASpareIsNobodyElses(t *testing.T) {
+func TestR8AFallbackIsNobodyElses(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()

@@ -279,9 +279,9 @@ func (g *Granted) keep(ctx context.Context) error {
 	// The note comes first: a daemon that finds the login knows whose doing it was.
 	// A kill between the two costs the note of the login before.
 	subject := firstOf(g.Subject, fromFile(g.reply.pair, time.Now()).subject)
-	former := e.renote(fingerprint(g.reply.pair.refresh), subject)
+	former := e.renote(func(m *memory) { m.isTip(g.reply.pair, subject) })
 	if err := e.file.replace(e.target, g.reply.pair); err != nil {
-		e.renote(former.Tip, former.Subject)
+		e.renote(func(m *memory) { m.Tip, m.Subject, m.TipIssued = former.Tip, former.Subject, former.TipIssued })
 		return fmt.Errorf("the login cannot be written to %s: %w\n%s", e.file.path, err, mendDisk)
 	}
 	e.mu.Lock()
@@ -293,11 +293,11 @@ func (g *Granted) keep(ctx context.Context) error {
 
 // renote changes what falcred.json says of the newest login, and returns what it
 // said before.
-func (e *errand) renote(tip, subject string) (former memory) {
+func (e *errand) renote(change func(*memory)) (former memory) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	former = e.memory
-	e.memory.Tip, e.memory.Subject = tip, subject
+	change(&e.memory)
 	e.saveMemoryLocked()
 	return former
 }

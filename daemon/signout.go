@@ -149,10 +149,7 @@ func (e *errand) living(r reading) []string {
 	case r.state != fileHolds:
 		return e.sealed()
 	}
-	e.mu.Lock()
-	spent := e.memory.spent(r.pair.refresh)
-	e.mu.Unlock()
-	if e.held.refresh != "" && (spent || e.unsent == r.pair.refresh) {
+	if e.held.refresh != "" && (e.unsent == r.pair.refresh || e.stale(r.pair)) {
 		return []string{e.held.refresh}
 	}
 	if answer, ok := peekPlace(placePath(e.target, r.pair.refresh)); ok {
@@ -163,10 +160,8 @@ func (e *errand) living(r reading) []string {
 
 // sealed are answers on the disk that were never put in place.
 func (e *errand) sealed() (refresh []string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, path := range otherPlaces(e.target, "") {
-		if answer, ok := peekPlace(path); ok && !e.memory.spent(answer.refresh) {
+		if answer, ok := peekPlace(path); ok && !e.consumed(answer.refresh) {
 			refresh = append(refresh, answer.refresh)
 		}
 	}

@@ -113,10 +113,10 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 		e.forgetLocked("the token file was deleted during a refresh")
 		e.mu.Unlock()
 		return &news{revoke: r.pair.refresh}, nil
-	case now.state == fileHolds: // another login: it counts, ours is kept as a spare
+	case now.state == fileHolds: // another login: it counts, ours is kept as the fallback
 		p.discard()
 		e.mu.Lock()
-		e.foundLocked(now.pair, false, time.Now())
+		e.foundLocked(now.pair, false, false, time.Now())
 		e.mu.Unlock()
 		return &news{}, nil
 	default:
@@ -126,16 +126,14 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 }
 
 // ours is F5's comparison: the file still holds what was read before sending.
-// A neighbour's late write of a token that is spent by now, and a writer that
+// A neighbour's late write of a token that is consumed by now, and a writer that
 // died, are no other login.
 func (e *errand) ours(now, before reading) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	switch now.state {
 	case fileEmpty:
 		return true
 	case fileHolds:
-		return now.pair.refresh == before.pair.refresh || e.memory.spent(now.pair.refresh)
+		return now.pair.refresh == before.pair.refresh || e.stale(now.pair)
 	}
 	return now.state == before.state && (now.state != fileAbsent || e.wasLimbo)
 }
@@ -148,9 +146,9 @@ func (e *errand) take(refresh string, r reply, before reading) (subject string) 
 	if skew != 0 {
 		e.warnLocked("this machine's clock differs from the issuer's by " + skew.Round(time.Second).String())
 	}
-	subject = e.memory.step(refresh, r.pair.refresh)
+	subject = e.memory.step(refresh, r.pair)
 	e.unwritten = true // until it is on the disk, which may be full
-	e.spare = r.pair.refresh
+	e.fallback = fallback{refresh: r.pair.refresh}
 	e.login = t
 	e.unsaved = before.pair.refresh
 	e.refreshed = time.Now()

@@ -66,10 +66,7 @@ func (l *Login) prove(refresh string) (*offer, error) {
 		return nil, err
 	}
 	defer e.end()
-	e.mu.Lock()
-	spent := e.memory.spent(refresh)
-	e.mu.Unlock()
-	if spent {
+	if e.consumed(refresh) {
 		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token is already spent")
 	}
 	before := e.file.read()
@@ -142,7 +139,7 @@ func (l *Login) install(o *offer, subject string) error {
 		return err
 	}
 	e.mu.Lock()
-	e.memory.step(o.refresh, o.reply.pair.refresh)
+	e.memory.step(o.refresh, o.reply.pair)
 	e.memory.belongs(o.reply.pair.refresh, subject)
 	e.saveMemoryLocked()
 	e.mu.Unlock()
@@ -155,7 +152,7 @@ func (l *Login) install(o *offer, subject string) error {
 	e.adoptLocked(o.reply.pair, now)
 	e.happenedLocked(EventLoggedIn, "store")
 	e.login, _ = fromReply(o.reply.pair, o.reply.lifetime, now)
-	e.shown, e.spare, e.refreshed = e.login, e.login.refresh, now
+	e.shown, e.fallback, e.refreshed = e.login, fallback{refresh: e.login.refresh}, now
 	e.publishLocked()
 	return nil
 }

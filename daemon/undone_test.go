@@ -303,8 +303,8 @@ func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
 }
 
 // F5: a logout during a refresh that ends in invalid_grant is not undone by an
-// earlier login that is still held as a spare.
-func TestF5NoSpareUndoesALogout(t *testing.T) {
+// earlier login that is still held as the fallback.
+func TestF5NoFallbackUndoesALogout(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
