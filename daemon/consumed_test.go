@@ -311,3 +311,21 @@ func TestOldJournalEntryIsNotUsed_F5(t *testing.T) {
 		})
 	}
 }
+
+// TestHeldLoginIsTheFallback_F5: a login that falcred has not refreshed yet is kept, too,
+// until the one that takes its place has proved itself.
+func TestHeldLoginIsTheFallback_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		held, _, _ := w.idp.Login("ann")
+		w.write(held, w.idp.Mint("ann", time.Now(), 2*time.Hour))
+		w.start()
+		w.pass(2 * siblingWindow)
+		dead, _, _ := w.idp.Login("ann")
+		w.idp.RevokeFamily(dead)
+		w.write(dead, w.idp.Mint("ann", time.Now().Add(-3*time.Minute), time.Minute)) // older, but no old copy
+		w.check()
+		w.mustGet()
+		w.wantRequests(2, "the dead token, and the fallback")
+		w.wantAlive()
+	})
+}

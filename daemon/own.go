@@ -12,7 +12,7 @@ import (
 // ownNames are what falcred alone has put into a home: its memory, history,
 // settings, socket and locks.
 var ownNames = []string{
-	memoryFile, historyFile, envFile, "falcred.sock", "falcred.sock.lock", "falcred.sock.start", "falcred.follow.lock",
+	memoryFile, consumedFile, historyFile, envFile, "falcred.sock", "falcred.sock.lock", "falcred.sock.start", "falcred.follow.lock",
 }
 
 // OwnFiles lists what of falcred's is in a home. The login is not among it, and

@@ -66,6 +66,7 @@ func TestDex(t *testing.T) {
 
 	// An old copy of the file, in a home that does not know it: the worst case.
 	os.Remove(filepath.Join(d.home, "falcred.json"))
+	os.Remove(filepath.Join(d.home, "falcred.consumed"))
 	if err := writeTokens(d.file, spent, ""); err != nil {
 		t.Fatal(err)
 	}
