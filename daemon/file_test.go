@@ -329,41 +329,6 @@ func TestF5SpentIsNeverSentAgain(t *testing.T) {
 	})
 }
 
-// F6: the home belongs to the user, or is refused.
-func TestF6HomeOfAnotherUser(t *testing.T) {
-	home := filepath.Join(t.TempDir(), "home")
-	if err := prepareHome(home); err != nil {
-		t.Fatal(err)
-	}
-	if info, _ := os.Stat(home); info.Mode().Perm() != 0o700 {
-		t.Fatalf("a new home has mode %v", info.Mode())
-	}
-	os.Chmod(home, 0o777)
-	if err := prepareHome(home); err == nil {
-		t.Error("a home that others can write was accepted")
-	}
-	os.Chmod(home, 0o755)
-	if os.Geteuid() != 0 {
-		needRoot(t)
-		return
-	}
-	os.Chown(home, 12345, 12345)
-	if err := prepareHome(home); err == nil || !strings.Contains(err.Error(), "another user") {
-		t.Errorf("another user's home: %v", err)
-	}
-	if err := prepareHome(filepath.Join(home, ".fal")); err == nil {
-		t.Error("a folder was made in another user's home")
-	}
-}
-
-// needRoot skips on a laptop and fails in CI.
-func needRoot(t *testing.T) {
-	if os.Getenv("CI") != "" {
-		t.Fatal("CI must run this as root")
-	}
-	t.Skip("needs root")
-}
-
 // F7: a file that vanishes while the issuer cannot be reached stops the
 // serving; the issuer's next answer decides.
 func TestF7VanishedInAnOutage(t *testing.T) {
