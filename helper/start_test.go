@@ -183,6 +183,7 @@ func TestADaemonThatCannotBeFoundIsSaid_Section3(t *testing.T) {
 }
 
 func TestADaemonThatDoesNotComeUpIsSaidInTime_Section3(t *testing.T) {
+	t.Parallel()
 	for mode, want := range map[string]string{"ends": "ended at once", "mute": "does not answer"} {
 		h := newHouse(t, "FALCRED_TEST_MODE="+mode)
 		begun := time.Now()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"io/fs"
 	"log"
@@ -25,7 +26,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"falcred": main})
+	testscript.Main(sideBySide{m}, map[string]func(){"falcred": main})
+}
+
+// sideBySide runs more scripts at once than there are processors: they wait more
+// than they work.
+type sideBySide struct{ *testing.M }
+
+func (s sideBySide) Run() int {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	return s.M.Run()
 }
 
 func TestScripts(t *testing.T) {
