@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"served": served,
 			"state":  state,
 			"empty":  empty,
+			"theirs": theirs,
 			"team":   team,
 
 			"unresolved": unresolved,
@@ -164,6 +165,18 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 	for _, entry := range entries {
 		ts.Fatalf("%s holds %s", args[0], entry.Name())
 	}
+}
+
+// theirs puts a folder of another user into a variable, whoever we are: root gives
+// one away, and everybody else has root's.
+func theirs(ts *testscript.TestScript, _ bool, args []string) {
+	folder := "/usr"
+	if os.Geteuid() == 0 {
+		folder = ts.MkAbs("theirs")
+		ts.Check(os.Mkdir(folder, 0o755))
+		ts.Check(os.Chown(folder, 65534, 65534))
+	}
+	ts.Setenv(args[0], folder)
 }
 
 // team waits until that team, or none, has been resolved.
