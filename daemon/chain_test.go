@@ -77,6 +77,7 @@ func TestR3AnotherFalcredsTokenIsNoSibling(t *testing.T) {
 
 // R7: an issuer whose tokens are born old is not asked without a pause.
 func TestR7TokensBornOld(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: -time.Second}, func(w *world) {
 		w.signIn("ann")
 		w.start()

@@ -33,6 +33,7 @@ func (w *world) told() (events []string) {
 // Why was I logged out? Each thing that happens to a login leaves a line, and
 // none holds a token (R12).
 func TestHistoryTellsWhatHappened(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		var secrets []string
 		keep := func() {
@@ -83,6 +84,7 @@ func TestHistoryTellsWhatHappened(t *testing.T) {
 
 // A jump of the clock is noted, and time that merely passes is not.
 func TestHistoryNotesTheClock(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
 		w.start()
 		w.pass(3 * time.Hour)

@@ -229,6 +229,7 @@ var badFiles = map[string]func(path string) error{
 // A thing that is no token file is a clear error with its code, at the start
 // and later; it costs nothing that was there, and is no logout.
 func TestBadTokenFile(t *testing.T) {
+	t.Parallel()
 	for name, create := range badFiles {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, idp.Config{})

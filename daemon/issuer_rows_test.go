@@ -50,7 +50,7 @@ func networkFaults() []issuerFault {
 	}
 	for _, day := range rows[:2:2] {
 		day.what += ", and back"
-		day.lasts = 24 * time.Hour
+		day.lasts = max(24*time.Hour/oneIn, faultLifetime)
 		day.served = "the old token, then unavailable"
 		rows = append(rows, day)
 	}

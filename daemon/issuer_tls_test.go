@@ -104,6 +104,7 @@ func overTLS(t *testing.T, shown *atomic.Pointer[tls.Certificate], trusted ...*t
 // Another certificate at the issuer's address: the refresh token stays here,
 // and the login goes on as soon as the right one is back (R7, R9).
 func TestFaultIssuerCertificate(t *testing.T) {
+	t.Parallel()
 	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
 	right := newCertificate(t, here, later)
 	elsewhere := newCertificate(t, net.IPv4(127, 0, 0, 2), later)

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,11 @@ func TestMain(m *testing.M) {
 		// The tests say where the socket is; the caller's environment does not.
 		for _, name := range []string{"FALCRED_SOCKET", "FAL_KEY", "LISTEN_PID", "LISTEN_FDS"} {
 			os.Unsetenv(name)
+		}
+		// Those that may run side by side wait more than they work.
+		flag.Parse()
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
 		}
 		os.Exit(m.Run())
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -248,62 +247,6 @@ func TestS4Harden(t *testing.T) {
 	}
 }
 
-// S3: another user is told one line, denied, and is logged once.
-func TestS3OtherUsers(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
-	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
-	h.run()
-	h.status()
-	// What S2 forbids, so that S3 stands alone.
-	for path, mode := range map[string]os.FileMode{h.cfg.Home: 0o755, h.sock: 0o777} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	binary := copyBinary(t)
-	for _, uid := range []uint32{65534, 12345, 65534, 12345} {
-		out, err := as(uid, binary, "client", "FALCRED_TEST_SOCKET="+h.sock).CombinedOutput()
-		if err != nil {
-			t.Fatalf("uid %d: %v: %s", uid, err, out)
-		}
-		line, rest, _ := strings.Cut(string(out), "\n")
-		var e *protocol.Error
-		if err := protocol.ParseAnswer(line, nil); !asError(err, &e) || e.Code != protocol.CodeDenied {
-			t.Errorf("uid %d was answered %q", uid, out)
-		}
-		if rest != "" {
-			t.Errorf("uid %d was told more: %q", uid, rest)
-		}
-	}
-	h.dial().secret()
-	for _, uid := range []string{"65534", "12345"} {
-		if n := strings.Count(h.log.String(), "a client was denied\" uid="+uid+" "); n != 1 {
-			t.Errorf("uid %s was logged %d times\n%s", uid, n, h.log)
-		}
-	}
-}
-
-// S3: root is served by everybody's daemon.
-func TestS3Root(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
-	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
-	for _, path := range []string{h.cfg.Home, h.file} {
-		if err := os.Chown(path, 12345, 12345); err != nil {
-			t.Fatal(err)
-		}
-	}
-	h.process(as(12345, copyBinary(t), "daemon"))
-	if h.dial().secret() != access {
-		t.Error("root does not get the login")
-	}
-}
-
 // S6: when every connection is taken, the next is refused, and a refresh
 // still has its descriptors.
 func TestS6Reserved(t *testing.T) {
@@ -388,62 +331,4 @@ func TestS6Starved(t *testing.T) {
 	if n := strings.Count(h.log.String(), "cannot be accepted"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
-}
-
-// §3: a home that cannot hold a socket leaves the second place, with a warning.
-func TestSocketSecondPlace(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
-	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
-	runtimeDir := shortDir(t)
-	h.sock = filepath.Join(runtimeDir, "falcred.sock")
-	cmd := play("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	h.process(cmd)
-	c := h.dial()
-	if c.secret() != access {
-		t.Error("no login at the second place")
-	}
-	var s protocol.Status
-	if err := c.ask("status", &s); err != nil {
-		t.Fatal(err)
-	}
-	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.sock)
-}
-
-// as runs a role as another user.
-func as(uid uint32, binary, role string, env ...string) *exec.Cmd {
-	cmd := play(role, env...)
-	cmd.Path, cmd.Args = binary, []string{binary}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-	return cmd
-}
-
-// copyBinary puts the test binary where every user can run it.
-func copyBinary(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := shortDir(t)
-	path := filepath.Join(dir, "falcred.test")
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	// What is written all at once, the kernel can map 2 MiB at a touch.
-	for piece := range slices.Chunk(data, 32<<10) {
-		if _, err := file.Write(piece); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
 }

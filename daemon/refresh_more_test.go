@@ -13,6 +13,7 @@ import (
 
 // R7: a lost answer is replayed once within the same hold of the lock.
 func TestR7OneReplay(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]idp.Fault{"silent": idp.Lose(), "half": idp.Cut(), "hang": idp.HangAfter()} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Overlap: time.Minute}, func(w *world) {
@@ -36,6 +37,7 @@ func TestR7OneReplay(t *testing.T) {
 // R7: one hold of the lock lasts at most 17 s, whatever the issuer does, and
 // then the pauses grow to a minute.
 func TestR7HoldAndPause(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		hang := idp.HangBefore()
 		w.idp.SetFault(&hang)
@@ -69,6 +71,7 @@ func TestR7HoldAndPause(t *testing.T) {
 
 // R7: without a connection nothing is spent, and 4 s bound the try.
 func TestR7Connect(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -112,6 +115,7 @@ func TestR7RetryAfter(t *testing.T) {
 
 // R8: a dead login stops the asking, keeps the file, and ends with a new one.
 func TestR8LoginRequired(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh := w.signIn("ann")
 		w.idp.RevokeFamily(refresh)
@@ -150,6 +154,7 @@ func TestR8TriesTheFallbackOnce(t *testing.T) {
 // R8: any other OAuth error keeps everything and is retried hourly (dex says
 // invalid_request for a spent token).
 func TestR8OtherErrorsHourly(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -172,6 +177,7 @@ func TestR8OtherErrorsHourly(t *testing.T) {
 
 // R9: an outage is not a logout.
 func TestR9Outage(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -183,7 +189,7 @@ func TestR9Outage(t *testing.T) {
 		}
 		w.pass(2 * time.Minute)
 		w.wantCode(protocol.CodeUnavailable)
-		w.pass(24 * time.Hour) // the network away for a day
+		w.pass(24 * time.Hour / oneIn) // the network away for a day
 		w.wantCode(protocol.CodeUnavailable)
 		w.net.set(nil, false)
 		w.pass(2 * time.Minute)
@@ -195,6 +201,7 @@ func TestR9Outage(t *testing.T) {
 // R10: a token whose ID token is wrong is never served, triggers no refresh,
 // and its refresh token is kept; a restart changes nothing of that.
 func TestR10WrongIDToken(t *testing.T) {
+	t.Parallel()
 	faults := map[string]idp.Fault{
 		"signature": idp.WrongSignature(), "issuer": idp.WrongIssuer(),
 		"audience": idp.WrongAudience(), "subject": idp.OtherSubject("eve"),
@@ -229,6 +236,7 @@ func TestR10WrongIDToken(t *testing.T) {
 
 // R10: keys that cannot be had only warn, and so does a skewed clock.
 func TestR10OnlyWarns(t *testing.T) {
+	t.Parallel()
 	t.Run("keys", func(t *testing.T) {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 			hold := idp.NewHold()
@@ -270,6 +278,7 @@ func TestR10OnlyWarns(t *testing.T) {
 
 // R11: starts and serves with the network down.
 func TestR11NetworkDownAtStart(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh, access, _ := w.idp.Login("ann")
 		w.write(refresh, access)
@@ -289,6 +298,7 @@ func TestR11NetworkDownAtStart(t *testing.T) {
 
 // R12: no token in the log, whatever the issuer answers, nor in an error.
 func TestR12NothingLeaks(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Overlap: time.Minute}, func(w *world) {
 		quoting := idp.Fault{Status: 400, Mutate: func(m map[string]any) {
 			m["error"], m["error_description"] = "CANARY-CODE", "CANARY-TEXT "+w.inFile().refresh
@@ -327,6 +337,7 @@ func TestR12NothingLeaks(t *testing.T) {
 
 // R13: a refresh token goes only to its own issuer.
 func TestR13OtherIssuer(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		foreign, err := idp.New("http://127.0.0.1:1", idp.Config{})
 		if err != nil {
@@ -356,6 +367,7 @@ func TestR13OtherIssuer(t *testing.T) {
 
 // R13: no redirect is followed on a request that carries a credential.
 func TestR13Redirects(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{301, 302, 307, 308} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

@@ -58,6 +58,7 @@ func TestR1OneRefreshForAThousandClients(t *testing.T) {
 
 // R2: at half of the lifetime, by the timer alone.
 func TestR2AheadOfTime(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -75,6 +76,7 @@ func TestR2AheadOfTime(t *testing.T) {
 // R2, and the reader: with lifetimes of 70 min and more, no reader of
 // the file meets a token inside the SDK's (5 min) or the CLI's (30 min) margin.
 func TestR2ReadersNeverMeetTheirMargins(t *testing.T) {
+	t.Parallel()
 	for _, lifetime := range []time.Duration{70 * time.Minute, 2 * time.Hour, 24 * time.Hour} {
 		inBubble(t, idp.Config{Lifetime: lifetime}, func(w *world) {
 			w.signIn("ann")
@@ -253,6 +255,7 @@ func TestR5OnDiskBeforeServed(t *testing.T) {
 // R6: any refresh token in a 2xx body is saved, whatever else is wrong with
 // it, and one request is one request.
 func TestR6OddAnswers(t *testing.T) {
+	t.Parallel()
 	odd := map[string]idp.Fault{
 		"text/plain":    idp.Label("text/plain"),
 		"text/html":     idp.Label("text/html"),

@@ -114,6 +114,7 @@ func TestSignInWithoutEndpoints(t *testing.T) {
 // RFC 8628 §3.5: a poll that is lost, or that a gateway turns away, ends nothing;
 // a refusal by the issuer does.
 func TestSignInSurvivesSinglePolls(t *testing.T) {
+	t.Parallel()
 	o := startOddIssuer(t)
 	o.token = func(poll int) (int, string) {
 		switch poll {
@@ -148,6 +149,7 @@ func TestSignInSurvivesSinglePolls(t *testing.T) {
 
 // R6: a refresh token in a 2xx body is kept, whatever else is wrong with it.
 func TestSignInKeepsTheRefreshToken(t *testing.T) {
+	t.Parallel()
 	for body, want := range map[string]string{
 		`{"refresh_token":"r"}`:                      "r",
 		`{"refresh_token":"r","access_token":5}`:     "r",
@@ -180,6 +182,7 @@ func TestSignInKeepsTheRefreshToken(t *testing.T) {
 // F3, R10: a daemon that finds a login of ours also finds the note that it is
 // ours, and says so in the history; a login that could not be written leaves none.
 func TestSignInIsNotedFirst(t *testing.T) {
+	t.Parallel()
 	o := startOddIssuer(t)
 	o.token = func(int) (int, string) { return http.StatusOK, oddLogin }
 	s, err := BeginSignIn(t.Context(), o.cfg, "")
@@ -226,6 +229,7 @@ func TestSignInIsNotedFirst(t *testing.T) {
 // A login that cannot be kept leaves the one that is there as it is, and says
 // so; Ctrl-C is heeded while somebody else holds the lock.
 func TestSignInThatCannotBeKept(t *testing.T) {
+	t.Parallel()
 	o := startOddIssuer(t)
 	o.token = func(int) (int, string) { return http.StatusOK, oddLogin }
 	s, err := BeginSignIn(t.Context(), o.cfg, "")

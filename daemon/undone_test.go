@@ -22,6 +22,7 @@ import (
 // F5: what this process knows to be spent stays spent, whatever becomes of
 // falcred.json: deleted, or put back from a backup with the whole home.
 func TestF5ABackupOfTheHomeIsPutBack(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"restored", "deleted"} {
 		t.Run(mode, func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
@@ -49,6 +50,7 @@ func TestF5ABackupOfTheHomeIsPutBack(t *testing.T) {
 // F5: a daemon that shares the home knows what another one has spent, also
 // outside of its own refreshes.
 func TestF5AnotherDaemonsSpentTokens(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -196,6 +198,7 @@ func TestStoresDoNotQueueUp(t *testing.T) {
 
 // R7: somebody who undoes each refresh makes no storm.
 func TestR7NoStormIfARefreshIsUndone(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -231,6 +234,7 @@ func TestF3ACutAccessToken(t *testing.T) {
 // R8: what an ended login's file says about its access token does not make it
 // live again.
 func TestR8EndedStaysEnded(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh := w.signIn("ann")
 		w.idp.Inject(idp.OAuthError(403, "invalid_grant"))
@@ -397,6 +401,7 @@ func TestHistoryAfterACutLine(t *testing.T) {
 
 // A command that hangs does not keep the daemon from ending.
 func TestOnChangeEndsInTime(t *testing.T) {
+	t.Parallel()
 	o := newOnChange(Config{Home: t.TempDir(), OnChange: "sleep 1000"}, slog.New(slog.DiscardHandler))
 	for range maxChanges {
 		o.add(change{state: EventRefreshed})

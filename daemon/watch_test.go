@@ -95,6 +95,7 @@ func TestF3Links(t *testing.T) {
 
 // F3: the home may vanish and come back, also at once and also by a rename.
 func TestF3HomeVanishes(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	h.cfg.Socket = filepath.Join(shortDir(t), "s") // else the daemon ends when a minute does, its socket gone with the home (S1)
 	h.sock = h.cfg.Socket
@@ -164,6 +165,7 @@ func TestWatchIgnoresOthers(t *testing.T) {
 
 // A token runs out with nobody doing anything; a watcher hears of it.
 func TestWatchRunsOut(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	refresh, _, _ := h.idp.Login("ann")
 	access := h.idp.Mint("ann", time.Now(), 5*time.Second)

@@ -15,12 +15,7 @@ import (
 )
 
 // rounds is how often each crowd is let loose.
-func rounds(n int) int {
-	if testing.Short() {
-		return max(n/10, 2)
-	}
-	return n
-}
+func rounds(n int) int { return max(n/oneIn, 2) }
 
 // crowd runs n helpers at once, each asking the next of the daemons. It
 // returns how many failed.

@@ -15,6 +15,7 @@ import (
 
 // Ctrl-C in the middle leaves neither a home nor a daemon behind.
 func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

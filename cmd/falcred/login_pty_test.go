@@ -110,6 +110,7 @@ func (s *screen) ends() int {
 
 // On a terminal: colour, a QR code, a countdown, a greeting, a choice of team.
 func TestLoginOnATerminal(t *testing.T) {
+	t.Parallel()
 	s := onScreen(t, "login")
 	code := s.until(`shows the code \x1b\[1m([A-Z]{4}-[A-Z]{4})\x1b\[0m`)[1]
 	s.until(`http://127\.0\.0\.1:\d+/activate\?user_code=` + code)
@@ -142,6 +143,7 @@ func TestLoginOnATerminal(t *testing.T) {
 
 // Ctrl-C at the question for a team ends the program; the login is kept by then.
 func TestTeamQuestionIsInterrupted(t *testing.T) {
+	t.Parallel()
 	s := onScreen(t, "login", "--qr=never", "--no-browser")
 	code := s.until(`shows the code \x1b\[1m([A-Z]{4}-[A-Z]{4})`)[1]
 	if err := s.idp.Approve(code, "auth0|ada"); err != nil {
@@ -159,6 +161,7 @@ func TestTeamQuestionIsInterrupted(t *testing.T) {
 
 // Ctrl-C leaves everything as it was, and --qr=never shows none.
 func TestLoginIsInterrupted(t *testing.T) {
+	t.Parallel()
 	s := onScreen(t, "login", "--qr=never", "--no-browser")
 	s.until("waiting for your confirmation")
 	s.keys.WriteString("\x03")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"io/fs"
 	"log"
@@ -25,7 +26,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"falcred": main})
+	testscript.Main(sideBySide{m}, map[string]func(){"falcred": main})
+}
+
+// sideBySide runs more scripts at once than there are processors: they wait more
+// than they work.
+type sideBySide struct{ *testing.M }
+
+func (s sideBySide) Run() int {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	return s.M.Run()
 }
 
 func TestScripts(t *testing.T) {
@@ -51,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"served": served,
 			"state":  state,
 			"empty":  empty,
+			"theirs": theirs,
 			"team":   team,
 
 			"unresolved": unresolved,
@@ -151,6 +165,18 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 	for _, entry := range entries {
 		ts.Fatalf("%s holds %s", args[0], entry.Name())
 	}
+}
+
+// theirs puts a folder of another user into a variable, whoever we are: root gives
+// one away, and everybody else has root's.
+func theirs(ts *testscript.TestScript, _ bool, args []string) {
+	folder := "/usr"
+	if os.Geteuid() == 0 {
+		folder = ts.MkAbs("theirs")
+		ts.Check(os.Mkdir(folder, 0o755))
+		ts.Check(os.Chown(folder, 65534, 65534))
+	}
+	ts.Setenv(args[0], folder)
 }
 
 // team waits until that team, or none, has been resolved.

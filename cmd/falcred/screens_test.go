@@ -40,6 +40,7 @@ var daemonsNote = regexp.MustCompile(`(?m)^  \d\d:\d\d:\d\d  a login appeared: a
 
 // The screens in README.md are what the commands print.
 func TestScreens(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && system
 
 package attacks
 
@@ -203,9 +203,11 @@ func (s *scene) everyCommand() (tries int) {
 // key that it is there to print.
 func (s *scene) heard(stdin string, args ...string) (code int) {
 	s.Helper()
+	meant := append(s.inFile(), plantedKey)
 	out, code := s.run(stdin, args[0], args[1:]...)
+	meant = append(meant, s.inFile()...) // a refresh may have come in between
 	if slices.Contains([]string{"get", "header", "token"}, args[len(args)-1]) {
-		for _, value := range append(s.inFile(), plantedKey) {
+		for _, value := range meant {
 			out = strings.ReplaceAll(out, value, "")
 		}
 	}

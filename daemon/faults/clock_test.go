@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && system
 
 package faults
 
@@ -198,6 +198,9 @@ func (j *jumper) jump(to time.Duration) {
 	if last := j.noted()[len(noted)]; !strings.Contains(last, "by "+by.String()+",") {
 		j.Errorf("of a jump of %v the history says %q", by, last)
 	}
+	// The look that notes the jump also begins the refresh that it makes due: what
+	// is counted next is counted when that is over.
+	j.until("nothing is due any more", func() bool { return j.state().NextRefresh.After(time.Now().Add(to)) })
 	j.wantAlive()
 }
 

@@ -1,0 +1,102 @@
+//go:build system
+
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// S3: another user is told one line, denied, and is logged once.
+func TestS3OtherUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		needRoot(t)
+	}
+	h := newHouse(t, idp.Config{})
+	h.signIn("ann")
+	h.run()
+	h.status()
+	// What S2 forbids, so that S3 stands alone.
+	for path, mode := range map[string]os.FileMode{h.cfg.Home: 0o755, h.sock: 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary := copyBinary(t)
+	for _, uid := range []uint32{65534, 12345, 65534, 12345} {
+		out, err := as(uid, binary, "client", "FALCRED_TEST_SOCKET="+h.sock).CombinedOutput()
+		if err != nil {
+			t.Fatalf("uid %d: %v: %s", uid, err, out)
+		}
+		line, rest, _ := strings.Cut(string(out), "\n")
+		var e *protocol.Error
+		if err := protocol.ParseAnswer(line, nil); !asError(err, &e) || e.Code != protocol.CodeDenied {
+			t.Errorf("uid %d was answered %q", uid, out)
+		}
+		if rest != "" {
+			t.Errorf("uid %d was told more: %q", uid, rest)
+		}
+	}
+	h.dial().secret()
+	for _, uid := range []string{"65534", "12345"} {
+		if n := strings.Count(h.log.String(), "a client was denied\" uid="+uid+" "); n != 1 {
+			t.Errorf("uid %s was logged %d times\n%s", uid, n, h.log)
+		}
+	}
+}
+
+// S3: root is served by everybody's daemon.
+func TestS3Root(t *testing.T) {
+	if os.Getuid() != 0 {
+		needRoot(t)
+	}
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	for _, path := range []string{h.cfg.Home, h.file} {
+		if err := os.Chown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.process(as(12345, copyBinary(t), "daemon"))
+	if h.dial().secret() != access {
+		t.Error("root does not get the login")
+	}
+}
+
+// §3: a home that cannot hold a socket leaves the second place, with a warning.
+func TestSocketSecondPlace(t *testing.T) {
+	if os.Getuid() != 0 {
+		needRoot(t)
+	}
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	runtimeDir := shortDir(t)
+	h.sock = filepath.Join(runtimeDir, "falcred.sock")
+	cmd := play("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	h.process(cmd)
+	c := h.dial()
+	if c.secret() != access {
+		t.Error("no login at the second place")
+	}
+	var s protocol.Status
+	if err := c.ask("status", &s); err != nil {
+		t.Fatal(err)
+	}
+	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.sock)
+}
+
+// needRoot skips on a laptop and fails in CI.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal("CI must run this as root")
+	}
+	t.Skip("needs root")
+}
