@@ -122,7 +122,7 @@ func (h *house) serve(change func(*server)) *server {
 
 func (h *house) serveLogin(l *Login, change func(*server)) *server {
 	h.Helper()
-	sock, err := openSocket(h.cfg)
+	sock, err := openSocket(context.Background(), h.cfg)
 	if err != nil {
 		h.Fatal(err)
 	}
