@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -42,10 +41,9 @@ type conn struct {
 	wire stream
 	in   protocol.Reader
 
-	last     *request // the last get or watch
-	mistakes int      // malformed requests
-	waits    atomic.Bool
-	late     time.Time // until when answers may be taken whose request waited past the server's until
+	last     *request  // the last get or watch
+	mistakes int       // malformed requests
+	late     time.Time // the end of the patience with a client that had to wait when the daemon ended
 
 	// A request seldom has a hundred. Last, so that what each request needs lies
 	// together before it.
@@ -111,15 +109,15 @@ func (c *conn) answerBy() time.Time {
 	return by
 }
 
-// wait is for work on the login. If the server's patience with its clients ends
-// meanwhile, this client gets a little more, once: it could not read before.
-func (c *conn) wait(work func()) {
-	c.waits.Store(true)
-	work()
-	if c.late.IsZero() && c.over() {
-		c.late = time.Now().Add(lateGrace)
+// hasWaited is called after work on the login, which no client can draw out. If the
+// server's patience with its clients is over by then, or nearly, this one gets a little
+// more, once: it could not read before.
+func (c *conn) hasWaited() {
+	if end := c.end(); !end.IsZero() && c.late.IsZero() {
+		if late := time.Now().Add(lateGrace); late.After(end) {
+			c.late = late
+		}
 	}
-	c.waits.Store(false)
 }
 
 // serve answers one request.
@@ -223,9 +221,8 @@ func (c *conn) get(q protocol.Query) bool {
 // error never does. A client's leaving cancels nothing (R1), so no request has a
 // context that ends.
 func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time) {
-	var credential *credential
-	var err error
-	c.wait(func() { credential, err = c.login.credential(context.Background(), q) })
+	credential, err := c.login.credential(context.Background(), q)
+	c.hasWaited()
 	if err != nil {
 		return appendAnswer(nil, err), time.Time{}
 	}
@@ -244,9 +241,11 @@ func (c *conn) answer(request protocol.Request) any {
 	case protocol.VerbList:
 		answer = c.login.servers(c.sharing)
 	case protocol.VerbStore:
-		c.wait(func() { err = c.store(request.Payload) })
+		err = c.store(request.Payload)
+		c.hasWaited()
 	case protocol.VerbErase:
-		c.wait(func() { answer, err = c.erase(request.Payload) })
+		answer, err = c.erase(request.Payload)
+		c.hasWaited()
 	case protocol.VerbStatus:
 		answer = c.status()
 	case protocol.VerbVersion:

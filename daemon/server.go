@@ -49,7 +49,7 @@ type server struct {
 	until  time.Time     // set before that: when answers must have been taken
 
 	mu   sync.Mutex // guards what follows
-	open map[*net.UnixConn]*conn
+	open map[*net.UnixConn]bool
 }
 
 func newServer(l *Login, path string) *server {
@@ -64,7 +64,7 @@ func newServer(l *Login, path string) *server {
 		stop:           func() {},
 		away:           make(chan struct{}, maxAway),
 		ending:         make(chan struct{}),
-		open:           map[*net.UnixConn]*conn{},
+		open:           map[*net.UnixConn]bool{},
 	}
 }
 
@@ -80,8 +80,6 @@ func (s *server) serve(ctx context.Context, sock *socket) {
 	sock.remove()
 	go sock.listener.Close() // what somebody in its queue has passed along may hold that up
 	s.hush()
-	cut := time.AfterFunc(s.grace, s.cut)
-	defer cut.Stop()
 	s.talks.Wait()
 }
 
@@ -120,10 +118,8 @@ func (s *server) admit(c *net.UnixConn) {
 	}
 	s.mu.Lock()
 	full := len(s.open) >= s.limit
-	var talk *conn
 	if !full {
-		talk = newConn(s, c)
-		s.open[c] = talk
+		s.open[c] = true
 	}
 	s.mu.Unlock()
 	if full { // S6
@@ -133,7 +129,7 @@ func (s *server) admit(c *net.UnixConn) {
 	}
 	s.talks.Go(func() {
 		defer s.leave(c)
-		talk.talk()
+		newConn(s, c).talk()
 	})
 }
 
@@ -178,18 +174,7 @@ func (s *server) hush() {
 	defer s.mu.Unlock()
 	for c := range s.open {
 		c.CloseRead()
-	}
-}
-
-// cut ends the patience with those who do not take their answers. Who waits for the
-// login is let wait: that has an end of its own, and no client can draw it out.
-func (s *server) cut() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for peer, c := range s.open {
-		if !c.waits.Load() {
-			peer.SetDeadline(s.until)
-		}
+		c.SetWriteDeadline(s.until) // of an answer that waits already; those to come know (answerBy)
 	}
 }
 
