@@ -123,8 +123,11 @@ func (e *errand) saveMemoryLocked() {
 }
 
 // remember writes down what was learned outside the lock.
-func (l *Login) remember(learned func(*memory)) {
-	e, err := l.beginBefore(l.ending.last)
+func (l *Login) remember(learned func(*memory)) { l.rememberBefore(l.ending.side, learned) }
+
+// rememberBefore waits for the lock no longer than ctx.
+func (l *Login) rememberBefore(ctx context.Context, learned func(*memory)) {
+	e, err := l.beginBefore(ctx)
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -97,7 +97,7 @@ func (l *Login) fly(f *flight, force string) {
 	l.mu.Unlock()
 	close(f.done)
 	if learned != nil {
-		l.remember(learned)
+		l.rememberBefore(l.ending.last, learned) // a verdict must not be lost (R10)
 	}
 	l.check() // what happened to the file meanwhile
 }
