@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,8 +41,9 @@ type conn struct {
 	wire stream
 	in   protocol.Reader
 
-	last     *request // the last get or watch
-	mistakes int      // malformed requests
+	last     *request  // the last get or watch
+	mistakes int       // malformed requests
+	late     time.Time // the end of the patience with a client that had to wait when the daemon ended
 
 	// A request seldom has a hundred. Last, so that what each request needs lies
 	// together before it.
@@ -51,7 +53,7 @@ type conn struct {
 //go:noinline
 func newConn(s *server, peer *net.UnixConn) *conn {
 	c := &conn{server: s}
-	c.wire.open(peer, s.answerTimeout)
+	c.wire.open(peer, c.answerBy)
 	c.in = protocol.NewRequestReader(&c.wire, c.buf[:])
 	// Most ask what others ask: they share that line, and no connection has its own.
 	if c.last = s.usual.Load(); c.last != nil {
@@ -64,7 +66,7 @@ func newConn(s *server, peer *net.UnixConn) *conn {
 // up, breaks the framing, or is too slow.
 func (c *conn) talk() {
 	defer c.survive()
-	for {
+	for !c.over() {
 		line, err := c.readLine()
 		if err != nil {
 			if errors.Is(err, protocol.ErrTooLong) && c.send(err) {
@@ -74,6 +76,46 @@ func (c *conn) talk() {
 		}
 		if !c.serve(line) {
 			return
+		}
+	}
+}
+
+// end is when the client must have taken its answers (S5): zero while the daemon does not
+// end.
+func (c *conn) end() time.Time {
+	select {
+	case <-c.ending:
+		if c.late.After(c.until) {
+			return c.late
+		}
+		return c.until
+	default:
+		return time.Time{}
+	}
+}
+
+func (c *conn) over() bool {
+	end := c.end()
+	return !end.IsZero() && time.Now().After(end)
+}
+
+// answerBy is when an answer must have been taken that is written now: one total for all
+// of them, once the daemon ends.
+func (c *conn) answerBy() time.Time {
+	by := time.Now().Add(c.answerTimeout)
+	if end := c.end(); !end.IsZero() && end.Before(by) {
+		return end
+	}
+	return by
+}
+
+// hasWaited is called after work on the login, which no client can draw out. If the
+// server's patience with its clients is over by then, or nearly, this one gets a little
+// more, once: it could not read before.
+func (c *conn) hasWaited() {
+	if end := c.end(); !end.IsZero() && c.late.IsZero() {
+		if late := time.Now().Add(lateGrace); late.After(end) {
+			c.late = late
 		}
 	}
 }
@@ -180,6 +222,7 @@ func (c *conn) get(q protocol.Query) bool {
 // context that ends.
 func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time) {
 	credential, err := c.login.credential(context.Background(), q)
+	c.hasWaited()
 	if err != nil {
 		return appendAnswer(nil, err), time.Time{}
 	}
@@ -188,7 +231,7 @@ func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time)
 
 // answer is what is sent for all other requests: an error is one too.
 func (c *conn) answer(request protocol.Request) any {
-	if c.sharing && (request.Verb == protocol.VerbStore || request.Verb == protocol.VerbErase) {
+	if c.sharing && slices.Contains(ownersVerbs, request.Verb) {
 		c.warnOnce(overreach, "verb", request.Verb)
 		return errOnlyReads
 	}
@@ -199,14 +242,19 @@ func (c *conn) answer(request protocol.Request) any {
 		answer = c.login.servers(c.sharing)
 	case protocol.VerbStore:
 		err = c.store(request.Payload)
+		c.hasWaited()
 	case protocol.VerbErase:
 		answer, err = c.erase(request.Payload)
+		c.hasWaited()
 	case protocol.VerbStatus:
 		answer = c.status()
 	case protocol.VerbVersion:
 		answer = protocol.VersionAnswer{Version: c.login.cfg.Version, Protocol: protocol.Version}
+	case protocol.VerbStop:
+		c.login.log.Info("asked to stop", "pid", peerPID(c.wire.peer))
+		c.stop()
 	default:
-		err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version and watch")
+		err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version, watch and stop")
 	}
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 // ctx ends, then finishes what was begun (S5). Signals are the caller's.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	// S1 first: a second daemon must touch nothing of the home.
-	sock, err := openSocket(cfg)
+	sock, err := openSocket(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -26,17 +26,15 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	for _, text := range sock.warnings {
 		l.warn(text)
 	}
-	defer l.close()
-	l.note(EventStarted)
-	defer l.note(EventStopped)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	l.ending = endingWith(ctx)
 	l.alarm = alarm.New()
-	defer l.alarm.Close()
+	l.note(EventStarted)
 
 	// Clients can connect by now and wait in the kernel's queue: nobody is
 	// answered before the token file has been looked at.
 	l.tick()
-	ctx, end := context.WithCancel(ctx)
-	defer end()
 	var ended error
 	var watchers sync.WaitGroup
 	look := alarm.New() // here, so that what it keeps open for itself is there once it watches
@@ -53,17 +51,31 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		cfg.Ready(sock.path)
 	}
 	s := newServer(l, sock.path)
+	s.stop = end
 	if cfg.ShareSocket != "" {
 		s.limit -= shareOf(s.limit)
 		watchers.Go(func() { l.share(ctx) })
 	}
-	s.serve(ctx, sock)
-
-	// S5: who was served is answered, so nobody but those and the work itself
-	// can start work. The socket's lock is kept until that is done: no
-	// other daemon comes in between.
-	watchers.Wait()
-	l.work.Wait()
-	log.Info("stopped")
-	return ended
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.serve(ctx, sock)
+		end()
+		// S5: who was served is answered, so nobody but those and the work itself
+		// can start work. The socket's lock is kept until that is done: no
+		// other daemon comes in between.
+		watchers.Wait()
+		l.work.Wait()
+		l.note(EventStopped)
+		l.close()
+		l.alarm.Close()
+	}()
+	select {
+	case <-done:
+		log.Info("stopped")
+		return ended
+	case <-l.ending.total.Done():
+		log.Error("stopped without waiting any longer: something hangs, a disk or a descriptor that a client has passed")
+		return nil
+	}
 }

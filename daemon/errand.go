@@ -31,17 +31,35 @@ type errand struct {
 }
 
 // begin takes the lock: this process's, then everybody's. end gives both back.
-func (l *Login) begin() (*errand, error) { return l.beginBefore(context.Background()) }
+func (l *Login) begin() (*errand, error) { return l.beginBefore(l.ending.side) }
 
 // beginBefore waits for the lock no longer than ctx, for a person at a prompt.
 func (l *Login) beginBefore(ctx context.Context) (*errand, error) {
-	l.act <- struct{}{}
 	e := &errand{Login: l}
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
 	if err := e.open(ctx); err != nil {
 		e.end()
 		return nil, err
 	}
 	return e, nil
+}
+
+// enter waits for this process's other errand. A mutex that is free is taken even at
+// the end, as a free lock is: some errands only write down what is known.
+func (e *errand) enter(ctx context.Context) error {
+	select {
+	case e.act <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case e.act <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unavailable("falcred is busy with the login, and is asked to end", "it is tried again")
+	}
 }
 
 func (e *errand) open(ctx context.Context) error {
@@ -52,7 +70,7 @@ func (e *errand) open(ctx context.Context) error {
 		return e.lockTrouble(err)
 	}
 	e.hold = hold
-	e.ctx, e.cancel = context.WithTimeout(context.Background(), holdMax)
+	e.ctx, e.cancel = context.WithTimeout(e.ending.last, holdMax)
 	if e.target, err = e.file.target(); err != nil {
 		return unavailable(err.Error(), "mend the link")
 	}
@@ -105,8 +123,11 @@ func (e *errand) saveMemoryLocked() {
 }
 
 // remember writes down what was learned outside the lock.
-func (l *Login) remember(learned func(*memory)) {
-	e, err := l.begin()
+func (l *Login) remember(learned func(*memory)) { l.rememberBefore(l.ending.side, learned) }
+
+// rememberBefore waits for the lock no longer than ctx.
+func (l *Login) rememberBefore(ctx context.Context, learned func(*memory)) {
+	e, err := l.beginBefore(ctx)
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()

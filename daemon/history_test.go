@@ -221,7 +221,7 @@ func TestOnChangeEndsWhole(t *testing.T) {
 	if _, err := held.Read(make([]byte, 1)); err != io.EOF { // at the child's end
 		t.Errorf("read: %v", err)
 	}
-	o.close()
+	o.close(t.Context())
 }
 
 func TestEventJSON(t *testing.T) {

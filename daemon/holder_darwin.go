@@ -2,6 +2,12 @@ package daemon
 
 import "golang.org/x/sys/unix"
 
-// endHolder asks the process that has written its number into the lock file to
-// end. Who holds a lock is not told here, so the number has to do. Untested.
-func endHolder(_ string, pid int) { unix.Kill(pid, unix.SIGTERM) }
+// endHolder sends SIGTERM to the process at the other end of a connection that it has
+// just answered on, unless that is not to be signalled. Who holds a lock is not told
+// here, nor can a number be pinned. Untested on a real macOS.
+func endHolder(_ string, peer, not int) (pid int, err error) {
+	if peer <= 1 || peer == not {
+		return 0, nil
+	}
+	return peer, unix.Kill(peer, unix.SIGTERM)
+}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -15,46 +14,77 @@ import (
 // holder names the process that holds a flock.
 func holder(path string) string {
 	pid := lockHolder(path)
-	if pid <= 0 {
-		return "a process that cannot be seen from here"
+	if pid == 0 {
+		return "another process: fuser -v " + path
 	}
 	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return fmt.Sprintf("process %d (%s)", pid, strings.TrimSpace(string(name)))
 }
 
-// lockHolder is the process that holds a flock, as /proc/locks has it, or 0: one
-// in another pid namespace, or on another machine, is not there.
+// lockHolder is the process that holds a flock, by the kernel's word (/proc/locks), or
+// 0: one in another pid namespace, or on another machine, is not there.
+//
+// The file is found there by a lock that we take on it ourselves, of the other kind,
+// which does not mind a flock. Its inode number alone can be another file's on another
+// file system, and the device beside it is not the one that stat(2) tells on btrfs and
+// overlayfs.
 func lockHolder(path string) (pid int) {
-	info, err := os.Stat(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return 0
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	table, err := os.ReadFile("/proc/locks")
-	if !ok || err != nil {
+	defer file.Close() // and our lock is gone
+	if unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_RDLCK}) != nil {
 		return 0
 	}
-	lines := bufio.NewScanner(bytes.NewReader(table))
-	for lines.Scan() { // 1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], fmt.Sprintf(":%d", stat.Ino)) {
-			continue
-		}
-		pid, _ = strconv.Atoi(fields[4])
-		return pid
+	info, err := file.Stat()
+	table, tableErr := os.ReadFile("/proc/locks")
+	if err != nil || tableErr != nil {
+		return 0
 	}
-	return 0
+	return flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
 }
 
-// endHolder asks the process of that number to end, if it is the one that holds
-// the lock. The number is pinned before it is judged.
-func endHolder(lock string, pid int) {
+// flockOf finds in /proc/locks the flock on the file that own has a record lock on.
+// Its lines are
+//
+//	1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
+func flockOf(table []byte, own int, inode string) (pid int) {
+	var file string
+	holders := map[string]int{} // by device and inode
+	for line := range bytes.Lines(table) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 6 || !strings.HasSuffix(fields[5], inode) {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[4])
+		switch {
+		case err != nil || pid <= 0:
+		case fields[1] == "POSIX" && pid == own:
+			file = fields[5]
+		case fields[1] == "FLOCK":
+			holders[fields[5]] = pid
+		}
+	}
+	return holders[file]
+}
+
+// endHolder sends SIGTERM to the process that holds the lock, unless that is not to be
+// signalled. It returns that process, or 0 where none was signalled. Who serves on the
+// socket is not asked: systemd may have made that, and who holds the lock that we want is
+// what the kernel says exactly.
+func endHolder(lock string, _, not int) (pid int, err error) {
+	pid = lockHolder(lock)
+	if pid == 0 || pid == not {
+		return 0, nil
+	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return
+		return 0, nil // it is gone
 	}
 	defer unix.Close(fd)
-	if lockHolder(lock) == pid {
-		unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
+	if lockHolder(lock) != pid { // the number is pinned by now, and was not before
+		return 0, nil
 	}
+	return pid, unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
 }

@@ -120,9 +120,24 @@ func (h *house) serve(change func(*server)) *server {
 	return h.serveLogin(l, change)
 }
 
+// open is a login and its socket that nobody serves yet.
+func (h *house) open() (*Login, *socket) {
+	h.Helper()
+	l, err := newLogin(h.cfg, h.logger())
+	if err != nil {
+		h.Fatal(err)
+	}
+	sock, err := openSocket(context.Background(), h.cfg)
+	if err != nil {
+		h.Fatal(err)
+	}
+	l.check()
+	return l, sock
+}
+
 func (h *house) serveLogin(l *Login, change func(*server)) *server {
 	h.Helper()
-	sock, err := openSocket(h.cfg)
+	sock, err := openSocket(context.Background(), h.cfg)
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/gofrs/flock"
 )
 
 // firstInherited is SD_LISTEN_FDS_START of sd_listen_fds(3).
@@ -46,7 +49,7 @@ func inheritedListener() (*net.UnixListener, error) {
 // inherit takes the lock of an inherited socket. Its file is systemd's: it is neither
 // made better nor removed (S2). One whose name was taken away (`rm -r` of the home)
 // reaches nobody until systemd makes it anew, so that until then falcred makes its own.
-func inherit(listener *net.UnixListener) (s *socket, err error) {
+func inherit(ctx context.Context, listener *net.UnixListener) (s *socket, err error) {
 	defer func() {
 		if err != nil {
 			listener.Close()
@@ -59,9 +62,9 @@ func inherit(listener *net.UnixListener) (s *socket, err error) {
 	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	// Nobody reaches another daemon on this path any more: systemd has put its
-	// own socket there.
-	lock, err := claimFrom(path)
+	// Another daemon cannot be asked: whoever connects to this path meets our own
+	// queue, since systemd has put its socket in the place of the other's.
+	lock, err := claimFrom(ctx, path, true)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func inherit(listener *net.UnixListener) (s *socket, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		listener.Close()
 		lock.Close()
-		return listenAt(path, claimFrom)
+		return listenAt(path, func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) })
 	}
 	s = &socket{path: path, listener: listener, bound: info, inherited: true, lock: lock}
 	if err == nil && othersCanRead(info) {

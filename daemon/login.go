@@ -28,6 +28,7 @@ type Login struct {
 	alarm  *alarm.Alarm  // the schedule's; Go's own until Run gives it a better one
 	wake   chan struct{} // the schedule looks again
 	work   sync.WaitGroup
+	ending ending // of the daemon; never, for a command
 
 	history  *history
 	onChange *onChange
@@ -165,6 +166,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		looks:  make(chan struct{}, 1),
 		alarm:  alarm.Plain(),
 		wake:   make(chan struct{}, 1),
+		ending: endingWith(context.Background()),
 	}
 	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
 	l.pause = newPause()
@@ -190,7 +192,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 
 // close ends what is behind the login. All other work has ended.
 func (l *Login) close() {
-	l.onChange.close()
+	l.onChange.close(l.ending.last)
 	l.history.close()
 }
 

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -131,7 +130,7 @@ func (l *Login) vanishedLocked() {
 
 // probe decides F7's question as soon as the issuer can be heard.
 func (l *Login) probe() {
-	reachable := l.issuer.reachable(context.Background())
+	reachable := l.issuer.reachable(l.ending.side)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.probing = false

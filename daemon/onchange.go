@@ -61,11 +61,12 @@ func (o *onChange) add(c change) {
 }
 
 // close lets what is pending be told, for a short while only: whoever stops the
-// daemon waits for it. Nothing may be added after it.
-func (o *onChange) close() {
+// daemon waits for it, and no longer than last (S5). Nothing may be added after it.
+func (o *onChange) close(last context.Context) {
 	close(o.pending)
 	limit := time.AfterFunc(onChangeFarewell, o.stop)
 	defer limit.Stop()
+	defer context.AfterFunc(last, o.stop)()
 	<-o.done
 	o.stop()
 }

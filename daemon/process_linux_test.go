@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"os"
@@ -64,7 +65,7 @@ func TestS1OneOfMany(t *testing.T) {
 	socks := make(chan *socket, many)
 	for range many {
 		go func() {
-			s, err := openSocket(h.cfg)
+			s, err := openSocket(context.Background(), h.cfg)
 			if err == nil {
 				socks <- s
 			}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -62,9 +61,10 @@ var errChanged = &setback{after: time.Millisecond, soft: true, trouble: trouble{
 }}
 
 // startLocked joins the refresh that is under way, or starts one. force names
-// an access token that is to be replaced even if it looks fresh.
+// an access token that is to be replaced even if it looks fresh. It returns nil where
+// the daemon is ending (S5).
 func (l *Login) startLocked(force string) *flight {
-	if l.flight == nil {
+	if l.flight == nil && !l.ending.over() {
 		f := &flight{done: make(chan struct{})}
 		l.flight = f
 		l.work.Go(func() { l.fly(f, force) })
@@ -81,7 +81,7 @@ func (l *Login) fly(f *flight, force string) {
 		l.disown(got.revoke)
 	}
 	if got != nil && got.got != nil && got.got.idToken != "" {
-		seen = l.issuer.verify(context.Background(), got.got.idToken) // R10: outside the lock, after saving
+		seen = l.issuer.verify(l.ending.side, got.got.idToken) // R10: outside the lock, after saving
 	}
 	var learned func(*memory)
 	l.mu.Lock()
@@ -97,7 +97,7 @@ func (l *Login) fly(f *flight, force string) {
 	l.mu.Unlock()
 	close(f.done)
 	if learned != nil {
-		l.remember(learned)
+		l.rememberBefore(l.ending.last, learned) // a verdict must not be lost (R10)
 	}
 	l.check() // what happened to the file meanwhile
 }
@@ -105,7 +105,7 @@ func (l *Login) fly(f *flight, force string) {
 func (l *Login) refresh(force string) (*news, error) {
 	// Discovery may take its time: not while others wait for the lock. What
 	// sends nothing, a file that wants restoring, goes on without it.
-	_, offline := l.issuer.discover(context.Background())
+	_, offline := l.issuer.discover(l.ending.side)
 	e, err := l.begin()
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (e *errand) bind(err error) error {
 // disown ends a login that arrived and is not kept: after its logout (F5), or
 // in a store that was refused. Not under the lock: the issuer may be slow.
 func (l *Login) disown(refresh string) {
-	if err := l.issuer.revoke(context.Background(), refresh); err != nil {
+	if err := l.issuer.revoke(l.ending.side, refresh); err != nil {
 		l.warn("a token that was received but not kept could not be revoked: " + err.Error())
 	}
 }

@@ -17,6 +17,10 @@ import (
 // to ask (S5).
 const drain = 50 * time.Millisecond
 
+// maxAway is how many clients may be turned away at one moment. Each takes one of the
+// reserved descriptors.
+const maxAway = 16
+
 // acceptPause bounds how long accept waits when the system has no descriptor
 // left (S6).
 const acceptPause = time.Second
@@ -32,13 +36,17 @@ type server struct {
 	limit          int // S6
 	requestTimeout time.Duration
 	answerTimeout  time.Duration
+	grace          time.Duration // in which answers must be taken when the end has begun (S5)
+	stop           func()        // ends the daemon (S10)
 
 	gets  atomic.Int64
 	talks sync.WaitGroup
+	away  chan struct{}           // one for each client that is being turned away
 	said  sync.Map                // what warnOnce has logged
 	usual atomic.Pointer[request] // the get or watch that was understood last
 
 	ending chan struct{} // closed by hush
+	until  time.Time     // set before that: when answers must have been taken
 
 	mu   sync.Mutex // guards what follows
 	open map[*net.UnixConn]bool
@@ -52,13 +60,16 @@ func newServer(l *Login, path string) *server {
 		limit:          maxConnections(),
 		requestTimeout: protocol.RequestTimeout,
 		answerTimeout:  protocol.AnswerTimeout,
+		grace:          ownerGrace,
+		stop:           func() {},
+		away:           make(chan struct{}, maxAway),
 		ending:         make(chan struct{}),
 		open:           map[*net.UnixConn]bool{},
 	}
 }
 
-// serve returns when ctx has ended and everybody who had asked is answered
-// (S5).
+// serve returns when ctx has ended and everybody who had asked is answered, or has had
+// the time to take the answers (S5).
 func (s *server) serve(ctx context.Context, sock *socket) {
 	stop := context.AfterFunc(ctx, func() {
 		sock.remove() // who comes now finds nobody, and need not wait for us
@@ -67,7 +78,7 @@ func (s *server) serve(ctx context.Context, sock *socket) {
 	defer stop()
 	s.accept(ctx, sock.listener)
 	sock.remove()
-	sock.listener.Close()
+	go sock.listener.Close() // what somebody in its queue has passed along may hold that up
 	s.hush()
 	s.talks.Wait()
 }
@@ -102,7 +113,7 @@ func (s *server) admit(c *net.UnixConn) {
 	if err := protocol.CheckPeer(c, s.others...); err != nil { // S3, S7
 		uid, _ := protocol.PeerUID(c)
 		s.warnOnce("a client was denied", "uid", uid, "cause", err)
-		turnAway(c, err)
+		s.turnAway(c, err)
 		return
 	}
 	s.mu.Lock()
@@ -113,7 +124,7 @@ func (s *server) admit(c *net.UnixConn) {
 	s.mu.Unlock()
 	if full { // S6
 		s.warnOnce("there was no connection to spare", "limit", s.limit)
-		turnAway(c, protocol.Errorf(protocol.CodeUnavailable, "falcred has no connection to spare; try again later"))
+		s.turnAway(c, protocol.Errorf(protocol.CodeUnavailable, "falcred has no connection to spare; try again later"))
 		return
 	}
 	s.talks.Go(func() {
@@ -131,13 +142,18 @@ func (s *server) warnOnce(what string, more ...any) {
 }
 
 // turnAway does not wait for its reader: the buffer of a new connection takes
-// a line.
-func turnAway(c *net.UnixConn, err error) {
-	if line, err := protocol.AppendAnswer(nil, err); err == nil {
-		c.SetWriteDeadline(time.Now().Add(drain))
-		c.Write(line)
-	}
-	c.Close()
+// a line. Nor does who accepts wait for the close, which can take as long as the sender
+// of a descriptor likes; but for a place among those who are turned away.
+func (s *server) turnAway(c *net.UnixConn, err error) {
+	s.away <- struct{}{}
+	go func() {
+		defer func() { <-s.away }()
+		if line, err := protocol.AppendAnswer(nil, err); err == nil {
+			c.SetWriteDeadline(time.Now().Add(drain))
+			c.Write(line)
+		}
+		c.Close()
+	}()
 }
 
 func (s *server) leave(c *net.UnixConn) {
@@ -152,11 +168,13 @@ func (s *server) leave(c *net.UnixConn) {
 // shutdown(2); a BSD kernel drops the unread, which costs macOS requests that
 // were sent ahead of an answer still being waited for.
 func (s *server) hush() {
+	s.until = time.Now().Add(s.grace)
 	close(s.ending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
 		c.CloseRead()
+		c.SetWriteDeadline(s.until) // of an answer that waits already; those to come know (answerBy)
 	}
 }
 

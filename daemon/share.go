@@ -16,6 +16,9 @@ import (
 
 var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is for reading only\nuse the owner's own")
 
+// ownersVerbs are denied there.
+var ownersVerbs = []string{protocol.VerbStore, protocol.VerbErase, protocol.VerbStop}
+
 // overreach is logged, and the verb: not what came with it (R12).
 const overreach = "a client of the share socket asked for what only the owner may"
 
@@ -98,7 +101,7 @@ func (l *Login) shareOnce(ctx context.Context) error {
 		end()
 	})
 	s := newServer(l, sock.path)
-	s.sharing, s.others, s.limit = true, l.cfg.AllowUIDs, max(shareOf(s.limit), 1)
+	s.sharing, s.others, s.limit, s.grace = true, l.cfg.AllowUIDs, max(shareOf(s.limit), 1), shareGrace
 	s.serve(ctx, sock)
 	end()
 	guard.Wait()

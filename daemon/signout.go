@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -18,7 +17,7 @@ const mendSignOut = "try again when the issuer can be reached, or delete it here
 func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	if !local {
 		// Outside the lock: it can take seconds.
-		if _, err := l.issuer.discover(context.Background()); err != nil {
+		if _, err := l.issuer.discover(l.ending.side); err != nil {
 			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
 		}
 	}

@@ -66,9 +66,10 @@ func (s *socket) guard(ctx context.Context, look *alarm.Alarm) error {
 }
 
 // close ends it all. The lock file stays: unlinking it would let two daemons
-// hold locks on two files of that name.
+// hold locks on two files of that name. The lock is given back first: closing the
+// listener closes what clients in its queue have passed along, which can hang.
 func (s *socket) close() {
 	s.remove()
-	s.listener.Close()
 	s.lock.Close()
+	s.listener.Close()
 }

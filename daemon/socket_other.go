@@ -3,13 +3,14 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"io"
 )
 
 // openSocket refuses. On Windows the socket needs an ACL of its own and the
 // peers' users have never been tried (S8); elsewhere peers cannot be known (S3).
-func openSocket(Config) (*socket, error) {
+func openSocket(context.Context, Config) (*socket, error) {
 	return nil, errors.New("falcred does not serve on this system yet: its clients' users cannot be known for certain")
 }
 

@@ -275,7 +275,7 @@ func TestS2InheritedWithoutAName(t *testing.T) {
 		listener.SetUnlinkOnClose(false)
 		return listener
 	}
-	s, err := inherit(listen())
+	s, err := inherit(context.Background(), listen())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestS2InheritedWithoutAName(t *testing.T) {
 
 	nameless := listen()
 	os.Remove(path)
-	s, err = inherit(nameless)
+	s, err = inherit(context.Background(), nameless)
 	if err != nil {
 		t.Fatal(err)
 	}

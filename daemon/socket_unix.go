@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,15 +25,15 @@ const probeTimeout = time.Second
 
 // openSocket takes systemd's socket, or makes one at the first place that can
 // hold it (§3).
-func openSocket(cfg Config) (*socket, error) {
+func openSocket(ctx context.Context, cfg Config) (*socket, error) {
 	if listener, err := inheritedListener(); err != nil {
 		return nil, err
 	} else if listener != nil {
-		return inherit(listener)
+		return inherit(ctx, listener)
 	}
 	claim := claim
 	if cfg.TakeOver {
-		claim = claimFrom
+		claim = func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) }
 	}
 	lookup := os.LookupEnv
 	if cfg.Socket != "" { // a flag can say it too

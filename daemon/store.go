@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -26,7 +25,7 @@ func (l *Login) store(payload protocol.Login) error {
 		return err
 	}
 	defer leave()
-	if _, err := l.issuer.discover(context.Background()); err != nil {
+	if _, err := l.issuer.discover(l.ending.side); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
 	o, err := l.prove(payload.Secret)
@@ -108,7 +107,7 @@ func (l *Login) prove(refresh string) (*offer, error) {
 func (l *Login) accept(r reply) (subject string, err error) {
 	var seen verdict
 	if r.idToken != "" {
-		if seen = l.issuer.verify(context.Background(), r.idToken); seen.wrong != nil {
+		if seen = l.issuer.verify(l.ending.side, r.idToken); seen.wrong != nil {
 			return "", protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v\n%s", seen.wrong, loginHint)
 		}
 	}
@@ -125,7 +124,7 @@ func (l *Login) accept(r reply) (subject string, err error) {
 // install makes an accepted offer the login, unless another one landed in the
 // file since it was proved (F5).
 func (l *Login) install(o *offer, subject string) error {
-	e, err := l.begin()
+	e, err := l.beginBefore(l.ending.last) // the offered token is spent: its successor must not be lost
 	if err != nil {
 		return err
 	}
@@ -174,6 +173,9 @@ func (l *Login) erase(q protocol.Query) (protocol.EraseAnswer, error) {
 // hold the lock for many seconds, and a refresh must not wait behind a row of
 // them.
 func (l *Login) queue() (leave func(), err error) {
+	if l.ending.over() {
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "falcred is ending\ntry again in a moment")
+	}
 	select {
 	case l.guests <- struct{}{}:
 		return func() { <-l.guests }, nil

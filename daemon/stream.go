@@ -11,8 +11,8 @@ import (
 // is tried at once (readNow, writeNow), and only what has to be waited for is left to
 // package net. It must not be copied once it is open.
 type stream struct {
-	peer    *net.UnixConn
-	timeout time.Duration // of an answer that has to wait for its reader
+	peer     *net.UnixConn
+	answerBy func() time.Time // how long an answer may wait for its reader
 
 	raw      syscall.RawConn       // nil where there are no tries
 	tryRead  func(fd uintptr) bool // made once, not for each line, as tryWrite is
@@ -24,8 +24,8 @@ type stream struct {
 	err      error
 }
 
-func (s *stream) open(peer *net.UnixConn, timeout time.Duration) {
-	s.peer, s.timeout = peer, timeout
+func (s *stream) open(peer *net.UnixConn, answerBy func() time.Time) {
+	s.peer, s.answerBy = peer, answerBy
 	raw, err := peer.SyscallConn()
 	if err != nil || !canTry {
 		return
@@ -73,7 +73,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	return s.n, nil
 }
 
-// write gives up on a client that does not read for as long as the timeout. Nearly
+// write gives up on a client that has not read by then. Nearly
 // every answer fits the socket's buffer and goes out at once; only one that does not is
 // given a time, since a deadline is a timer, and one that is pending costs all
 // connections something (package alarm).
@@ -86,7 +86,7 @@ func (s *stream) write(line []byte) bool {
 	if len(line) == 0 {
 		return true
 	}
-	s.peer.SetWriteDeadline(time.Now().Add(s.timeout))
+	s.peer.SetWriteDeadline(s.answerBy())
 	_, err := s.peer.Write(line)
 	s.peer.SetWriteDeadline(time.Time{})
 	return err == nil

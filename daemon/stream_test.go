@@ -37,6 +37,11 @@ func pairOf(t *testing.T) (peer, client *net.UnixConn) {
 	return peer, client
 }
 
+// in is an answerBy that does not change.
+func in(d time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(d) }
+}
+
 // What does not fit the kernel's buffer arrives whole and in order; what does needs
 // no time.
 func TestStreamWritesAll(t *testing.T) { quickAndNot(t, testStreamWritesAll) }
@@ -51,7 +56,7 @@ func quickAndNot(t *testing.T, test func(t *testing.T, quick bool)) {
 func testStreamWritesAll(t *testing.T, quick bool) {
 	peer, client := pairOf(t)
 	var w stream
-	w.open(peer, patience)
+	w.open(peer, in(patience))
 	w.asked, w.quick = true, quick
 	var want []byte
 	for i := range 1 << 20 {
@@ -73,7 +78,7 @@ func testStreamWritesAll(t *testing.T, quick bool) {
 	if !bytes.Equal(<-got, want) {
 		t.Error("something else arrived")
 	}
-	w.timeout = time.Nanosecond
+	w.answerBy = in(0)
 	if !w.write([]byte("x")) {
 		t.Error("there was room")
 	}
@@ -85,7 +90,7 @@ func TestStreamGivesUp(t *testing.T) { quickAndNot(t, testStreamGivesUp) }
 func testStreamGivesUp(t *testing.T, quick bool) {
 	peer, client := pairOf(t)
 	var w stream
-	w.open(peer, 10*time.Millisecond)
+	w.open(peer, in(10*time.Millisecond))
 	w.asked, w.quick = true, quick
 	if w.write(make([]byte, 1<<20)) {
 		t.Error("nobody has read that")
@@ -103,7 +108,7 @@ func TestStreamReads(t *testing.T) { quickAndNot(t, testStreamReads) }
 func testStreamReads(t *testing.T, quick bool) {
 	peer, client := pairOf(t)
 	var s stream
-	s.open(peer, patience)
+	s.open(peer, in(patience))
 	s.asked, s.quick = true, quick
 	buf := make([]byte, 3)
 	client.Write([]byte("abcd"))

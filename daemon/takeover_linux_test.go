@@ -1,15 +1,17 @@
 package daemon
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
 )
 
-// S1: a service asks the daemon that holds its socket's lock to end.
+// S1, S10: a service asks the daemon that serves on its socket to end.
 func TestS1ServiceTakesOver(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	_, access := h.signIn("ann")
@@ -28,16 +30,55 @@ func TestS1ServiceTakesOver(t *testing.T) {
 	if err := other.Wait(); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
+	mustContain(t, h.log.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
 }
 
-// The number in the lock file can be anybody's: only who holds the lock is asked.
-func TestS1TakeOverSparesStrangers(t *testing.T) {
+// S1: where systemd has put its socket in the place of the other daemon's, that one cannot be
+// asked: what is written there waits in our own queue. It gets a signal, and we no stop.
+func TestS1ActivatedServiceTakesOver(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	lock, err := claim(h.sock)
+	_, access := h.signIn("ann")
+	other := h.process(play("daemon"))
+	h.dial().secret()
+	if err := os.Remove(h.sock); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.sock, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close()
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	early := h.dial() // waits in the queue until somebody serves
+	cmd := play("activated")
+	cmd.ExtraFiles = []*os.File{file}
+	h.process(cmd)
+	if early.secret() != access {
+		t.Error("no login")
+	}
+	if err := other.Wait(); err != nil {
+		t.Errorf("the other daemon did not end in order: %v", err)
+	}
+	if pid := h.status().PID; pid != cmd.Process.Pid {
+		t.Errorf("pid %d serves, want %d", pid, cmd.Process.Pid)
+	}
+	if strings.Contains(h.log.String(), "asked to stop") {
+		t.Error("somebody was asked by the socket")
+	}
+}
+
+// The number in the lock file can be anybody's: only who holds the lock is signalled, and
+// once.
+func TestS1TakeOverSparesStrangers(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	h.signIn("ann")
+	other := h.process(play("daemon"))
+	h.dial().secret()
+	lock := h.sock + ".lock"
 	stranger := exec.Command("cat")
 	in, err := stranger.StdinPipe()
 	if err != nil {
@@ -46,15 +87,40 @@ func TestS1TakeOverSparesStrangers(t *testing.T) {
 	if err := stranger.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if got := lockHolder(lock.Path()); got != os.Getpid() {
-		t.Fatalf("the lock is said to be %d's", got)
-	}
-	if err := os.WriteFile(lock.Path(), []byte(strconv.Itoa(stranger.Process.Pid)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(lock, []byte(strconv.Itoa(stranger.Process.Pid)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	endHolder(lock.Path(), stranger.Process.Pid)
+	holder := other.Process.Pid
+	if pid, err := endHolder(lock, 0, holder); pid != 0 || err != nil {
+		t.Errorf("signalled again: %d, %v", pid, err)
+	}
+	if pid, err := endHolder(lock, 0, 0); pid != holder || err != nil {
+		t.Errorf("signalled %d, %v; the holder is %d", pid, err, holder)
+	}
+	if err := other.Wait(); err != nil {
+		t.Errorf("the holder: %v", err)
+	}
+	if pid, err := endHolder(lock, 0, 0); pid != 0 || err != nil {
+		t.Errorf("nobody holds it, and %d was signalled: %v", pid, err)
+	}
 	in.Close()
 	if err := stranger.Wait(); err != nil {
 		t.Errorf("a stranger was ended: %v", err)
+	}
+}
+
+// G14: a lock on a file of the same inode number on another file system is another's.
+func TestLockHolderByDevice_S10(t *testing.T) {
+	table := []byte(`1: FLOCK  ADVISORY  WRITE 666 00:2a:77 0 EOF
+2: POSIX  ADVISORY  READ  42 fe:00:77 0 EOF
+3: FLOCK  ADVISORY  WRITE 1234 fe:00:77 0 EOF
+3: -> FLOCK  ADVISORY  WRITE 99 fe:00:77 0 EOF
+4: POSIX  ADVISORY  READ  43 00:2a:77 0 EOF
+5: FLOCK  ADVISORY  WRITE 667 fe:00:177 0 EOF
+`)
+	for own, want := range map[int]int{42: 1234, 43: 666, 44: 0} {
+		if got := flockOf(table, own, ":77"); got != want {
+			t.Errorf("for %d: %d, want %d", own, got, want)
+		}
 	}
 }

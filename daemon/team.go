@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -120,7 +119,7 @@ func (l *Login) attributionLocked() (map[string]string, *protocol.Error) {
 // teamDueLocked says whether asking can help now.
 func (l *Login) teamDueLocked(now time.Time) bool {
 	t := &l.team
-	return t.name != "" && t.id == "" && l.shown.valid(now) && !now.Before(t.retryAt)
+	return !l.ending.over() && t.name != "" && t.id == "" && l.shown.valid(now) && !now.Before(t.retryAt)
 }
 
 // askTeamLocked joins the question that is under way, or starts one. It returns
@@ -140,7 +139,7 @@ func (l *Login) askTeam(f *flight, r resolved, access string) {
 	// The issuer's client makes one request of one request, and no redirect
 	// carries the token elsewhere (R13).
 	client := &http.Client{Transport: l.issuer.client.Transport, CheckRedirect: l.issuer.client.CheckRedirect}
-	list, err := accounts(context.Background(), client, l.cfg.REST, access)
+	list, err := accounts(l.ending.side, client, l.cfg.REST, access)
 	account, found := FindAccount(list, r.Name)
 	r.ID = account.UserID
 	learned := false

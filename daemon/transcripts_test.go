@@ -27,7 +27,7 @@ func TestTranscripts_Section4(t *testing.T) {
 			h.replay(block, verbs)
 		}
 	}
-	for _, verb := range []string{"get", "list", "store", "erase", "version", "watch"} {
+	for _, verb := range []string{"get", "list", "store", "erase", "version", "watch", "stop"} {
 		if !verbs[verb] {
 			t.Errorf("no transcript shows %s", verb)
 		}

@@ -88,7 +88,7 @@ func acceptedQuick(t *testing.T, listener *net.UnixListener) bool {
 	}
 	defer peer.Close()
 	var s stream
-	s.open(peer, patience)
+	s.open(peer, in(patience))
 	if n, err := s.Read(make([]byte, 5)); n != 5 || err != nil {
 		t.Fatal(n, err)
 	}

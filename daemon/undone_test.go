@@ -408,7 +408,7 @@ func TestOnChangeEndsInTime(t *testing.T) {
 	}
 	closed := make(chan struct{})
 	go func() {
-		o.close()
+		o.close(context.Background())
 		close(closed)
 	}()
 	select {

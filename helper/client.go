@@ -121,6 +121,12 @@ func (c *Client) Erase(ctx context.Context, q protocol.Query) (protocol.EraseAns
 	return done, err
 }
 
+// Stop has the daemon end, as SIGTERM does. It returns when the daemon has begun to: the
+// socket is about to go, and a refresh under way is finished first.
+func (c *Client) Stop(ctx context.Context) error {
+	return c.once(ctx, protocol.Request{Verb: protocol.VerbStop}, nil)
+}
+
 // Close closes the idle connections. Requests in flight end by themselves.
 func (c *Client) Close() error {
 	c.mu.Lock()

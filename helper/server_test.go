@@ -156,7 +156,7 @@ func bearer(r protocol.Request) any {
 			Expires: expiry, Headers: map[string]string{"X-Fal-User-Id": "u1"}}
 	case protocol.VerbList:
 		return map[string]string{protocol.DefaultServer: "Bearer"}
-	case protocol.VerbStore, protocol.VerbErase:
+	case protocol.VerbStore, protocol.VerbErase, protocol.VerbStop:
 		return map[string]string{}
 	case protocol.VerbVersion:
 		return protocol.VersionAnswer{Version: "v0", Protocol: protocol.Version}

@@ -62,6 +62,7 @@
 //	status   none                                 the daemon's state, no secrets
 //	version  none                                 {"Version":"...","Protocol":1}
 //	watch    as get                               a credential now, and one at each change
+//	stop     none                                 {}
 //
 // A payload where none is expected is ignored. Another verb is bad_request,
 // and the connection goes on.
@@ -121,6 +122,13 @@
 // the watch goes on. The connection belongs to it until the client hangs up;
 // further requests on it are not read.
 //
+// stop ends the daemon, as SIGTERM does: it answers {}, and what was asked before, on
+// this connection and on others; it finishes a refresh that is under way, removes its
+// socket, and is gone within 20 s. A client that has asked ahead has 5 s to take its
+// answers, 2 s at the second socket, and what waited for the refresh one more. The
+// daemon writes down the number of the process that asked. An older daemon answers
+// bad_request.
+//
 // Clients ignore unknown members of every answer. Protocol rises only when that
 // is not enough.
 //
@@ -129,7 +137,7 @@
 // FALCRED_SHARE_SOCKET names a second socket, for others: containers, and machines
 // that it is forwarded to. Besides the daemon's own user and root it serves the
 // users whose numbers FALCRED_ALLOW_UIDS lists, never the overflow uid 65534. It
-// speaks the same lines, with these differences: store and erase are denied, and
+// speaks the same lines, with these differences: store, erase and stop are denied, and
 // so is a Rejected; MinValid is taken for 0; the credential is the login's, never
 // a key of the daemon's environment; status leaves out paths, the account, and
 // texts that could name them. A client whose own FALCRED_ALLOW_UIDS lists the
@@ -170,7 +178,7 @@
 //
 // A client that hangs up cancels nothing that others wait for. A connection
 // that closes before an answer says nothing about the request: get, list,
-// status and version may be repeated, store and erase may have happened.
+// status and version may be repeated, store, erase and stop may have happened.
 //
 // # Servers
 //

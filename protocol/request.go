@@ -15,6 +15,7 @@ const (
 	VerbStatus  = "status"
 	VerbVersion = "version"
 	VerbWatch   = "watch"
+	VerbStop    = "stop"
 )
 
 // maxVerb bounds what an "unknown verb" message can quote.

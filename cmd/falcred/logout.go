@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"time"
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/helper"
@@ -58,9 +59,15 @@ func newLogout() *cobra.Command {
 	return cmd
 }
 
+// logoutPatience is more than a daemon needs, however long a neighbour holds the lock: 5 s
+// to find the issuer's endpoints, 25 s for the lock, 17 s under it.
+const logoutPatience = 50 * time.Second
+
 // signOut leaves it to a daemon that runs: it may hold a newer token than the
 // file, and would put the login back otherwise (F7).
 func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.EraseAnswer, error) {
+	ctx, cancel := bounded(ctx, logoutPatience)
+	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	done, err := client.Erase(ctx, protocol.Query{ServerURL: protocol.DefaultServer, Local: local})

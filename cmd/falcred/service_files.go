@@ -34,12 +34,22 @@ func (s *service) closing() {
 	s.say("to undo it: %s", s.self("uninstall"))
 }
 
+// byPID is empty for a daemon that does not say.
+func byPID(pid int) string {
+	if pid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (pid %d)", pid)
+}
+
 // clean removes falcred's own files, once nobody uses them.
 func (s *service) clean(ctx context.Context) error {
+	asking, cancel := bounded(ctx, statusPatience)
+	defer cancel()
 	client := &helper.Client{Socket: s.socket}
 	defer client.Close()
-	if status, err := client.Status(ctx); err == nil {
-		return fmt.Errorf("a falcred still serves this home (pid %d): its files are left\nend it, then: %s", status.PID, s.self("uninstall --purge"))
+	if status, err := client.Status(asking); err == nil || asking.Err() != nil {
+		return fmt.Errorf("a falcred still serves this home%s: its files are left\nend it, then: %s", byPID(status.PID), s.self("uninstall --purge"))
 	}
 	files, pending, err := daemon.OwnFiles(s.home)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -86,6 +86,12 @@ func (s *standing) exit() int {
 	return exitNone
 }
 
+// bounded is for one question to a daemon, which may be stopped, or hang.
+func bounded(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, patience, protocol.Errorf(protocol.CodeUnavailable,
+		"the daemon has not answered within %s\nsee its log, or start it anew", patience))
+}
+
 // stand asks; it connects only, and starts nothing.
 func stand(ctx context.Context) *standing {
 	s := &standing{}
@@ -99,8 +105,7 @@ func stand(ctx context.Context) *standing {
 	}
 	s.Socket = sockets[0]
 
-	ctx, cancel := context.WithTimeoutCause(ctx, statusPatience, protocol.Errorf(protocol.CodeUnavailable,
-		"the daemon at %s does not answer\nsee its log, or start it anew", s.Socket))
+	ctx, cancel := bounded(ctx, statusPatience)
 	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()

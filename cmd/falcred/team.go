@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/helper"
@@ -141,6 +142,9 @@ func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
 	return cfg, list, err
 }
 
+// refreshPatience is the exec'ed helper's: a refresh may wait for a neighbour's first.
+const refreshPatience = 45 * time.Second
+
 // accessToken is the file's, as an SDK would read it. Where that has run out, a
 // question to the daemon has it refreshed, even if the team keeps the answer
 // back.
@@ -148,6 +152,8 @@ func accessToken(ctx context.Context, home string) (string, error) {
 	if access, ok := daemon.ValidAccess(home); ok {
 		return access, nil
 	}
+	ctx, cancel := bounded(ctx, refreshPatience)
+	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
