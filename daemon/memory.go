@@ -21,12 +21,14 @@ const maxSpent = 64
 // memory outlives the daemon. It is read anew and written under .portalock
 // only: daemons that share a home all write it.
 type memory struct {
-	Issuer     string   // R13: whose tokens this home holds
-	Spent      []string // F5: fingerprints of refresh tokens that falcred has spent
-	Tip        string   // R10: fingerprint of the newest refresh token that falcred was given…
-	Subject    string   // …and the account that it belongs to
-	Unverified string   // R10: fingerprint of an access token whose ID token was wrong
-	Team       resolved // the last team that was resolved
+	Issuer     string       // R13: whose tokens this home holds
+	Spent      []string     // F5: fingerprints of refresh tokens that falcred has spent
+	Tip        string       // R10: fingerprint of the newest refresh token that falcred was given…
+	Subject    string       // …and the account that it belongs to
+	Doubt      doubted      `json:",omitzero"` // R10: of the login of Tip
+	Wrong      fingerprints `json:",omitzero"` // R10: logins whose ID token was wrong
+	Unverified string       // R10: the same for versions that knew no doubt: fingerprint of an access token
+	Team       resolved     // the last team that was resolved
 }
 
 // step is one link of the chain: from was spent, and to came for it. It says
@@ -36,7 +38,7 @@ func (m *memory) step(from, to string) (subject string) {
 	if from != to {
 		m.spend(from)
 	}
-	m.Tip, m.Subject = fingerprint(to), subject
+	m.Tip, m.Subject, m.Doubt = fingerprint(to), subject, m.Doubt.step(from, to)
 	return subject
 }
 
@@ -58,19 +60,25 @@ func (m memory) subjectOf(refresh string) string {
 	return ""
 }
 
+// follow takes over what another knows of the newest login.
+func (m *memory) follow(other memory) {
+	m.Tip, m.Subject, m.Doubt = other.Tip, other.Subject, other.Doubt
+}
+
 // learn adds what only grows: it is true whoever knows it.
 func (m *memory) learn(other memory) {
 	for _, spent := range other.Spent {
 		m.spendFingerprint(spent)
 	}
+	m.Wrong = m.Wrong.with(other.Wrong...)
 	m.Unverified = firstOf(m.Unverified, other.Unverified)
 }
 
 // merge adds what this daemon knows and could not write.
 func (m *memory) merge(unwritten memory) {
-	m.learn(memory{Spent: unwritten.Spent})
+	m.learn(memory{Spent: unwritten.Spent, Wrong: unwritten.Wrong})
 	if unwritten.Tip != "" && !slices.Contains(m.Spent, unwritten.Tip) {
-		m.Tip, m.Subject = unwritten.Tip, unwritten.Subject
+		m.follow(unwritten)
 	}
 	m.Unverified = firstOf(unwritten.Unverified, m.Unverified)
 	if unwritten.Team.ID != "" {

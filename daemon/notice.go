@@ -55,6 +55,9 @@ func (l *Login) checkOnce() bool {
 		return false
 	}
 	l.memory.learn(known)
+	if known.issued(r.pair.refresh) { // `falcred login`, or another daemon, knows whose it is
+		l.memory.follow(known)
+	}
 	l.noticeLocked(r, known.issued(r.pair.refresh), time.Now())
 	return true
 }
