@@ -159,6 +159,11 @@ func TestNothingIsLearnedInDoubt_R10(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		w.wantStanding(true, "")
+		w.kill() // what is in memory is lost, and the note is not
+		w.start()
+		w.idp.Inject(idp.Without("id_token")) // an access token's sub is no better
+		w.rotate()
+		w.wantStanding(true, "")
 		w.rotate()
 		w.wantStanding(true, "")
 		w.keySet = nil
@@ -168,7 +173,7 @@ func TestNothingIsLearnedInDoubt_R10(t *testing.T) {
 		w.idp.Inject(idp.WrongSignature())
 		w.rotate()
 		w.wantStanding(true, "ann")
-		w.kill() // what is in memory is lost, and the note is not
+		w.kill()
 		w.start()
 		w.wantStanding(true, "ann")
 		w.idp.Inject(idp.OtherSubject("eve"))
