@@ -88,8 +88,8 @@ func TestLearnKeepsTheNewest_F5(t *testing.T) {
 	}
 }
 
-// rotate is n refreshes, as clients can have them.
-func (w *world) rotate(n int) {
+// rotateApart is n refreshes, as clients can have them.
+func (w *world) rotateApart(n int) {
 	w.Helper()
 	for range n {
 		w.mu.Lock()
@@ -129,12 +129,12 @@ func TestConsumedForEver_F5(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		w.rotate(rotations)
+		w.rotateApart(rotations)
 		w.putBack(old)
 		w.putBack(pair{refresh: old.refresh})
 
 		second := w.inFile()
-		w.rotate(1)
+		w.rotateApart(1)
 		// The list is put back, and deleted: what falcred.json and this process know
 		// stands in it again.
 		for _, damage := range []func(path string){
@@ -144,7 +144,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 			damage(filepath.Join(w.home, consumedFile))
 			w.putBack(pair{refresh: second.refresh})
 		}
-		w.rotate(1)
+		w.rotateApart(1)
 
 		// falcred.json is that of the beginning, and the daemon a new one.
 		w.kill()
@@ -153,7 +153,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 		}
 		w.start()
 		w.putBack(pair{refresh: second.refresh})
-		w.rotate(1)
+		w.rotateApart(1)
 		w.kill()
 
 		// With no daemon to put the living one back it is not sent either.
@@ -178,7 +178,7 @@ func TestConsumedByAnotherDaemon_F5(t *testing.T) {
 		old := w.inFile()
 		first, firstStop := w.Login, w.stop
 		w.start()
-		w.rotate(savedSpent + 6)
+		w.rotateApart(savedSpent + 6)
 		os.Remove(filepath.Join(w.home, memoryFile)) // and the first never looked at it
 		second, secondStop := w.Login, w.stop
 		w.Login, w.stop = first, firstStop
@@ -258,7 +258,7 @@ func TestNeighboursRotationIsConsumed_F5(t *testing.T) {
 			if found, err := consumedIn(w.home).contains(fingerprint(before.refresh)); !found || err != nil {
 				w.Errorf("what the neighbour used up is not written down: %v", err)
 			}
-			w.rotate(1)
+			w.rotateApart(1)
 			w.putBack(r.pair)
 		})
 	}
@@ -276,7 +276,7 @@ func TestUpgradeOfTheList_F5(t *testing.T) {
 			w.Fatal(err)
 		}
 		w.start()
-		w.rotate(1)
+		w.rotateApart(1)
 		if found, err := consumedIn(w.home).contains(fingerprint(used)); !found || err != nil {
 			w.Errorf("the earlier version's list was not taken over: %v", err)
 		}
@@ -295,9 +295,9 @@ func TestOldJournalEntryIsNotUsed_F5(t *testing.T) {
 			w.signIn("ann")
 			w.start()
 			first := w.inFile()
-			w.rotate(1)
+			w.rotateApart(1)
 			second := w.inFile()
-			w.rotate(1)
+			w.rotateApart(1)
 			p, err := openPlace(w.path, first.refresh)
 			if err != nil {
 				w.Fatal(err)

@@ -240,6 +240,9 @@ func (l *Login) status() protocol.Status {
 		Refreshes: l.refreshes,
 		Warnings:  append([]string(nil), l.warnings...),
 	}
+	if l.inDoubtLocked() {
+		s.Warnings = append(s.Warnings, l.memory.Doubt.warning())
+	}
 	s.Source, s.Shadows = l.sourceLocked()
 	if l.login.refresh != "" && !l.stuck {
 		s.NextRefresh = onWall(l.nextLocked(now), now)

@@ -44,6 +44,9 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	if f, ok := examineLifetime(cfg); ok {
 		findings = append(findings, f)
 	}
+	if f, ok := examineDoubt(cfg); ok {
+		findings = append(findings, f)
+	}
 	return append(findings, examineIssuer(ctx, cfg)...)
 }
 

@@ -33,8 +33,8 @@ const (
 // reply is the answer to one token request.
 type reply struct {
 	outcome    outcome
-	pair       pair // access may be missing in a broken answer
-	idToken    string
+	pair       pair    // access may be missing in a broken answer
+	idToken    idToken // its raw is "" where there was none
 	lifetime   time.Duration
 	retryAfter time.Duration
 	err        error // ours, in words free of secrets (R12)
@@ -124,7 +124,10 @@ func (r *recorder) judge(token *oauth2.Token, err error, sent bool) reply {
 
 func (r *recorder) grant(token *oauth2.Token) reply {
 	m, whole := scanObject(r.body)
-	g := reply{outcome: granted, pair: pair{refresh: m["refresh_token"], access: m["access_token"]}, idToken: m["id_token"]}
+	g := reply{outcome: granted, pair: pair{refresh: m["refresh_token"], access: m["access_token"]}}
+	if raw := m["id_token"]; raw != "" {
+		g.idToken = parseIDToken(raw, time.Now())
+	}
 	if token != nil { // also understands form-encoded answers
 		g.pair.access = token.AccessToken
 		if g.pair.refresh == "" {

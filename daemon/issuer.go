@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -46,7 +47,7 @@ type issuer struct {
 
 	mu    sync.Mutex // guards what discovery finds
 	known *endpoints
-	keys  *oidc.RemoteKeySet
+	keys  *keySet
 }
 
 // sideTimeout bounds every request but the refresh itself.
@@ -81,12 +82,36 @@ func newClient() *http.Client {
 }
 
 func (i *issuer) know(e endpoints) {
-	ctx := oidc.ClientContext(context.Background(), &http.Client{
-		Transport:     i.client.Transport,
-		CheckRedirect: i.client.CheckRedirect,
-		Timeout:       sideTimeout,
-	})
-	i.known, i.keys = &e, oidc.NewRemoteKeySet(ctx, e.keys)
+	i.known, i.keys = &e, newKeySet(e.keys, i.client)
+}
+
+// keysAt is where the issuer's keys are, "" where that is not known yet.
+func (i *issuer) keysAt() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.known == nil {
+		return ""
+	}
+	return i.known.keys
+}
+
+// maxDocument caps a discovery document, as it is once unpacked: real ones have
+// a few KiB, and go-oidc reads whatever comes.
+const maxDocument = 256 << 10
+
+// capped cuts what is longer.
+type capped struct{ next http.RoundTripper }
+
+func (c capped) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, maxDocument), resp.Body}
+	return resp, nil
 }
 
 // discover finds the endpoints at first need and keeps them (R11).
@@ -96,7 +121,8 @@ func (i *issuer) discover(ctx context.Context) (endpoints, error) {
 	if i.known != nil {
 		return *i.known, nil
 	}
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, i.client), sideTimeout)
+	client := &http.Client{Transport: capped{i.client.Transport}, CheckRedirect: i.client.CheckRedirect}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, client), sideTimeout)
 	defer cancel()
 	provider, err := oidc.NewProvider(ctx, i.url)
 	if err != nil {
@@ -194,53 +220,6 @@ func (i *issuer) revoke(ctx context.Context, refresh string) error {
 		return fmt.Errorf("revoking at %s failed: status %d", i.url, resp.StatusCode)
 	}
 	return nil
-}
-
-// verdict is what verification of an ID token found (R10).
-type verdict struct {
-	subject string
-	name    string // for people
-	email   string
-	wrong   error  // the token is not to be trusted
-	doubt   string // it could not be checked fully; served all the same
-}
-
-// keySet tells a key set that cannot be had from a signature that is wrong:
-// go-oidc reports both in one text.
-type keySet struct {
-	remote  *oidc.RemoteKeySet
-	missing error
-}
-
-func (k *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	payload, err := k.remote.VerifySignature(ctx, jwt)
-	if cause := errors.Unwrap(err); cause != nil {
-		k.missing = cause
-	}
-	return payload, err
-}
-
-// verify checks an ID token (OpenID Connect Core §3.1.3.7). Its expiry is not
-// ours to judge: it came this moment, so an expired one means a wrong clock.
-func (i *issuer) verify(ctx context.Context, raw string) verdict {
-	i.mu.Lock()
-	keys := &keySet{remote: i.keys}
-	i.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, sideTimeout)
-	defer cancel()
-	verifier := oidc.NewVerifier(i.url, keys, &oidc.Config{ClientID: i.clientID, SkipExpiryCheck: true})
-	id, err := verifier.Verify(ctx, raw)
-	if keys.missing != nil {
-		return verdict{doubt: "the issuer's keys could not be fetched, so the ID token is unverified: " + plain(keys.missing)}
-	}
-	if err != nil {
-		return verdict{wrong: errors.New("its ID token fails verification (issuer, audience or signature)")}
-	}
-	var person struct{ Name, Email string }
-	if id.Claims(&person) != nil {
-		return verdict{subject: id.Subject}
-	}
-	return verdict{subject: id.Subject, name: person.Name, email: person.Email}
 }
 
 func (i *issuer) oauth2(tokenURL string) *oauth2.Config {

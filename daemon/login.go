@@ -61,6 +61,7 @@ type state struct {
 	empty     time.Time // F3: since when the file has been empty
 	dead      string    // R8: the refresh token that the issuer has rejected
 	stuck     bool      // login's refresh token is not to be sent again (R8, R10)
+	doubt     *doubt    // R10: nil where no ID token is in doubt
 
 	trouble     *trouble
 	fileTrouble *trouble // what is wrong with the token file itself
@@ -284,7 +285,7 @@ func (l *Login) forgetLocked(why string) {
 	l.happenedLocked(EventLoggedOut, why)
 	l.team.id = ""
 	l.login, l.shown = token{}, token{}
-	l.unsaved, l.fallback, l.stuck = "", fallback{}, false
+	l.unsaved, l.fallback, l.stuck, l.doubt = "", fallback{}, false, nil
 	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
 	l.pause.Reset()
 	l.log.Info("logged out", "cause", why)
@@ -308,15 +309,19 @@ func (l *Login) adoptLocked(p pair, now time.Time) (event string) {
 		l.retryAt = time.Time{}
 	}
 	if other {
-		l.stuck, l.retryAt = false, time.Time{}
+		l.stuck, l.retryAt, l.doubt = false, time.Time{}, nil
 		l.pause.Reset()
 		if l.fallback.refresh != "" && l.login.subject == before.subject && now.Sub(l.refreshed) < siblingWindow {
 			l.sibling = p.refresh
 		}
 		l.replacedLocked(before, now)
 	}
-	if p.access != "" && fingerprint(p.access) == l.memory.Unverified {
+	switch {
+	case l.memory.distrusts(p.refresh):
 		l.distrustLocked()
+	case l.memory.unjudged(p): // R10: the next ID token says, and that is asked for at once
+		l.login.expires, l.login.renew = time.Time{}, time.Time{}
+		l.shown = l.login
 	}
 	l.log.Info("adopted the login in the token file", "expires", l.login.expires)
 	l.publishLocked()
@@ -330,7 +335,7 @@ func (l *Login) adoptLocked(p pair, now time.Time) (event string) {
 // refreshed, and stays on disk (R10).
 func (l *Login) distrustLocked() {
 	l.shown = token{}
-	l.stuck = true
+	l.stuck, l.doubt = true, nil
 	l.trouble = &trouble{
 		code: protocol.CodeLoginRequired,
 		text: "the issuer's last answer failed verification, so its token is not served",

@@ -24,13 +24,15 @@ const (
 // memory outlives the daemon. It is read anew and written under .portalock
 // only: daemons that share a home all write it.
 type memory struct {
-	Issuer     string   // R13: whose tokens this home holds
-	Spent      []string // F5: fingerprints of the refresh tokens consumed last
-	Tip        string   // R10: fingerprint of the newest refresh token that falcred was given…
-	Subject    string   // …the account that it belongs to…
-	TipIssued  int64    `json:",omitempty"` // …and the iat of the access token that came with it, in s since 1970
-	Unverified string   // R10: fingerprint of an access token whose ID token was wrong
-	Team       resolved // the last team that was resolved
+	Issuer     string       // R13: whose tokens this home holds
+	Spent      []string     // F5: fingerprints of the refresh tokens consumed last
+	Tip        string       // R10: fingerprint of the newest refresh token that falcred was given…
+	Subject    string       // …the account that it belongs to…
+	TipIssued  int64        `json:",omitempty"` // …and the iat of the access token that came with it, in s since 1970
+	Doubt      doubted      `json:",omitzero"`  // R10: of the login of Tip
+	Wrong      fingerprints `json:",omitzero"`  // R10: logins whose ID token was wrong
+	Unverified string       // R10: the same for versions that knew no doubt: fingerprint of an access token
+	Team       resolved     // the last team that was resolved
 }
 
 // step is one link of the chain: from was consumed, and to came for it. It says
@@ -41,6 +43,7 @@ func (m *memory) step(from string, to pair) (subject string) {
 		m.spend(from)
 	}
 	m.isTip(to, subject)
+	m.Doubt = m.Doubt.step(from, to.refresh)
 	return subject
 }
 
@@ -70,6 +73,11 @@ func (m memory) subjectOf(refresh string) string {
 	return ""
 }
 
+// follow takes over what another knows of the newest login.
+func (m *memory) follow(other memory) {
+	m.Tip, m.Subject, m.TipIssued, m.Doubt = other.Tip, other.Subject, other.TipIssued, other.Doubt
+}
+
 // learn adds what only grows: it is true whoever knows it. Of two lists the one whose
 // newest entry the other has, too, is the older: its own entries come before the
 // other's, so that what is left out for room is what is oldest.
@@ -80,14 +88,15 @@ func (m *memory) learn(other memory) {
 	} else {
 		m.Spent = newest(slices.Concat(m.Spent, extra), maxSpent)
 	}
+	m.Wrong = m.Wrong.with(other.Wrong...)
 	m.Unverified = firstOf(m.Unverified, other.Unverified)
 }
 
 // merge adds what this daemon knows and could not write.
 func (m *memory) merge(unwritten memory) {
-	m.learn(memory{Spent: unwritten.Spent})
+	m.learn(memory{Spent: unwritten.Spent, Wrong: unwritten.Wrong})
 	if unwritten.Tip != "" && !slices.Contains(m.Spent, unwritten.Tip) {
-		m.Tip, m.Subject, m.TipIssued = unwritten.Tip, unwritten.Subject, unwritten.TipIssued
+		m.follow(unwritten)
 	}
 	m.Unverified = firstOf(unwritten.Unverified, m.Unverified)
 	if unwritten.Team.ID != "" {

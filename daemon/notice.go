@@ -57,8 +57,8 @@ func (l *Login) checkOnce() bool {
 	}
 	l.memory.learn(known)
 	noted := known.issued(r.pair.refresh)
-	if noted && !l.unwritten {
-		l.memory.Tip, l.memory.Subject, l.memory.TipIssued = known.Tip, known.Subject, known.TipIssued
+	if noted && !l.unwritten { // `falcred login`, or another daemon, knows whose it is
+		l.memory.follow(known)
 	}
 	l.noticeLocked(r, stale, noted, time.Now())
 	return true

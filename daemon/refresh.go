@@ -80,8 +80,10 @@ func (l *Login) fly(f *flight, force string) {
 	if got != nil && got.revoke != "" {
 		l.disown(got.revoke)
 	}
-	if got != nil && got.got != nil && got.got.idToken != "" {
-		seen = l.issuer.verify(l.ending.side, got.got.idToken) // R10: outside the lock, after saving
+	if got != nil && got.got != nil {
+		if t := l.toVerify(got.got.idToken); t.raw != "" {
+			seen = l.issuer.verify(l.ending.side, t, got.subject) // R10: outside the lock, after saving
+		}
 	}
 	var learned func(*memory)
 	l.mu.Lock()
@@ -148,22 +150,18 @@ func (l *Login) landedLocked(n *news, seen verdict) (learned func(*memory)) {
 	case n.got.pair != l.login.pair:
 		return nil // another login has been adopted since
 	}
-	if seen.doubt != "" {
-		l.warnLocked(seen.doubt)
-	}
-	if seen.wrong == nil && seen.subject != "" && n.subject != "" && seen.subject != n.subject {
-		seen.wrong = errors.New("the issuer answered for another account")
-	}
-	if seen.wrong != nil {
+	switch {
+	case seen.wrong != nil:
 		l.log.Error("the issuer's answer is not to be trusted", "cause", seen.wrong)
 		l.distrustLocked()
-		unverified := fingerprint(l.login.access)
-		return func(m *memory) { m.Unverified = unverified }
-	}
-	subject := firstOf(seen.subject, n.subject, l.login.subject)
-	if l.memory.subjectOf(l.login.refresh) != subject {
-		refresh := l.login.refresh
-		learned = func(m *memory) { m.belongs(refresh, subject) }
+		held := l.login.pair
+		return func(m *memory) { m.distrust(held) } // once more: take may not have been able to write it
+	case seen.doubt != nil:
+		learned = l.doubtLocked(seen, n.subject, true)
+	case seen.verified():
+		learned = l.verifiedLocked(seen.subject())
+	case !l.inDoubtLocked(): // there was no ID token
+		learned = l.learnLocked(firstOf(n.subject, l.login.subject))
 	}
 	l.shown = l.login
 	l.recoveredLocked()

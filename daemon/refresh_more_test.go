@@ -203,9 +203,18 @@ func TestR9Outage(t *testing.T) {
 func TestR10WrongIDToken(t *testing.T) {
 	t.Parallel()
 	faults := map[string]idp.Fault{
-		"signature": idp.WrongSignature(), "issuer": idp.WrongIssuer(),
-		"audience": idp.WrongAudience(), "subject": idp.OtherSubject("eve"),
+		"issuer": idp.WrongIssuer(), "audience": idp.WrongAudience(), "subject": idp.OtherSubject("eve"),
+		"none": signedBy("none", nil), "a shared secret": signedBy("HS256", []byte("secret")),
+		"no access token": idp.WrongIssuer(),
 	}
+	for _, name := range []string{"issuer", "audience", "subject"} {
+		unsigned := faults[name]
+		unsigned.Mutate = idp.WrongSignature().Mutate
+		faults[name+", and no key verifies it"] = unsigned
+	}
+	bare := faults["no access token"]
+	bare.Mutate = idp.Without("access_token").Mutate
+	faults["no access token"] = bare
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

@@ -83,8 +83,9 @@ func (l *Login) tick() time.Duration {
 		l.startLocked("")
 	}
 	l.askTeamLocked(now)
+	l.reconsiderLocked(now)
 	wait := untilLook(now)
-	for _, at := range []time.Time{l.login.renew, l.retryAt, l.emptyUntilLocked(), l.teamAtLocked()} {
+	for _, at := range []time.Time{l.login.renew, l.retryAt, l.emptyUntilLocked(), l.teamAtLocked(), l.doubtAtLocked()} {
 		if d := left(at, now); d > 0 {
 			wait = min(wait, d)
 		}

@@ -214,6 +214,7 @@ type Granted struct {
 
 	s     *SignIn
 	reply reply
+	seen  verdict
 }
 
 func (s *SignIn) granted(ctx context.Context, r reply) (*Granted, error) {
@@ -224,11 +225,11 @@ func (s *SignIn) granted(ctx context.Context, r reply) (*Granted, error) {
 		return nil, errors.New("the issuer granted no refresh token\nask for offline_access: FALCRED_SCOPES")
 	}
 	g := &Granted{s: s, reply: r}
-	if r.idToken == "" {
+	if r.idToken.raw == "" {
 		g.Doubt = "the issuer sent no ID token, so nobody can be greeted by name"
 		return g, nil
 	}
-	v := s.issuer.verify(ctx, r.idToken)
+	v := s.issuer.verify(ctx, r.idToken, "")
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -236,8 +237,12 @@ func (s *SignIn) granted(ctx context.Context, r reply) (*Granted, error) {
 		s.issuer.revoke(context.Background(), r.pair.refresh) // best effort: it is not kept either way
 		return nil, fmt.Errorf("the issuer's answer is not to be trusted: %w\ntry again; if it repeats, somebody stands between this machine and the issuer", v.wrong)
 	}
-	g.Doubt = v.doubt
-	g.Subject, g.Name, g.Email = v.subject, v.name, v.email
+	g.seen = v
+	if v.doubt != nil {
+		g.Doubt = "the login is kept, and its ID token is unverified: " + v.doubt.Error()
+		return g, nil
+	}
+	g.Subject, g.Name, g.Email = v.token.subject, v.token.name, v.token.email
 	return g, nil
 }
 
@@ -278,10 +283,17 @@ func (g *Granted) keep(ctx context.Context) error {
 	}
 	// The note comes first: a daemon that finds the login knows whose doing it was.
 	// A kill between the two costs the note of the login before.
-	subject := firstOf(g.Subject, fromFile(g.reply.pair, time.Now()).subject)
-	former := e.renote(func(m *memory) { m.isTip(g.reply.pair, subject) })
+	note := memory{Subject: g.Subject}
+	switch {
+	case g.seen.doubt != nil: // R10: nothing is learned
+		note.Doubt = doubted{}.again(g.reply.pair.refresh, g.seen, e.issuer.keysAt(), time.Now())
+	case note.Subject == "":
+		note.Subject = fromFile(g.reply.pair, time.Now()).subject
+	}
+	note.isTip(g.reply.pair, note.Subject)
+	former := e.renote(note)
 	if err := e.file.replace(e.target, g.reply.pair); err != nil {
-		e.renote(func(m *memory) { m.Tip, m.Subject, m.TipIssued = former.Tip, former.Subject, former.TipIssued })
+		e.renote(former)
 		return fmt.Errorf("the login cannot be written to %s: %w\n%s", e.file.path, err, mendDisk)
 	}
 	e.mu.Lock()
@@ -293,11 +305,11 @@ func (g *Granted) keep(ctx context.Context) error {
 
 // renote changes what falcred.json says of the newest login, and returns what it
 // said before.
-func (e *errand) renote(change func(*memory)) (former memory) {
+func (e *errand) renote(note memory) (former memory) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	former = e.memory
-	change(&e.memory)
+	e.memory.follow(note)
 	e.saveMemoryLocked()
 	return former
 }

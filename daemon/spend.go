@@ -147,8 +147,12 @@ func (e *errand) take(refresh string, r reply, before reading) (subject string) 
 		e.warnLocked("this machine's clock differs from the issuer's by " + skew.Round(time.Second).String())
 	}
 	subject = e.memory.step(refresh, r.pair)
-	e.unwritten = true // until it is on the disk, which may be full
 	e.fallback = fallback{refresh: r.pair.refresh}
+	if e.issuer.chain(subject).contradicts(r.idToken) != nil { // R10: written down before anybody finds it in the file
+		e.memory.distrust(r.pair)
+		e.fallback = fallback{}
+	}
+	e.unwritten = true // until it is on the disk, which may be full
 	e.login = t
 	e.unsaved = before.pair.refresh
 	e.refreshed = time.Now()

@@ -34,13 +34,15 @@ func (l *Login) store(payload protocol.Login) error {
 	}
 	// The keys are fetched outside the lock (R10). Until o is installed or
 	// refused, its place is ours and its answer is on the disk.
-	subject, err := l.accept(o.reply)
+	subject, seen, err := l.accept(o)
 	if err != nil {
 		o.place.discard()
-		l.disown(o.reply.pair.refresh)
+		if err != errInDoubt {
+			l.disown(o.reply.pair.refresh)
+		}
 		return err
 	}
-	if err := l.install(o, subject); err != nil {
+	if err := l.install(o, subject, seen); err != nil {
 		// Not revoked: it may be the same person's as the login that is kept,
 		// and issuers can be set to end both with one.
 		o.place.discard()
@@ -102,28 +104,44 @@ func (l *Login) prove(refresh string) (*offer, error) {
 	return &offer{refresh: refresh, before: before, place: p, reply: r}, nil
 }
 
+// errInDoubt refuses a login whose account, or that of the one it would replace,
+// no key verifies now (R10). Nothing is revoked: it may well be the same account's.
+var errInDoubt = protocol.Errorf(protocol.CodeUnavailable,
+	"not stored: whose login it is cannot be verified now, and it would replace a living one\ntry again later, with a new token, or log out first")
+
 // accept judges whose login it is: store must not change the account of a
 // living login (§4).
-func (l *Login) accept(r reply) (subject string, err error) {
-	var seen verdict
-	if r.idToken != "" {
-		if seen = l.issuer.verify(l.ending.side, r.idToken); seen.wrong != nil {
-			return "", protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v\n%s", seen.wrong, loginHint)
-		}
+func (l *Login) accept(o *offer) (subject string, seen verdict, err error) {
+	l.mu.Lock()
+	subject = l.memory.subjectOf(o.refresh)
+	l.mu.Unlock()
+	if o.reply.idToken.raw != "" {
+		seen = l.issuer.verify(l.ending.side, o.reply.idToken, subject)
 	}
-	subject = firstOf(seen.subject, fromFile(r.pair, time.Now()).subject)
+	switch {
+	case seen.wrong != nil:
+		return "", seen, protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v\n%s", seen.wrong, loginHint)
+	case seen.verified():
+		subject = seen.subject()
+	case seen.doubt == nil:
+		subject = firstOf(subject, fromFile(o.reply.pair, time.Now()).subject)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	living := l.login.refresh != "" && !l.stuck
-	if known := l.subjectLocked(); living && known != "" && subject != known {
-		return "", protocol.Errorf(protocol.CodeDenied, "another account is logged in here; log out first")
+	known := l.subjectLocked()
+	unsure := seen.doubt != nil || l.inDoubtLocked() && l.memory.subjectOf(l.login.refresh) == ""
+	switch living := l.login.refresh != "" && !l.stuck; {
+	case living && unsure:
+		return "", seen, errInDoubt
+	case living && known != "" && subject != known:
+		return "", seen, protocol.Errorf(protocol.CodeDenied, "another account is logged in here; log out first")
 	}
-	return subject, nil
+	return subject, seen, nil
 }
 
 // install makes an accepted offer the login, unless another one landed in the
 // file since it was proved (F5).
-func (l *Login) install(o *offer, subject string) error {
+func (l *Login) install(o *offer, subject string, seen verdict) error {
 	e, err := l.beginBefore(l.ending.last) // the offered token is spent: its successor must not be lost
 	if err != nil {
 		return err
@@ -152,6 +170,10 @@ func (l *Login) install(o *offer, subject string) error {
 	e.happenedLocked(EventLoggedIn, "store")
 	e.login, _ = fromReply(o.reply.pair, o.reply.lifetime, now)
 	e.shown, e.fallback, e.refreshed = e.login, fallback{refresh: e.login.refresh}, now
+	if seen.doubt != nil {
+		e.doubtLocked(seen, subject, false)(&e.memory)
+		e.saveMemoryLocked()
+	}
 	e.publishLocked()
 	return nil
 }

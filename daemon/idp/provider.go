@@ -1,6 +1,6 @@
 // Package idp is a small OpenID provider in one process, for tests and for `falcred demo`. It plays
 // the part of fal's issuer (Auth0): the device flow (RFC 8628), refresh-token rotation with reuse
-// detection (RFC 9700 section 4.14.2), revocation (RFC 7009), RS256 tokens and discovery, under
+// detection (RFC 9700 section 4.14.2), revocation (RFC 7009), signed tokens and discovery, under
 // Auth0's path names. It keeps everything in memory and anybody may approve a login: it protects
 // nothing and must never be reachable by others.
 //
@@ -32,6 +32,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,6 +54,10 @@ type Config struct {
 	Opaque      bool          // access tokens are random strings, not JWTs
 	Teams       []Team        // that everybody is in, at /users/teams
 	TeamsStatus int           // what /users/teams answers instead
+	Algorithm   string        // of signatures: RS256, RS384, RS512, PS…, ES… or EdDSA; default RS256; another one brings a new key
+	KeySetLag   time.Duration // how long a new key signs before the key set has it
+	OldKeyID    bool          // tokens name the key before the one that signs them (as hydra does)
+	OddKeys     []any         // published before the provider's own
 	SpentError  string        // the OAuth error for a refresh token that no longer works; default "invalid_grant" (dex: "invalid_request")
 }
 
@@ -72,6 +77,9 @@ func (c *Config) fill() {
 	}
 	if c.Audience == "" {
 		c.Audience = "fal-cloud"
+	}
+	if c.Algorithm == "" {
+		c.Algorithm = "RS256"
 	}
 	if c.SpentError == "" {
 		c.SpentError = "invalid_grant"
@@ -106,11 +114,11 @@ func New(issuer string, cfg Config) (*Provider, error) {
 	if u.Scheme == "" || u.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not an absolute URL", issuer)
 	}
-	key, err := sharedKey()
+	cfg.fill()
+	key, err := firstKey(cfg.Algorithm)
 	if err != nil {
 		return nil, err
 	}
-	cfg.fill()
 	p := &Provider{
 		issuer:  issuer,
 		base:    strings.TrimSuffix(issuer, "/"),
@@ -144,30 +152,51 @@ func (p *Provider) SetConfig(change func(*Config)) {
 	defer p.mu.Unlock()
 	change(&p.cfg)
 	p.cfg.fill()
+	if p.cfg.Algorithm != p.keys[0].algorithm {
+		p.rotateKeyLocked()
+	}
 }
 
 // RotateKey signs with a new key from now on. Earlier keys stay in the key set, so what they signed
 // can still be verified.
 func (p *Provider) RotateKey() {
-	key, err := newKey()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rotateKeyLocked()
+}
+
+func (p *Provider) rotateKeyLocked() {
+	key, err := newKey(p.cfg.Algorithm)
 	if err != nil {
 		panic(err) // crypto/rand does not fail
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	key.made = time.Now()
 	p.keys = append([]*signingKey{key}, p.keys...)
 }
 
-// current returns the configuration and the signing key, so that signing (a millisecond) needs no mutex.
-func (p *Provider) current() (Config, *signingKey) {
+// current returns the configuration and what signs, so that signing (a millisecond) needs no mutex.
+func (p *Provider) current() (Config, signer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cfg, p.keys[0]
+	s := signer{p.keys[0], p.keys[0].id}
+	if p.cfg.OldKeyID && len(p.keys) > 1 {
+		s.id = p.keys[1].id
+	}
+	return p.cfg, s
 }
+
+// signer is a key and what tokens call it.
+type signer struct {
+	*signingKey
+	id string
+}
+
+func (s signer) sign(claims map[string]any) string { return s.signingKey.sign(s.id, claims) }
 
 // serveDiscovery has no authorization_endpoint, although OpenID Connect Discovery requires one of
 // providers with a code flow: there is none here, and falcred must not need it.
 func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
+	cfg, _ := p.current()
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer":                                p.issuer,
 		"token_endpoint":                        p.base + "/oauth/token",
@@ -179,16 +208,18 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		"response_types_supported":              []string{},
 		"scopes_supported":                      strings.Fields(defaultScope),
 		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"id_token_signing_alg_values_supported": []string{cfg.Algorithm},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_basic"},
 	})
 }
 
 func (p *Provider) serveKeys(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
-	keys := make([]map[string]string, 0, len(p.keys))
+	keys := slices.Clone(p.cfg.OddKeys)
 	for _, k := range p.keys {
-		keys = append(keys, k.public())
+		if k.made.IsZero() || time.Since(k.made) >= p.cfg.KeySetLag {
+			keys = append(keys, k.public())
+		}
 	}
 	p.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"keys": keys})

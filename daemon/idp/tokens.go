@@ -189,7 +189,7 @@ func (p *Provider) issue(g grant, f Fault) map[string]any {
 	return fields
 }
 
-func (p *Provider) newAccess(cfg Config, key *signingKey, g grant) string {
+func (p *Provider) newAccess(cfg Config, key signer, g grant) string {
 	now := time.Now()
 	if !cfg.Opaque {
 		return p.mint(cfg, key, g, now, cfg.Lifetime)
@@ -199,7 +199,7 @@ func (p *Provider) newAccess(cfg Config, key *signingKey, g grant) string {
 	return opaque
 }
 
-func (p *Provider) mint(cfg Config, key *signingKey, g grant, issued time.Time, lifetime time.Duration) string {
+func (p *Provider) mint(cfg Config, key signer, g grant, issued time.Time, lifetime time.Duration) string {
 	access := key.sign(map[string]any{
 		"iss":   p.issuer,
 		"sub":   g.sub,
