@@ -14,6 +14,9 @@ import (
 // nonblock keeps a FIFO that stands where a file should be from holding us.
 const nonblock = unix.O_NONBLOCK
 
+// noFollow is for what must be no link (F6).
+const noFollow = unix.O_NOFOLLOW
+
 func ownedByUs(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid()

@@ -7,7 +7,10 @@ import (
 
 // Windows has neither these modes nor these owners: access is by ACL, and the
 // profile folder's keeps other users out (S8).
-const nonblock = 0
+const (
+	nonblock = 0
+	noFollow = 0
+)
 
 func ownedByUs(fs.FileInfo) bool      { return true }
 func othersCanRead(fs.FileInfo) bool  { return false }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // memoryFile is what falcred remembers in the home. It holds no token.
@@ -84,6 +86,9 @@ func loadMemory(home string) (memory, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
+	if strict.As(err) != nil {
+		return m, err
+	}
 	if err != nil {
 		return m, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers of it", err)
 	}
@@ -97,7 +102,7 @@ func loadMemory(home string) (memory, error) {
 // readSmall reads a file of ours, and no FIFO, device or folder of its name: the
 // lock may be held meanwhile.
 func readSmall(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	file, err := strict.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +111,8 @@ func readSmall(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || !ownedByUs(info) || info.Size() > maxTokenFile {
-		return nil, fmt.Errorf("%s is not a small file of ours", path)
+	if info.Size() > maxTokenFile {
+		return nil, fmt.Errorf("%s has %d bytes, more than falcred writes (%d)", path, info.Size(), maxTokenFile)
 	}
 	return io.ReadAll(io.LimitReader(file, maxTokenFile))
 }
