@@ -15,6 +15,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 const npmrc = "//registry.example.com/:_authToken=npm_precious\n"
@@ -240,6 +241,43 @@ func TestHomesOfTheVersionBefore_F6(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want+above) || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// F6: a folder above that our own group may write, and nobody else is in, is said
+// and stops nothing; any other group's stops all.
+func TestGroupsAbove_F6(t *testing.T) {
+	above := t.TempDir()
+	home := filepath.Join(above, "home")
+	mustDo(t, os.Mkdir(home, 0o700))
+	mustDo(t, os.Chmod(above, 0o775))
+	troubles, err := strict.Examine(home)
+	if mustDo(t, err); len(troubles) != 1 || troubles[0].Path != above || !strings.Contains(troubles[0].Mend, "chmod g-w "+above) {
+		t.Fatalf("found %+v", troubles)
+	}
+	if own := os.Getegid() == os.Geteuid(); troubles[0].Minor != own {
+		t.Skipf("group %d is not what its number says", os.Getegid())
+	}
+	err = prepareHome(home)
+	if !troubles[0].Minor {
+		if err == nil {
+			t.Error("it was accepted")
+		}
+		return
+	}
+	mustDo(t, err)
+	log := &syncBuffer{}
+	l, err := newLogin(testConfig(home, testIssuer), slog.New(slog.NewTextHandler(log, nil)))
+	mustDo(t, err)
+	defer l.close()
+	for range 3 {
+		l.check()
+	}
+	if n := strings.Count(log.String(), above+" can be written by its group"); n != 1 || len(l.status().Warnings) != 1 {
+		t.Errorf("said %d times, %q", n, l.status().Warnings)
+	}
+	if f := ExamineHome(home); len(f) != 1 || f[0].Result != Warn {
+		t.Errorf("doctor: %+v", f)
 	}
 }
 

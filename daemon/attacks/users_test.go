@@ -117,7 +117,7 @@ func TestFakeServer(t *testing.T) {
 	s.socket = open + "/run/s"
 	s.serve()
 	s.served()
-	s.must(os.Chmod(open, 0o777)) // before, it would not have started there (S2)
+	s.must(os.Chmod(open, 0o777))               // before, it would not have started there (S2)
 	s.must(os.Rename(open+"/run", open+"/was")) // anybody may, there
 	s.must(os.Mkdir(open+"/run", 0o777))
 	s.must(os.Chmod(open+"/run", 0o777))
