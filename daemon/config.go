@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Config is what `falcred run` is told, by flags, environment and falcred.env.
@@ -138,24 +139,34 @@ func isDefaultHome(home string) bool {
 // prepareHome holds F6: the home is ours, or it is refused. A `sudo falcred`
 // must not leave root's files in a user's home.
 func prepareHome(home string) error {
-	info, err := os.Stat(home)
+	err := strict.Folder(home)
 	if errors.Is(err, fs.ErrNotExist) {
-		if parent, err := os.Stat(filepath.Dir(home)); err == nil && !ownedByUs(parent) && othersHome(parent) {
-			return fmt.Errorf("%s belongs to another user: run falcred as that user", filepath.Dir(home))
+		if err = makeFolder(home); err == nil {
+			err = strict.Folder(home) // in /tmp somebody else can be faster
 		}
-		return os.MkdirAll(home, 0o700)
 	}
-	switch {
-	case err != nil:
+	return err
+}
+
+// makeFolder makes a folder of ours where there is none.
+func makeFolder(path string) error {
+	if err := ourPlace(path); err != nil {
 		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", home)
-	case !ownedByUs(info):
-		return fmt.Errorf("%s belongs to another user: run falcred as that user", home)
-	case othersCanWrite(info):
-		return fmt.Errorf("%s can be written by others: chmod go-w %s", home, home)
 	}
-	return nil
+	return os.MkdirAll(path, 0o700)
+}
+
+// ourPlace: nothing is made in what belongs to another user.
+func ourPlace(path string) error {
+	for ; ; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && !ownedByUs(info) && othersHome(info):
+			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
+		case err == nil && info.IsDir(), path == filepath.Dir(path):
+			return nil
+		}
+	}
 }
 
 // othersHome spares folders that everybody may make files in, such as /tmp.
@@ -164,10 +175,10 @@ func othersHome(info fs.FileInfo) bool { return info.Mode()&fs.ModeSticky == 0 }
 // loadEnvFile reads KEY=VALUE lines. What the environment says wins. The file
 // decides where tokens go, so it must be ours and writable by nobody else.
 func loadEnvFile(path string) error {
-	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil // whatever its folder is like
 	}
+	file, err := strict.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -176,10 +187,10 @@ func loadEnvFile(path string) error {
 	switch {
 	case err != nil:
 		return err
-	case !info.Mode().IsRegular() || info.Size() > maxTokenFile:
-		return fmt.Errorf("%s is not a small regular file", path)
-	case !ownedByUs(info) || othersCanWrite(info):
-		return fmt.Errorf("%s must be yours and writable by nobody else: chmod go-w %s", path, path)
+	case info.Size() > maxTokenFile:
+		return fmt.Errorf("%s is not a small file", path)
+	case othersCanWrite(info):
+		return fmt.Errorf("%s must be writable by nobody else: chmod go-w %s", path, path)
 	}
 	data := make([]byte, info.Size())
 	n, err := file.Read(data)

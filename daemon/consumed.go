@@ -5,13 +5,14 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // consumedFile names every refresh token that was ever used up in this home, so
@@ -41,7 +42,7 @@ func consumedIn(home string) consumedTokens {
 // contains may be called without the lock: what is being appended is either there
 // or not.
 func (c consumedTokens) contains(print string) (bool, error) {
-	file, err := openOwn(c.path, os.O_RDONLY)
+	file, err := strict.Open(c.path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -71,10 +72,10 @@ func (c consumedTokens) ensure(prints []string) error {
 	if len(prints) == 0 {
 		return nil
 	}
-	file, err := openOwn(c.path, os.O_RDWR)
+	file, err := strict.Open(c.path, os.O_RDWR, 0)
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
-		file, err = openOwn(c.path, os.O_RDWR|os.O_CREATE)
+		file, err = strict.Open(c.path, os.O_RDWR|os.O_CREATE, 0o600)
 	}
 	if err != nil {
 		return err
@@ -210,22 +211,4 @@ func (l *Login) replacedLocked(before token, now time.Time) {
 	}
 	l.unwritten = true
 	l.work.Go(func() { l.remember(func(*memory) {}) })
-}
-
-// openOwn opens a file of falcred's own, and no link, FIFO, device or folder of its
-// name.
-func openOwn(path string, flag int) (*os.File, error) {
-	file, err := os.OpenFile(path, flag|nonblock|nofollow, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && (!info.Mode().IsRegular() || !ownedByUs(info)) {
-		err = fmt.Errorf("%s is not a file of ours", path)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
 }

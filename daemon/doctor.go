@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
 
@@ -40,9 +41,13 @@ type Finding struct {
 // is kept, nothing is written but a mode that let others read the token file
 // (F2), and no credential is sent anywhere.
 func Examine(ctx context.Context, cfg Config) []Finding {
-	findings := []Finding{examineHome(cfg.Home), examineNetworkHome(cfg.Home), examineFile(cfg), examineLock(cfg.Home)}
-	if f, ok := examineLifetime(cfg); ok {
-		findings = append(findings, f)
+	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
+	findings = append(findings, examineSockets(cfg)...)
+	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
+		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))
+		if f, ok := examineLifetime(cfg); ok {
+			findings = append(findings, f)
+		}
 	}
 	if f, ok := examineDoubt(cfg); ok {
 		findings = append(findings, f)
@@ -50,24 +55,46 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	return append(findings, examineIssuer(ctx, cfg)...)
 }
 
-func examineHome(home string) Finding {
-	info, err := os.Stat(home)
-	f := Finding{Check: "home", Result: OK}
+// ExamineHome names every folder by which somebody else could come between us and
+// the home (F6).
+func ExamineHome(home string) []Finding {
+	troubles, err := strict.Examine(home)
+	findings := wayFindings("home", troubles)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.Result, f.Text, f.Mend = Warn, home+" is not there yet", loginHint
+		findings = append(findings, Finding{"home", Warn, home + " is not there yet", loginHint})
 	case err != nil:
-		f.Result, f.Text, f.Mend = Fail, err.Error(), "set FAL_HOME_DIR to a folder of yours"
-	case !info.IsDir():
-		f.Result, f.Text, f.Mend = Fail, home+" is not a folder", mendFile
-	case !ownedByUs(info):
-		f.Result, f.Text, f.Mend = Fail, home+" belongs to another user", "run falcred as that user, or set FAL_HOME_DIR"
-	case othersCanWrite(info):
-		f.Result, f.Text, f.Mend = Fail, home+" can be written by others", "chmod go-w "+home
-	default:
-		f.Text = fmt.Sprintf("%s is yours, mode %04o", home, info.Mode().Perm())
+		findings = append(findings, Finding{"home", Fail, err.Error(), "set FAL_HOME_DIR to a folder of yours"})
+	case len(findings) == 0:
+		f := Finding{Check: "home", Result: OK, Text: home + " is yours"}
+		if info, err := os.Stat(home); err == nil {
+			f.Text += fmt.Sprintf(", mode %04o", info.Mode().Perm())
+		}
+		findings = append(findings, f)
 	}
-	return f
+	return findings
+}
+
+// examineSockets looks at the folders of sockets that lie elsewhere (S2).
+func examineSockets(cfg Config) (findings []Finding) {
+	for _, path := range []string{cfg.Socket, cfg.ShareSocket} {
+		if folder := filepath.Dir(path); path != "" && folder != cfg.Home {
+			troubles, _ := strict.Examine(folder) // one that is not there the daemon names
+			findings = append(findings, wayFindings("socket", troubles)...)
+		}
+	}
+	return findings
+}
+
+func wayFindings(check string, troubles []strict.Trouble) (findings []Finding) {
+	for _, t := range troubles {
+		f := Finding{check, Fail, t.Text, t.Mend}
+		if t.Minor {
+			f.Result = Warn
+		}
+		findings = append(findings, f)
+	}
+	return findings
 }
 
 func examineNetworkHome(home string) Finding {
@@ -144,15 +171,16 @@ func examineLifetime(cfg Config) (Finding, bool) {
 // does, and never makes it.
 func examineLock(home string) Finding {
 	path := filepath.Join(home, lockFile)
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Lstat(path); err != nil {
 		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
 	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDWR|nonblock))
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|nonblock|noFollow))
 	locked, err := lock.TryLock()
 	defer lock.Close()
 	switch {
 	case err != nil:
-		return Finding{"lock", Fail, fmt.Sprintf("%s cannot be locked: %v", path, err), "remove it"}
+		what, _ := parts(strict.NoLink(path, err))
+		return Finding{"lock", Fail, path + " cannot be locked: " + what, "remove it"}
 	case locked:
 		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
 	}

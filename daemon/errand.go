@@ -88,6 +88,9 @@ func (e *errand) end() {
 }
 
 func (e *errand) lockTrouble(err error) *setback {
+	if what, mend := parts(err); mend != "" {
+		return unavailable(what, mend)
+	}
 	return unavailable(err.Error(), "find out who holds it: fuser -v "+filepath.Join(e.cfg.Home, lockFile))
 }
 

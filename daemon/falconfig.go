@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -156,7 +157,11 @@ func (c FalConfig) SetTeam(nickname string) error {
 	if err := ourPlace(target); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+	// Before anything is made there; what is written looks again.
+	if err := strict.File(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeFolder(filepath.Dir(target)); err != nil {
 		return err
 	}
 	for _, left := range temporaries(target) {
@@ -173,20 +178,6 @@ func (c FalConfig) SetTeam(nickname string) error {
 		return fmt.Errorf("%s cannot be written: %w\n%s", target, nameless(err), mendDisk)
 	}
 	return nil
-}
-
-// ourPlace holds F6 for a file that is to be written: a `sudo falcred` must not
-// leave root's files in a user's home.
-func ourPlace(path string) error {
-	for ; ; path = filepath.Dir(path) {
-		info, err := os.Stat(path)
-		switch {
-		case err == nil && !ownedByUs(info) && othersHome(info):
-			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
-		case err == nil && info.IsDir(), path == filepath.Dir(path):
-			return nil
-		}
-	}
 }
 
 // UnsetTeam is for a logout: where no team is named, nothing is written.

@@ -14,8 +14,8 @@ import (
 // nonblock keeps a FIFO that stands where a file should be from holding us.
 const nonblock = unix.O_NONBLOCK
 
-// nofollow keeps a link of that name from leading elsewhere.
-const nofollow = unix.O_NOFOLLOW
+// noFollow is for what must be no link (F6).
+const noFollow = unix.O_NOFOLLOW
 
 func ownedByUs(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)

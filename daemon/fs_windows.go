@@ -9,7 +9,7 @@ import (
 // profile folder's keeps other users out (S8).
 const (
 	nonblock = 0
-	nofollow = 0
+	noFollow = 0
 )
 
 func ownedByUs(fs.FileInfo) bool      { return true }

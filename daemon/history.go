@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // historyFile answers "why was I logged out?": JSON lines, no secret in them.
@@ -101,11 +103,11 @@ func (h *history) append(e Event) error {
 	if err != nil {
 		return err
 	}
-	flags := os.O_RDWR | os.O_APPEND | nonblock
+	flags := os.O_RDWR | os.O_APPEND
 	if e.Event != EventLoggedOut && e.Event != EventVanished {
 		flags |= os.O_CREATE // those can be an `rm -r` of the home, which a new file would stop
 	}
-	file, err := os.OpenFile(h.path, flags, 0o600)
+	file, err := strict.Open(h.path, flags, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the home is gone
 	}
@@ -116,9 +118,6 @@ func (h *history) append(e Event) error {
 	info, err := file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() || !ownedByUs(info) {
-		return errors.New(h.path + " is not a file of ours")
 	}
 	if othersCanRead(info) {
 		file.Chmod(0o600)
@@ -145,10 +144,10 @@ func (h *history) shorten() error {
 	return writeAtomic(h.path, data)
 }
 
-// readTail reads the end of a file, and no FIFO or device of its name. A file
-// that could not be shortened is not read whole.
+// readTail reads the end of a file of ours. One that could not be shortened is not
+// read whole.
 func readTail(path string, most int64) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	file, err := strict.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +155,6 @@ func readTail(path string, most int64) ([]byte, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New(path + " is not a regular file")
 	}
 	return io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-most), most))
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
 
@@ -43,20 +45,29 @@ func acquire(ctx context.Context, path string) (*hold, error) {
 }
 
 // confirm makes sure that we hold the file that the path names now, and takes
-// that one too where it is another (F1).
+// that one too where it is another (F1). It stands before every send and write, so
+// here the home is looked at anew (F6).
 func (h *hold) confirm(ctx context.Context) error {
+	if err := strict.Folder(filepath.Dir(h.path)); err != nil {
+		return err
+	}
 	begun := time.Now()
 	for {
 		current, err := h.current()
 		if err != nil || current {
 			return err
 		}
-		// Nonblocking open: a FIFO of that name must not hold us.
-		lock := flock.New(h.path, flock.SetFlag(os.O_CREATE|os.O_RDWR|nonblock), flock.SetPermissions(0o600))
-		switch locked, err := lock.TryLock(); {
+		// Nonblocking open: a FIFO of that name must not hold us, nor a link lead us
+		// elsewhere.
+		lock := flock.New(h.path, flock.SetFlag(os.O_CREATE|os.O_RDWR|nonblock|noFollow), flock.SetPermissions(0o600))
+		locked, err := lock.TryLock()
+		if err == nil && locked {
+			err = strict.Own(h.path, lock)
+		}
+		switch {
 		case err != nil:
 			lock.Close()
-			return fmt.Errorf("cannot lock %s: %w", h.path, err)
+			return fmt.Errorf("cannot lock %s: %w", h.path, strict.NoLink(h.path, err))
 		case locked:
 			h.locks = append(h.locks, lock)
 			continue // compare again: it may have been unlinked meanwhile
@@ -75,7 +86,7 @@ func (h *hold) current() (bool, error) {
 	if len(h.locks) == 0 {
 		return false, nil
 	}
-	named, err := os.Stat(h.path)
+	named, err := os.Lstat(h.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

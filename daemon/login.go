@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Login owns the login of one home: the token file, its refresh, and what is
@@ -184,6 +185,11 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		return nil, err
 	}
 	l.memory = m
+	if troubles, err := strict.Examine(cfg.Home); err == nil {
+		for _, t := range troubles {
+			l.warn(t.Text + "\n" + t.Mend)
+		}
+	}
 	// Until the fal config says otherwise: it may be half written just now.
 	l.team = team{name: m.Team.Name, pause: newPause()}
 	l.history = openHistory(cfg.Home, log)

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		for _, name := range []string{"FALCRED_SOCKET", "FAL_KEY", "LISTEN_PID", "LISTEN_FDS"} {
 			os.Unsetenv(name)
 		}
+		syscall.Umask(0o022) // a home that its group may write is none (F6), and t.TempDir goes by it
 		// Those that may run side by side wait more than they work.
 		flag.Parse()
 		if err := flag.Set("test.parallel", "8"); err != nil {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // memoryFile is what falcred remembers in the home. It holds no token.
@@ -110,6 +112,9 @@ func loadMemory(home string) (memory, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
+	if strict.As(err) != nil {
+		return m, err
+	}
 	if err != nil {
 		return m, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers of it", err)
 	}
@@ -123,14 +128,14 @@ func loadMemory(home string) (memory, error) {
 // readSmall reads a file of ours, and no FIFO, device or folder of its name: the
 // lock may be held meanwhile.
 func readSmall(path string) ([]byte, error) {
-	file, err := openOwn(path, os.O_RDONLY)
+	file, err := strict.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxTokenFile+1))
 	if err == nil && len(data) > maxTokenFile {
-		err = fmt.Errorf("%s is not a small file of ours", path)
+		err = fmt.Errorf("%s has more than %d bytes, more than falcred writes", path, maxTokenFile)
 	}
 	return data, err
 }

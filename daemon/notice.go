@@ -83,6 +83,9 @@ func (l *Login) noticeLocked(r reading, stale, noted bool, now time.Time) {
 		l.foundLocked(r.pair, stale, noted, now)
 	}
 	if l.fileTrouble != nil {
+		if l.trouble != nil && strings.HasSuffix(l.trouble.text, l.fileTrouble.text) { // a refresh met the same
+			l.trouble, l.retryAt = nil, time.Time{}
+		}
 		l.fileTrouble = nil
 		l.publishLocked()
 	}

@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // onChangeLimit bounds one run of FALCRED_ON_CHANGE: a command that hangs must
@@ -89,8 +91,8 @@ func (o *onChange) tell(c change) {
 	}
 	// #nosec G204 -- the user's own command
 	cmd := exec.CommandContext(ctx, shell, flag, o.command)
-	if cmd.Dir = o.home; !isFolder(o.home) { // a logout can be its removal
-		cmd.Dir = os.TempDir()
+	if cmd.Dir = o.home; strict.Folder(o.home) != nil { // a logout can be its removal
+		cmd.Dir = string(filepath.Separator) // not where others could have put a program
 	}
 	ownGroup(cmd) // the limit ends the shell's children too
 	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.state, "FALCRED_CAUSE="+c.cause, "FAL_HOME_DIR="+o.home)

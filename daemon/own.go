@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // ownNames are what falcred alone has put into a home: its memory, history,
@@ -19,6 +20,9 @@ var ownNames = []string{
 // neither is an answer that has not reached the token file yet (R4), which lies
 // beside that file, wherever a link leads: pending says that there is one.
 func OwnFiles(home string) (files []string, pending bool, err error) {
+	if err := strict.Folder(home); err != nil {
+		return nil, false, err
+	}
 	entries, err := os.ReadDir(home)
 	for _, entry := range entries {
 		name := entry.Name()

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 const (
@@ -50,10 +51,10 @@ func placePath(target, refresh string) string {
 // an unfinished refresh of the same token has left.
 func openPlace(target, refresh string) (*place, error) {
 	p := &place{path: placePath(target, refresh)}
-	file, err := os.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL|nonblock, 0o600)
+	file, err := strict.Open(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		p.maySpent = true
-		file, err = os.OpenFile(p.path, os.O_RDWR|nonblock, 0)
+		file, err = strict.Open(p.path, os.O_RDWR, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -78,9 +79,6 @@ func openPlace(target, refresh string) (*place, error) {
 // understands it. What an earlier owner left is kept if it is an answer.
 func (p *place) reserve() error {
 	if p.maySpent {
-		if info, err := p.file.Stat(); err != nil || !info.Mode().IsRegular() || !ownedByUs(info) {
-			return fmt.Errorf("%s is not a file of ours", p.path)
-		}
 		if _, ok := p.answer(); ok {
 			return nil
 		}
@@ -178,7 +176,7 @@ func otherPlaces(target, refresh string) []string {
 
 // peekPlace reads the answer in a place, if there is one.
 func peekPlace(path string) (pair, bool) {
-	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	file, err := strict.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return pair{}, false
 	}
@@ -189,7 +187,7 @@ func peekPlace(path string) (pair, bool) {
 // clearPlace removes a place that no refresh needs any more, unless its owner
 // lives. It returns the answer that was in it, if any.
 func clearPlace(path string) (pair, bool) {
-	file, err := os.OpenFile(path, os.O_RDWR|nonblock, 0)
+	file, err := strict.Open(path, os.O_RDWR, 0)
 	if err != nil {
 		return pair{}, false
 	}

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/falcred/falcred/daemon/alarm"
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
 
@@ -28,11 +30,11 @@ type socket struct {
 // remove takes the socket's name away, if it is still ours and not systemd's
 // (S2). It must come before the listener is closed: until then the kernel
 // keeps the inode, and no other socket can have its number. Between the look
-// and the removal somebody could still put another socket there; the folder is
-// ours alone, and every falcred holds the lock first.
+// and the removal nobody puts another socket there: the folder is ours alone, by a
+// look at the way to it, and every falcred holds the lock first.
 func (s *socket) remove() {
 	s.removed.Do(func() {
-		if s.inherited || s.bound == nil {
+		if s.inherited || s.bound == nil || strict.Folder(filepath.Dir(s.path)) != nil {
 			return
 		}
 		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.bound) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 )
@@ -126,20 +127,15 @@ func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *socket,
 	return s, nil
 }
 
-// checkFolder holds S2: who can write the folder can put another socket into it.
+// checkFolder holds S2: who can write the folder, or one above it, can put another
+// socket there.
 func checkFolder(folder string) error {
-	info, err := os.Stat(folder)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	err := strict.Folder(folder)
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the socket's folder %s is not there: mkdir -m 700 %s", folder, folder)
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("the socket's folder %s is not a folder", folder)
-	case !ownedByUs(info):
-		return fmt.Errorf("the socket's folder %s belongs to another user: set FALCRED_SOCKET to a path in a folder of yours", folder)
-	case othersCanWrite(info):
-		return fmt.Errorf("the socket's folder %s can be written by others: chmod go-w %s", folder, folder)
+	}
+	if err != nil {
+		return fmt.Errorf("the socket's folder: %w", err)
 	}
 	return nil
 }
@@ -158,7 +154,7 @@ func claim(path string) (*flock.Flock, error) {
 	}
 	if err != nil {
 		lock.Close()
-		return nil, err
+		return nil, strict.NoLink(name, err)
 	}
 	return lock, nil
 }
@@ -172,15 +168,26 @@ func claimFollow(path string) (*flock.Flock, error) {
 	return lock, err
 }
 
+// writePID writes into the file that is locked, and no other that has its name by
+// now: flock does not give its own descriptor away.
 func writePID(lock *flock.Flock) error {
-	info, err := lock.Stat()
+	locked, err := lock.Stat()
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file: move it away", lock.Path())
+	file, err := strict.Open(lock.Path(), os.O_WRONLY, 0)
+	if err != nil {
+		return err
 	}
-	return os.WriteFile(lock.Path(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	defer file.Close()
+	if named, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
+		return fmt.Errorf("%s was replaced while it was being locked: try again", lock.Path())
+	}
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err = file.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	return err
 }
 
 // runningError is that another daemon holds the lock.
@@ -199,7 +206,7 @@ func (e runningError) Error() string {
 // alreadyRunning says who holds the lock. The holder may not have written its
 // pid yet; then the path has to do.
 func alreadyRunning(path string) error {
-	data, _ := os.ReadFile(path + ".lock")
+	data, _ := readSmall(path + ".lock")
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
 	return runningError{path, max(0, pid)}
 }

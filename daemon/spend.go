@@ -50,7 +50,8 @@ func placeTrouble(err error) *setback {
 	if errors.Is(err, errPlaceBusy) {
 		return unavailable(err.Error(), "wait for it: it is tried again")
 	}
-	return unavailable("no refresh, since its answer could not be kept: "+err.Error(), mendDisk)
+	what, mend := parts(err)
+	return unavailable("no refresh, since its answer could not be kept: "+what, firstOf(mend, mendDisk))
 }
 
 // send is R7: one request, and one replay if its answer was lost.

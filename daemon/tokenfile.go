@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // maxTokenFile caps a reading of the token file (F3). fal's two tokens are
@@ -31,11 +32,15 @@ type reading struct {
 	state fileState
 	pair  pair
 	data  []byte
-	err   error // why it is unusable
+	err   error  // why it is unusable
+	fix   string // what to do about that, where it is not the usual
 }
 
 // mend is what to do about an unusable file.
 func (r reading) mend() string {
+	if r.fix != "" {
+		return r.fix
+	}
 	if errors.Is(r.err, errFollowed) {
 		return "set FALCRED_SOCKET to the socket that is followed; or end falcred follow, and remove the file if that was killed"
 	}
@@ -46,6 +51,29 @@ func (r reading) mend() string {
 type tokenFile struct {
 	path string
 	warn func(string) // says once what was found and mended (F2)
+}
+
+// guard is why the file must not be used: somebody else could put another one in
+// its place, and what its first line says goes to the issuer. A symlink may lead to
+// another folder of ours (F2, F6).
+func (f tokenFile) guard() error {
+	err := strict.Folder(filepath.Dir(f.path))
+	if err == nil {
+		err = strict.File(f.path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is none
+	}
+	return err
+}
+
+// parts are what is wrong with a path, and what to do about it, "" where that is
+// not known.
+func parts(err error) (what, mend string) {
+	if t := strict.As(err); t != nil {
+		return t.Text, t.Mend
+	}
+	return err.Error(), ""
 }
 
 // target is the file behind symlinks (F2: a symlinked token file stays a
@@ -76,6 +104,10 @@ func (f tokenFile) target() (string, error) {
 // write in place, so a single look can fall between their truncate and
 // their write.
 func (f tokenFile) read() reading {
+	if err := f.guard(); err != nil {
+		what, mend := parts(err)
+		return reading{state: fileUnusable, err: errors.New(what), fix: mend}
+	}
 	last := f.look()
 	for range 8 {
 		next := f.look()
@@ -193,7 +225,7 @@ func (f tokenFile) copyInto(finished, target string, p pair, why string) error {
 // several hard links, or a mount point. Readers can meet a mixture of old and
 // new while it runs, which is why a folder is what one should mount.
 func writeInPlace(target string, data []byte) error {
-	file, err := os.OpenFile(target, os.O_WRONLY|nonblock, 0o600)
+	file, err := os.OpenFile(target, os.O_WRONLY|nonblock|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -232,6 +264,9 @@ func writeAtomic(path string, data []byte) error {
 
 // writeTemp brings data to the disk beside path, for a rename.
 func writeTemp(path string, data []byte) (name string, err error) {
+	if err := strict.File(path); err != nil {
+		return "", err
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return "", err

@@ -114,6 +114,9 @@ func (s *sentry) concerns(event fsnotify.Event) bool {
 // event.
 func (s *sentry) aim() time.Duration {
 	wait := untilLook(time.Now())
+	if s.login.file.guard() != nil {
+		wait = folderAway // a folder above may be mended, without an event
+	}
 	folders := []string{s.login.cfg.Home}
 	s.names = []string{protocol.TokenFile}
 	if target, err := s.login.file.target(); err == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // readiness is how long a daemon that was just started may take to answer. It
@@ -68,12 +69,15 @@ func (r *run) answers(ctx context.Context) error {
 	return nil
 }
 
-// findDaemon looks beside this program first: the two belong together.
+// findDaemon looks beside this program first: the two belong together. Who may
+// change what is on PATH is its owner's affair (Homebrew's folders are often one
+// user's, or a group's), but not everybody may.
 func findDaemon(path string) (string, error) {
 	file := "falcred"
 	if runtime.GOOS == "windows" {
 		file += ".exe"
 	}
+	var failed error = errNoDaemon
 	var folders []string
 	if self, err := os.Executable(); err == nil {
 		folders = append(folders, filepath.Dir(self))
@@ -87,11 +91,16 @@ func findDaemon(path string) (string, error) {
 		}
 		candidate := filepath.Join(dir, file)
 		info, err := os.Stat(candidate)
-		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		switch {
+		case err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		case strict.Everybodys(candidate):
+			failed = protocol.Errorf(protocol.CodeUnavailable,
+				"falcred is not running, and %s is not started: everybody could put another program in its place\ninstall it where only you and root can write", candidate)
+		default:
 			return candidate, nil
 		}
 	}
-	return "", errNoDaemon
+	return "", failed
 }
 
 // daemonEnv is what a daemon started on demand gets of its starter's

@@ -5,6 +5,7 @@ package helper
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -227,6 +228,37 @@ func TestTheStartLockIsNoLink_S2(t *testing.T) {
 	}
 	if _, err := os.Lstat(victim); err == nil {
 		t.Error("the link was followed")
+	}
+}
+
+// F6: no daemon is started for a home that others could swap, and a program that
+// everybody could replace is none.
+func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
+	above := folder(t)
+	h := newHouse(t)
+	home := filepath.Join(above, "home")
+	if err := errors.Join(os.Rename(h.home, home), os.Chmod(above, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	h.env = append(h.env, "FAL_HOME_DIR="+home)
+	if got := h.run(t, "token"); got.code != 75 || !strings.Contains(got.err, above+" can be written by others") || !strings.Contains(got.err, "chmod go-w "+above) {
+		t.Errorf("%+v", got)
+	}
+	if entries, err := os.ReadDir(home); err != nil || len(entries) != 1 || len(h.starts(t)) != 0 {
+		t.Errorf("in the home: %v, %v; %d starts", entries, err, len(h.starts(t)))
+	}
+
+	programs := folder(t)
+	for _, mode := range []os.FileMode{0o777, 0o755} {
+		copied, err := os.ReadFile(daemonBin)
+		program := filepath.Join(programs, "falcred")
+		if err := errors.Join(err, os.WriteFile(program, copied, 0o700), os.Chmod(programs, mode)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := findDaemon("/nowhere:" + programs)
+		if mode == 0o755 && found != program || mode == 0o777 && (err == nil || !strings.Contains(err.Error(), program+" is not started")) {
+			t.Errorf("in a folder of mode %o: %q, %v", mode, found, err)
+		}
 	}
 }
 

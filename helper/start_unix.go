@@ -5,7 +5,6 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // start brings a daemon up and returns when it answers. However many helpers
@@ -27,9 +27,8 @@ func (r *run) start(ctx context.Context, home string) error {
 		}
 		makeHome(home)
 	}
-	if !ownFolder(home) {
-		return protocol.Errorf(protocol.CodeUnavailable,
-			"falcred is not running, and %s is another user's\nstart it as that user: falcred run", home)
+	if err := strict.Folder(home); err != nil { // a daemon would refuse it too (F6)
+		return cannotStart(err)
 	}
 	unlock, err := r.lockStart()
 	switch {
@@ -103,6 +102,14 @@ func closeOnExec() {
 	}
 }
 
+func cannotStart(err error) error {
+	what, mend := err.Error(), "start it: falcred run"
+	if t := strict.As(err); t != nil {
+		what, mend = t.Text, t.Mend
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running and cannot be started: %s\n%s", what, mend)
+}
+
 // lockStart locks a file beside the first socket whose folder is ours; in
 // another's folder somebody could hold the lock for ever, or put a link there.
 // The file stays: to remove it would let two helpers lock two files.
@@ -111,30 +118,28 @@ func (r *run) lockStart() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	var failed []error // of each place
 	for _, p := range places {
-		if !ownFolder(filepath.Dir(p.socket)) {
-			continue
-		}
-		var f *os.File
-		f, err = os.OpenFile(p.socket+".start", os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
-		if err != nil {
-			continue // a read-only home; the runtime folder may do
-		}
-		err = flock(f)
+		f, err := openStart(p.socket + ".start")
 		if err == nil {
-			return func() { f.Close() }, nil
+			if err = flock(f); err == nil {
+				return func() { f.Close() }, nil
+			}
+			f.Close()
 		}
-		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, err
 		}
+		failed = append(failed, err) // a read-only home; the runtime folder may do
 	}
-	text := fmt.Sprintf("no folder of ours for %s", places[0].socket)
-	if err != nil {
-		text = err.Error()
+	return nil, cannotStart(failed[0])
+}
+
+func openStart(path string) (*os.File, error) {
+	if err := strict.Folder(filepath.Dir(path)); err != nil {
+		return nil, err
 	}
-	return nil, protocol.Errorf(protocol.CodeUnavailable,
-		"falcred is not running and cannot be started: %s\nstart it: falcred run", text)
+	return strict.Open(path, os.O_CREATE|os.O_RDWR, 0o600)
 }
 
 func flock(f *os.File) error {
@@ -149,16 +154,7 @@ func flock(f *os.File) error {
 // makeHome is for a first login, and only where the folder above is ours (F6).
 // Whoever needs the home sees how it went.
 func makeHome(home string) {
-	if ownFolder(filepath.Dir(home)) {
+	if strict.File(home) == nil {
 		os.Mkdir(home, 0o700)
 	}
-}
-
-func ownFolder(dir string) bool {
-	info, err := os.Stat(dir)
-	if err != nil || !info.IsDir() {
-		return false
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
 )
 
@@ -50,7 +52,11 @@ func examine(ctx context.Context) []daemon.Finding {
 	cfg, err := daemon.Look(version())
 	if err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
-		return []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Mend: mend}}
+		findings := []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Mend: mend}}
+		if home, err := protocol.Home(os.LookupEnv); err == nil {
+			findings = append(findings, daemon.ExamineHome(home)...) // they may be in it
+		}
+		return findings
 	}
 	findings := daemon.Examine(ctx, cfg)
 	findings = append(findings, examineDaemon(now)...)

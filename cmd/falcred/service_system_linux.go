@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/packaging"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // template is the unit that all users' system services share.
@@ -76,26 +77,27 @@ func (s *service) uninstallSystem(ctx context.Context) error {
 	return s.systemctl(ctx, "daemon-reload")
 }
 
-// trusted: all users' services run this one program, each as its own user. So root
-// alone may change it, or any folder on the way to it.
+// trusted: all users' services run this one program, each as its own user. So root,
+// as whom this runs, alone may change it, or any folder or link on the way to it.
 func trusted(path string) error {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return err
-	}
-	for at := real; ; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
+	at := path
+	if err := strict.File(path); err != nil {
+		t := strict.As(err)
+		if t == nil {
+			return err
+		}
+		at = t.Path
+	} else {
+		info, err := os.Stat(path)
 		if err != nil {
 			return err
 		}
 		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok || stat.Uid != 0 || info.Mode().Perm()&0o002 != 0 || info.Mode().Perm()&0o020 != 0 && stat.Gid != 0 {
-			return fmt.Errorf("%s can be changed by others than root, and would run as the service's user\ninstall it where only root writes: sudo install falcred docker-credential-fal /usr/local/bin", at)
-		}
-		if at == filepath.Dir(at) {
+		if ok && stat.Uid == 0 && info.Mode().Perm()&0o002 == 0 && (info.Mode().Perm()&0o020 == 0 || stat.Gid == 0) {
 			return nil
 		}
 	}
+	return fmt.Errorf("%s can be changed by others than root, and would run as the service's user\ninstall it where only root writes: sudo install falcred docker-credential-fal /usr/local/bin", at)
 }
 
 // asUser is for what the user's own manager has to do, if one runs.

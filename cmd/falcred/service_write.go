@@ -22,12 +22,8 @@ func (s *service) write(files ...written) (changed bool, err error) {
 		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil { // #nosec G301 -- service managers read it; it holds no secret
 			return changed, err
 		}
-		fresh := f.path + ".new"
-		if err := os.WriteFile(fresh, []byte(f.text), 0o644); err != nil { // #nosec G306 -- a unit: service managers read it, and it holds no secret
-			return changed, errors.Join(err, os.Remove(fresh))
-		}
-		if err := settle(fresh, f.path); err != nil {
-			return changed, errors.Join(err, os.Remove(fresh))
+		if err := settle(f); err != nil {
+			return changed, err
 		}
 		s.say("wrote %s", f.path)
 		changed = true
@@ -36,15 +32,25 @@ func (s *service) write(files ...written) (changed bool, err error) {
 }
 
 // settle renames a file that has reached the disk: an empty unit after a power cut
-// would be no unit.
-func settle(fresh, path string) error {
-	file, err := os.Open(fresh)
+// would be no unit. The file is new, so that no link or file of that name is written.
+func settle(f written) error {
+	file, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*.new")
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := file.Sync(); err != nil {
-		return err
+	_, err = file.WriteString(f.text)
+	if err == nil {
+		err = file.Chmod(0o644) // a unit: service managers read it, and it holds no secret
 	}
-	return os.Rename(fresh, path)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), f.path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/spf13/cobra"
 )
 
@@ -118,6 +119,9 @@ func stand(ctx context.Context) *standing {
 		s.failed(err)
 	}
 	s.Shell = judge(os.Getenv, s.Daemon, hasLogin(s.Daemon, s.Home), time.Now())
+	if t := strict.As(strict.Folder(s.Home)); t != nil && s.Daemon == nil && s.Shell.Source == sourceLogin {
+		s.Shell.Usable, s.Shell.Note, s.Shell.Mend = false, t.Text, t.Mend // no daemon starts there (F6)
+	}
 	return s
 }
 

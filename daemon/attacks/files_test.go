@@ -38,7 +38,7 @@ var foreign = map[string]struct {
 		s.must(os.Remove(s.file()))
 		s.must(os.Symlink(precious, s.file()))
 	}, false, unusable},
-	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/.portalock")) }, false, ""}, // locked, as the neighbours do, and not written
+	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/.portalock")) }, false, "is a link, and is not followed"},
 	"falcred.json is a symlink to another's file":    {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/falcred.json")) }, true, ""},
 	"falcred.history is a symlink to another's file": {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/falcred.history")) }, false, "the history cannot be written"},
 	"falcred.json is a hard link to another's file":  {func(s *scene, precious string) { s.must(os.Link(precious, s.home+"/falcred.json")) }, true, ""},

@@ -1,0 +1,115 @@
+// Package strict answers one question about a path of ours: can somebody else put
+// something of his in its place? sshd asks it of authorized_keys and calls it
+// StrictModes.
+//
+// Nobody can where every folder on the way, and on the way of each link in it,
+// belongs to us or to root, and nobody else can write it. Where the sticky bit is
+// set (/tmp) others may write: what is ours stays there. The folder that holds the
+// file has to be our own, and the sticky bit does not help it.
+//
+// What a folder holds is changed only by those who can write it. So an answer that
+// was found from the root down stays true until we or root change a mode, and what
+// the same path opens right afterwards is what was looked at. Modes do change:
+// ask before each use.
+//
+// Not seen: ACLs of macOS and NFSv4 (those of POSIX show in a mode's group bits),
+// and what the server or another client of a network file system may do.
+package strict
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Trouble is a place where somebody else could put something of his.
+type Trouble struct {
+	Path string // the very folder, link or file
+	Text string // what is wrong with it
+	Mend string // what to do about it
+	// Minor: only a group can write it that has no member but us. A umask of 002
+	// makes such folders where each user has a group (Debian, Fedora).
+	Minor bool
+}
+
+func (t *Trouble) Error() string { return t.Text + ": " + t.Mend }
+
+// As is the trouble that an error is, or nil.
+func As(err error) *Trouble {
+	var t *Trouble
+	errors.As(err, &t)
+	return t
+}
+
+// Folder is for a home and a socket's folder. It is nil where the folder is ours
+// and of a mode that lets nobody else write, our own group neither, and nobody can
+// put another one in its place. Else it is a *Trouble, or why it could not be looked
+// at: fs.ErrNotExist where it is not there, and nobody else can put one there.
+func Folder(path string) error {
+	troubles, err := Examine(path)
+	return first(troubles, err)
+}
+
+// File is for a file, behind the links that may lead to it: nobody else can put
+// another one in its place. It need not be there.
+func File(path string) error {
+	troubles, err := examine(path, toFile)
+	return first(troubles, err)
+}
+
+// Examine lists all that is wrong with a folder for Folder, from the root down.
+func Examine(path string) ([]Trouble, error) { return examine(path, toHome) }
+
+// goal is what stands at the end of a way.
+type goal int
+
+const (
+	toHome   goal = iota // a folder that is strictly ours
+	toFolder             // a folder, which our own group may write
+	toFile               // a file, in such a folder
+)
+
+func first(troubles []Trouble, err error) error {
+	for _, t := range troubles {
+		if !t.Minor {
+			return &t
+		}
+	}
+	return err
+}
+
+// Open opens a file that is ours: regular, our own, by no link at its end, in a
+// folder where nobody else can put another one in its place.
+func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	if err := first(examine(filepath.Dir(path), toFolder)); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the point of this function
+	if err != nil {
+		return nil, NoLink(path, err)
+	}
+	if err := Own(path, file); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// NoLink makes a trouble of the error that a link gives where none is followed: the
+// kernel's own word, "too many levels of symbolic links", helps nobody.
+func NoLink(path string, err error) error {
+	if info, lookErr := os.Lstat(path); lookErr == nil && info.Mode().Type() == fs.ModeSymlink {
+		return &Trouble{Path: path, Text: path + " is a link, and is not followed", Mend: "remove the link, or put the file itself there"}
+	}
+	return err
+}
+
+// Own looks at a file that is open: is it a regular one of ours?
+func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
+	info, err := file.Stat()
+	if err == nil && !(info.Mode().IsRegular() && ours(info)) {
+		return &Trouble{Path: path, Text: path + " is not a file of ours", Mend: "move it away"}
+	}
+	return err
+}
