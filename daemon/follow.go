@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
-	"github.com/fsnotify/fsnotify"
 )
 
 var errFollowed = errors.New("is kept by falcred follow, and holds no login of its own")
@@ -21,9 +20,9 @@ var ErrOwnLogin = errors.New("a login of its own is in this home, and is not wri
 // unmodified programs that read it: `falcred follow` keeps it. One process at a
 // time does, for a home.
 type Followed struct {
-	file  tokenFile
-	lock  interface{ Close() error }
-	watch *fsnotify.Watcher
+	file    tokenFile
+	lock    interface{ Close() error }
+	folders *folders
 }
 
 // OpenFollowed takes the home's file over, if no login is in it.
@@ -37,17 +36,14 @@ func OpenFollowed(cfg Config, warn func(string)) (*Followed, error) {
 		return nil, err
 	}
 	f.lock = lock
-	if f.watch, err = fsnotify.NewWatcher(); err == nil {
-		err = f.watch.Add(cfg.Home)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s cannot be watched: %w", cfg.Home, err)
-	}
-	go func() {
-		for range f.watch.Errors { // an event that was lost costs a minute at most
+	said := ""
+	f.folders = openFolders(func(err error) {
+		text := cfg.Home + " cannot be watched, and is looked at once a minute: " + err.Error()
+		if text != said {
+			warn(text)
 		}
-	}()
+		said = text
+	})
 	return f, nil
 }
 
@@ -59,18 +55,19 @@ func (f *Followed) Held() protocol.Credential {
 
 // Close removes nothing.
 func (f *Followed) Close() {
-	if f.watch != nil {
-		f.watch.Close()
-	}
+	f.folders.close()
 	f.lock.Close()
 }
 
-// Changed gets the events of the home: a neighbour may delete the file (§2).
-func (f *Followed) Changed() <-chan fsnotify.Event { return f.watch.Events }
-
-// Concerns says whether an event is about the token file.
-func (f *Followed) Concerns(e fsnotify.Event) bool {
-	return filepath.Base(e.Name) == filepath.Base(f.file.path)
+// Watch gets something when the file may have changed: a neighbour may delete it
+// (§2), and the home may vanish and come back. Without that, the file should be
+// looked at, and Watch be called, again after that time. It is for one goroutine.
+func (f *Followed) Watch() (changed <-chan struct{}, again time.Duration) {
+	paths := []string{f.file.path}
+	if target, err := f.file.target(); err == nil {
+		paths = append(paths, target)
+	}
+	return f.folders.stirred, f.folders.aim(paths...)
 }
 
 // Put has the file hold that access token, "" for no file at all. It writes

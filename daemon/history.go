@@ -79,10 +79,18 @@ func (h *history) add(e Event) {
 	}
 }
 
-// close writes what is pending. Nothing may be added after it.
+// historyFarewell is what a slow disk is given when the daemon ends.
+const historyFarewell = 2 * time.Second
+
+// close has what is pending written, and does not wait for a disk that hangs: the
+// end must not (S5). Nothing may be added after it.
 func (h *history) close() {
 	close(h.pending)
-	<-h.done
+	select {
+	case <-h.done:
+	case <-time.After(historyFarewell):
+		h.log.Warn("the end of the history is missing: the disk is slow")
+	}
 }
 
 func (h *history) write() {

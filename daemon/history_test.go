@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
@@ -229,4 +230,19 @@ func TestEventJSON(t *testing.T) {
 	if string(line) != `{"Time":"1970-01-01T00:00:00Z","Event":"started","PID":1}` {
 		t.Errorf("%s", line)
 	}
+}
+
+// S5: a disk that hangs does not keep the daemon from its end.
+func TestS5HistoryOnADiskThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &syncBuffer{}
+		h := &history{log: slog.New(slog.NewTextHandler(log, nil)), pending: make(chan Event, 1), done: make(chan struct{})}
+		h.add(Event{Event: EventStopped}) // which nobody comes to write
+		begun := time.Now()
+		h.close()
+		if took := time.Since(begun); took > historyFarewell {
+			t.Errorf("it took %v", took)
+		}
+		mustContain(t, log.String(), "the end of the history is missing")
+	})
 }

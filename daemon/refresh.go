@@ -108,7 +108,7 @@ func (l *Login) refresh(force string) (*news, error) {
 	// Discovery may take its time: not while others wait for the lock. What
 	// sends nothing, a file that wants restoring, goes on without it.
 	_, offline := l.issuer.discover(l.ending.side)
-	e, err := l.begin()
+	e, err := l.beginInTurn()
 	if err != nil {
 		return nil, err
 	}

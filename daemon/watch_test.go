@@ -3,14 +3,12 @@
 package daemon
 
 import (
-	"fmt"
-	"io/fs"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/fsnotify/fsnotify"
 )
@@ -125,42 +123,69 @@ func TestF3HomeVanishes(t *testing.T) {
 	}
 }
 
-// What else happens in the home is no reason to look at the file.
+// What else happens in the home is no reason to look at the file, and nobody who
+// is busy keeps fsnotify waiting.
 func TestWatchIgnoresOthers(t *testing.T) {
+	home := t.TempDir()
+	file := filepath.Join(home, "auth0_token")
+	f := &folders{stirred: make(chan struct{}, 1), wanted: make(chan aim, 1)}
+	f.aim(file)
+	events := &fsnotify.Watcher{Events: make(chan fsnotify.Event), Errors: make(chan error)}
+	go f.hear(events)
+	tell := func(name string) { events.Events <- fsnotify.Event{Name: name, Op: fsnotify.Write} }
+	for _, name := range []string{placePrefix + "x", ".portalock", memoryFile, "1"} {
+		tell(filepath.Join(home, name))
+	}
+	tell(filepath.Join(home, "the ones before have been heard"))
+	if len(f.stirred) != 0 {
+		t.Error("others matter")
+	}
+	for what, happen := range map[string]func(){
+		"the file":    func() { tell(file) },
+		"the folder":  func() { tell(home) },
+		"lost events": func() { events.Errors <- fsnotify.ErrEventOverflow },
+	} {
+		for range 100 {
+			happen()
+		}
+		tell("the ones before have been heard")
+		select {
+		case <-f.stirred:
+		default:
+			t.Errorf("%s: nobody is told", what)
+		}
+	}
+	close(events.Errors)
+}
+
+// S5: the end does not wait for fsnotify, whatever that does: here nobody comes to
+// what is wanted of it.
+func TestS5WatchEndsAlone(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	h.signIn("ann")
 	l, err := newLogin(h.cfg, h.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSentry(t, l)
-	s.aim()
-	for i := range 100 {
-		for _, name := range []string{placePrefix + "x", ".portalock", memoryFile, fmt.Sprint(i)} {
-			if err := os.WriteFile(filepath.Join(h.cfg.Home, name), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+	f := &folders{stirred: make(chan struct{}, 1), wanted: make(chan aim, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.watchBy(ctx, f)
+		f.close()
+	}()
+	for range 3 { // it goes on looking
+		f.stirred <- struct{}{}
 	}
-	h.signIn("ann")
-	looks := 0
-	for !t.Failed() {
-		select {
-		case event := <-s.events.Events:
-			if !s.concerns(event) {
-				continue
-			}
-			if filepath.Base(event.Name) != "auth0_token" {
-				t.Errorf("%s matters", event)
-			}
-			looks++
-		case <-time.After(patience):
-			t.Error("the write was not seen")
-		}
-		if looks > 0 {
-			break
-		}
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("it waits for fsnotify")
 	}
+	l.work.Wait()
+	l.close()
 }
 
 // A token runs out with nobody doing anything; a watcher hears of it.
@@ -183,16 +208,4 @@ func TestWatchRunsOut(t *testing.T) {
 	if got := w.next(); got != "unavailable" {
 		t.Errorf("then %.20q", got)
 	}
-}
-
-func newSentry(t *testing.T, l *Login) *sentry {
-	t.Helper()
-	events, err := fsnotify.NewWatcher()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { events.Close() })
-	look := alarm.New()
-	t.Cleanup(look.Close)
-	return &sentry{login: l, events: events, look: look, at: map[string]fs.FileInfo{}}
 }

@@ -93,7 +93,7 @@ type follower struct {
 }
 
 const (
-	// followPace is how often the file is looked at where no event tells.
+	// followPace is how long a socket may be silent after it told of trouble.
 	followPace = time.Minute
 	// followRetry is the pause after a write that failed: on a full disk each try
 	// makes events of its own.
@@ -117,28 +117,20 @@ func (f *follower) run(ctx context.Context) error {
 
 // wait returns when there may be something to do.
 func (f *follower) wait(ctx context.Context, failed bool) {
-	look, changed := followPace, f.file.Changed()
+	changed, look := f.file.Watch()
 	if left := time.Until(f.now.cred.Expires); f.now.cred.Secret != "" && left > 0 {
 		look = min(look, left)
 	}
 	if failed {
-		look, changed = followRetry, nil
+		look, changed = min(look, followRetry), nil
 	}
 	timer := time.NewTimer(look)
 	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case f.now = <-f.told:
-			return
-		case event := <-changed:
-			if f.file.Concerns(event) {
-				return
-			}
-		case <-timer.C:
-			return
-		}
+	select {
+	case <-ctx.Done():
+	case f.now = <-f.told:
+	case <-changed:
+	case <-timer.C:
 	}
 }
 
