@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/falcred/falcred/daemon/alarm"
+	"github.com/falcred/falcred/protocol"
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
