@@ -43,6 +43,10 @@ type Finding struct {
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
+	if err := cfg.CheckIssuer(); err != nil {
+		text, mend, _ := strings.Cut(err.Error(), "\n")
+		findings = append(findings, Finding{"home's issuer", Fail, text, mend})
+	}
 	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
 		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))
 		if f, ok := examineLifetime(cfg); ok {
@@ -60,7 +64,11 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 func ExamineHome(home string) []Finding {
 	troubles, err := strict.Examine(home)
 	findings := wayFindings("home", troubles)
+	unknown := protocol.KnownUser()
 	switch {
+	case unknown != nil:
+		text, mend, _ := strings.Cut(unknown.Error(), "\n")
+		findings = append(findings, Finding{"home", Fail, text, mend})
 	case errors.Is(err, fs.ErrNotExist):
 		findings = append(findings, Finding{"home", Warn, home + " is not there yet", loginHint})
 	case err != nil:

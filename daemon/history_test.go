@@ -246,3 +246,10 @@ func TestS5HistoryOnADiskThatHangs(t *testing.T) {
 		mustContain(t, log.String(), "the end of the history is missing")
 	})
 }
+
+func mustContain(t *testing.T, text, want string) {
+	t.Helper()
+	if !strings.Contains(text, want) {
+		t.Errorf("%q does not say %q", text, want)
+	}
+}

@@ -1,4 +1,4 @@
-//go:build system && (linux || darwin)
+//go:build linux && system
 
 package daemon
 

@@ -204,6 +204,3 @@ func (s *storm) why() string {
 	}
 	return " (" + strings.Join(list, "; ") + ")"
 }
-
-// tail is the end of a long log.
-func tail(log string) string { return log[max(0, len(log)-8000):] }

@@ -134,7 +134,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	for name, use := range map[string]func() error{
 		"run":            func() error { return Run(over, cfg, slog.New(slog.DiscardHandler)) },
 		"the start":      func() error { return prepareHome(home) },
-		"the settings":   func() error { return loadEnvFile(filepath.Join(home, envFile)) },
+		"the settings":   func() error { _, err := loadEnvFile(filepath.Join(home, envFile)); return err },
 		"the note":       func() error { _, err := loadMemory(home); return err },
 		"a note":         func() error { return memory{}.save(home) },
 		"the history":    func() error { _, err := ReadHistory(home); return err },
@@ -170,7 +170,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 func TestOwnFilesFollowNoLink_F6(t *testing.T) {
 	for name, use := range map[string]func(home string) error{
 		memoryFile:  func(home string) error { _, err := loadMemory(home); return err },
-		envFile:     func(home string) error { return loadEnvFile(filepath.Join(home, envFile)) },
+		envFile:     func(home string) error { _, err := loadEnvFile(filepath.Join(home, envFile)); return err },
 		historyFile: func(home string) error { return (&history{path: filepath.Join(home, historyFile)}).append(Event{}) },
 		lockFile: func(home string) error {
 			_, err := acquire(t.Context(), filepath.Join(home, lockFile))
