@@ -5,7 +5,6 @@ package helper
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -227,24 +226,6 @@ func TestTheStartLockIsNoLink_S2(t *testing.T) {
 	}
 	if _, err := os.Lstat(victim); err == nil {
 		t.Error("the link was followed")
-	}
-}
-
-// waitFor polls for a file that another process makes.
-func waitFor(t *testing.T, file string) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for {
-		if _, err := os.Stat(file); err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal(fmt.Errorf("%s never came", file))
-		}
 	}
 }
 
