@@ -61,7 +61,8 @@ func inject(n int, f idp.Fault) func(*world) {
 // always is a fault on every refresh until it is mended.
 func always(f idp.Fault) func(*world) { return func(w *world) { w.idp.SetFault(&f) } }
 
-func (f issuerFault) run(w *world) {
+// run returns the row of the table: what was broken, and what came of it.
+func (f issuerFault) run(w *world) (row [2]string) {
 	w.signIn("ann")
 	w.start()
 	w.pass(beforeDue)
@@ -102,8 +103,8 @@ func (f issuerFault) run(w *world) {
 	if f.lasts != 0 {
 		f.what += ", for " + plainTime(f.lasts)
 	}
-	report(w.T, "issuer", f.what, fmt.Sprintf("%d requests, %d refreshes, %d reuse detections; served meanwhile: %s; %s",
-		sent, refreshed, now.ReuseDetections, served, ended))
+	return [2]string{f.what, fmt.Sprintf("%d requests, %d refreshes, %d reuse detections; served meanwhile: %s; %s",
+		sent, refreshed, now.ReuseDetections, served, ended)}
 }
 
 // end is the login when all is over.
@@ -184,12 +185,21 @@ func plainTime(d time.Duration) string {
 }
 
 func TestFaultIssuer(t *testing.T) {
-	for _, f := range issuerFaults() {
+	faults := issuerFaults()
+	rows := make([][2]string, len(faults)) // they end as they like, and are told in order
+	t.Cleanup(func() {
+		for _, row := range rows {
+			if row[0] != "" {
+				report(t, "issuer", row[0], row[1])
+			}
+		}
+	})
+	for i, f := range faults {
 		t.Run(f.what, func(t *testing.T) {
 			if f.memory == 0 { // else what others allocate would be counted
 				t.Parallel()
 			}
-			inBubble(t, idp.Config{Lifetime: faultLifetime, Overlap: f.overlap}, f.run)
+			inBubble(t, idp.Config{Lifetime: faultLifetime, Overlap: f.overlap}, func(w *world) { rows[i] = f.run(w) })
 		})
 	}
 }

@@ -16,13 +16,10 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
 	"golang.org/x/sys/unix"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-func asError(err error, e **protocol.Error) bool { return errors.As(err, e) }
 
 // stale leaves a socket that nobody serves.
 func stale(t *testing.T, path string) {

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,3 +101,5 @@ func needRoot(t *testing.T) {
 	}
 	t.Skip("needs root")
 }
+
+func asError(err error, e **protocol.Error) bool { return errors.As(err, e) }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -261,25 +260,6 @@ func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
 		}
 	}
 }
-
-// waitFor polls for a file that another process makes.
-func waitFor(t *testing.T, file string) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for {
-		if _, err := os.Stat(file); err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal(fmt.Errorf("%s never came", file))
-		}
-	}
-}
-
 // A wait that is short is noticed at once, and a long one costs few looks: the
 // more helpers wait, the less would be left for the daemon that they wait for.
 func TestWaitingForADaemonLeavesItTheMachine_Section3(t *testing.T) {

@@ -3,6 +3,7 @@
 package helper
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestAnotherUsersDaemonIsToldNothing_S3(t *testing.T) {
@@ -42,5 +44,23 @@ func TestAnotherUsersDaemonIsToldNothing_S3(t *testing.T) {
 	}
 	if n := len(h.starts(t)); n != 1 {
 		t.Errorf("%d daemons were started besides", n-1)
+	}
+}
+
+// waitFor polls for a file that another process makes.
+func waitFor(t *testing.T, file string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal(fmt.Errorf("%s never came", file))
+		}
 	}
 }

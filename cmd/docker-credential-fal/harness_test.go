@@ -51,19 +51,6 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// needTool skips on a laptop and fails in CI.
-func needTool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("CI must have ", name)
-	}
-	if err != nil {
-		t.Skip("needs ", name)
-	}
-	return path
-}
-
 // stage is a home with a login, and its issuer.
 type stage struct {
 	*testing.T

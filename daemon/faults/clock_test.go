@@ -117,8 +117,7 @@ func TestResume(t *testing.T) {
 			}
 			before := s.idp.Stats().Refreshes
 			s.clock.turn(c.stand + time.Hour)
-			s.ring(s.alarms)
-			s.until("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == before+1 })
+			s.ringUntil("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == before+1 })
 			s.wantAlive()
 			s.wantRequests(before + 1)
 			s.clock.turn(0)
@@ -144,8 +143,7 @@ func TestResumeInAPause(t *testing.T) {
 		t.Errorf("%d refreshes in the pause", n)
 	}
 	s.clock.turn(time.Hour)
-	s.ring(s.alarms)
-	s.until("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == 1 })
+	s.ringUntil("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == 1 })
 	s.wantAlive()
 	s.clock.turn(0)
 	s.wantWell()
@@ -193,8 +191,7 @@ func (j *jumper) jump(to time.Duration) {
 		})
 	}
 	crowd.Wait()
-	j.ring(j.alarms)
-	j.until("the history notes the jump", func() bool { return len(j.noted()) == len(noted)+1 })
+	j.ringUntil("the history notes the jump", func() bool { return len(j.noted()) == len(noted)+1 })
 	if last := j.noted()[len(noted)]; !strings.Contains(last, "by "+by.String()+",") {
 		j.Errorf("of a jump of %v the history says %q", by, last)
 	}
@@ -202,6 +199,16 @@ func (j *jumper) jump(to time.Duration) {
 	// is counted next is counted when that is over.
 	j.until("nothing is due any more", func() bool { return j.state().NextRefresh.After(time.Now().Add(to)) })
 	j.wantAlive()
+}
+
+// ringUntil waits for what a look brings about. A ring can be lost: a look that is
+// just over sets the timer anew, and the next would come within the minute.
+func (j *jumper) ringUntil(what string, ok func() bool) {
+	j.Helper()
+	j.until(what, func() bool {
+		j.ring(j.alarms)
+		return ok()
+	})
 }
 
 // wantOwnToken has the daemon hold a token that it was given with the clock as

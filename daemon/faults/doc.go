@@ -14,8 +14,8 @@
 //
 // Every test adds rows to a table, which is printed when all have run (go test shows it with -v):
 //
-//	go test -v ./daemon/faults
-//	FALCRED_LONG=1 go test -v -timeout 2h ./daemon/faults
+//	go test -tags system -v ./daemon/faults
+//	FALCRED_LONG=1 go test -tags system -v -timeout 2h ./daemon/faults
 //
 // The first is short, a minute or so on two cores; the second has the numbers that the documentation
 // quotes, and fills a disk for an hour.

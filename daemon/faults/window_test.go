@@ -23,6 +23,7 @@ import (
 // milliseconds, lies in it.
 func TestWindowBetweenCommitAndFsync(t *testing.T) {
 	const fault = "from the issuer's commit to our fsync of its answer"
+	needRoot(t, fault) // to trace: the daemon is nobody's to look into (S4)
 	needTool(t, fault, "strace")
 	s := newScene(t, idp.Config{})
 	s.bin = plain // a race detector's microseconds say nothing
