@@ -41,9 +41,9 @@ func TestRefreshEndsInTime_S5(t *testing.T) {
 				w.begins()
 				<-arrived
 				// Nobody lets it go on.
-				if took := w.ends(); took > lastEnd {
+				if took := w.ends(); took > 19*time.Second {
 					t.Errorf("it took %v", took)
-				} else if !s.asked && took > sideEnd {
+				} else if !s.asked && took > 2*time.Second {
 					t.Errorf("it took %v, and there was nothing to lose", took)
 				}
 				if s.asked {
@@ -72,7 +72,7 @@ func TestLongestEnd_S5(t *testing.T) {
 		w.begins()
 		time.AfterFunc(sideEnd-100*time.Millisecond, h.release)
 		time.AfterFunc(12*time.Second, func() { close(second.Release) })
-		if took := w.ends(); took > lastEnd {
+		if took := w.ends(); took > 19*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		if p := w.inFile(); p.access == "" {
@@ -113,7 +113,7 @@ func TestSideRequestsEndAtOnce_S5(t *testing.T) {
 				if w.net.dialed == 0 {
 					t.Fatal("nothing was asked")
 				}
-				if took := w.ends(); took > sideEnd {
+				if took := w.ends(); took > 2*time.Second {
 					t.Errorf("it took %v", took)
 				}
 				w.mu.Lock()

@@ -7,9 +7,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
 )
+
+// waits is Wait, for a process that must end.
+func (h *house) waits(cmd *exec.Cmd) error {
+	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer stuck.Stop()
+	return cmd.Wait()
+}
 
 // S1, S10: a service asks the daemon that serves on its socket to end.
 func TestS1ServiceTakesOver(t *testing.T) {
@@ -27,7 +35,7 @@ func TestS1ServiceTakesOver(t *testing.T) {
 	if h.dial().secret() != access {
 		t.Error("no login")
 	}
-	if err := other.Wait(); err != nil {
+	if err := h.waits(other); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
 	mustContain(t, h.log.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
@@ -60,7 +68,7 @@ func TestS1ActivatedServiceTakesOver(t *testing.T) {
 	if early.secret() != access {
 		t.Error("no login")
 	}
-	if err := other.Wait(); err != nil {
+	if err := h.waits(other); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
 	if pid := h.status().PID; pid != cmd.Process.Pid {
@@ -97,7 +105,7 @@ func TestS1TakeOverSparesStrangers(t *testing.T) {
 	if pid, err := endHolder(lock, 0, 0); pid != holder || err != nil {
 		t.Errorf("signalled %d, %v; the holder is %d", pid, err, holder)
 	}
-	if err := other.Wait(); err != nil {
+	if err := h.waits(other); err != nil {
 		t.Errorf("the holder: %v", err)
 	}
 	if pid, err := endHolder(lock, 0, 0); pid != 0 || err != nil {
