@@ -399,11 +399,12 @@ func TestKeysThatDoNotCome_R10(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, raw := w.idp.Login("ann")
-		w.keySet = func(rw http.ResponseWriter, r *http.Request) {
+		answer := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(rw, `{"keys":[`)
 			http.NewResponseController(rw).Flush()
 			<-r.Context().Done()
-		}
+		})
+		w.keySet.Store(&answer)
 		began := time.Now()
 		if v := w.issuer.judgeNow(raw); standing(v) != "doubt" || time.Since(began) != sideTimeout {
 			t.Errorf("%s (%v) after %s", standing(v), v.doubt, time.Since(began))
