@@ -96,9 +96,9 @@ type world struct {
 	stop            context.CancelFunc
 	onChangeCommand string
 
-	keys   *gate            // what a request for the issuer's keys meets
-	keySet http.HandlerFunc // answers it in the issuer's place
-	asked  *atomic.Int32    // how often the keys were asked for
+	keys   *gate                             // what a request for the issuer's keys meets
+	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
+	asked  *atomic.Int32                     // how often the keys were asked for
 
 	strays *atomic.Int32 // requests for another host than the issuer's (R13)
 }
@@ -124,8 +124,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			w.keys.arrived <- struct{}{}
 			<-w.keys.release
 		}
-		if w.keySet != nil {
-			w.keySet(rw, r)
+		if answer := w.keySet.Load(); answer != nil {
+			(*answer)(rw, r)
 			return
 		}
 	}
@@ -159,7 +159,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &syncBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32)}
+		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &syncBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
 		w.path = filepath.Join(home, protocol.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)

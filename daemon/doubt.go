@@ -101,18 +101,18 @@ func (l *Login) toVerify(brought idToken) idToken {
 
 // verifiedLocked ends a doubt, if there was one, and learns whose the login is.
 func (l *Login) verifiedLocked(subject string) (learned func(*memory)) {
-	if l.inDoubtLocked() {
-		l.log.Info("the login's ID token is verified after all")
-		l.memory.Doubt = doubted{}
-		l.doubt = nil
-		refresh := l.login.refresh
-		return func(m *memory) {
-			if m.issued(refresh) {
-				m.Subject, m.Doubt = subject, doubted{}
-			}
+	l.doubt = nil
+	if !l.inDoubtLocked() {
+		return l.learnLocked(subject)
+	}
+	l.log.Info("the login's ID token is verified after all")
+	l.memory.Doubt = doubted{}
+	refresh := l.login.refresh
+	return func(m *memory) {
+		if m.issued(refresh) {
+			m.Subject, m.Doubt = subject, doubted{}
 		}
 	}
-	return l.learnLocked(subject)
 }
 
 // learnLocked takes note of whose the login is. What it returns is to be
@@ -217,5 +217,5 @@ func examineDoubt(cfg Config) (f Finding, ok bool) {
 	return Finding{"id token", Warn,
 		fmt.Sprintf("the login's ID tokens are unverified since %s, through %d rotations: %s (key %q, algorithm %q, key set %q)",
 			d.Since.Format(time.DateOnly), d.Rotations, bounded(d.Cause), bounded(d.Key), bounded(d.Algorithm), bounded(d.Keys)),
-		"the login is served all the same; ask who runs the issuer whether that set has the key"}, true
+		"the login is served all the same; if that set has no such key, who runs the issuer has to mend it"}, true
 }

@@ -56,7 +56,8 @@ func (w *world) wantStanding(doubt bool, subject string) {
 
 // unverifiable keeps every key from the set until the test mends it.
 func (w *world) unverifiable() {
-	w.keySet = func(rw http.ResponseWriter, _ *http.Request) { rw.Write([]byte(`{"keys":[]}`)) }
+	answer := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Write([]byte(`{"keys":[]}`)) })
+	w.keySet.Store(&answer)
 }
 
 // H1, R10: a living login whose issuer changes its algorithm, with odd keys
@@ -140,7 +141,7 @@ func TestDoubtIsTriedAgain_R10(t *testing.T) {
 		if n := w.asked.Load(); n != 4 {
 			t.Fatalf("%d fetches before the next rotation, want 4", n)
 		}
-		w.keySet = nil
+		w.keySet.Store(nil)
 		w.idp.Inject(idp.Without("id_token"))
 		w.pass(time.Hour - 30*time.Minute)
 		w.wantRequests(2, "the rotation")
@@ -166,7 +167,7 @@ func TestNothingIsLearnedInDoubt_R10(t *testing.T) {
 		w.wantStanding(true, "")
 		w.rotate()
 		w.wantStanding(true, "")
-		w.keySet = nil
+		w.keySet.Store(nil)
 		w.rotate()
 		w.wantStanding(false, "ann")
 		w.unverifiable()
@@ -308,7 +309,7 @@ func TestDoubtAndStore_R10(t *testing.T) {
 		}
 		w.wantStanding(true, "")
 		refused("over one in doubt", store())
-		w.keySet = nil
+		w.keySet.Store(nil)
 		w.pass(2 * time.Second)
 		refused("a verified one over one in doubt", store())
 		w.pass(8 * time.Second)
@@ -320,7 +321,7 @@ func TestDoubtAndStore_R10(t *testing.T) {
 		if w.inFile() != before {
 			w.Error("the living login is gone")
 		}
-		w.keySet = nil
+		w.keySet.Store(nil)
 		w.pass(time.Second)
 		if err := store(); err != nil {
 			w.Errorf("a verified one of the same account: %v", err)
@@ -352,7 +353,7 @@ func TestDoubtAndLogin_R10(t *testing.T) {
 		}
 		w.check()
 		w.wantStanding(true, "")
-		w.keySet = nil
+		w.keySet.Store(nil)
 		w.rotate()
 		w.wantStanding(false, "ann")
 
@@ -394,7 +395,7 @@ func TestDoctorNamesALongDoubt_R10(t *testing.T) {
 		if text := note.warning(); len(text) > 600 || strings.ContainsAny(text, "\x1b\a") || note.Key != "?]0;??" {
 			t.Errorf("%d bytes: %q", len(text), text)
 		}
-		w.keySet = nil
+		w.keySet.Store(nil)
 		w.rotate()
 		if _, ok := examineDoubt(w.cfg); ok {
 			t.Error("doctor still names a doubt that is over")

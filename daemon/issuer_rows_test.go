@@ -155,7 +155,43 @@ func trustFaults() []issuerFault {
 				}
 			}})
 	}
-	return append(rows, rotation())
+	return append(append(rows, keyFaults()...), rotation())
+}
+
+// keyFaults: whatever is the matter with an issuer's keys ends no login (R10).
+func keyFaults() []issuerFault {
+	warns := func(want bool) func(*world) {
+		return func(w *world) {
+			if text := strings.Join(w.status().Warnings, "\n"); strings.Contains(text, "unverified") != want {
+				w.Errorf("unverified is %v, and the warnings are %q", want, text)
+			}
+		}
+	}
+	config := func(change func(*idp.Config)) func(*world) {
+		return func(w *world) {
+			w.idp.SetConfig(change)
+			w.idp.RotateKey()
+		}
+	}
+	const soon = "the old token, then a new token"
+	return []issuerFault{
+		{what: "a key set without the key that signs", lasts: 24 * time.Hour, sent: exactly(13), refreshed: exactly(13), served: soon,
+			look: warns(true), breaks: func(w *world) {
+				w.unverifiable()
+				w.idp.RotateKey()
+			}},
+		{what: "signatures that no key verifies", lasts: 24 * time.Hour, sent: exactly(13), refreshed: exactly(13), served: soon,
+			breaks: always(idp.WrongSignature()), look: warns(false)}, // the last refresh is a good one
+		{what: "ES256 from now on, beside 18 odd keys", sent: exactly(1), served: soon, look: warns(false),
+			breaks: config(func(c *idp.Config) { c.Algorithm, c.OddKeys = "ES256", oddKeys() })},
+		{what: "the old key's name over a new key's signature", sent: exactly(1), served: soon, look: warns(false),
+			breaks: config(func(c *idp.Config) { c.OldKeyID = true })},
+		{what: "a key set that lags 10 s behind", sent: exactly(1), served: soon, look: warns(false),
+			breaks: func(w *world) {
+				w.idp.SetConfig(func(c *idp.Config) { c.KeySetLag = time.Minute + 10*time.Second }) // the refresh is due in a minute
+				w.idp.RotateKey()
+			}},
+	}
 }
 
 // skewed is an issuer whose clock is off, in every token that it signs.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -399,14 +400,53 @@ func TestKeysThatDoNotCome_R10(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, raw := w.idp.Login("ann")
-		w.keySet = func(rw http.ResponseWriter, r *http.Request) {
+		answer := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(rw, `{"keys":[`)
 			http.NewResponseController(rw).Flush()
 			<-r.Context().Done()
-		}
+		})
+		w.keySet.Store(&answer)
 		began := time.Now()
 		if v := w.issuer.judgeNow(raw); standing(v) != "doubt" || time.Since(began) != sideTimeout {
 			t.Errorf("%s (%v) after %s", standing(v), v.doubt, time.Since(began))
+		}
+	})
+}
+
+// A key set, whole or cut: never a panic, never an unusable key, and what a cut
+// one still gives, the whole one gives too.
+func FuzzKeySet(f *testing.F) {
+	f.Add([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},null]}`), 90)
+	for _, odd := range oddKeys() {
+		data, _ := json.Marshal(map[string]any{"keys": []any{odd}})
+		f.Add(data, len(data)/2)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, cut int) {
+		whole, _ := parseKeySet(strings.NewReader(string(data)))
+		for _, k := range whole {
+			if !slices.ContainsFunc(asymmetric, k.fits) {
+				t.Fatalf("a %T fits no algorithm", k.key)
+			}
+		}
+		if cut < 0 || cut > len(data) {
+			return
+		}
+		if part, _ := parseKeySet(strings.NewReader(string(data[:cut]))); len(part) > len(whole) {
+			t.Fatalf("%d keys of a part, %d of the whole", len(part), len(whole))
+		}
+	})
+}
+
+// An ID token that nobody signed is never verified, whatever it says.
+func FuzzIDToken(f *testing.F) {
+	f.Add("e30.eyJpc3MiOiJpIiwiYXVkIjoiYyIsInN1YiI6InMifQ.")
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Add(`{"payload":"e30","signatures":[]}`)
+	i := newIssuer("https://issuer.test", "c")
+	i.keys = newKeySet("", i.client)
+	f.Fuzz(func(t *testing.T, raw string) {
+		if v := i.judgeNow(raw); v.verified() || v.subject() != "" {
+			t.Fatalf("%q is verified", raw)
 		}
 	})
 }

@@ -104,8 +104,10 @@
 // ([TokenUsername]), Secret the refresh token, ServerURL one that is answered
 // for. The daemon proves the token by a refresh first. A key is bad_request.
 // Another account's token while a login lives, a token that the issuer does not
-// accept, and a server that is not answered for are denied. An empty Username is
-// bad_request with docker's message "no credentials username".
+// accept, and a server that is not answered for are denied. Where a login lives
+// and the issuer's keys do not verify whose the new one is, or whose the living
+// one is, the error is unavailable, and the token that was offered is used up. An
+// empty Username is bad_request with docker's message "no credentials username".
 //
 // erase logs out: the login is revoked at its issuer, then deleted. While the
 // issuer cannot be reached nothing is done, and the error is unavailable, unless
