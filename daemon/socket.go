@@ -44,9 +44,10 @@ func (s *socket) remove() {
 }
 
 // lost says whether the name stands for something else by now: `rm -rf` of the
-// home, or a second daemon after it. Nobody can reach us then.
+// home, or a second daemon after it. Nobody can reach us then. Where others could
+// have swapped its folder, no other daemon starts (F6), and it may come back.
 func (s *socket) lost() bool {
-	if s.bound == nil {
+	if s.bound == nil || strict.As(strict.Folder(filepath.Dir(s.path))) != nil {
 		return false
 	}
 	now, err := os.Lstat(s.path)

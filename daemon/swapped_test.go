@@ -244,6 +244,33 @@ func TestHomesOfTheVersionBefore_F6(t *testing.T) {
 	}
 }
 
+// F6: a socket whose folder others swap back and forth is not lost for good, and what
+// lies there by its name is not removed.
+func TestSwappedSocket_F6(t *testing.T) {
+	above := shortDir(t)
+	home := filepath.Join(above, "home")
+	mustDo(t, os.Mkdir(home, 0o700))
+	s, err := listenAt(filepath.Join(home, "s"), claim)
+	mustDo(t, err)
+	mustDo(t, os.Chmod(above, 0o777))
+	mustDo(t, os.Rename(home, home+".was"))
+	mustDo(t, os.Mkdir(home, 0o700))
+	if s.lost() {
+		t.Error("it ends, while nobody can take its place")
+	}
+	mustDo(t, os.Chmod(above, 0o755))
+	if !s.lost() {
+		t.Error("it does not make room")
+	}
+	mustDo(t, os.Chmod(above, 0o777))
+	mustDo(t, os.Remove(home))
+	mustDo(t, os.Rename(home+".was", home))
+	s.close()
+	if _, err := os.Lstat(s.path); err != nil {
+		t.Errorf("removed by a path that others can swap: %v", err)
+	}
+}
+
 // F6: a folder above that our own group may write, and nobody else is in, is said
 // and stops nothing; any other group's stops all.
 func TestGroupsAbove_F6(t *testing.T) {
