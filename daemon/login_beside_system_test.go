@@ -1,4 +1,4 @@
-//go:build system && (linux || darwin)
+//go:build system && linux
 
 package daemon
 
