@@ -243,7 +243,9 @@ func TestS5HistoryOnADiskThatHangs(t *testing.T) {
 		if took := time.Since(begun); took > historyFarewell {
 			t.Errorf("it took %v", took)
 		}
-		mustContain(t, log.String(), "the end of the history is missing")
+		if !strings.Contains(log.String(), "the end of the history is missing") {
+			t.Error("it is not said")
+		}
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -205,12 +206,13 @@ type besides struct {
 	why      map[string]int
 }
 
-func besideLogins(t *testing.T, order string, overlap time.Duration, rounds int) *besides {
+// besideLogins has that many logins made by cli, which obeys as playLogin does.
+func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, cli func(*besides) *exec.Cmd) *besides {
 	t.Helper()
 	b := &besides{house: newHouse(t, idp.Config{Overlap: overlap}), journal: filepath.Join(t.TempDir(), "journal"),
 		ends: map[string]int{}, reuses: map[string]int{}, caused: map[string]int{}, why: map[string]int{}}
 	b.run()
-	cmd := play("fal auth login", "FALCRED_TEST_JOURNAL="+b.journal, "FALCRED_TEST_ORDER="+order)
+	cmd := cli(b)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -226,8 +228,15 @@ func besideLogins(t *testing.T, order string, overlap time.Duration, rounds int)
 	}
 	in.Close()
 	t.Logf("%s, overlap %v, %d logins: %d alive at the end; the CLI's own refreshes: %v; consumed tokens sent by %v, caused by %v %v",
-		order, overlap, rounds, b.alive, b.ends, b.reuses, b.caused, b.why)
+		what, overlap, rounds, b.alive, b.ends, b.reuses, b.caused, b.why)
 	return b
+}
+
+// standIn is the CLI as the test binary plays it, with that lock.
+func standIn(order string) func(*besides) *exec.Cmd {
+	return func(b *besides) *exec.Cmd {
+		return play("fal auth login", "FALCRED_TEST_JOURNAL="+b.journal, "FALCRED_TEST_ORDER="+order)
+	}
 }
 
 // round is one login: every other one over the one before, the others after a
@@ -303,7 +312,7 @@ func TestF3FalAuthLogin(t *testing.T) {
 	for _, order := range []string{unlinksAfter, unlinksHeld, noLock} {
 		t.Run(order, func(t *testing.T) {
 			t.Parallel()
-			besideLogins(t, order, 0, 10).wantInnocent(order, 10)
+			besideLogins(t, order, 0, 10, standIn(order)).wantInnocent(order, 10)
 		})
 	}
 }

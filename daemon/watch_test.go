@@ -175,14 +175,19 @@ func TestS5WatchEndsAlone(t *testing.T) {
 		l.watchBy(ctx, f)
 		f.close()
 	}()
+	late := time.After(patience)
 	for range 3 { // it goes on looking
-		f.stirred <- struct{}{}
+		select {
+		case f.stirred <- struct{}{}:
+		case <-late:
+			t.Fatal("its look waits for fsnotify")
+		}
 	}
 	cancel()
 	select {
 	case <-ended:
-	case <-time.After(patience):
-		t.Fatal("it waits for fsnotify")
+	case <-late:
+		t.Fatal("its end waits for fsnotify")
 	}
 	l.work.Wait()
 	l.close()

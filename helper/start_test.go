@@ -260,6 +260,7 @@ func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
 		}
 	}
 }
+
 // A wait that is short is noticed at once, and a long one costs few looks: the
 // more helpers wait, the less would be left for the daemon that they wait for.
 func TestWaitingForADaemonLeavesItTheMachine_Section3(t *testing.T) {
