@@ -8,11 +8,15 @@ import (
 	"sync"
 
 	"github.com/falcred/falcred/daemon/alarm"
+	"github.com/falcred/falcred/protocol"
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
 // ctx ends, then finishes what was begun (S5). Signals are the caller's.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if err := protocol.KnownUser(); err != nil {
+		return err // whom to serve cannot be known (S3)
+	}
 	// S1 first: a second daemon must touch nothing of the home.
 	sock, err := openSocket(cfg)
 	if err != nil {

@@ -50,7 +50,11 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 func examineHome(home string) Finding {
 	info, err := os.Stat(home)
 	f := Finding{Check: "home", Result: OK}
+	unknown := protocol.KnownUser()
 	switch {
+	case unknown != nil:
+		f.Result = Fail
+		f.Text, f.Mend, _ = strings.Cut(unknown.Error(), "\n")
 	case errors.Is(err, fs.ErrNotExist):
 		f.Result, f.Text, f.Mend = Warn, home+" is not there yet", loginHint
 	case err != nil:

@@ -203,14 +203,20 @@ func scanObject(body []byte) (members map[string]string, whole bool) {
 	return members, err == nil
 }
 
-// retryAfter reads the header of RFC 9110 §10.2.3: seconds, or a date.
+// maxRetryAfter is the longest pause that an issuer may ask for (R7).
+const maxRetryAfter = time.Hour
+
+// retryAfter reads the header of RFC 9110 §10.2.3: seconds, or a date. The seconds
+// may be more than an int of this machine holds.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 1<<31)) * time.Second
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest there is, if it is larger
+		limit := uint64(maxRetryAfter / time.Second)
+		return time.Duration(min(seconds, limit)) * time.Second // #nosec G115 -- an hour's
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
+		return min(max(0, at.Sub(now)), maxRetryAfter)
 	}
 	return 0
 }

@@ -30,11 +30,6 @@ func hardLinks(info fs.FileInfo) uint64 {
 	return 1
 }
 
-// lockPlace marks a place as in use, for as long as the file is open.
-func lockPlace(file *os.File) error {
-	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-}
-
 // isMountPoint tells a rename that failed because its target is one.
 func isMountPoint(err error) bool { return errors.Is(err, unix.EBUSY) }
 

@@ -1,9 +1,6 @@
 package daemon
 
-import (
-	"io/fs"
-	"os"
-)
+import "io/fs"
 
 // Windows has neither these modes nor these owners: access is by ACL, and the
 // profile folder's keeps other users out (S8).
@@ -13,7 +10,6 @@ func ownedByUs(fs.FileInfo) bool      { return true }
 func othersCanRead(fs.FileInfo) bool  { return false }
 func othersCanWrite(fs.FileInfo) bool { return false }
 func hardLinks(fs.FileInfo) uint64    { return 1 }
-func lockPlace(*os.File) error        { return nil }
 func isMountPoint(error) bool         { return false }
 func ignoreUnsupported(err error) error {
 	_ = err // a folder cannot be fsynced here

@@ -150,6 +150,9 @@ const siblingWindow = time.Minute
 const writerDied = 5 * time.Second
 
 func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
+	if err := protocol.KnownUser(); err != nil {
+		return nil, err
+	}
 	l := &Login{
 		cfg:    cfg,
 		log:    log,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -170,7 +171,7 @@ func (s *server) status() protocol.Status {
 	if !s.sharing {
 		status.Socket = s.path
 	}
-	status.Clients = int(s.gets.Load())
+	status.Clients = int(min(s.gets.Load(), math.MaxInt)) // as many as an int of this machine holds
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status.Connections = len(s.open)

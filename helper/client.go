@@ -14,9 +14,16 @@ import (
 const maxIdle = 4
 
 // ErrNotRunning says that no daemon answers at any of the places. It is
-// unavailable, not not_found: with a daemon there may well be a credential.
-var ErrNotRunning = protocol.Errorf(protocol.CodeUnavailable,
-	"falcred is not running\nstart it: falcred run")
+// unavailable, not not_found: with a daemon there may well be a credential. Where
+// falcred does not serve at all it is [protocol.ErrNotServed].
+var ErrNotRunning = notRunning()
+
+func notRunning() *protocol.Error {
+	if !protocol.Serves {
+		return protocol.ErrNotServed
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running\nstart it: falcred run")
+}
 
 // Client talks to the daemon. It is safe for concurrent use: each request in
 // flight has a connection of its own, so a slow answer delays no other. [New]

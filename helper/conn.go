@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -75,8 +76,11 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 		cn := newConn(s)
 		if err := protocol.CheckPeer(s, others...); err != nil {
 			cn.Close()
-			return nil, protocol.Errorf(protocol.CodeDenied,
-				"%s: %v\nset FALCRED_SOCKET to a socket of your own", p.socket, err)
+			text, hint, _ := strings.Cut(err.Error(), "\n")
+			if hint == "" {
+				hint = "set FALCRED_SOCKET to a socket of your own"
+			}
+			return nil, protocol.Errorf(protocol.CodeDenied, "%s: %s\n%s", p.socket, text, hint)
 		}
 		if p.home != "" && !cn.servesHome(ctx, p.home) {
 			cn.Close()

@@ -154,7 +154,7 @@ func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.C
 // that has something to do.
 func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func() error) error {
 	err := ask()
-	if err != ErrNotRunning {
+	if err != ErrNotRunning || !protocol.Serves {
 		return err
 	}
 	home, homeErr := protocol.Home(r.client.variable)

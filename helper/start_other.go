@@ -1,8 +1,8 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+//go:build !linux && !darwin
 
 package helper
 
 import "context"
 
-// start never starts a daemon here: a service does that (S8).
+// start starts nothing where nothing serves.
 func (r *run) start(context.Context, string) error { return ErrNotRunning }

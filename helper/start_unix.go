@@ -1,4 +1,4 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+//go:build linux || darwin
 
 package helper
 
@@ -20,6 +20,9 @@ import (
 // find none at the same time, the one that gets the lock starts it, and the
 // others wait for the same socket. A crash of that one frees the lock.
 func (r *run) start(ctx context.Context, home string) error {
+	if err := protocol.KnownUser(); err != nil {
+		return err // the daemon would serve nobody, and keep the socket from its owner
+	}
 	path, notFound := findDaemon(r.client.getenv("PATH"))
 	if _, err := os.Lstat(home); errors.Is(err, fs.ErrNotExist) {
 		if notFound != nil {

@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"errors"
+	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,8 +12,16 @@ import (
 )
 
 // overflowUID is what Linux reports for every user that has no number in our
-// user namespace: many people, none of whom is us (S7).
+// user namespace: many people, none of whom is us (S7). It is also the number of
+// the user nobody, as whom containers like to run: see [KnownUser].
 const overflowUID = 65534
+
+// Serves says whether falcred serves on this system. It does not where the user at
+// the other end of a socket cannot be known (S3), or has never been tried (S8).
+const Serves = runtime.GOOS == "linux" || runtime.GOOS == "darwin"
+
+// ErrNotServed is what all of falcred says where it does not serve.
+var ErrNotServed = Errorf(CodeDenied, "falcred does not serve on %s: which user is at the other end of a socket cannot be known there for certain\nuse a key: FAL_KEY", runtime.GOOS)
 
 var errPeerUnknown = errors.New("the peer's user cannot be known")
 
@@ -26,15 +36,31 @@ func CheckPeer(c syscall.Conn, others ...int) error {
 	return checkPeer(c, others)
 }
 
-// allowUID is the rule of S3 and S7 for systems where a user is a number.
-func allowUID(uid int, err error, others []int) error {
+// allowUID is the rule of S3 and S7 for systems where a user is a number. alone says
+// whether the overflow uid is one user, and is asked only where that is ours.
+func allowUID(uid, own int, err error, others []int, alone func() bool) error {
 	switch {
-	case err != nil || uid < 0:
+	case err != nil || uid == -1:
 		return Errorf(CodeDenied, "denied: %v", errPeerUnknown)
 	case uid == 0:
 		return nil
-	case uid == overflowUID || uid != os.Geteuid() && !slices.Contains(others, uid):
-		return Errorf(CodeDenied, "denied: the other end belongs to user %d", uid)
+	case uid == overflowUID && own == overflowUID && !alone():
+		return errManyUsers
+	case uid == own, uid != overflowUID && slices.Contains(others, uid):
+		return nil
+	}
+	return Errorf(CodeDenied, "denied: the other end belongs to user %d", uint32(uid)) // #nosec G115 -- uid_t has 32 bits, and an int of some machines no more
+}
+
+var errManyUsers = Errorf(CodeDenied, "denied: in this user namespace uid %d is every user who has no number here, and so nobody can be told from you\n"+
+	"run as another user, or where all users have a number (no user namespace)", overflowUID)
+
+// KnownUser is nil unless our own effective user is the overflow uid in a user
+// namespace in which that stands for others too. Nothing is started or written
+// then: whose the files are and who connects cannot be known.
+func KnownUser() error {
+	if os.Geteuid() == overflowUID && !overflowIsOneUser() {
+		return errManyUsers
 	}
 	return nil
 }
@@ -49,14 +75,14 @@ func AllowUIDs(getenv func(string) string) ([]int, error) {
 		if entry == "" {
 			continue
 		}
-		uid, err := strconv.ParseUint(entry, 10, 31)
-		if err != nil {
+		uid, err := strconv.ParseUint(entry, 10, 32)
+		if err != nil || uid == math.MaxUint32 {
 			return nil, Errorf(CodeBadRequest, "FALCRED_ALLOW_UIDS lists no user number: %q\ngive it numbers, separated by commas", entry)
 		}
 		if uid == overflowUID {
 			return nil, Errorf(CodeBadRequest, "FALCRED_ALLOW_UIDS cannot list %d: the kernel says that of every user it has no number for", uid)
 		}
-		uids = append(uids, int(uid))
+		uids = append(uids, int(uid)) // #nosec G115 -- as [PeerUID] has it, on a machine of 32 bits too
 	}
 	return uids, nil
 }

@@ -2,6 +2,9 @@ package protocol
 
 import (
 	"math"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -33,5 +36,32 @@ func PeerUID(c syscall.Conn) (uid int, err error) {
 
 func checkPeer(c syscall.Conn, others []int) error {
 	uid, err := PeerUID(c)
-	return allowUID(uid, err, others)
+	return allowUID(uid, os.Geteuid(), err, others, overflowIsOneUser)
+}
+
+// overflowIsOneUser: where the map has a number for every user, none is left for
+// the overflow uid to stand for. A map that cannot be read is none.
+func overflowIsOneUser() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && mapsEveryUser(string(text))
+}
+
+// mapsEveryUser reads a uid_map (user_namespaces(7)): lines of a first uid in here,
+// a first uid out there, and how many. Ranges never overlap, and the kernel takes
+// only what the namespace outside maps itself, so the number of users is all there
+// is to see. (uid_t)-1 is no user.
+func mapsEveryUser(text string) bool {
+	mapped := uint64(0)
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			return false
+		}
+		n, err := strconv.ParseUint(fields[2], 10, 32)
+		if err != nil {
+			return false
+		}
+		mapped += n
+	}
+	return mapped >= math.MaxUint32
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -74,27 +75,58 @@ func TestPeerThatCannotBeKnownIsRefused_S3(t *testing.T) {
 	}
 }
 
-func TestOnlyOurselvesAndRootAreAllowed_S3(t *testing.T) {
-	own := os.Geteuid()
-	for uid, want := range map[int]bool{own: own != overflowUID, 0: true, -1: false, own + 1: false, overflowUID: false} {
-		if err := allowUID(uid, nil, nil); (err == nil) != want {
-			t.Errorf("uid %d: %v", uid, err)
+// S3, S7: who is let in, for each of our own uids. In a user namespace that has no
+// number for some, the overflow uid is many users, also where it is our own.
+func TestWhoIsLetIn_S3(t *testing.T) {
+	const one, many = true, false
+	for _, c := range []struct {
+		own, peer int
+		others    []int
+		alone     bool
+		want      bool
+	}{
+		{own: 1000, peer: 1000, want: true},
+		{own: 1000, peer: 0, want: true},
+		{own: 1000, peer: 1001},
+		{own: 1000, peer: -1},
+		{own: 1000, peer: 1001, others: []int{1001}, want: true},
+		{own: 1000, peer: 1002, others: []int{1001}},
+		{own: 1000, peer: overflowUID, alone: one},
+		{own: 1000, peer: overflowUID, alone: many},
+		{own: 1000, peer: overflowUID, others: []int{overflowUID}, alone: one},
+		{own: 0, peer: overflowUID, alone: one},
+		{own: 0, peer: overflowUID, others: []int{overflowUID}, alone: one},
+		{own: overflowUID, peer: overflowUID, alone: one, want: true},
+		{own: overflowUID, peer: overflowUID, alone: many},
+		{own: overflowUID, peer: overflowUID, others: []int{overflowUID}, alone: many},
+		{own: overflowUID, peer: 0, alone: many, want: true},
+		{own: overflowUID, peer: 1000, alone: one},
+		{own: overflowUID, peer: 1000, others: []int{1000}, alone: many, want: true},
+		{own: bigUID, peer: bigUID, want: true}, // of a domain's users
+		{own: 1000, peer: bigUID, others: []int{bigUID}, want: true},
+	} {
+		if err := allowUID(c.peer, c.own, nil, c.others, func() bool { return c.alone }); (err == nil) != c.want {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	if err := allowUID(own, errors.New("unknown"), nil); err == nil {
+	if err := allowUID(1000, 1000, errors.New("unknown"), nil, nil); err == nil {
 		t.Error("an error is no refusal")
+	}
+	err := allowUID(overflowUID, overflowUID, nil, nil, func() bool { return false })
+	if err == nil || !strings.Contains(err.Error(), "user namespace") || !strings.Contains(err.Error(), "\n") {
+		t.Errorf("neither why nor what to do: %v", err)
 	}
 }
 
+// bigUID needs all of uid_t's bits, and so all of an int's on some machines.
+var (
+	domainUID uint32 = 3_000_000_000
+	bigUID           = int(domainUID)
+)
+
 func TestOthersAreAllowedByNumber_S7(t *testing.T) {
-	others := []int{os.Geteuid() + 1, overflowUID}
-	for uid, want := range map[int]bool{os.Geteuid() + 1: true, os.Geteuid() + 2: false, overflowUID: false, -1: false} {
-		if err := allowUID(uid, nil, others); (err == nil) != want {
-			t.Errorf("uid %d: %v", uid, err)
-		}
-	}
 	for list, want := range map[string]string{
-		"": "[]", "1001": "[1001]", " 1001, 1002 ,": "[1001 1002]", "0": "[0]",
+		"": "[]", "1001": "[1001]", "3000000000": fmt.Sprint([]int{bigUID}), " 1001, 1002 ,": "[1001 1002]", "0": "[0]",
 		"ann": "error", "-1": "error", "65534": "error", "4294967295": "error", "1001 1002": "error", "0x10": "error",
 	} {
 		uids, err := AllowUIDs(func(string) string { return list })

@@ -99,6 +99,9 @@ func runDemo(ctx context.Context, out io.Writer) error {
 // prepare makes a home that has nothing to do with the user's, and an issuer
 // that allows no reuse at all, as Auth0's do by default.
 func (d *demo) prepare() (err error) {
+	if !protocol.Serves {
+		return protocol.ErrNotServed
+	}
 	d.home, d.socket, err = demoHome()
 	if err != nil {
 		return err

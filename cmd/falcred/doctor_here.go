@@ -18,6 +18,9 @@ func examineDaemon(s *standing) []daemon.Finding {
 	switch {
 	case s.Error != "":
 		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: s.Error, Mend: s.Mend}}
+	case s.Daemon == nil && !protocol.Serves:
+		text, mend, _ := strings.Cut(protocol.ErrNotServed.Error(), "\n")
+		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: text, Mend: mend}}
 	case s.Daemon == nil:
 		return []daemon.Finding{{Check: "daemon", Result: daemon.Warn, Text: "not running: no one refreshes ahead of time",
 			Mend: "start it: falcred run (docker-credential-fal starts it by itself)"}}

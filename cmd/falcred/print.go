@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -31,6 +32,8 @@ func (s *standing) print(w io.Writer, colour paint, now time.Time) error {
 	p := &page{paint: colour}
 	if s.Daemon != nil {
 		p.line("daemon", "%s, pid %d, version %s, since %s", p.green("running"), s.Daemon.PID, s.Daemon.Version, when(s.Daemon.Since, now))
+	} else if s.Error == "" && !protocol.Serves {
+		p.line("daemon", "%s", p.yellow("falcred does not serve on "+runtime.GOOS))
 	} else if s.Error == "" {
 		p.line("daemon", "%s", p.yellow("not running"))
 	}

@@ -4,14 +4,15 @@ package main
 
 import (
 	"context"
-	"errors"
+
+	"github.com/falcred/falcred/protocol"
 )
 
-var errNoManager = errors.New("falcred knows no service manager of this system\nstart it when you log in: falcred run")
+// There is nothing to start here, and no service manager that falcred knows.
 
-func (s *service) install(context.Context) error   { return errNoManager }
-func (s *service) uninstall(context.Context) error { return errNoManager }
-func (s *service) start(context.Context) error     { return errNoManager }
-func (s *service) stop(context.Context) error      { return errNoManager }
-func (s *service) restart(context.Context) error   { return errNoManager }
-func (s *service) status(context.Context) error    { return errNoManager }
+func (s *service) install(context.Context) error   { return protocol.ErrNotServed }
+func (s *service) uninstall(context.Context) error { return protocol.ErrNotServed }
+func (s *service) start(context.Context) error     { return protocol.ErrNotServed }
+func (s *service) stop(context.Context) error      { return protocol.ErrNotServed }
+func (s *service) restart(context.Context) error   { return protocol.ErrNotServed }
+func (s *service) status(context.Context) error    { return protocol.ErrNotServed }

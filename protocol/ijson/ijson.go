@@ -10,6 +10,7 @@ package ijson
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -86,8 +87,9 @@ func set(place any, value string) (ok bool) {
 		*place = value == "true"
 		ok = *place || value == "false"
 	case *int:
-		var err error
-		*place, err = strconv.Atoi(value)
+		// A number of another machine's may be too large for an int of this one.
+		n, err := strconv.ParseInt(value, 10, 64)
+		*place = int(max(math.MinInt, min(n, math.MaxInt)))
 		ok = err == nil
 	case *time.Time:
 		var text string

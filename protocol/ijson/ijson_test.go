@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,6 +46,21 @@ func TestRead(t *testing.T) {
 	for _, text := range []string{`{"a":1,"a":1}`, `{"a":1,"b":2,"\u0061":3}`, `{"":1,"":null}`} {
 		if _, err := Read(text); err != ErrTwice {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Another machine's number can be larger than an int of this one: it is the largest
+// then, and whoever asked for less says so.
+func TestNumbersOfOtherMachines(t *testing.T) {
+	for text, want := range map[string]int64{"3000000000": 3_000_000_000, "-3000000000": -3_000_000_000, "7": 7} {
+		var n int
+		o, err := Read(`{"n":` + text + `}`)
+		if err == nil {
+			err = o.Into(Member{Name: "n", Value: &n})
+		}
+		if want = max(math.MinInt, min(want, math.MaxInt)); err != nil || int64(n) != want {
+			t.Errorf("%s: %d, %v", text, n, err)
 		}
 	}
 }

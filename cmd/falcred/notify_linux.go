@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,20 +33,17 @@ func underManager() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
 // ownService says whether this process is a service's own, and not something
 // that was started inside one and has inherited its variables. systemd says so
-// since version 248; launchd starts its jobs itself, and names them.
+// since version 248.
 func ownService() bool {
-	if underManager() {
-		pid := os.Getenv("SYSTEMD_EXEC_PID")
-		return pid == "" || pid == strconv.Itoa(os.Getpid())
-	}
-	return os.Getppid() == 1 && strings.HasPrefix(os.Getenv("XPC_SERVICE_NAME"), "com.github.falcred.")
+	pid := os.Getenv("SYSTEMD_EXEC_PID")
+	return underManager() && (pid == "" || pid == strconv.Itoa(os.Getpid()))
 }
 
 func newNotices() *notices { return &notices{stop: func() {}} }
 
 // ready is told once, by the daemon that clients can reach.
 func (n *notices) ready(socket string) {
-	if !underManager() || !ownService() {
+	if !ownService() {
 		return
 	}
 	daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=serving on "+socket)
@@ -62,7 +58,7 @@ func (n *notices) ready(socket string) {
 
 // stopping comes first when the daemon is told to end.
 func (n *notices) stopping() {
-	if !underManager() || !ownService() {
+	if !ownService() {
 		return
 	}
 	daemon.SdNotify(false, daemon.SdNotifyStopping+"\nSTATUS=finishing what was begun")
