@@ -28,11 +28,15 @@ type Account struct {
 // otherwise (§2).
 const falREST = "https://rest.alpha.fal.ai"
 
-// restURL follows the CLI (§2). A login of another issuer is shown to no host of
-// fal's, unless it was named.
-func restURL(getenv func(string) string, issuer string) (string, error) {
+// restURL follows the CLI (§2) for logins of fal's. One of another issuer is shown to
+// no host but the one that its home's own falcred.env names (R13): what a shell has
+// exported is meant for fal's programs.
+func restURL(getenv func(string) string, file map[string]string, issuer string) (string, error) {
 	host := getenv("FAL_REST_HOST")
 	grpc := getenv("FAL_HOST")
+	if issuer != FalIssuer {
+		host, grpc = file["FAL_REST_HOST"], ""
+	}
 	switch {
 	case host != "":
 	case issuer != FalIssuer:
@@ -64,13 +68,21 @@ const archived = "This account has been archived. Please contact support@fal.ai.
 // maxAccounts caps the list; a real one has a few hundred bytes for each team.
 const maxAccounts = 1 << 20
 
-// Accounts asks which accounts the login with this access token may act for:
-// the personal one first, then by nickname, as the CLI has them.
-func Accounts(ctx context.Context, rest, access string) ([]Account, error) {
-	return accounts(ctx, newClient(), rest, access)
+// Accounts asks which accounts the login of cfg's home with this access token may
+// act for: the personal one first, then by nickname, as the CLI has them. A token
+// that is not of cfg's issuer is not sent (R13).
+func Accounts(ctx context.Context, cfg Config, access string) ([]Account, error) {
+	if err := cfg.CheckIssuer(); err != nil {
+		return nil, err
+	}
+	return accounts(ctx, newClient(), cfg, access)
 }
 
-func accounts(ctx context.Context, client *http.Client, rest, access string) ([]Account, error) {
+func accounts(ctx context.Context, client *http.Client, cfg Config, access string) ([]Account, error) {
+	if err := cfg.checkToken(access); err != nil {
+		return nil, err
+	}
+	rest := cfg.REST
 	ctx, cancel := context.WithTimeout(ctx, sideTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rest+"/users/teams", nil)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/falcred/falcred/protocol"
@@ -59,7 +60,8 @@ func Look(version string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if err := loadEnvFile(filepath.Join(home, envFile)); err != nil {
+	file, err := loadEnvFile(filepath.Join(home, envFile))
+	if err != nil {
 		return Config{}, err
 	}
 	servers, err := protocol.NewServers(os.Getenv)
@@ -91,11 +93,32 @@ func Look(version string) (Config, error) {
 	if cfg.FalConfig, err = LocateFalConfig(os.LookupEnv); err != nil {
 		return Config{}, err
 	}
-	if cfg.REST, err = restURL(os.Getenv, cfg.Issuer); err != nil {
+	if cfg.REST, err = restURL(os.Getenv, file, cfg.Issuer); err != nil {
 		return Config{}, err
 	}
 	return cfg, checkIssuer(cfg.Issuer)
 }
+
+// CheckIssuer holds R13 for a command: the home's logins are of the issuer that
+// this environment names, or nothing of them is sent anywhere. The home decides,
+// by what it recorded at first use; a shell can have forgotten the issuer's name.
+func (c Config) CheckIssuer() error {
+	m, err := loadMemory(c.Home)
+	if err != nil {
+		return err
+	}
+	return m.settleIssuer(c.Issuer, c.FalsHome)
+}
+
+// checkToken holds R13 for a token whose issuer can be read in it.
+func (c Config) checkToken(access string) error {
+	if issuer := issuerOf(access); issuer != "" && !sameIssuer(issuer, c.Issuer) {
+		return fmt.Errorf("this home holds a login of %s, which is not shown to %s\n%s", short(strconv.Quote(issuer)), c.Issuer, mendIssuer)
+	}
+	return nil
+}
+
+const mendIssuer = "give each issuer a home of its own (FAL_HOME_DIR), and name it in that home's falcred.env: FALCRED_ISSUER, FALCRED_CLIENT_ID"
 
 func orElse(value, standard string) string {
 	if value != "" {
@@ -162,43 +185,48 @@ func prepareHome(home string) error {
 func othersHome(info fs.FileInfo) bool { return info.Mode()&fs.ModeSticky == 0 }
 
 // loadEnvFile reads KEY=VALUE lines. What the environment says wins. The file
-// decides where tokens go, so it must be ours and writable by nobody else.
-func loadEnvFile(path string) error {
+// decides where tokens go, so it must be ours and writable by nobody else. named is
+// what stands in it, whatever the environment says.
+func loadEnvFile(path string) (named map[string]string, err error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case !info.Mode().IsRegular() || info.Size() > maxTokenFile:
-		return fmt.Errorf("%s is not a small regular file", path)
+		return nil, fmt.Errorf("%s is not a small regular file", path)
 	case !ownedByUs(info) || othersCanWrite(info):
-		return fmt.Errorf("%s must be yours and writable by nobody else: chmod go-w %s", path, path)
+		return nil, fmt.Errorf("%s must be yours and writable by nobody else: chmod go-w %s", path, path)
 	}
 	data := make([]byte, info.Size())
 	n, err := file.Read(data)
 	if err != nil && n == 0 && info.Size() > 0 {
-		return err
+		return nil, err
 	}
 	vars, err := parseEnv(string(data[:n]))
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	named = map[string]string{}
 	for _, v := range vars {
 		if v[0] == "FAL_HOME_DIR" || v[0] == "FALCRED_SOCKET" {
-			return fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read it\nset it in the environment of both", path, v[0])
+			return nil, fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read it\nset it in the environment of both", path, v[0])
 		}
 		if _, set := os.LookupEnv(v[0]); !set {
 			os.Setenv(v[0], v[1])
 		}
+		if _, before := named[v[0]]; !before { // of two lines the first counts, as above
+			named[v[0]] = v[1]
+		}
 	}
-	return nil
+	return named, nil
 }
 
 // parseEnv understands comments, blank lines, an `export ` in front and one

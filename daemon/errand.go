@@ -85,7 +85,8 @@ func (e *errand) recall() error {
 		return nil // what this daemon knows goes on
 	}
 	if err := m.settleIssuer(e.cfg.Issuer, e.cfg.FalsHome); err != nil {
-		return unavailable(err.Error(), "")
+		text, mend, _ := strings.Cut(err.Error(), "\n")
+		return unavailable(text, mend)
 	}
 	if e.unwritten {
 		m.merge(e.memory)
@@ -139,6 +140,9 @@ func (e *errand) run() (*news, error) {
 		return e.ask(r)
 	case fileEmpty:
 		return e.refill(r)
+	}
+	if e.isForeign(r.pair) {
+		return &news{}, nil // not even what was begun is replayed (R13)
 	}
 	e.sweep(r.pair)
 	if n, done, err := e.resume(r); done {
@@ -292,6 +296,28 @@ func temporaries(path string) (found []string) {
 		}
 	}
 	return found
+}
+
+// isForeign notices a login of another issuer in the file (R13), unless it is one
+// that was used up before.
+func (e *errand) isForeign(p pair) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	issuer := issuerOf(p.access)
+	if issuer == "" || sameIssuer(issuer, e.cfg.Issuer) || e.memory.spent(p.refresh) {
+		return false
+	}
+	e.foreignLocked(issuer)
+	return true
+}
+
+// recordIssuer writes down the home's issuer before it is sent anything of the login (R13).
+func (e *errand) recordIssuer() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.unwritten {
+		e.saveMemoryLocked()
+	}
 }
 
 // renew adopts a fresh token of somebody else, or sends the file's (R3).

@@ -144,7 +144,7 @@ func (m *memory) settleIssuer(issuer string, falsHome bool) error {
 		m.Issuer = issuer
 	}
 	if m.Issuer != issuer {
-		return fmt.Errorf("this home holds logins of %s; for %s set FAL_HOME_DIR to another folder", m.Issuer, issuer)
+		return fmt.Errorf("this home holds logins of %s, and FALCRED_ISSUER is %s here\n%s", m.Issuer, issuer, mendIssuer)
 	}
 	return nil
 }

@@ -79,7 +79,6 @@ func fingerprint(token string) string {
 // when it is replaced. They are read, not verified: whoever can write the
 // token file can write them.
 type claims struct {
-	Issuer  string  `json:"iss"`
 	Subject string  `json:"sub"`
 	Issued  numDate `json:"iat"`
 	Expiry  numDate `json:"exp"`
@@ -100,19 +99,36 @@ func (n *numDate) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// payload is the middle of a JWT, unverified.
+func payload(jwt string) (body []byte, ok bool) {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return nil, false
+	}
+	body, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	return body, err == nil
+}
+
+// issuerOf is who has issued a token, by its own words, "" where they cannot be
+// read. It asks for nothing else of the token: one without an expiry has an issuer
+// too (R13).
+func issuerOf(jwt string) string {
+	body, _ := payload(jwt)
+	var c struct {
+		Issuer string `json:"iss"`
+	}
+	if json.Unmarshal(body, &c) != nil {
+		return ""
+	}
+	return c.Issuer
+}
+
 // parseClaims reports false where the token is not a JWT with an expiry:
 // such a token counts as expired (DESIGN §2).
 func parseClaims(jwt string) (claims, bool) {
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		return claims{}, false
-	}
-	body, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return claims{}, false
-	}
+	body, ok := payload(jwt)
 	var c claims
-	if json.Unmarshal(body, &c) != nil || c.Expiry.IsZero() {
+	if !ok || json.Unmarshal(body, &c) != nil || c.Expiry.IsZero() {
 		return claims{}, false
 	}
 	return c, true
@@ -151,7 +167,7 @@ func onWall(t, now time.Time) time.Time {
 // fromFile dates a pair found in the file by its own claims.
 func fromFile(p pair, now time.Time) token {
 	c, ok := parseClaims(p.access)
-	t := token{pair: p, subject: c.Subject, issuer: c.Issuer}
+	t := token{pair: p, subject: c.Subject, issuer: issuerOf(p.access)}
 	if !ok {
 		return t
 	}

@@ -103,6 +103,8 @@ func keepable(ctx context.Context, cfg Config) error {
 	defer e.end()
 	if r := e.file.read(); r.state == fileUnusable {
 		return fmt.Errorf("%w\n%s", r.err, r.mend())
+	} else if err := cfg.checkToken(r.pair.access); err != nil {
+		return err // the login would be lost to its issuer, and still be good there
 	}
 	probe, err := writeTemp(e.target, make([]byte, maxTokenFile))
 	if err != nil {

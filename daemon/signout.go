@@ -17,6 +17,9 @@ const mendSignOut = "try again when the issuer can be reached, or delete it here
 // issuer out.
 func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	if !local {
+		if err := l.cfg.checkToken(l.file.read().pair.access); err != nil {
+			return done, protocol.Errorf(protocol.CodeDenied, "still logged in: %v", err)
+		}
 		// Outside the lock: it can take seconds.
 		if _, err := l.issuer.discover(context.Background()); err != nil {
 			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, mendSignOut)
@@ -30,6 +33,12 @@ func (l *Login) signOut(local bool) (done protocol.EraseAnswer, err error) {
 	r := e.file.read()
 	if r.state == fileUnusable {
 		return done, protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.err, r.mend())
+	}
+	if !local {
+		if err := e.cfg.checkToken(r.pair.access); err != nil {
+			return done, protocol.Errorf(protocol.CodeDenied, "still logged in: %v", err)
+		}
+		e.recordIssuer()
 	}
 	living := e.living(r)
 	if len(living) == 0 {

@@ -23,6 +23,7 @@ func (e *errand) spend(before reading, refresh string) (*news, error) {
 		p.abandon()
 		return nil, err
 	}
+	e.recordIssuer()
 	r := e.send(p, refresh)
 	s := unavailable(fmt.Sprint(r.err), "it is tried again")
 	s.after = r.retryAfter

@@ -87,6 +87,7 @@ func (l *Login) prove(refresh string) (*offer, error) {
 		p.discard()
 		return nil, err
 	}
+	e.recordIssuer()
 	r := e.send(p, refresh)
 	if r.outcome != granted {
 		p.discard() // it is not our login: nothing of it is replayed later

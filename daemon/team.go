@@ -140,7 +140,7 @@ func (l *Login) askTeam(f *flight, r resolved, access string) {
 	// The issuer's client makes one request of one request, and no redirect
 	// carries the token elsewhere (R13).
 	client := &http.Client{Transport: l.issuer.client.Transport, CheckRedirect: l.issuer.client.CheckRedirect}
-	list, err := accounts(context.Background(), client, l.cfg.REST, access)
+	list, err := accounts(context.Background(), client, l.cfg, access)
 	account, found := FindAccount(list, r.Name)
 	r.ID = account.UserID
 	learned := false

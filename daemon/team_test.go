@@ -193,23 +193,28 @@ func TestTeamConfigBrokenAtTheStart(t *testing.T) {
 	})
 }
 
-// §2: where a team's id is asked for. A login of another issuer is shown to no
-// host of fal's (R13).
-func TestRESTHost(t *testing.T) {
-	for _, c := range []struct{ rest, grpc, issuer, want string }{
-		{"", "", FalIssuer, falREST},
-		{"", "api.staging.example.com", FalIssuer, "https://rest.staging.example.com"},
-		{"", "grpc.example.com", FalIssuer, "https://grpc.example.com"},
-		{"rest.example.com:8443", "api.x", FalIssuer, "https://rest.example.com:8443"},
-		{"http://127.0.0.1:9", "", "https://id.example.com", "http://127.0.0.1:9"},
-		{"", "api.alpha.fal.ai", "https://id.example.com", ""},
-		{"http://rest.example.com", "", FalIssuer, "error"},
-		{"u:p@rest.example.com", "", FalIssuer, "error"},
-		{"rest.example.com/path", "", FalIssuer, "error"},
+// §2: where a team's id is asked for. A login of another issuer is shown to no host
+// but the one that its home's falcred.env names, whatever a shell says (R13).
+func TestRESTHost_R13(t *testing.T) {
+	const other = "https://id.example.com"
+	for _, c := range []struct{ rest, grpc, file, issuer, want string }{
+		{"", "", "", FalIssuer, falREST},
+		{"", "api.staging.example.com", "", FalIssuer, "https://rest.staging.example.com"},
+		{"", "grpc.example.com", "", FalIssuer, "https://grpc.example.com"},
+		{"rest.example.com:8443", "api.x", "", FalIssuer, "https://rest.example.com:8443"},
+		{"", "", "", other, ""},
+		{"http://127.0.0.1:9", "", "", other, ""},
+		{"rest.alpha.fal.ai", "api.alpha.fal.ai", "", other, ""},
+		{"", "", "http://127.0.0.1:9", other, "http://127.0.0.1:9"},
+		{"rest.alpha.fal.ai", "api.alpha.fal.ai", "rest.example.com", other, "https://rest.example.com"},
+		{"", "", "http://rest.example.com", other, "error"},
+		{"http://rest.example.com", "", "", FalIssuer, "error"},
+		{"u:p@rest.example.com", "", "", FalIssuer, "error"},
+		{"rest.example.com/path", "", "", FalIssuer, "error"},
 	} {
 		got, err := restURL(func(name string) string {
 			return map[string]string{"FAL_REST_HOST": c.rest, "FAL_HOST": c.grpc}[name]
-		}, c.issuer)
+		}, map[string]string{"FAL_REST_HOST": c.file, "FAL_HOST": c.file}, c.issuer)
 		if err != nil {
 			got = "error"
 		}

@@ -88,6 +88,12 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	if err := cfg.CheckIssuer(); err != nil {
+		return cfg, err
+	}
+	if l.team != "" && cfg.REST == "" {
+		return cfg, errNoTeams(cfg)
+	}
 	s, err := patiently(l.console, "asking "+cfg.Issuer, func() (*daemon.SignIn, error) {
 		return daemon.BeginSignIn(ctx, cfg, l.connection)
 	})

@@ -41,6 +41,7 @@ func onScreen(t *testing.T, args ...string) *screen {
 	}
 	t.Cleanup(issuer.Close)
 	s := &screen{T: t, idp: issuer, home: filepath.Join(t.TempDir(), "home"), done: make(chan struct{})}
+	nameREST(t, s.home, issuer.URL)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func onScreen(t *testing.T, args ...string) *screen {
 	s.cmd.Env = []string{
 		"TERM=xterm-256color", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "FAL_HOME_DIR=" + s.home,
 		"FALCRED_SOCKET=" + filepath.Join(t.TempDir(), "none"), "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID,
-		"FAL_REST_HOST=" + issuer.URL, "FAL_CONFIG_PATH=" + filepath.Join(s.home, "config.toml"),
+		"FAL_CONFIG_PATH=" + filepath.Join(s.home, "config.toml"),
 	}
 	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 50, Cols: 120}); err != nil {
 		t.Fatal(err)

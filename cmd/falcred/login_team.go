@@ -14,16 +14,13 @@ import (
 // login is not in is unset, and who has a choice is asked.
 func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if cfg.REST == "" {
-		if l.team != "" {
-			return fmt.Errorf("teams are fal's, and this login is of %s", cfg.Issuer)
-		}
 		return nil
 	}
 	access, ok := daemon.ValidAccess(cfg.Home)
 	if !ok {
 		return nil // an issuer that grants none at first
 	}
-	list, err := daemon.Accounts(ctx, cfg.REST, access)
+	list, err := daemon.Accounts(ctx, cfg, access)
 	if err != nil {
 		if l.team != "" {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)

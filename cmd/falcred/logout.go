@@ -31,6 +31,9 @@ func newLogout() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := cfg.CheckIssuer(); err != nil {
+				return err
+			}
 			out := cmd.OutOrStdout()
 			done, err := patiently(newConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)

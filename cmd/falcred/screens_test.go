@@ -83,8 +83,9 @@ func newTheatre(t *testing.T) *theatre {
 		t.Fatal(err)
 	}
 	home := filepath.Join(parent, ".fal")
+	nameREST(t, home, issuer.URL)
 	th := &theatre{T: t, home: home, self: self, env: []string{
-		"PATH=" + parent, "HOME=" + parent + "/ada", "FAL_HOME_DIR=" + home, "TZ=UTC", "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID, "FAL_REST_HOST=" + issuer.URL,
+		"PATH=" + parent, "HOME=" + parent + "/ada", "FAL_HOME_DIR=" + home, "TZ=UTC", "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID,
 	}}
 	cmd := th.command([]string{"run", "--log-level", "error"})
 	cmd.Stderr = os.Stderr

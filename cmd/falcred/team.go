@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,31 +131,43 @@ func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	if cfg.REST == "" {
-		return cfg, nil, fmt.Errorf("teams are fal's, and this login is of %s\nif it has some, name their host: FAL_REST_HOST", cfg.Issuer)
+	if err := cfg.CheckIssuer(); err != nil {
+		return cfg, nil, err
 	}
-	access, err := accessToken(ctx, cfg.Home)
+	if cfg.REST == "" {
+		return cfg, nil, errNoTeams(cfg)
+	}
+	access, err := accessToken(ctx, cfg)
 	if err != nil {
 		return cfg, nil, err
 	}
-	list, err := daemon.Accounts(ctx, cfg.REST, access)
+	list, err := daemon.Accounts(ctx, cfg, access)
 	return cfg, list, err
+}
+
+func errNoTeams(cfg daemon.Config) error {
+	return fmt.Errorf("teams are fal's, and this login is of %s\nif it has some, name their host in this home's falcred.env: FAL_REST_HOST", cfg.Issuer)
 }
 
 // accessToken is the file's, as an SDK would read it. Where that has run out, a
 // question to the daemon has it refreshed, even if the team keeps the answer
-// back.
-func accessToken(ctx context.Context, home string) (string, error) {
-	if access, ok := daemon.ValidAccess(home); ok {
+// back. A daemon that does not say that it is of the same issuer may be any: of
+// another home, or of another machine (R13).
+func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
+	if access, ok := daemon.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
+	if d, err := client.Status(ctx); err == nil && d.Issuer != cfg.Issuer {
+		return "", fmt.Errorf("the daemon that answers here is not this home's: it is for %s, not %s\nunset FALCRED_SOCKET, or restart it",
+			cmp.Or(printable(d.Issuer), "another machine's login"), cfg.Issuer)
+	}
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 	if err == nil {
 		return cred.Secret, nil
 	}
-	if access, ok := daemon.ValidAccess(home); ok {
+	if access, ok := daemon.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
 	if errors.Is(err, protocol.ErrNotFound) {

@@ -71,8 +71,8 @@ func (s *scene) plant() {
 	snoop := s.base + "/snoop"
 	s.must(os.Mkdir(snoop, 0o700))
 	s.must(os.WriteFile(snoop+"/xdg-open", []byte("#!/bin/sh\ncat /proc/$$/environ /proc/$$/cmdline /proc/$PPID/cmdline >"+s.base+"/out/child-$$\n"), 0o700))
-	s.must(os.WriteFile(s.home+"/falcred.env", []byte("FAL_KEY="+plantedKey+"\nFALCRED_ON_CHANGE="+snoop+"/xdg-open\n"), 0o600))
-	s.extra = []string{"PATH=" + snoop + ":" + os.Getenv("PATH"), "DISPLAY=:7", "FAL_REST_HOST=" + s.issuer.URL, "FAL_CONFIG_PATH=" + s.base + "/config.toml",
+	s.must(os.WriteFile(s.home+"/falcred.env", []byte("FAL_KEY="+plantedKey+"\nFALCRED_ON_CHANGE="+snoop+"/xdg-open\nFAL_REST_HOST="+s.issuer.URL+"\n"), 0o600))
+	s.extra = []string{"PATH=" + snoop + ":" + os.Getenv("PATH"), "DISPLAY=:7", "FAL_CONFIG_PATH=" + s.base + "/config.toml",
 		"GOTRACEBACK=crash", "FALCRED_SHARE_SOCKET=" + s.base + "/share/sock"}
 	s.must(os.Mkdir(s.base+"/share", 0o700))
 	s.must(os.Mkdir(s.base+"/elsewhere", 0o700))
