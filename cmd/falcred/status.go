@@ -15,7 +15,8 @@ import (
 
 const statusHelp = `Ask the daemon how it stands, and say which credential this shell would get.
 
-It never starts a daemon, never refreshes, and prints no secret.
+It starts no daemon itself; where systemd holds the socket, as the package has it, the
+question makes systemd start one. It asks for no refresh, and prints no secret.
 
 Exit status: 0 there is a usable credential, 1 there is none, 2 an error.`
 
@@ -86,7 +87,8 @@ func (s *standing) exit() int {
 	return exitNone
 }
 
-// stand asks; it connects only, and starts nothing.
+// stand asks; it connects only, for which systemd starts a daemon where it holds the
+// socket.
 func stand(ctx context.Context) *standing {
 	s := &standing{}
 	var err error
