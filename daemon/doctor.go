@@ -43,7 +43,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := []Finding{examineHome(cfg.Home), examineNetworkHome(cfg.Home), examineFile(cfg), examineLock(cfg.Home)}
 	if err := cfg.CheckIssuer(); err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings = append(findings, Finding{"home's issuer", Fail, text, mend})
+		findings = append(findings, Finding{"home issuer", Fail, text, mend})
 	}
 	if f, ok := examineLifetime(cfg); ok {
 		findings = append(findings, f)
