@@ -45,7 +45,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	findings = append(findings, examineSockets(cfg)...)
 	if err := cfg.CheckIssuer(); err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings = append(findings, Finding{"home's issuer", Fail, text, mend})
+		findings = append(findings, Finding{"home issuer", Fail, text, mend})
 	}
 	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
 		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))

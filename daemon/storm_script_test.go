@@ -1,4 +1,4 @@
-//go:build unix && system
+//go:build (linux || darwin) && system
 
 package daemon
 

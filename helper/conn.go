@@ -62,7 +62,7 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 		case err == nil:
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case nobodyThere(err):
+		case nobodyThere(err), !protocol.Serves: // there is nobody to be found there
 			continue
 		case errors.Is(err, fs.ErrPermission) && i > 0:
 			// XDG_RUNTIME_DIR of another user, as su leaves it.

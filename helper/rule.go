@@ -13,7 +13,7 @@ import (
 // server that is not fal's nobody is asked, and the error wraps
 // [protocol.ErrNotFound]. Errors of the daemon are a *[protocol.Error].
 //
-// Get starts no daemon ([ErrNotRunning]): that is for docker-credential-fal.
+// Get starts no daemon itself ([ErrNotRunning]): that is for docker-credential-fal.
 func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
 	if c.serversErr != nil {
 		return protocol.Credential{}, c.serversErr

@@ -47,7 +47,8 @@ Exit status: 0; 1 no credential, or a mistake; of header and token also 3, log i
 again (falcred login), and 75, try again later. These two print nothing on
 standard output unless it is 0.
 
-FAL_FORCE_AUTH_BY_USER=1 passes FAL_KEY over; FALCRED_AUTOSTART=0 starts nothing.`
+FAL_FORCE_AUTH_BY_USER=1 passes FAL_KEY over; FALCRED_AUTOSTART=0 starts no daemon
+(systemd does all the same where it holds the socket).`
 
 // The exit codes of header and token. Docker's verbs know 0 and 1 only.
 const (

@@ -138,7 +138,8 @@
 //
 // FALCRED_SHARE_SOCKET names a second socket, for others: containers, and machines
 // that it is forwarded to. Besides the daemon's own user and root it serves the
-// users whose numbers FALCRED_ALLOW_UIDS lists, never the overflow uid 65534. It
+// users whose numbers FALCRED_ALLOW_UIDS lists, never the overflow uid 65534 (but
+// for a daemon that is that user itself: [KnownUser]). It
 // speaks the same lines, with these differences: store, erase and stop are denied, and
 // so is a Rejected; MinValid is taken for 0; the credential is the login's, never
 // a key of the daemon's environment; status leaves out paths, the account, and

@@ -15,7 +15,8 @@ import (
 const doctorHelp = `Look for what does not work on this machine, or works with a catch: the home,
 the token file, the lock, the daemon and its socket, the issuer, and what this
 shell's environment hides. It changes nothing but a token file's mode that
-others could read, and sends no credential anywhere.
+others could read, starts no daemon but the one of a socket that systemd holds,
+and sends no credential anywhere.
 
 Exit status: 0 all is well, 1 there is a catch, 2 something does not work.`
 

@@ -23,7 +23,8 @@ that it shows the same code, and confirm.
 
 The login lands in the token file that fal's own programs read. A daemon that
 runs notices it; none is needed. A login that is there already is replaced only
-when the new one has succeeded, and Ctrl-C changes nothing.
+when the new one has succeeded, and Ctrl-C changes nothing. A login of fal's is then
+shown to fal's REST host, which is asked for the teams that you are in.
 
 Through a pipe it prints lines that a script can read, and no QR code.`
 

@@ -16,7 +16,8 @@ import (
 
 const statusHelp = `Ask the daemon how it stands, and say which credential this shell would get.
 
-It never starts a daemon, never refreshes, and prints no secret.
+It starts no daemon itself; where systemd holds the socket, as the package has it, the
+question makes systemd start one. It asks for no refresh, and prints no secret.
 
 Exit status: 0 there is a usable credential, 1 there is none, 2 an error.`
 
@@ -93,7 +94,8 @@ func bounded(ctx context.Context, patience time.Duration) (context.Context, cont
 		"the daemon has not answered within %s\nsee its log, or start it anew", patience))
 }
 
-// stand asks; it connects only, and starts nothing.
+// stand asks; it connects only, for which systemd starts a daemon where it holds the
+// socket.
 func stand(ctx context.Context) *standing {
 	s := &standing{}
 	var err error
