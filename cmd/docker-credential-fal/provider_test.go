@@ -449,6 +449,16 @@ func (f *front) publish(set ...key) {
 	f.keys = data
 }
 
+// due leaves the login's first line in the file, as `fal auth login` does: whoever
+// reads it next refreshes at once.
+func (p *provider) due() {
+	p.Helper()
+	refresh, _ := p.tokens()
+	if err := os.WriteFile(filepath.Join(p.home, protocol.TokenFile), []byte(refresh), 0o600); err != nil {
+		p.Fatal(err)
+	}
+}
+
 // expires waits until the access token in the file has run out.
 func (p *provider) expires() {
 	p.Helper()

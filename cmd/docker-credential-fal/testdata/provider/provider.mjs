@@ -44,6 +44,7 @@ function sign(alg, kid) {
   const provider = new Provider(issuer, {
     adapter: Adapter,
     jwks: { keys },
+    enabledJWA: { idTokenSigningAlgValues: Object.keys(kinds) },
     cookies: { keys: ["provider-test"] },
     clients: [{
       client_id: clientId, token_endpoint_auth_method: "none", redirect_uris: [], response_types: [],
