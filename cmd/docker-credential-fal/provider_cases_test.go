@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,7 +197,7 @@ func TestProviderKilledBeforeItRotates_R4(t *testing.T) {
 // has the request, after it has rotated, and while its answer comes.
 func TestProviderKilledWithAGrace_R4(t *testing.T) {
 	p := newProvider(t)
-	p.order(order{"lifetime": short, "grace": 600_000})
+	p.order(order{"lifetime": short, "grace": graceMillis})
 	p.login()
 	for i := range 12 {
 		p.expires()
@@ -214,6 +215,38 @@ func TestProviderKilledWithAGrace_R4(t *testing.T) {
 	p.start()
 	p.statusIs("two refreshes", func(s protocol.Status) bool { return s.Refreshes >= 2 })
 	p.wantVerified()
+	p.wantReused(0)
+}
+
+// graceMillis is longer than any test.
+const graceMillis = 600_000
+
+// R4: what the killed daemon was about is settled at once, while the grace lasts,
+// however fresh the access token in the file looks.
+func TestProviderKillIsSettledAtOnce_R4(t *testing.T) {
+	p := newProvider(t)
+	p.order(order{"grace": graceMillis})
+	p.login()
+	spent, fresh := p.tokens()
+	end := p.start()
+	h := p.front.hold(true)
+	asked := make(chan result)
+	go func() {
+		asked <- p.run(p.socket(), fmt.Sprintf(`{"ServerURL":%q,"Rejected":%q}`, protocol.DefaultServer, fresh), nil, "get")
+	}()
+	<-h.arrived
+	end(syscall.SIGKILL)
+	h.goesOn <- false
+	<-asked
+	p.start()
+	p.statusIs("a refresh", func(s protocol.Status) bool { return s.Refreshes == 1 })
+	p.wantVerified()
+	if refresh, access := p.tokens(); refresh == spent || access == fresh {
+		t.Error("the file holds what was there before")
+	}
+	if got := p.front.count(); got != 2 {
+		t.Errorf("%d requests, not the lost one and its replay", got)
+	}
 	p.wantReused(0)
 }
 

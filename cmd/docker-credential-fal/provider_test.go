@@ -64,7 +64,8 @@ func newProvider(t *testing.T) *provider {
 		}
 		t.Fatal(err)
 	}
-	p := &provider{stage: &stage{T: t, bin: bin}, front: newFront(t)}
+	// No helper starts a daemon that no test would end.
+	p := &provider{stage: &stage{T: t, bin: bin, more: []string{"FALCRED_AUTOSTART=0"}}, front: newFront(t)}
 	p.issuer = "http://" + p.front.address
 	p.moveHome()
 
