@@ -5,6 +5,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -339,7 +340,7 @@ func newFront(t *testing.T) *front {
 	t.Helper()
 	f := &front{t: t, address: "127.0.0.1:0"}
 	f.up()
-	t.Cleanup(f.down)
+	t.Cleanup(func() { f.server.Close() })
 	return f
 }
 
@@ -354,8 +355,16 @@ func (f *front) up() {
 	go f.server.Serve(listener)
 }
 
-// down refuses connections from now on, and cuts the living ones.
-func (f *front) down() { f.server.Close() }
+// down refuses connections from now on; what has come through is answered, so that
+// no rotation is lost.
+func (f *front) down() {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := f.server.Shutdown(ctx); err != nil {
+		f.t.Error(err)
+	}
+}
 
 func (f *front) hold(answer bool) *held {
 	f.mu.Lock()
