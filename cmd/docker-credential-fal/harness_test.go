@@ -54,10 +54,11 @@ func buildAndRun(m *testing.M) int {
 // stage is a home with a login, and its issuer.
 type stage struct {
 	*testing.T
-	idp  *idp.Server
-	home string
-	bin  string   // whose programs are run
-	more []string // further variables of its programs
+	idp    *idp.Server // nil where the issuer is another program
+	issuer string      // its URL
+	home   string
+	bin    string   // whose programs are run
+	more   []string // further variables of its programs
 }
 
 func newStage(t *testing.T, cfg idp.Config) *stage {
@@ -67,7 +68,7 @@ func newStage(t *testing.T, cfg idp.Config) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	s := &stage{T: t, idp: server, bin: bin}
+	s := &stage{T: t, idp: server, issuer: server.URL, bin: bin}
 	s.moveHome()
 	return s
 }
@@ -93,7 +94,7 @@ func (s *stage) env(socket string) []string {
 		"HOME=" + s.home,
 		"FAL_HOME_DIR=" + s.home,
 		"FALCRED_SOCKET=" + socket,
-		"FALCRED_ISSUER=" + s.idp.URL,
+		"FALCRED_ISSUER=" + s.issuer,
 		"FALCRED_CLIENT_ID=test-client",
 	}, s.more...)
 }
