@@ -107,7 +107,7 @@ func TestF3HomeVanishes(t *testing.T) {
 				t.Fatal(err)
 			}
 		} else {
-			os.RemoveAll(h.cfg.Home)
+			removeAll(t, h.cfg.Home)
 		}
 		if i < 2 {
 			w.until("not_found") // else it is back before anybody looks
@@ -213,4 +213,15 @@ func TestWatchRunsOut(t *testing.T) {
 	if got := w.next(); got != "unavailable" {
 		t.Errorf("then %.20q", got)
 	}
+}
+
+// removeAll removes a folder that falcred may still be writing into.
+func removeAll(t *testing.T, path string) {
+	t.Helper()
+	for range 1000 {
+		if os.RemoveAll(path); gone(path) {
+			return
+		}
+	}
+	t.Fatalf("%s does not go", path)
 }

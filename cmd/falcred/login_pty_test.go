@@ -4,12 +4,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,10 +103,21 @@ func (s *screen) until(pattern string) []string {
 	}
 }
 
-// ends waits for the end and returns the exit code.
+// ends waits for the end and returns the exit code. Who does not end says where he
+// stands.
 func (s *screen) ends() int {
 	s.Helper()
-	<-s.done
+	select {
+	case <-s.done:
+	case <-time.After(20 * time.Second):
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+		s.cmd.Process.Signal(syscall.SIGQUIT)
+		select {
+		case <-s.done:
+		case <-time.After(5 * time.Second):
+		}
+		s.Fatalf("it does not end:\n%s\n%s", s.shown(), status)
+	}
 	s.cmd.Wait()
 	return s.cmd.ProcessState.ExitCode()
 }
