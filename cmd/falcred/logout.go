@@ -76,8 +76,10 @@ func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.Erase
 	done, err := client.Erase(ctx, protocol.Query{ServerURL: protocol.DefaultServer, Local: local})
 	if errors.Is(err, helper.ErrNotRunning) {
 		// Not to be left half done: revoked, and still in the file. The lock bounds it.
-		signal.Ignore(endings...)
-		defer signal.Reset(endings...)
+		// They are caught, since signal.Reset does not undo signal.Ignore.
+		unheard := make(chan os.Signal, 1)
+		signal.Notify(unheard, endings...)
+		defer signal.Stop(unheard)
 		return daemon.SignOut(cfg, local)
 	}
 	return done, err
