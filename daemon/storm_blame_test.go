@@ -146,40 +146,6 @@ func (e *evidence) leftInFile(spender, r idp.Request) bool {
 	return readAt(r).After(done.Add(time.Millisecond)) // the log's clock is that coarse
 }
 
-// undone says who has ended, without any reuse, the login that stood in the
-// file since then: by deleting it, or by writing the token of one that had
-// ended before over it. hash is what the file holds, "" for no file.
-func (e *evidence) undone(hash string, since time.Time) (who, why string) {
-	if hash == "" {
-		deleting := map[string]bool{} // the deletion lies between its two notes
-		for _, j := range e.journal {
-			switch {
-			case j.what == "deletes":
-				deleting[j.who] = true
-			case j.what == "deleted" && j.time.Before(since):
-				deleting[j.who] = false
-			}
-		}
-		for culprit, guilty := range deleting {
-			if guilty {
-				return kindOf(culprit), "deleted the token file"
-			}
-		}
-		return falcredItself, "nobody else deleted the token file"
-	}
-	for _, j := range e.journal {
-		if j.what == "wrote" && j.hash == hash {
-			return kindOf(j.who), "wrote a token of an ended login over the living one"
-		}
-	}
-	for _, q := range e.requests { // its note is still to come
-		if q.Issued == hash && agentOf(q) != falcredItself {
-			return agentOf(q), "wrote a token of an ended login over the living one"
-		}
-	}
-	return falcredItself, "nobody else wrote the dead token"
-}
-
 // readJournal reads what the neighbours have written so far.
 func readJournal(t *testing.T, path string) (journal []entry) {
 	t.Helper()

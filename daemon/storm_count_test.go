@@ -204,3 +204,37 @@ func (s *storm) why() string {
 	}
 	return " (" + strings.Join(list, "; ") + ")"
 }
+
+// undone says who has ended, without any reuse, the login that stood in the
+// file since then: by deleting it, or by writing the token of one that had
+// ended before over it. hash is what the file holds, "" for no file.
+func (e *evidence) undone(hash string, since time.Time) (who, why string) {
+	if hash == "" {
+		deleting := map[string]bool{} // the deletion lies between its two notes
+		for _, j := range e.journal {
+			switch {
+			case j.what == "deletes":
+				deleting[j.who] = true
+			case j.what == "deleted" && j.time.Before(since):
+				deleting[j.who] = false
+			}
+		}
+		for culprit, guilty := range deleting {
+			if guilty {
+				return kindOf(culprit), "deleted the token file"
+			}
+		}
+		return falcredItself, "nobody else deleted the token file"
+	}
+	for _, j := range e.journal {
+		if j.what == "wrote" && j.hash == hash {
+			return kindOf(j.who), "wrote a token of an ended login over the living one"
+		}
+	}
+	for _, q := range e.requests { // its note is still to come
+		if q.Issued == hash && agentOf(q) != falcredItself {
+			return agentOf(q), "wrote a token of an ended login over the living one"
+		}
+	}
+	return falcredItself, "nobody else wrote the dead token"
+}
