@@ -4,7 +4,9 @@ package daemon
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -30,6 +32,118 @@ func TestF3FalAuthLoginsOfPython(t *testing.T) {
 		return exec.Command(debianPython, "-c", loginScript, b.cfg.Home, b.cfg.Issuer, b.journal)
 	}).wantInnocent(unlinksAfter, rounds)
 }
+
+// The same with the CLI's own source, which FAL_CLIENT_DIR names: by hand, since it is
+// not to be had as a package here.
+func TestF3FalAuthLoginsOfTheCLI(t *testing.T) {
+	needPortalocker(t)
+	source := filepath.Join(os.Getenv("FAL_CLIENT_DIR"), "projects", "fal", "src", "fal")
+	if _, err := os.Stat(filepath.Join(source, "auth", "local.py")); os.Getenv("FAL_CLIENT_DIR") == "" || err != nil {
+		t.Logf("*not run*: FAL_CLIENT_DIR names no source of the CLI")
+		return
+	}
+	const rounds = 200
+	besideLogins(t, "the CLI's own source", 0, rounds, func(b *besides) *exec.Cmd {
+		return exec.Command(debianPython, "-c", cliScript, b.cfg.Home, b.cfg.Issuer, b.journal, source)
+	}).wantInnocent(unlinksAfter, rounds)
+}
+
+// cliScript runs fal/auth: what follows the device flow in login(), and then the first
+// question for the teams. What it imports from elsewhere is played, and the issuer is
+// the test's.
+const cliScript = `
+import contextlib, hashlib, json, os, random, sys, time, types, urllib.error, urllib.parse, urllib.request
+
+home, issuer, journal, source = sys.argv[1:5]
+os.environ["FAL_HOME_DIR"] = home
+read_at = 0.0
+
+def module(name, **members):
+    m = sys.modules[name] = types.ModuleType(name)
+    m.__dict__.update(members)
+    return m
+
+class Answer:
+    def __init__(self, status, body):
+        self.status_code, self.body = status, body
+    def json(self):
+        return json.loads(self.body)
+
+def post(url, data):
+    url = url.replace("https://auth.fal.ai", issuer)
+    data = dict(data, client_id="test-client")
+    ask = urllib.request.Request(url, urllib.parse.urlencode(data).encode(), {"User-Agent": "fal-cli/1 read/%.6f" % read_at})
+    try:
+        with urllib.request.urlopen(ask, timeout=30) as r:
+            return Answer(r.status, r.read())
+    except urllib.error.HTTPError as e:
+        return Answer(e.code, e.read())
+
+def decode(token, leeway=0, **options):
+    import base64
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    if claims["exp"] + leeway <= time.time():
+        raise ValueError("expired")
+
+class Failed(Exception):
+    pass
+
+module("fal", __path__=[source])
+module("fal.config", Config=object)
+module("fal.console", __path__=[])
+module("fal.console.ux", maybe_open_browser_tab=None)
+module("fal.exceptions", __path__=[os.path.join(source, "exceptions")], FalServerlessException=Failed)
+module("httpx", post=post)
+module("jwt", decode=decode)
+from fal import auth
+from fal.auth import auth0, local
+
+auth0.validate_id_token = lambda token: urllib.request.urlopen(issuer + "/.well-known/jwks.json", timeout=30).read()
+
+def note(what, token):
+    with open(journal, "a") as f:
+        f.write("%.6f fal-cli/1 %s %s\n" % (time.time(), what, hashlib.sha256(token.encode()).hexdigest()))
+
+def load_token(load=local.load_token):
+    global read_at, held
+    read_at = time.time()
+    held = load()
+    return held
+
+def save_token(refresh, access=None, save=local.save_token):
+    save(refresh, access)
+    note("wrote", refresh)
+
+def delete_token(delete=local.delete_token):
+    note("deletes", held[0])
+    delete()
+    note("deleted", held[0])
+
+local.load_token, local.save_token, local.delete_token = load_token, save_token, delete_token
+
+def login(refresh):
+    auth0.login = lambda *args, **options: {"refresh_token": refresh}
+    auth.login(None)
+    time.sleep(random.random() * 0.05)
+    try:
+        auth.UserAccess().access_token
+        end = "refreshed" if held[1] is None else "fresh"
+    except Exception as e:
+        end = "refused"
+    time.sleep(random.random() * 0.05)
+    print(end, flush=True)
+
+while True:
+    line = sys.stdin.readline()
+    if not line:
+        break
+    child = os.fork()
+    if child == 0:
+        login(line.strip())
+        sys.exit()
+    os.waitpid(child, 0)
+`
 
 // loginScript is playLogin, each login in a process of its own: its end unlinks the
 // lock file, whoever holds it.
