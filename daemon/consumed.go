@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -131,36 +132,67 @@ func recordsOf(prints []string) (data []byte) {
 	return data
 }
 
-// consumed says whether a refresh token must not be sent, since it was used up in this
-// home. It may read a file, so it is not for holders of mu.
-func (l *Login) consumed(refresh string) bool {
+// recorded says whether a refresh token was used up in this home. It may read a file,
+// so it is not for holders of mu.
+func (l *Login) recorded(refresh string) (bool, error) {
 	l.mu.Lock()
 	known := l.memory.spent(refresh)
 	l.mu.Unlock()
 	if known || refresh == "" {
-		return known
+		return known, nil
 	}
-	found, err := consumedIn(l.cfg.Home).contains(fingerprint(refresh))
+	return consumedIn(l.cfg.Home).contains(fingerprint(refresh))
+}
+
+// consumed is recorded for a token that is about to be used for good reasons: what
+// cannot be read speaks against nothing.
+func (l *Login) consumed(refresh string) bool {
+	found, err := l.recorded(refresh)
 	if err != nil {
 		l.warn("falcred's list of consumed tokens cannot be read: " + nameless(err).Error())
 	}
 	return found
 }
 
+// judged makes a reading unusable where another token than the one held is in the file,
+// and nobody can tell whether it was used up: the one held is served meanwhile.
+func (l *Login) judged(r reading) reading {
+	l.mu.Lock()
+	held := l.login.refresh
+	l.mu.Unlock()
+	if r.state != fileHolds || held == "" || r.pair.refresh == held {
+		return r
+	}
+	_, err := l.recorded(r.pair.refresh)
+	if err == nil {
+		return r
+	}
+	what, _ := parts(err)
+	return reading{
+		state: fileUnusable,
+		err:   fmt.Errorf("another token is in %s, and whether it was used up cannot be told: %s", l.file.path, what),
+		fix:   "make " + consumedIn(l.cfg.Home).path + " readable, or move it away: it holds no login",
+	}
+}
+
 // stale says that a pair in the token file must be neither adopted nor sent (F5): its
-// refresh token is consumed, or it is an old copy of the login held. The held one goes
-// back then, before an unmodified SDK uses the stale one. As consumed, it is not for
-// holders of mu.
+// refresh token is consumed, or it is an old copy of the living login held. The held one
+// goes back then, before an unmodified SDK uses the stale one. What falcred has noted as
+// the newest, here or elsewhere, is no old copy. As recorded, it is not for holders of
+// mu.
 func (l *Login) stale(p pair) bool {
 	l.mu.Lock()
-	held, dead := l.login, l.dead
+	held, living := l.login, !l.stuck && l.dead != l.login.refresh
 	known := l.memory.spent(p.refresh)
 	l.mu.Unlock()
 	if known || p.refresh == held.refresh {
 		return known
 	}
-	if held.refresh != dead && fromFile(p, time.Now()).copiedBefore(held) {
-		return true
+	if living && fromFile(p, time.Now()).copiedBefore(held) {
+		noted, err := loadMemory(l.cfg.Home)
+		if err != nil || !noted.issued(p.refresh) {
+			return true
+		}
 	}
 	return l.consumed(p.refresh)
 }
@@ -182,33 +214,43 @@ func (t token) sameAccount(other token) bool {
 }
 
 // replacedLocked is told which login was held before another one was adopted. One that
-// a neighbour has rotated is consumed, like one of ours (F5): another token of its
-// account is younger, and neither came within siblingWindow of our own refresh nor by
-// another falcred. Any other is kept as the fallback, until the adopted one has proved
-// itself.
-func (l *Login) replacedLocked(before token, now time.Time) {
+// a neighbour has rotated is consumed, like one of ours (F5): it was in the file, the
+// new token of its account is younger, and that came neither within siblingWindow of
+// our own refresh nor by another falcred. Any other is kept as the fallback, until the
+// adopted one has proved itself.
+func (l *Login) replacedLocked(before token, unsaved bool, now time.Time) {
 	m, adopted := &l.memory, l.login
-	rotated := adopted.sameAccount(before) && adopted.issued.After(before.issued) && now.Sub(l.refreshed) >= siblingWindow
-	switch {
-	case m.issued(adopted.refresh) && before.refresh == "":
+	if m.issued(adopted.refresh) && before.refresh == "" {
 		return
-	case before.refresh == "": // what was held before this start is known by its fingerprint only
+	}
+	if before.refresh == "" { // what was held before this start is known by its fingerprint only
 		younger := adopted.issued.Sub(time.Unix(m.TipIssued, 0))
-		if m.TipIssued == 0 || m.Subject == "" || m.Subject != adopted.subject || younger < siblingWindow {
-			return
+		if m.TipIssued != 0 && m.Subject != "" && m.Subject == adopted.subject && younger >= siblingWindow {
+			tip := m.Tip
+			l.work.Go(func() { l.rotatedBefore(tip) })
 		}
-		m.spendFingerprint(m.Tip)
-	case rotated && !m.issued(adopted.refresh):
+		return
+	}
+	rotated := !unsaved && adopted.sameAccount(before) && adopted.issued.After(before.issued) && now.Sub(l.refreshed) >= siblingWindow
+	if rotated && !m.issued(adopted.refresh) {
 		m.spend(before.refresh)
 		if l.fallback.refresh == before.refresh {
 			l.fallback = fallback{}
 		}
-	default:
-		if l.fallback.refresh == "" && before.refresh != l.dead && !m.spent(before.refresh) {
-			l.fallback = fallback{before.refresh, before.subject}
-		}
+		l.unwritten = true
+		l.work.Go(func() { l.remember(func(*memory) {}) })
 		return
 	}
-	l.unwritten = true
-	l.work.Go(func() { l.remember(func(*memory) {}) })
+	if l.fallback.refresh == "" && before.refresh != l.dead && !m.spent(before.refresh) {
+		l.fallback = fallback{before.refresh, before.subject}
+	}
+}
+
+// rotatedBefore writes down that a neighbour used the newest token up while no daemon
+// ran. One whose answer still lies beside the file was in nobody's hands but ours.
+func (l *Login) rotatedBefore(tip string) {
+	if target, err := l.file.target(); err != nil || len(otherPlaces(target, "")) > 0 {
+		return
+	}
+	l.remember(func(m *memory) { m.spendFingerprint(tip) })
 }

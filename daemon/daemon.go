@@ -22,9 +22,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer sock.close()
 	l, err := newLogin(cfg, log)
 	if err != nil {
+		sock.close()
 		return err
 	}
 	for _, text := range sock.warnings {
@@ -76,9 +76,11 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}()
 	select {
 	case <-done:
+		sock.close()
 		log.Info("stopped")
 		return ended
 	case <-l.ending.total.Done():
+		// The process's end closes the socket and gives the lock back.
 		log.Error("stopped without waiting any longer: something hangs, a disk or a descriptor that a client has passed")
 		return nil
 	}

@@ -120,8 +120,12 @@ func (e *errand) recall() error {
 // saveMemoryLocked writes what recall has read and the errand has added. The
 // lock is held.
 func (e *errand) saveMemoryLocked() {
-	err := e.memory.save(e.cfg.Home)
-	if e.unwritten = err != nil; err != nil {
+	m := e.memory
+	if e.owed != "" {
+		m.Spent = slices.DeleteFunc(slices.Clone(m.Spent), func(print string) bool { return print == fingerprint(e.owed) })
+	}
+	err := m.save(e.cfg.Home)
+	if e.unwritten = err != nil || e.owed != ""; err != nil {
 		e.warnLocked("falcred's memory in the home cannot be written: " + err.Error())
 	}
 }
@@ -148,7 +152,7 @@ func (l *Login) rememberBefore(ctx context.Context, learned func(*memory)) {
 
 // run reads the file again and does what it asks for (R3).
 func (e *errand) run() (*news, error) {
-	r := e.file.read()
+	r := e.judged(e.file.read())
 	switch r.state {
 	case fileUnusable:
 		return nil, unavailable("no refresh while the token file cannot be used: "+r.err.Error(), r.mend())
@@ -199,16 +203,16 @@ func (e *errand) refill(r reading) (*news, error) {
 // restore writes the login in memory over a file that lost it, if the file is
 // still as it was when that was decided (F5).
 func (e *errand) restore(before reading, why string) (*news, error) {
-	if err := e.unchanged(before); err != nil {
-		return nil, err
-	}
-	if err := e.file.replace(e.target, e.held.pair); err != nil {
+	if err := e.file.replace(e.target, e.held.pair, func() error { return e.unchanged(before) }); err != nil {
+		if s := (&setback{}); errors.As(err, &s) {
+			return nil, s
+		}
 		return nil, unavailable("the token file cannot be restored: "+err.Error(), mendDisk)
 	}
 	e.log.Warn("restored the token file", "cause", why)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.unsaved, e.empty = "", time.Time{}
+	e.unsaved, e.owed, e.empty = "", "", time.Time{}
 	e.happenedLocked(EventRestored, why)
 	if e.unwritten {
 		e.saveMemoryLocked()
@@ -236,7 +240,7 @@ func sameReading(a, b reading) bool { return a.state == b.state && a.pair == b.p
 func (e *errand) resume(r reading) (*news, bool, error) {
 	if e.unsent != "" && e.unsent == r.pair.refresh {
 		n, err := e.restore(r, "the new token could not be written before")
-		if err == nil {
+		if err == nil && r.pair.refresh != e.held.refresh {
 			clearPlace(placePath(e.target, r.pair.refresh))
 		}
 		return n, true, err
@@ -393,7 +397,7 @@ func (e *errand) retire(before reading, refresh string) (*news, error) {
 	e.dead = refresh
 	e.happenedLocked(EventRejected, "the issuer does not accept the refresh token (invalid_grant)")
 	e.mu.Unlock()
-	r := e.file.read()
+	r := e.judged(e.file.read())
 	if r.state == fileHolds && r.pair.refresh != refresh && r.pair.refresh != before.pair.refresh {
 		if !e.stale(r.pair) {
 			return e.renew(r) // somebody was faster
@@ -424,7 +428,10 @@ func (e *errand) takeFallback(failed string) fallback {
 	newest.subject = firstOf(e.memory.subjectOf(newest.refresh), newest.subject)
 	e.fallback = fallback{}
 	e.mu.Unlock()
-	if newest.refresh == failed || wanted == "" || newest.subject != wanted || e.consumed(newest.refresh) {
+	if newest.refresh == failed || wanted == "" || newest.subject != wanted {
+		return fallback{}
+	}
+	if used, err := e.recorded(newest.refresh); used || err != nil {
 		return fallback{}
 	}
 	return newest

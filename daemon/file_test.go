@@ -243,7 +243,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 	long := func(i int) pair {
 		return pair{fmt.Sprintf("refresh-%06d", i), strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
-	if err := (tokenFile{}).replace(target, long(0)); err != nil {
+	if err := (tokenFile{}).replace(target, long(0), func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})

@@ -96,19 +96,25 @@ func (f *Followed) Put(ctx context.Context, access string) error {
 	if err != nil {
 		return err
 	}
-	if err := hold.confirm(ctx); err != nil {
-		return err
-	}
-	if !sameReading(f.file.read(), before) {
-		return errChanged
+	unchanged := func() error {
+		if err := hold.confirm(ctx); err != nil {
+			return err
+		}
+		if !sameReading(f.file.read(), before) {
+			return errChanged
+		}
+		return nil
 	}
 	for _, left := range temporaries(target) {
 		os.Remove(left) // a killed follow's; it holds a token
 	}
-	if access == "" {
-		return os.Remove(target)
+	if access != "" {
+		return f.file.replace(target, want, unchanged)
 	}
-	return f.file.replace(target, want)
+	if err := unchanged(); err != nil {
+		return err
+	}
+	return os.Remove(target)
 }
 
 // holds says whether nothing has to be done.

@@ -23,6 +23,10 @@ const (
 	holdMax = 17 * time.Second
 )
 
+// maxLocks bounds what one hold keeps open, beside a neighbour that unlinks without a
+// pause.
+const maxLocks = 8
+
 // lockFile is in the home; its name is the SDK's.
 const lockFile = ".portalock"
 
@@ -70,9 +74,16 @@ func (h *hold) confirm(ctx context.Context) error {
 			return fmt.Errorf("cannot lock %s: %w", h.path, strict.NoLink(h.path, err))
 		case locked:
 			h.locks = append(h.locks, lock)
-			continue // compare again: it may have been unlinked meanwhile
+			if len(h.locks) > maxLocks {
+				h.locks[0].Close()
+				h.locks = h.locks[1:]
+			}
+			if ctx.Err() == nil || len(h.locks) == 1 {
+				continue // compare again: it may have been unlinked meanwhile
+			}
+		default:
+			lock.Close()
 		}
-		lock.Close()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s has been held by another process for %s", h.path, time.Since(begun).Round(time.Second))

@@ -55,6 +55,7 @@ type state struct {
 	login     token
 	shown     token
 	unsaved   string    // R5: the refresh token in the file that login must replace
+	owed      string    // R4: one whose successor is in memory only. It is not written down as consumed: the next start has to replay it
 	fallback  fallback  // F5: received, not yet consumed; kept until an adopted one is proved
 	sibling   string    // F5: an adopted refresh token that may not wait: see siblingWindow
 	limbo     bool      // F7: the file vanished, and the issuer has not been heard since
@@ -294,7 +295,7 @@ func (l *Login) forgetLocked(why string) {
 	l.happenedLocked(EventLoggedOut, why)
 	l.team.id = ""
 	l.login, l.shown = token{}, token{}
-	l.unsaved, l.fallback, l.stuck, l.doubt = "", fallback{}, false, nil
+	l.unsaved, l.owed, l.fallback, l.stuck, l.doubt = "", "", fallback{}, false, nil
 	l.limbo, l.trouble, l.retryAt = false, nil, time.Time{}
 	l.pause.Reset()
 	l.log.Info("logged out", "cause", why)
@@ -304,10 +305,10 @@ func (l *Login) forgetLocked(why string) {
 // adoptLocked takes over what somebody else wrote into the file (F3). It returns
 // what that is to the history.
 func (l *Login) adoptLocked(p pair, now time.Time) (event string) {
-	before, other := l.login, p.refresh != l.login.refresh
+	before, other, unsaved := l.login, p.refresh != l.login.refresh, l.unsaved != ""
 	l.login = fromFile(p, now)
 	l.shown = l.login
-	l.unsaved, l.limbo = "", false
+	l.unsaved, l.owed, l.limbo = "", "", false // the file holds something else than was sent
 	if other || !l.stuck {
 		l.trouble = nil
 	}
@@ -323,7 +324,7 @@ func (l *Login) adoptLocked(p pair, now time.Time) (event string) {
 		if l.fallback.refresh != "" && l.login.subject == before.subject && now.Sub(l.refreshed) < siblingWindow {
 			l.sibling = p.refresh
 		}
-		l.replacedLocked(before, now)
+		l.replacedLocked(before, unsaved, now)
 	}
 	switch {
 	case l.memory.distrusts(p.refresh):

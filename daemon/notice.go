@@ -43,7 +43,7 @@ func (l *Login) checkOnce() bool {
 	l.mu.Lock()
 	held := l.login.pair
 	l.mu.Unlock()
-	r := l.file.read()
+	r := l.judged(l.file.read())
 	var known memory // what other daemons of this home have consumed (F5)
 	stale := false
 	if r.state == fileHolds && r.pair.refresh != held.refresh {
@@ -152,7 +152,7 @@ func (l *Login) probe() {
 func (l *Login) foundLocked(p pair, stale, noted bool, now time.Time) {
 	switch t := fromFile(p, now); {
 	case p == l.login.pair:
-		l.unsaved = "" // whoever has put it there
+		l.unsaved, l.owed = "", "" // whoever has put it there
 		if l.limbo {
 			l.happenedLocked(l.adoptLocked(p, now), "")
 		}

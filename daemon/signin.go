@@ -294,8 +294,11 @@ func (g *Granted) keep(ctx context.Context) error {
 	}
 	note.isTip(g.reply.pair, note.Subject)
 	former := e.renote(note)
-	if err := e.file.replace(e.target, g.reply.pair); err != nil {
+	if err := e.file.replace(e.target, g.reply.pair, func() error { return e.unchanged(before) }); err != nil {
 		e.renote(former)
+		if s := (&setback{}); errors.As(err, &s) {
+			return asWire(s)
+		}
 		return fmt.Errorf("the login cannot be written to %s: %w\n%s", e.file.path, err, mendDisk)
 	}
 	e.mu.Lock()

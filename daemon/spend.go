@@ -82,13 +82,14 @@ func (e *errand) save(p *place, before reading, refresh string, r reply) (*news,
 		return n, nil
 	}
 	e.mu.Lock()
+	e.owed = "" // the answer is safe
 	e.saveMemoryLocked()
 	e.mu.Unlock()
 	if err := e.hold.confirm(e.ctx); err != nil {
 		e.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
 	}
 	err := p.finish(r.pair)
-	now := e.settledReading()
+	now := e.judged(e.settledReading())
 	switch {
 	case e.ours(now, before):
 		if err == nil {
@@ -148,8 +149,8 @@ func (e *errand) take(refresh string, r reply, before reading) (subject string) 
 	if skew != 0 {
 		e.warnLocked("this machine's clock differs from the issuer's by " + skew.Round(time.Second).String())
 	}
-	subject = e.memory.step(refresh, r.pair)
-	e.fallback = fallback{refresh: r.pair.refresh}
+	subject, e.owed = e.memory.step(refresh, r.pair), refresh
+	e.fallback = fallback{r.pair.refresh, t.subject}
 	if e.issuer.chain(subject).contradicts(r.idToken) != nil { // R10: written down before anybody finds it in the file
 		e.memory.distrust(r.pair)
 		e.fallback = fallback{}

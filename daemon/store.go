@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -67,7 +68,11 @@ func (l *Login) prove(refresh string) (*offer, error) {
 		return nil, err
 	}
 	defer e.end()
-	if e.consumed(refresh) {
+	switch used, err := e.recorded(refresh); {
+	case err != nil:
+		what, mend := parts(err)
+		return nil, protocol.Errorf(protocol.CodeInternal, "whether this refresh token was used up before cannot be told: %s\n%s", what, cmp.Or(mend, mendDisk))
+	case used:
 		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token is already spent")
 	}
 	before := e.file.read()
@@ -91,13 +96,14 @@ func (l *Login) prove(refresh string) (*offer, error) {
 		p.discard() // it is not our login: nothing of it is replayed later
 		return nil, refusal(r)
 	}
+	recorded := p.record(r.pair)
 	e.mu.Lock()
 	if r.pair.refresh != refresh {
 		e.memory.spend(refresh) // it is not sent again, whatever becomes of the offer
 	}
 	e.saveMemoryLocked()
 	e.mu.Unlock()
-	if err := p.record(r.pair); err != nil {
+	if err := recorded; err != nil {
 		p.discard()
 		e.work.Go(func() { e.disown(r.pair.refresh) })
 		return nil, protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, mendDisk)

@@ -169,13 +169,17 @@ func (f tokenFile) tighten(file *os.File, info fs.FileInfo) {
 	}
 }
 
-// replace writes the token file where no refresh is involved.
-func (f tokenFile) replace(target string, p pair) error {
+// replace writes the token file where no refresh is involved. unchanged is F5's
+// comparison: nothing but the rename comes after it.
+func (f tokenFile) replace(target string, p pair, unchanged func() error) error {
 	finished, err := writeTemp(target, p.format())
 	if err != nil {
 		return nameless(err)
 	}
 	defer os.Remove(finished) // nothing there any more where it went well
+	if err := unchanged(); err != nil {
+		return err
+	}
 	return nameless(f.install(finished, target, p))
 }
 

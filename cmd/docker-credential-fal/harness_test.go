@@ -109,12 +109,13 @@ func (s *stage) tokens() (refresh, access string) {
 	return refresh, access
 }
 
-// expired writes a login whose access token ran out an hour ago: by a rename,
-// or in place as the SDK does.
+// expired writes a login whose access token ran out a moment ago: by a rename,
+// or in place as the SDK does. One that is older than what the daemon holds would be
+// taken for an old copy (F5).
 func (s *stage) expired(refresh string, inPlace bool) {
 	s.Helper()
 	path := filepath.Join(s.home, protocol.TokenFile)
-	access := s.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour)
+	access := s.idp.Mint("ann", time.Now().Add(-time.Minute), 30*time.Second)
 	name := path
 	if !inPlace {
 		name += ".new"

@@ -20,10 +20,10 @@ import (
 type front struct {
 	t       *testing.T
 	address string
-	behind  *url.URL
 	server  *http.Server
 
 	mu        sync.Mutex // guards what follows
+	behind    *url.URL   // oidc-provider, once it runs
 	refreshes int        // requests with a refresh token
 	held      *held      // the next of them, if anybody waits for it
 	keys      []byte     // the key set, where it is not the provider's own
@@ -80,7 +80,7 @@ func (f *front) count() int {
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h, keys := f.note(r)
+	h, keys, behind := f.note(r)
 	if keys != nil {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		w.Write(keys)
@@ -91,7 +91,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	pass := &httputil.ReverseProxy{
 		Rewrite: func(out *httputil.ProxyRequest) {
-			out.SetURL(f.behind)
+			out.SetURL(behind)
 			out.Out.Host = r.Host // by which it names its endpoints
 		},
 		ModifyResponse: func(*http.Response) error {
@@ -106,19 +106,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // note counts a request, and says what becomes of it.
-func (f *front) note(r *http.Request) (h *held, keys []byte) {
+func (f *front) note(r *http.Request) (h *held, keys []byte, behind *url.URL) {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.URL.Path == "/jwks" {
-		return nil, f.keys
+		return nil, f.keys, f.behind
 	}
 	if form, _ := url.ParseQuery(string(body)); r.URL.Path == "/token" && form.Get("grant_type") == "refresh_token" {
 		f.refreshes++
 		h, f.held = f.held, nil
 	}
-	return h, nil
+	return h, nil, f.behind
 }
 
 func (h *held) wait() (goesOn bool) {
@@ -132,7 +132,10 @@ type key map[string]any
 // published is the set as the provider has it now.
 func (f *front) published() (set []key) {
 	f.t.Helper()
-	resp, err := http.Get(f.behind.String() + "/jwks")
+	f.mu.Lock()
+	address := f.behind.String() + "/jwks"
+	f.mu.Unlock()
+	resp, err := http.Get(address)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -92,7 +92,9 @@ func newProvider(t *testing.T) *provider {
 	if !p.said.Scan() {
 		t.Fatal("oidc-provider did not start")
 	}
+	p.front.mu.Lock()
 	p.front.behind = &url.URL{Scheme: "http", Host: "127.0.0.1:" + p.said.Text()}
+	p.front.mu.Unlock()
 	return p
 }
 

@@ -165,7 +165,9 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
-	if d, err := client.Status(ctx); err == nil && d.Issuer != cfg.Issuer {
+	if d, err := client.Status(ctx); err != nil && !errors.Is(err, helper.ErrNotRunning) {
+		return "", err
+	} else if err == nil && d.Issuer != cfg.Issuer {
 		return "", fmt.Errorf("the daemon that answers here is not this home's: it is for %s, not %s\nunset FALCRED_SOCKET, or restart it",
 			cmp.Or(printable(d.Issuer), "another machine's login"), cfg.Issuer)
 	}

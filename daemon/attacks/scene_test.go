@@ -28,6 +28,7 @@ const patience = 40 * time.Second
 // scene is a home with a login, its issuer, and the programs that use it.
 // Whatever a program prints is kept under its base, where it can be searched.
 type scene struct {
+	logins int
 	*testing.T
 	issuer *issuer
 	base   string
@@ -173,12 +174,17 @@ func (s *scene) ended() syscall.WaitStatus {
 	return cmd.ProcessState.Sys().(syscall.WaitStatus)
 }
 
-// login writes a login of ann with an access token that began `age` ago and
-// lives for three hours.
+// login writes a login with an access token that began `age` ago and lives for three
+// hours. Each is of another account: one of the same that is older than what the daemon
+// holds would be taken for an old copy (F5).
 func (s *scene) login(age time.Duration) (refresh, access string) {
 	s.Helper()
-	refresh, spare, idToken := s.issuer.Login("ann")
-	access = s.issuer.Mint("ann", time.Now().Add(-age), 3*time.Hour)
+	sub := "ann"
+	if s.logins++; s.logins > 1 {
+		sub = fmt.Sprintf("ann%d", s.logins)
+	}
+	refresh, spare, idToken := s.issuer.Login(sub)
+	access = s.issuer.Mint(sub, time.Now().Add(-age), 3*time.Hour)
 	s.issuer.secrets.add(refresh, spare, idToken, access)
 	s.write(refresh + "\n" + access)
 	return refresh, access

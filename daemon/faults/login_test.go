@@ -15,11 +15,12 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// login writes a login whose access token ran out an hour ago: the daemon has
-// to refresh at once. It is renamed into place, so that nobody reads half of it.
+// login writes a login whose access token ran out a moment ago: the daemon has
+// to refresh at once. It is renamed into place, so that nobody reads half of it. One
+// that is older than what the daemon holds would be taken for an old copy (F5).
 func (s *scene) login(refresh string) {
 	s.Helper()
-	s.write(refresh + "\n" + s.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
+	s.write(refresh + "\n" + s.idp.Mint("ann", time.Now().Add(-time.Minute), 30*time.Second))
 }
 
 // expire writes the login that the daemon has, with an access token that has
@@ -33,12 +34,12 @@ func (s *scene) expire(refresh string) {
 	s.login(refresh)
 }
 
-// dueLogin writes a login of ann whose access token is valid, and past half of
+// dueLogin writes a login of ben whose access token is valid, and past half of
 // its life: the daemon refreshes it when it can, and serves it if not (R2, R4).
 func (s *scene) dueLogin() (refresh, access string) {
 	s.Helper()
-	refresh, _, _ = s.idp.Login("ann")
-	access = s.idp.Mint("ann", time.Now().Add(-3*time.Hour), 5*time.Hour)
+	refresh, _, _ = s.idp.Login("ben")
+	access = s.idp.Mint("ben", time.Now().Add(-3*time.Hour), 5*time.Hour)
 	s.write(refresh + "\n" + access)
 	return refresh, access
 }

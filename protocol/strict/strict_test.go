@@ -39,7 +39,7 @@ func group(t *testing.T, path string) string {
 	t.Helper()
 	info, err := os.Stat(path)
 	must(t, err)
-	if ourGroups(info) {
+	if ourGroups(step{path, info}) {
 		return ""
 	}
 	return path

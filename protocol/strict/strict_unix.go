@@ -137,7 +137,7 @@ func holding(s step, home bool) *Trouble {
 		return &Trouble{Path: s.path, Text: s.path + " belongs to another user", Mend: "run falcred as that user, or choose a folder of your own"}
 	case s.info.Mode().Perm()&0o022 == 0:
 		return nil
-	case !home && ourGroups(s.info):
+	case !home && ourGroups(s):
 		return groups(s)
 	}
 	return &Trouble{Path: s.path, Text: s.path + " can be written by others", Mend: "chmod go-w " + s.path}
@@ -155,7 +155,7 @@ func onTheWay(s step, path string) *Trouble {
 		}
 	case !mode.IsDir() || mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0:
 		return nil
-	case ourGroups(s.info):
+	case ourGroups(s):
 		return groups(s)
 	}
 	t := &Trouble{
@@ -214,10 +214,11 @@ func numbered(table string, uid uint64) bool {
 
 // ourGroups says whether a folder can be written by its group only, and that is ours
 // alone, or root's: its number is the user's, and the system's own tables know no
-// other member. A directory service may.
-func ourGroups(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && info.Mode().Perm()&0o002 == 0 && (int(stat.Gid) == os.Geteuid() || stat.Gid == 0) &&
+// other member. A directory service may. With an ACL the mode's group bits are no
+// group's, but the most that anybody named in it can have.
+func ourGroups(s step) bool {
+	stat, ok := s.info.Sys().(*syscall.Stat_t)
+	return ok && s.info.Mode().Perm()&0o002 == 0 && (int(stat.Gid) == os.Geteuid() || stat.Gid == 0) && !hasACL(s.path) &&
 		alone("/etc/passwd", "/etc/group", strconv.FormatUint(uint64(stat.Gid), 10))
 }
 
