@@ -1,3 +1,5 @@
+//go:build !unix
+
 package strict
 
 import (
@@ -5,7 +7,8 @@ import (
 	"os"
 )
 
-// Access goes by ACL here, and the profile folder's keeps other users out.
+// On Windows access goes by ACL, and the profile folder's keeps other users out. Of
+// the others nothing is known, and nothing serves there.
 const noFollow = 0
 
 func ours(fs.FileInfo) bool { return true }
