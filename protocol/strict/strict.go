@@ -28,7 +28,7 @@ type Trouble struct {
 	Path string // the very folder, link or file
 	Text string // what is wrong with it
 	Mend string // what to do about it
-	// Minor: only a group can write it that has no member but us. A umask of 002
+	// Minor: only a group can write it in which nobody is but us or root. A umask of 002
 	// makes such folders where each user has a group (Debian, Fedora).
 	Minor bool
 }

@@ -176,7 +176,7 @@ func onTheWay(s step, path string) *Trouble {
 func groups(s step) *Trouble {
 	return &Trouble{
 		Path: s.path, Minor: true,
-		Text: s.path + " can be written by its group, which has no member but you",
+		Text: s.path + " can be written by its group, in which nobody is but you or root",
 		Mend: "keep it so, or chmod g-w " + s.path,
 	}
 }
