@@ -108,7 +108,7 @@ func NoLink(path string, err error) error {
 // Own looks at a file that is open: is it a regular one of ours?
 func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
 	info, err := file.Stat()
-	if err == nil && !(info.Mode().IsRegular() && ours(info)) {
+	if err == nil && !(info.Mode().IsRegular() && Ours(info)) {
 		return &Trouble{Path: path, Text: path + " is not a file of ours", Mend: "move it away"}
 	}
 	return err
