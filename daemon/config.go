@@ -184,7 +184,7 @@ func ourPlace(path string) error {
 	for ; ; path = filepath.Dir(path) {
 		info, err := os.Stat(path)
 		switch {
-		case err == nil && !ownedByUs(info) && othersHome(info):
+		case err == nil && !strict.Ours(info) && othersHome(info):
 			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
 		case err == nil && info.IsDir(), path == filepath.Dir(path):
 			return nil

@@ -218,7 +218,7 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.isTip(p, "ann")
+			m.setTip(p, "ann")
 			if err := m.write(w.home); err != nil {
 				t.Fatal(err)
 			}

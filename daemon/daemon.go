@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,21 +15,9 @@ import (
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
 // ctx ends, then finishes what was begun (S5). Signals are the caller's.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	if err := protocol.KnownUser(); err != nil {
-		return err // whom to serve cannot be known (S3)
-	}
-	// S1 first: a second daemon must touch nothing of the home.
-	sock, err := openSocket(ctx, cfg)
+	sock, l, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
-	}
-	l, err := newLogin(cfg, log)
-	if err != nil {
-		sock.close()
-		return err
-	}
-	for _, text := range sock.warnings {
-		l.warn(text)
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -65,14 +54,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		defer close(done)
 		s.serve(ctx, sock)
 		end()
-		// S5: who was served is answered, so nobody but those and the work itself
-		// can start work. The socket's lock is kept until that is done: no
-		// other daemon comes in between.
-		watchers.Wait()
-		l.work.Wait()
-		l.note(EventStopped)
-		l.close()
-		l.alarm.Close()
+		l.finish(&watchers)
 	}()
 	select {
 	case <-done:
@@ -81,7 +63,38 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return ended
 	case <-l.ending.total.Done():
 		// The process's end closes the socket and gives the lock back.
-		log.Error("stopped without waiting any longer: something hangs, a disk or a descriptor that a client has passed")
-		return nil
+		return errors.New("ended without waiting any longer: something hangs, a disk or a descriptor that a client has passed")
 	}
+}
+
+// open makes sure that we are the one who serves here, and only then looks into the home.
+func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket, *Login, error) {
+	if err := protocol.KnownUser(); err != nil {
+		return nil, nil, err // whom to serve cannot be known (S3)
+	}
+	// S1 first: a second daemon must touch nothing of the home.
+	sock, err := openSocket(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := newLogin(cfg, log)
+	if err != nil {
+		sock.close()
+		return nil, nil, err
+	}
+	for _, text := range sock.warnings {
+		l.warn(text)
+	}
+	return sock, l, nil
+}
+
+// finish comes when who was served is answered, so that nobody but the watchers and the
+// work itself can start work (S5). The socket's lock is kept until it is done: no other
+// daemon comes in between.
+func (l *Login) finish(watchers *sync.WaitGroup) {
+	watchers.Wait()
+	l.work.Wait()
+	l.note(EventStopped)
+	l.close()
+	l.alarm.Close()
 }

@@ -43,11 +43,11 @@ type Finding struct {
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
-	if err := cfg.CheckIssuer(); err != nil {
-		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings = append(findings, Finding{"home issuer", Fail, text, mend})
-	}
 	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
+		if err := cfg.CheckIssuer(); err != nil {
+			text, mend, _ := strings.Cut(err.Error(), "\n")
+			findings = append(findings, Finding{"home issuer", Fail, text, mend})
+		}
 		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))
 		if f, ok := examineLifetime(cfg); ok {
 			findings = append(findings, f)

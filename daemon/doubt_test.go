@@ -216,7 +216,7 @@ func TestWrongIsWrittenDownAtOnce_R10(t *testing.T) {
 		}
 		m, err := loadMemory(w.home)
 		if err != nil || !m.distrusts(w.inFile().refresh) || m.Unverified != fingerprint(w.inFile().access) || w.fallback.refresh != "" {
-			t.Errorf("falcred.json says %+v, %v; the spare is %q", m, err, w.fallback.refresh)
+			t.Errorf("falcred.json says %+v, %v; the fallback is %q", m, err, w.fallback.refresh)
 		}
 		w.kill()
 		w.start()

@@ -105,6 +105,7 @@ func (e *errand) recall() error {
 		e.warnLocked(err.Error())
 		return nil // what this daemon knows goes on
 	}
+	e.unwritten = e.unwritten || m.Issuer == "" // the file has gone (R13)
 	if err := m.settleIssuer(e.cfg.Issuer, e.cfg.FalsHome); err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
 		return unavailable(text, mend)

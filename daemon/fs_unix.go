@@ -5,7 +5,6 @@ package daemon
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,11 +15,6 @@ const nonblock = unix.O_NONBLOCK
 
 // noFollow is for what must be no link (F6).
 const noFollow = unix.O_NOFOLLOW
-
-func ownedByUs(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
-}
 
 func othersCanRead(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 }
 

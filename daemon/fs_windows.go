@@ -9,7 +9,6 @@ const (
 	noFollow = 0
 )
 
-func ownedByUs(fs.FileInfo) bool      { return true }
 func othersCanRead(fs.FileInfo) bool  { return false }
 func othersCanWrite(fs.FileInfo) bool { return false }
 func hardLinks(fs.FileInfo) uint64    { return 1 }

@@ -44,13 +44,13 @@ func (m *memory) step(from string, to pair) (subject string) {
 	if from != to.refresh {
 		m.spend(from)
 	}
-	m.isTip(to, subject)
+	m.setTip(to, subject)
 	m.Doubt = m.Doubt.step(from, to.refresh)
 	return subject
 }
 
-// isTip notes the newest refresh token that falcred was given.
-func (m *memory) isTip(p pair, subject string) {
+// setTip notes the newest refresh token that falcred was given.
+func (m *memory) setTip(p pair, subject string) {
 	m.Tip, m.Subject, m.TipIssued = fingerprint(p.refresh), subject, 0
 	if c, ok := parseClaims(p.access); ok && !c.Issued.IsZero() {
 		m.TipIssued = c.Issued.Unix()

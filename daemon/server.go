@@ -146,7 +146,12 @@ func (s *server) warnOnce(what string, more ...any) {
 // a line. Nor does who accepts wait for the close, which can take as long as the sender
 // of a descriptor likes; but for a place among those who are turned away.
 func (s *server) turnAway(c *net.UnixConn, err error) {
-	s.away <- struct{}{}
+	select {
+	case s.away <- struct{}{}:
+	case <-s.login.ending.begun.Done(): // S5: nobody waits for a place then
+		go c.Close()
+		return
+	}
 	go func() {
 		defer func() { <-s.away }()
 		if line, err := protocol.AppendAnswer(nil, err); err == nil {

@@ -110,6 +110,28 @@ func TestR13ForeignLoginEndsTheWait(t *testing.T) {
 	})
 }
 
+// R13: where falcred.json has gone meanwhile, the home's issuer stands in it again before
+// the next refresh is sent.
+func TestTheIssuerIsRecordedAnew_R13(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		if err := os.Remove(filepath.Join(w.home, memoryFile)); err != nil {
+			t.Fatal(err)
+		}
+		hold := idp.NewHold()
+		w.idp.Inject(hold.Before())
+		w.pass(time.Hour)
+		<-hold.Arrived
+		if m, err := loadMemory(w.home); err != nil || m.Issuer != testIssuer || m.Subject != "ann" {
+			t.Errorf("while a refresh is sent falcred.json says %+v, %v", m, err)
+		}
+		close(hold.Release)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
 // R8: the fallback is tried once, and a network that fails is no try. The token
 // that the issuer has rejected is not sent again on the way to it.
 func TestR8TheFallbackWaitsForTheNetwork(t *testing.T) {

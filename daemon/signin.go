@@ -292,7 +292,7 @@ func (g *Granted) keep(ctx context.Context) error {
 	case note.Subject == "":
 		note.Subject = fromFile(g.reply.pair, time.Now()).subject
 	}
-	note.isTip(g.reply.pair, note.Subject)
+	note.setTip(g.reply.pair, note.Subject)
 	former := e.renote(note)
 	if err := e.file.replace(e.target, g.reply.pair, func() error { return e.unchanged(before) }); err != nil {
 		e.renote(former)

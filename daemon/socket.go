@@ -69,10 +69,10 @@ func (s *socket) guard(ctx context.Context, look *alarm.Alarm) error {
 }
 
 // close ends it all. The lock file stays: unlinking it would let two daemons
-// hold locks on two files of that name. The lock is given back first: closing the
-// listener closes what clients in its queue have passed along, which can hang.
+// hold locks on two files of that name. The listener is not waited for: closing it
+// closes what clients in its queue have passed along, which can hang (S5).
 func (s *socket) close() {
 	s.remove()
 	s.lock.Close()
-	s.listener.Close()
+	go s.listener.Close()
 }

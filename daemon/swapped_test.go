@@ -158,9 +158,10 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	if entries, _ := os.ReadDir(home); len(entries) != 3 {
 		t.Errorf("something was made there: %v", entries)
 	}
-	// doctor names it, and believes nothing in it.
-	for _, f := range Examine(t.Context(), cfg)[:1] {
-		if f.Result != Fail || !strings.Contains(f.Text, above) || !strings.Contains(f.Mend, "chmod go-w "+above) {
+	// doctor names it, once, and believes nothing in it.
+	for i, f := range Examine(t.Context(), cfg) {
+		names := f.Result == Fail && strings.Contains(f.Text, above) && strings.Contains(f.Mend, "chmod go-w "+above)
+		if names != (i == 0) || i > 0 && strings.Contains(f.Text, above+" can be written") {
 			t.Errorf("doctor: %+v", f)
 		}
 	}
@@ -282,11 +283,8 @@ func TestGroupsAbove_F6(t *testing.T) {
 	if mustDo(t, err); len(troubles) != 1 || troubles[0].Path != above || !strings.Contains(troubles[0].Mend, "chmod g-w "+above) {
 		t.Fatalf("found %+v", troubles)
 	}
-	if own := os.Getegid() == os.Geteuid(); troubles[0].Minor != own {
-		t.Skipf("group %d is not what its number says", os.Getegid())
-	}
 	err = prepareHome(home)
-	if !troubles[0].Minor {
+	if !troubles[0].Minor { // our group has another number, or others in it
 		if err == nil {
 			t.Error("it was accepted")
 		}

@@ -136,7 +136,7 @@ func (f tokenFile) look() reading {
 		return reading{state: fileUnusable, err: err}
 	case !info.Mode().IsRegular():
 		return reading{state: fileUnusable, err: fmt.Errorf("%s is not a regular file", f.path)}
-	case !ownedByUs(info):
+	case !strict.Ours(info):
 		return reading{state: fileUnusable, err: fmt.Errorf("%s belongs to another user", f.path)}
 	case info.Size() > maxTokenFile:
 		return reading{state: fileUnusable, err: fmt.Errorf("%s has %d bytes, more than any login (%d)", f.path, info.Size(), maxTokenFile)}

@@ -197,7 +197,7 @@ func (i *issuer) signed(ctx context.Context, t idToken) error {
 
 func (i *issuer) signedByOne(ctx context.Context, t idToken, keys []crypto.PublicKey) bool {
 	verifier := oidc.NewVerifier(i.url, &oidc.StaticKeySet{PublicKeys: keys},
-		&oidc.Config{ClientID: i.clientID, SupportedSigningAlgs: asymmetric, SkipExpiryCheck: true}) // untimely looks at it
+		&oidc.Config{ClientID: i.clientID, SupportedSigningAlgs: asymmetric, SkipExpiryCheck: true}) // timely looks at it
 	_, err := verifier.Verify(ctx, t.raw)
 	return err == nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const serviceHelp = `Run falcred as a service: of systemd, launchd or Windows' task scheduler. It starts
-by itself, comes back after a crash, and survives reboots and upgrades.
+const serviceHelp = `Run falcred as a service of systemd or launchd. It starts by itself, comes back
+after a crash, and survives reboots and upgrades.
 
 By default it is your own service and serves your own login. --system makes it
 one of the machine for the user that --run-as names, who need not log in.

@@ -28,7 +28,7 @@ type Trouble struct {
 	Path string // the very folder, link or file
 	Text string // what is wrong with it
 	Mend string // what to do about it
-	// Minor: only a group can write it that has no member but us. A umask of 002
+	// Minor: only a group can write it in which nobody is but us or root. A umask of 002
 	// makes such folders where each user has a group (Debian, Fedora).
 	Minor bool
 }
@@ -108,7 +108,7 @@ func NoLink(path string, err error) error {
 // Own looks at a file that is open: is it a regular one of ours?
 func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
 	info, err := file.Stat()
-	if err == nil && !(info.Mode().IsRegular() && ours(info)) {
+	if err == nil && !(info.Mode().IsRegular() && Ours(info)) {
 		return &Trouble{Path: path, Text: path + " is not a file of ours", Mend: "move it away"}
 	}
 	return err

@@ -133,7 +133,7 @@ func Everybodys(path string) bool {
 // holding judges the folder itself. A home is ours alone, by its mode.
 func holding(s step, home bool) *Trouble {
 	switch {
-	case !ours(s.info):
+	case !Ours(s.info):
 		return &Trouble{Path: s.path, Text: s.path + " belongs to another user", Mend: "run falcred as that user, or choose a folder of your own"}
 	case s.info.Mode().Perm()&0o022 == 0:
 		return nil
@@ -166,7 +166,7 @@ func onTheWay(s step, path string) *Trouble {
 	if mode.Perm()&0o002 == 0 {
 		t.Mend = "chmod g-w " + s.path
 	}
-	if !ours(s.info) {
+	if !Ours(s.info) {
 		t.Mend = "have root do: " + t.Mend
 	}
 	t.Mend += "; or choose a place below other folders"
@@ -176,12 +176,13 @@ func onTheWay(s step, path string) *Trouble {
 func groups(s step) *Trouble {
 	return &Trouble{
 		Path: s.path, Minor: true,
-		Text: s.path + " can be written by its group, which has no member but you",
+		Text: s.path + " can be written by its group, in which nobody is but you or root",
 		Mend: "keep it so, or chmod g-w " + s.path,
 	}
 }
 
-func ours(info fs.FileInfo) bool {
+// Ours says whether a file or folder belongs to our effective user.
+func Ours(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid()
 }
