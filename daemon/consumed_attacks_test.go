@@ -124,6 +124,7 @@ func TestUnsavedAnswerIsTheFallback_F5(t *testing.T) {
 // TestUnreadableListTellsNothing_F5: while nobody can tell whether a token was used up,
 // the living login is served, and the other is neither adopted nor sent.
 func TestUnreadableListTellsNothing_F5(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -163,6 +164,7 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 
 // TestOldCopyOfWhat_F5: only a living login is worth an older one of its account.
 func TestOldCopyOfWhat_F5(t *testing.T) {
+	t.Parallel()
 	older := func(w *world) (refresh string) {
 		refresh, _, _ = w.idp.Login("ann")
 		w.write(refresh, w.idp.Mint("ann", time.Now().Add(-20*time.Minute), 2*time.Hour))

@@ -175,6 +175,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 
 // TestConsumedByAnotherDaemon_F5: two daemons of one home have one list.
 func TestConsumedByAnotherDaemon_F5(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -195,6 +196,7 @@ func TestConsumedByAnotherDaemon_F5(t *testing.T) {
 // TestOldCopy_F5 is the rule for a token that nobody here has seen before, case by
 // case.
 func TestOldCopy_F5(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		sub   string
 		older time.Duration // than the access token held
@@ -240,6 +242,7 @@ func TestOldCopy_F5(t *testing.T) {
 // TestNeighboursRotationIsConsumed_F5: what a neighbour has used up is not sent either,
 // whether falcred ran at that time or not.
 func TestNeighboursRotationIsConsumed_F5(t *testing.T) {
+	t.Parallel()
 	for _, down := range []bool{false, true} {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 			w.signIn("ann")

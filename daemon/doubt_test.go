@@ -63,6 +63,7 @@ func (w *world) unverifiable() {
 // H1, R10: a living login whose issuer changes its algorithm, with odd keys
 // beside the good one, is verified as before.
 func TestIssuerMovesToAnotherAlgorithm_R10(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: doubtLifetime, OddKeys: oddKeys()}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -95,6 +96,7 @@ func TestOldKeyIDOverANewKey_R10(t *testing.T) {
 // H2, R10: a key set that lags 10 s behind a rotation is a doubt at once, and
 // none 10 s later, without a rotation, a restart or a person.
 func TestKeySetLagsBehind_R10(t *testing.T) {
+	t.Parallel()
 	for _, first := range []bool{true, false} {
 		inBubble(t, idp.Config{Lifetime: doubtLifetime, KeySetLag: 10 * time.Second}, func(w *world) {
 			subject := ""
@@ -368,6 +370,7 @@ func TestDoubtAndLogin_R10(t *testing.T) {
 // R10: after three rotations and 24 h in doubt, doctor, another process, names
 // key, algorithm and set, printable and bounded.
 func TestDoctorNamesALongDoubt_R10(t *testing.T) {
+	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: doubtLifetime, Algorithm: "EdDSA"}, func(w *world) {
 		w.unverifiable()
 		w.signIn("ann")

@@ -80,6 +80,7 @@ func (h *house) hostile(request string) *client {
 // S5: whatever clients do, at the owner's socket and at the others': one total for all
 // their answers.
 func TestStopIsBounded_S5(t *testing.T) {
+	t.Parallel()
 	for name, sharing := range map[string]bool{"the owner's socket": false, "the share socket": true} {
 		for _, request := range []string{"status", "get https://fal.run", "nonsense"} {
 			t.Run(name+", "+request, func(t *testing.T) {
@@ -116,6 +117,7 @@ func TestStopIsBoundedForManyClients_S5(t *testing.T) {
 // S5: who asked before the end is answered, and so is what was sent ahead, although the
 // patience with those who do not read is over by the time that the refresh has landed.
 func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
 	h.idp.Inject(hold.After())

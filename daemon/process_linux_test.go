@@ -90,6 +90,7 @@ func TestS1OneOfMany(t *testing.T) {
 
 // S2, S5: what a kill -9 leaves is replaced, its refresh settled (R4).
 func TestS5KillAndRestart(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{Overlap: time.Minute})
 	hold := idp.NewHold()
 	h.idp.Inject(hold.After())
@@ -121,6 +122,7 @@ func TestS5KillAndRestart(t *testing.T) {
 // S5: SIGTERM finishes the refresh, answers what was asked, and removes the
 // daemon's own socket.
 func TestS5Terminate(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
 	h.idp.Inject(hold.After())
@@ -176,6 +178,7 @@ func TestS5Terminate(t *testing.T) {
 
 // S5: a refresh that nobody waits for is finished too.
 func TestS5FinishesAlone(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
 	h.idp.Inject(hold.After())

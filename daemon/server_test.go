@@ -291,6 +291,7 @@ func TestPanic(t *testing.T) {
 
 // R12: the refresh token is in no answer and in no log, whatever happens.
 func TestR12OverTheSocket(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, idp.Config{Overlap: time.Minute})
 	refresh, _, _ := h.idp.Login("ann")
 	h.write(refresh)

@@ -153,6 +153,7 @@ func (i *issuer) judgeNow(raw string) verdict {
 // R10: each asymmetric algorithm that go-oidc knows verifies, for every issuer,
 // also where the issuer moves from one to the next, and beside odd keys.
 func TestEveryAlgorithm_R10(t *testing.T) {
+	t.Parallel()
 	s, i := realIssuer(t, idp.Config{OddKeys: oddKeys()})
 	for _, algorithm := range asymmetric {
 		s.SetConfig(func(c *idp.Config) { c.Algorithm = algorithm })
