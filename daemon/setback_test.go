@@ -127,6 +127,7 @@ func TestTheIssuerIsRecordedAnew_R13(t *testing.T) {
 			t.Errorf("while a refresh is sent falcred.json says %+v, %v", m, err)
 		}
 		close(hold.Release)
+		w.settle()
 		w.mustGet()
 		w.wantAlive()
 	})
