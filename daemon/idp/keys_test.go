@@ -77,19 +77,23 @@ func TestKeySetLag(t *testing.T) {
 // With OldKeyID the name in the header is that of the key before, where there is one.
 func TestOldKeyID(t *testing.T) {
 	s := start(t, idp.Config{OldKeyID: true, Algorithm: "ES256"})
-	keys := oidc.NewRemoteKeySet(t.Context(), s.URL+"/.well-known/jwks.json")
+	// A set for each question: go-oidc's own may answer with what it fetched for the one before.
+	verify := func(raw string) error {
+		_, err := oidc.NewRemoteKeySet(t.Context(), s.URL+"/.well-known/jwks.json").VerifySignature(t.Context(), raw)
+		return err
+	}
 	_, _, raw := s.Login("auth0|a")
-	if _, err := keys.VerifySignature(t.Context(), raw); err != nil {
+	if err := verify(raw); err != nil {
 		t.Errorf("its only key: %v", err)
 	}
 	s.RotateKey()
 	_, _, raw = s.Login("auth0|a")
-	if _, err := keys.VerifySignature(t.Context(), raw); err == nil {
+	if err := verify(raw); err == nil {
 		t.Error("the key that is named verifies the token")
 	}
 	s.SetConfig(func(c *idp.Config) { c.OldKeyID = false })
 	_, _, raw = s.Login("auth0|a")
-	if _, err := keys.VerifySignature(t.Context(), raw); err != nil {
+	if err := verify(raw); err != nil {
 		t.Error(err)
 	}
 }
