@@ -198,7 +198,7 @@ func (s *scene) leftovers() []string {
 	var left []string
 	for _, entry := range entries {
 		switch entry.Name() {
-		case protocol.TokenFile, ".portalock", "falcred.json", "falcred.history", "falcred.sock", "falcred.sock.lock":
+		case protocol.TokenFile, ".portalock", "falcred.json", "falcred.consumed", "falcred.history", "falcred.sock", "falcred.sock.lock":
 		default:
 			left = append(left, entry.Name())
 		}
