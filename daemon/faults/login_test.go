@@ -34,12 +34,15 @@ func (s *scene) expire(refresh string) {
 	s.login(refresh)
 }
 
-// dueLogin writes a login of ben whose access token is valid, and past half of
-// its life: the daemon refreshes it when it can, and serves it if not (R2, R4).
+// dueLogin writes a login whose access token is valid, and past half of its life: the
+// daemon refreshes it when it can, and serves it if not (R2, R4). Each is of another
+// account: see login.
 func (s *scene) dueLogin() (refresh, access string) {
 	s.Helper()
-	refresh, _, _ = s.idp.Login("ben")
-	access = s.idp.Mint("ben", time.Now().Add(-3*time.Hour), 5*time.Hour)
+	s.dues++
+	sub := fmt.Sprintf("ben%d", s.dues)
+	refresh, _, _ = s.idp.Login(sub)
+	access = s.idp.Mint(sub, time.Now().Add(-3*time.Hour), 5*time.Hour)
 	s.write(refresh + "\n" + access)
 	return refresh, access
 }

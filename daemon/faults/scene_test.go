@@ -18,6 +18,7 @@ import (
 
 // scene is a home with a login, its issuer, and the daemon that owns it.
 type scene struct {
+	dues int // logins that dueLogin made
 	*testing.T
 	idp       *idp.Server
 	base      string // its own folder, with the home in it
