@@ -1,3 +1,6 @@
+// Package daemon owns the login of one home: it alone refreshes it, ahead of time,
+// once, and so that a crash at any moment loses nothing, and it serves access tokens
+// over a Unix socket. The wire is package protocol's; [Run] is the daemon's life.
 package daemon
 
 import (
