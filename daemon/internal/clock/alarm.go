@@ -1,0 +1,40 @@
+package clock
+
+import "time"
+
+// Alarm is a [time.Timer] for long waits, for one goroutine: [New] makes it, Set
+// has it ring in C once, Close ends it. It may ring early when it was set anew, and
+// when the machine has slept, so that who waits looks at what it waits for.
+//
+// On Linux it is the kernel's timer on CLOCK_BOOTTIME (timerfd_create(2)), for two
+// reasons. It counts the time that the machine slept. And a process whose Go timers
+// have all run out waits for its clients without a limit; one with a single timer
+// pending, be it for tomorrow, has the kernel arm another each time it waits, which
+// makes a request some 8 % dearer. Elsewhere, and where the kernel has none to
+// give, it is a Go timer.
+type Alarm struct {
+	C     <-chan time.Time
+	set   func(time.Duration)
+	close func()
+}
+
+// New makes one that is not set.
+func New() *Alarm {
+	if a, ok := boot(); ok {
+		return a
+	}
+	return Plain()
+}
+
+// Plain makes one that is a Go timer, and thus knows the clock of testing/synctest.
+func Plain() *Alarm {
+	timer := time.NewTimer(0)
+	timer.Stop()
+	return &Alarm{C: timer.C, set: func(d time.Duration) { timer.Reset(d) }, close: func() { timer.Stop() }}
+}
+
+// Set has it ring d from now, and not at the time that was set before.
+func (a *Alarm) Set(d time.Duration) { a.set(d) }
+
+// Close gives it back.
+func (a *Alarm) Close() { a.close() }

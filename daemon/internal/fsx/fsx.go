@@ -1,0 +1,269 @@
+// Package fsx reads and writes small files of ours as the safety of a login wants it:
+// no link, FIFO or file of another user is taken for one of ours, a reader meets the old
+// content or the new and nothing between, and what was written is on the disk when the
+// call returns.
+//
+// It is the one seam of the disk for tokenfile, journal and login: all that they do to
+// files goes through here, or through protocol/strict, which opens a file of ours. None
+// of them calls a function of package os that can block. So what can fail or hang in
+// them is in one place, for a simulator to have fail; [Stat], [Lstat], [Remove] and
+// [Rename] are here for that reason alone, and do what package os does.
+//
+// Nothing here takes a lock, but for [TryLock] and [TryLockPath].
+package fsx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/falcred/falcred/protocol/strict"
+	"github.com/gofrs/flock"
+)
+
+// MaxSmall caps a reading of a small file, in bytes. fal's two tokens are about 1 KiB;
+// an access token over 64 KiB would fit no HTTP header.
+const MaxSmall = 64 << 10
+
+// Read reads a file of ours, of at most that many bytes, and no link, FIFO, device or folder of
+// its name: a lock may be held meanwhile. One that is longer is an error, and so is one
+// that is not there: fs.ErrNotExist.
+func Read(path string, most int64) ([]byte, error) {
+	file, err := strict.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s has more than %d bytes, more than falcred writes", path, most)
+	}
+	return data, err
+}
+
+// ReadTail reads the last bytes of a file of ours, at most that many. One that is longer
+// is not read whole.
+func ReadTail(path string, most int64) ([]byte, error) {
+	file, err := strict.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(file, max(0, info.Size()-most), most))
+}
+
+// OpenAny opens what stands at path, behind links, to be read, and waits for nobody: a
+// FIFO is opened as well. The caller looks at what it is, and whose.
+func OpenAny(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|Nonblock, 0) }
+
+// WriteAtomic replaces a small file: a reader, and a crash, meet the old content or the
+// new. It is on the disk when WriteAtomic returns.
+func WriteAtomic(path string, data []byte) error {
+	if err := WriteRename(path, data); err != nil {
+		return err
+	}
+	return SyncFolder(filepath.Dir(path))
+}
+
+// WriteRename is [WriteAtomic] without the fsync of the folder: after a crash there may
+// still be the old content. It is for what another file's SyncFolder in the same folder
+// follows.
+func WriteRename(path string, data []byte) error {
+	finished, err := WriteTemp(path, data)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(finished, path); err != nil {
+		os.Remove(finished)
+		return err
+	}
+	return nil
+}
+
+// WriteTemp brings data to the disk beside path, with mode 0600, for a rename. name is
+// that of the new file, which is removed where there is an error.
+func WriteTemp(path string, data []byte) (name string, err error) {
+	if err := strict.File(path); err != nil {
+		return "", err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix(path)+"*")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return file.Name(), err
+}
+
+// temporaryPrefix is what the names of WriteTemp's files begin with.
+func temporaryPrefix(path string) string { return "." + filepath.Base(path) + ".tmp-" }
+
+// Temporaries lists what WriteTemp has left beside path: writers that were killed, and
+// those that are at work.
+func Temporaries(path string) (found []string) {
+	return Beside(path, temporaryPrefix(path))
+}
+
+// Beside lists the files in the folder of path whose names begin with prefix, sorted. It
+// is empty where the folder cannot be read.
+func Beside(path, prefix string) (found []string) {
+	folder := filepath.Dir(path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), prefix) {
+			found = append(found, filepath.Join(folder, entry.Name()))
+		}
+	}
+	return found
+}
+
+// WriteInPlace is for a file that must not be renamed over (F2): one with several hard
+// links, or a mount point. Readers can meet a mixture of old and new while it runs,
+// which is why a folder is what one should mount.
+func WriteInPlace(target string, data []byte) error {
+	file, err := os.OpenFile(target, os.O_WRONLY|Nonblock|NoFollow, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.WriteAt(data, 0); err != nil {
+		return err
+	}
+	if err := file.Truncate(int64(len(data))); err != nil {
+		return err
+	}
+	return file.Sync()
+}
+
+// SyncFolder makes a rename in it durable. Where the filesystem has no fsync for folders
+// there is nothing to do.
+func SyncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return ignoreUnsupported(folder.Sync())
+}
+
+// TryLockPath locks the file of that name, which is made where there is none, and waits
+// for nobody: lock is nil where another process has it locked. Closing it unlocks it. Nor
+// can a FIFO of that name hold us, a link lead us elsewhere, or another user's file
+// stand for ours.
+func TryLockPath(path string) (lock *flock.Flock, err error) {
+	lock = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
+	locked, err := lock.TryLock()
+	if err == nil && locked {
+		err = strict.Own(path, lock)
+	}
+	if err == nil && locked {
+		return lock, nil
+	}
+	lock.Close()
+	if err != nil {
+		err = strict.NoLink(path, err)
+	}
+	return nil, err
+}
+
+// Deletable is why files in a folder cannot be deleted, nil where they can: it makes one
+// whose name begins with prefix, and removes it. A full disk lets files go.
+func Deletable(folder, prefix string) error {
+	probe, err := os.CreateTemp(folder, prefix+"*")
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// Stat is [os.Stat].
+func Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+// Lstat is [os.Lstat].
+func Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
+
+// Remove is [os.Remove].
+func Remove(path string) error { return os.Remove(path) }
+
+// Rename is [os.Rename].
+func Rename(from, to string) error { return os.Rename(from, to) }
+
+// IsFolder says whether there is a folder of that name, behind links.
+func IsFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// ErrDangling is a link into a folder that is not there.
+var ErrDangling = errors.New("is a link into a folder that is not there")
+
+// Resolve is the file behind symlinks. A dangling link names the file that a write would
+// create; the error is [ErrDangling] where no write could.
+func Resolve(path string) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		return target, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	link, err := os.Readlink(path)
+	if err != nil {
+		return path, nil // nothing there at all
+	}
+	if !filepath.IsAbs(link) {
+		link = filepath.Join(filepath.Dir(path), link)
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(link))
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrDangling, err)
+	}
+	return filepath.Join(folder, filepath.Base(link)), nil
+}
+
+// Cause leaves a temporary file's random name out of an error: each try would read like
+// another one.
+func Cause(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
+
+// Explain is what is wrong with a path, and what to do about it: hint is "" where that is
+// not known.
+func Explain(err error) (text, hint string) {
+	if t := strict.As(err); t != nil {
+		return t.Text, t.Mend
+	}
+	return err.Error(), ""
+}

@@ -1,0 +1,47 @@
+package fsx
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/falcred/falcred/protocol/strict"
+)
+
+// MakeHome makes sure that there is a home and that it is ours, or refuses it (F6): a
+// `sudo falcred` must not leave root's files in a user's home. The error is a
+// *strict.Trouble where somebody else could put something of his there.
+func MakeHome(home string) error {
+	err := strict.Folder(home)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = MakeFolder(home); err == nil {
+			err = strict.Folder(home) // in /tmp somebody else can be faster
+		}
+	}
+	return err
+}
+
+// MakeFolder makes a folder of ours, and those above it, where there is none.
+func MakeFolder(path string) error {
+	if err := CheckPlace(path); err != nil {
+		return err
+	}
+	return os.MkdirAll(path, 0o700)
+}
+
+// CheckPlace is why nothing may be made at path: what is there, or the nearest folder
+// above that is, belongs to another user. It spares folders that everybody may make
+// files in, such as /tmp.
+func CheckPlace(path string) error {
+	for ; ; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && !strict.Ours(info) && info.Mode()&fs.ModeSticky == 0:
+			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
+		case err == nil && info.IsDir(), path == filepath.Dir(path):
+			return nil
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package httpx
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// ProxyOf is http.ProxyFromEnvironment without the settings that it takes for
+// another host's: where a character of the password ends the address, as in
+// http://user:pa@ss/word@proxy:3128, the host is a piece of the password. It
+// would be asked for in the DNS and be sent the rest (S4).
+func ProxyOf(req *http.Request) (*url.URL, error) {
+	proxy, err := http.ProxyFromEnvironment(req)
+	if proxy != nil && misread(proxy) {
+		return nil, ErrWrongProxy
+	}
+	return proxy, err
+}
+
+// ErrWrongProxy is a setting that is not used, and not quoted.
+var ErrWrongProxy = errors.New("HTTPS_PROXY is not the address of a proxy")
+
+// misread knows a piece of a password by the @ that comes after the host. What
+// cannot be parsed is tried again with http:// before it: the host is http: then,
+// and the rest is a path.
+func misread(proxy *url.URL) bool {
+	return strings.Contains(proxy.Path+proxy.RawQuery+proxy.Fragment, "@") ||
+		strings.HasPrefix(proxy.Path, "//") || strings.HasSuffix(proxy.Host, ":") && len(proxy.Path) > 1
+}
+
+// DroppedProxy names a setting that cannot be parsed at all, "" for none: it is not
+// used, and net/http says nothing.
+func DroppedProxy() (name string) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		if value := os.Getenv(name); value != "" {
+			_, err := url.Parse(value)
+			if err != nil {
+				_, err = url.Parse("http://" + value)
+			}
+			if err != nil {
+				return name
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+// ProxyHint is what to do about an [ErrWrongProxy], or a [DroppedProxy].
+const ProxyHint = "set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600), what is special in user and password percent-encoded"
+
+// ProxyRefusal is the status with which a proxy made no tunnel (RFC 9110 §9.3.6).
+// Its words are the proxy's own, and are not kept.
+type ProxyRefusal int
+
+func (status ProxyRefusal) Error() string {
+	return "the proxy refuses: status " + strconv.Itoa(int(status))
+}
+
+// tunnelled has net/http say a proxy's refusal in our words.
+func tunnelled(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return ProxyRefusal(resp.StatusCode)
+	}
+	return nil
+}

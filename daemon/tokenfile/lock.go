@@ -1,0 +1,113 @@
+package tokenfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/strict"
+	"github.com/gofrs/flock"
+)
+
+const (
+	// LockPoll is how often a held lock is tried again. The neighbours try
+	// every 250 ms, so we are rarely the one who starves.
+	LockPoll = 20 * time.Millisecond
+	// LockWait covers the longest hold of a well-behaved neighbour (20 s).
+	LockWait = 25 * time.Second
+	// HoldMax is F1's bound on one hold: the neighbours give up at 20 s.
+	HoldMax = 17 * time.Second
+)
+
+// LockName is the lock's file in the home; the name is the SDK's.
+const LockName = ".portalock"
+
+// maxLocks bounds what one hold keeps open, beside a neighbour that unlinks without a
+// pause.
+const maxLocks = 8
+
+// Lock is .portalock, held (F1). The neighbours unlink that file after use,
+// so the path can come to name another file while we hold the old one: Lock
+// then collects both. It is for one goroutine.
+type Lock struct {
+	path  string
+	locks []*flock.Flock
+}
+
+// Acquire waits for the lock of a home until ctx ends. Two goroutines of one process
+// exclude each other as two processes do.
+func Acquire(ctx context.Context, home string) (*Lock, error) {
+	l := &Lock{path: filepath.Join(home, LockName)}
+	if err := l.Confirm(ctx); err != nil {
+		l.Release()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Confirm makes sure that we hold the file that the path names now, and takes
+// that one too where it is another (F1). It stands before every send and write, so
+// here the home is looked at anew (F6). Where it fails the lock is still to be released.
+func (l *Lock) Confirm(ctx context.Context) error {
+	if err := strict.Folder(filepath.Dir(l.path)); err != nil {
+		return err
+	}
+	begun := clock.Now()
+	for {
+		current, err := l.current()
+		if err != nil || current {
+			return err
+		}
+		lock, err := fsx.TryLockPath(l.path)
+		if err != nil {
+			return fmt.Errorf("cannot lock %s: %w", l.path, err)
+		}
+		if lock != nil {
+			l.locks = append(l.locks, lock)
+			if len(l.locks) > maxLocks {
+				l.locks[0].Close()
+				l.locks = l.locks[1:]
+			}
+			if ctx.Err() == nil || len(l.locks) == 1 {
+				continue // compare again: it may have been unlinked meanwhile
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s has been held by another process for %s", l.path, clock.Now().Sub(begun).Round(time.Second))
+		case <-clock.After(LockPoll):
+		}
+	}
+}
+
+// current compares the newest locked descriptor with the path.
+func (l *Lock) current() (bool, error) {
+	if len(l.locks) == 0 {
+		return false, nil
+	}
+	named, err := fsx.Lstat(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	held, err := l.locks[len(l.locks)-1].Stat()
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(named, held), nil
+}
+
+// Release never unlinks the file (F1).
+func (l *Lock) Release() {
+	for _, lock := range l.locks {
+		lock.Close()
+	}
+}

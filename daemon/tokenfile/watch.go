@@ -1,0 +1,173 @@
+package tokenfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/fsnotify/fsnotify"
+)
+
+// FolderPoll is how often a folder that vanished is looked for.
+const FolderPoll = time.Second
+
+// Watch tells that something has happened to files, by watching the folders
+// that they are in: a file that is renamed over takes its own watch with it. The
+// folders may vanish, move and come back too.
+//
+// Nobody waits for fsnotify, and who reads its channels never calls it. It sends
+// without a buffer, and 1.10.1 sends some errors while it holds the lock that Add,
+// Remove, WatchList and Close want: of a folder that was moved and then deleted,
+// for one. So one goroutine calls it (tend), another reads (hear), and what they
+// hand over is a value that the newest one replaces.
+//
+// Aim and Close are for one goroutine.
+type Watch struct {
+	changed chan struct{} // gets one thing, however much has happened
+	wanted  chan aim      // holds one, the newest
+	aimed   atomic.Pointer[aim]
+	failed  func(error) // is told why there is nothing to watch with
+}
+
+// aim is what is to be watched.
+type aim struct {
+	at    map[string]fs.FileInfo // the folders, as they are now
+	names []string               // what matters in them
+}
+
+// OpenWatch makes one that watches nothing yet. failed is called, on a goroutine of the
+// Watch, with the reason why a folder is not watched; the next Aim tries again.
+func OpenWatch(failed func(error)) *Watch {
+	w := &Watch{changed: make(chan struct{}, 1), wanted: make(chan aim, 1), failed: failed}
+	go w.tend()
+	return w
+}
+
+// Changed gets something when files that are aimed at may have changed: one thing,
+// however much has happened. It is never closed.
+func (w *Watch) Changed() <-chan struct{} { return w.changed }
+
+// Close ends the watches and waits for nobody. Nothing may be aimed after it.
+func (w *Watch) Close() { close(w.wanted) }
+
+// Aim watches the folders of those paths as they are now. What happened before
+// they were watched is told too. It says when to aim again if nothing happens: a
+// folder may come back, and a link above it may change, without an event.
+func (w *Watch) Aim(paths ...string) (again time.Duration) {
+	again = clock.UntilMinute(clock.Now())
+	a := aim{at: map[string]fs.FileInfo{}}
+	for _, path := range paths {
+		a.names = append(a.names, filepath.Base(path))
+		folder := filepath.Dir(path)
+		info, err := fsx.Stat(folder)
+		if err != nil || !info.IsDir() {
+			again = FolderPoll
+		} else if !contains(a.at, info) { // one folder, two names: one watch
+			a.at[folder] = info
+		}
+	}
+	w.aimed.Store(&a)
+	select {
+	case <-w.wanted: // nobody has come to it yet
+	default:
+	}
+	w.wanted <- a
+	return again
+}
+
+func contains(folders map[string]fs.FileInfo, info fs.FileInfo) bool {
+	for _, known := range folders {
+		if os.SameFile(known, info) {
+			return true
+		}
+	}
+	return false
+}
+
+// tend is the only one who calls fsnotify. Where the system has no watch to give,
+// the next aim tries again.
+func (w *Watch) tend() {
+	var events *fsnotify.Watcher
+	at := map[string]fs.FileInfo{} // the folders watched, as they were then
+	for a := range w.wanted {
+		if events == nil {
+			made, err := fsnotify.NewWatcher()
+			if err != nil {
+				w.failed(err)
+				continue
+			}
+			events = made
+			go w.hear(events)
+		}
+		w.turn(events, at, a.at)
+	}
+	if events != nil {
+		events.Close()
+	}
+}
+
+// turn watches what is wanted and ends the watches of what is not, or no longer the
+// same: a watch stays with the folder, not with its name.
+func (w *Watch) turn(events *fsnotify.Watcher, at, wanted map[string]fs.FileInfo) {
+	alive := events.WatchList()
+	for folder, info := range at {
+		if now := wanted[folder]; now == nil || !os.SameFile(now, info) || !slices.Contains(alive, folder) {
+			events.Remove(folder)
+			delete(at, folder)
+		}
+	}
+	for folder, info := range wanted {
+		if at[folder] != nil {
+			continue
+		}
+		switch err := events.Add(folder); {
+		case err == nil:
+			at[folder] = info
+			w.tell() // what happened before was seen by nobody
+		case errors.Is(err, fs.ErrNotExist):
+			clock.AfterFunc(FolderPoll, w.tell)
+		default:
+			w.failed(err)
+		}
+	}
+}
+
+// hear is the only one who reads fsnotify's channels. It ends when they are closed.
+func (w *Watch) hear(events *fsnotify.Watcher) {
+	for {
+		select {
+		case event, open := <-events.Events:
+			if !open {
+				return
+			}
+			if w.concerns(event.Name) {
+				w.tell()
+			}
+		case _, open := <-events.Errors:
+			if !open {
+				return
+			}
+			w.tell() // events were lost
+		}
+	}
+}
+
+// concerns leaves out what else happens in a home: the lock, journal entries, our own files.
+func (w *Watch) concerns(path string) bool {
+	a := w.aimed.Load()
+	_, folder := a.at[path]
+	return folder || slices.Contains(a.names, filepath.Base(path))
+}
+
+func (w *Watch) tell() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
