@@ -1,0 +1,40 @@
+// Package events reports what happens to a login to those who are not asking: to the
+// [History], a file in the home that answers "why was I logged out?", and to the [Hook],
+// a command of the user's that runs at each change.
+//
+// Both do their work behind the caller's back: Add never waits, neither for a slow disk
+// nor for a command that hangs, and Close waits for a bounded time. What they cannot do
+// they say in the log, and nothing else comes of it. No secret is given to either, and no
+// key of the daemon's environment reaches the command.
+package events
+
+import "time"
+
+// What happens to a login.
+const (
+	Started       = "started"        // the daemon
+	Stopped       = "stopped"        //
+	LoggedIn      = "logged_in"      // a login appeared where there was none
+	Adopted       = "adopted"        // somebody else wrote another token
+	Refreshed     = "refreshed"      // falcred did
+	Rejected      = "rejected"       // the issuer no longer knows the refresh token
+	LoginRequired = "login_required" // the login is over; the file is kept
+	Restored      = "restored"       // falcred put the living token back into the file
+	Vanished      = "vanished"       // the file is gone, and the issuer cannot be asked whether that is a logout
+	LoggedOut     = "logged_out"     //
+	Unavailable   = "unavailable"    // refreshing fails; it is tried again
+	Clock         = "clock"          // it jumped, or the machine slept
+)
+
+// Event is one line of the history, as JSON.
+type Event struct {
+	Time    time.Time
+	Event   string    // one of the constants
+	Cause   string    `json:",omitempty"`
+	Subject string    `json:",omitempty"` // whose login
+	Expires time.Time `json:",omitzero"`  // of the access token
+	PID     int       // of the daemon: several may share a home
+}
+
+// Change is one change of a login's state, as the command is told of it.
+type Change struct{ State, Cause string }

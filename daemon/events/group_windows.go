@@ -1,0 +1,6 @@
+package events
+
+import "os/exec"
+
+// ownGroup: here only the command itself is ended.
+func ownGroup(*exec.Cmd) {}

@@ -1,0 +1,129 @@
+package events
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/protocol/strict"
+)
+
+const (
+	// hookLimit bounds one run of FALCRED_ON_CHANGE: a command that hangs must
+	// not pile up.
+	hookLimit = 30 * time.Second
+	// hookFarewell is what all runs together get when the daemon ends.
+	hookFarewell = 5 * time.Second
+	// maxChanges wait for a slow command; a further one is dropped, and logged.
+	maxChanges = 16
+)
+
+// Hook runs FALCRED_ON_CHANGE: once for each change, one after the other. The command
+// is the user's own, for /bin/sh (cmd on Windows), in the home where nobody else can
+// have put a program there. It finds the change in FALCRED_STATE and FALCRED_CAUSE and
+// the home in FAL_HOME_DIR. Its failure is logged and changes nothing.
+type Hook struct {
+	command string
+	home    string
+	log     *slog.Logger
+	pending chan Change
+	done    chan struct{}
+	ctx     context.Context // ends the run that is under way
+	stop    context.CancelFunc
+}
+
+// OpenHook begins to run command for the changes of a home, until Close. Where command
+// is empty it runs nothing.
+func OpenHook(command, home string, log *slog.Logger) *Hook {
+	h := &Hook{
+		command: command, home: home, log: log,
+		pending: make(chan Change, maxChanges), done: make(chan struct{}),
+	}
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	go h.runAll()
+	return h
+}
+
+// Add has the command run and never waits for it. Any goroutine may call it.
+func (h *Hook) Add(c Change) {
+	if h.command == "" {
+		return
+	}
+	select {
+	case h.pending <- c:
+	default:
+		h.log.Warn("FALCRED_ON_CHANGE is behind; a change was not told", "state", c.State)
+	}
+}
+
+// Close lets the command run for what is pending, for five seconds and no longer than
+// last: whoever stops the daemon waits for it (S5). Nothing may be added after it.
+func (h *Hook) Close(last context.Context) {
+	close(h.pending)
+	limit := clock.AfterFunc(hookFarewell, h.stop)
+	defer limit.Stop()
+	defer context.AfterFunc(last, h.stop)()
+	<-h.done
+	h.stop()
+}
+
+func (h *Hook) runAll() {
+	defer close(h.done)
+	for c := range h.pending {
+		if h.ctx.Err() == nil {
+			h.run(c)
+		}
+	}
+}
+
+func (h *Hook) run(c Change) {
+	ctx, cancel := context.WithTimeout(h.ctx, hookLimit)
+	defer cancel()
+	shell, flag := "/bin/sh", "-c"
+	if runtime.GOOS == "windows" {
+		shell, flag = "cmd", "/C"
+	}
+	// #nosec G204 -- the user's own command
+	cmd := exec.CommandContext(ctx, shell, flag, h.command)
+	if cmd.Dir = h.home; strict.Folder(h.home) != nil { // a logout can be its removal
+		cmd.Dir = string(filepath.Separator) // not where others could have put a program
+	}
+	ownGroup(cmd) // the limit ends the shell's children too
+	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.State, "FALCRED_CAUSE="+c.Cause, "FAL_HOME_DIR="+h.home)
+	cmd.WaitDelay = time.Second // its children may hold what it had open
+	stderr := &lastWords{}
+	cmd.Stderr = stderr
+	if err := cmd.Run(); err != nil {
+		h.log.Warn("FALCRED_ON_CHANGE failed", "state", c.State, "cause", err, "said", stderr.line())
+	}
+}
+
+// lastWords keeps the end of what a command says.
+type lastWords struct{ end []byte }
+
+func (w *lastWords) Write(p []byte) (int, error) {
+	w.end = append(w.end, p...)
+	w.end = w.end[max(0, len(w.end)-200):]
+	return len(p), nil
+}
+
+// line is its last one.
+func (w *lastWords) line() string {
+	text := strings.TrimSpace(strings.ToValidUTF8(string(w.end), "?"))
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// withoutKeys: no secret reaches a child (R12).
+func withoutKeys(environ []string) []string {
+	return slices.DeleteFunc(environ, func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains([]string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET", "FALCRED_ON_CHANGE"}, name)
+	})
+}

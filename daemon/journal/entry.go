@@ -1,0 +1,260 @@
+// Package journal keeps on disk what has to outlive a falcred that dies in the middle of
+// a rotation, so that no login is lost by it and no refresh token is used twice.
+//
+// It has three things, and makes a promise with each:
+//
+//   - An [Entry] is the write-ahead entry of one rotation, a file beside the token file.
+//     It is there, with room for the issuer's answer, before the refresh token is sent,
+//     and it goes when the answer is in the token file. Whenever the process or the
+//     machine dies in between, it says what the next start has to do.
+//   - A [Ledger], falcred.json in the home, is what falcred knows of the home's login:
+//     whose it is, who issued it, which tokens of it are used up. It holds no token, and
+//     no login is lost with it.
+//   - falcred.consumed in the home names every refresh token that was ever used up there.
+//     It only grows. [Ledger.Save] writes it, and [Used] reads it.
+//
+// Whoever writes any of them holds the home's .portalock (daemon/tokenfile). Reading
+// needs no lock. Only falcred's own files are touched: regular ones of this user, by no
+// link, where nobody else can put another in their place.
+package journal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
+)
+
+const (
+	// entryPrefix begins an entry's name. Earlier versions of falcred look for it.
+	entryPrefix = ".falcred-spending-"
+	// entrySize is what is reserved for the issuer's answer: the largest
+	// token file that we would read, and its seal.
+	entrySize = tokenfile.MaxSize + 64
+)
+
+// Entry is where the answer to one refresh will stand (R4). It is made, filled
+// with zeros and fsynced beside the token file *before* the request leaves:
+// a full or read-only disk is found out while no token is used up. Its name
+// carries the fingerprint of the refresh token that is sent, so that the note
+// which token it is and the room for the answer appear and vanish in one step.
+//
+// Its content says how far the rotation came, whenever the process dies:
+//
+//	zeros only                      no answer reached the disk: send the token once more
+//	tokens NUL sha256(tokens) NUL…  the answer, sealed: commit it
+//	anything else                   torn by a power cut: send the token once more
+//
+// A rotation goes Begin, Record, Trim, Commit. Each of them has reached the disk
+// when it returns. An entry that is not committed ends by Discard, Keep or Abandon.
+//
+// The file of a living entry is flock'ed. Even where a neighbour has broken
+// .portalock by unlinking it, no two daemons send the same token.
+//
+// An Entry is for one goroutine at a time.
+type Entry struct {
+	path    string
+	file    *os.File
+	resumed bool
+}
+
+// ErrBusy is returned by [Begin] while another process rotates the same token.
+var ErrBusy = errors.New("another falcred is spending this refresh token")
+
+// Path is the name of the entry for refresh, beside target: the token file behind
+// any links.
+func Path(target, refresh string) string {
+	return filepath.Join(filepath.Dir(target), entryPrefix+tokenfile.Fingerprint(refresh))
+}
+
+// Exists reports whether refresh has an entry beside target: a rotation of it was
+// begun, and how it ended is not settled.
+func Exists(target, refresh string) bool {
+	_, err := fsx.Lstat(Path(target, refresh))
+	return err == nil
+}
+
+// Begin makes the entry for rotating refresh, or takes over the one that an
+// unfinished rotation of the same token has left: [Entry.Resumed] tells. Where it
+// fails, the token must not be sent, since its answer could not be kept.
+func Begin(target, refresh string) (*Entry, error) {
+	e := &Entry{path: Path(target, refresh)}
+	file, err := strict.Open(e.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		e.resumed = true
+		file, err = strict.Open(e.path, os.O_RDWR, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.file = file
+	if err := fsx.TryLock(file); err != nil {
+		file.Close()
+		return nil, ErrBusy
+	}
+	if !e.named() { // its owner has settled it before we had its lock
+		file.Close()
+		return nil, ErrBusy
+	}
+	if err := e.reserve(); err != nil {
+		e.Abandon()
+		return nil, err
+	}
+	return e, nil
+}
+
+// named reports whether the path still names the file that is locked.
+func (e *Entry) named() bool {
+	held, err := e.file.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := fsx.Lstat(e.path)
+	return err == nil && os.SameFile(held, now)
+}
+
+// reserve writes zeros rather than asking for space: every filesystem
+// understands it. What an earlier owner left is kept if it is an answer.
+func (e *Entry) reserve() error {
+	if e.resumed {
+		if _, ok := e.Answer(); ok {
+			return nil
+		}
+	}
+	if _, err := e.file.WriteAt(make([]byte, entrySize), 0); err != nil {
+		return err
+	}
+	if err := e.file.Sync(); err != nil {
+		return err
+	}
+	return fsx.SyncFolder(filepath.Dir(e.path))
+}
+
+// Resumed reports whether the token was sent before, or may have been, and how that
+// ended is unknown. Such an entry stays until it is settled.
+func (e *Entry) Resumed() bool { return e.resumed }
+
+// MarkSent notes that the token was sent, and its answer was lost: from now on
+// [Entry.Abandon] keeps the entry, and the next try is a replay.
+func (e *Entry) MarkSent() { e.resumed = true }
+
+// Record brings the issuer's answer to the disk, sealed. Nothing stands between the
+// issuer's word and this: what it does not reach dies with the process.
+func (e *Entry) Record(answer tokenfile.TokenPair) error {
+	data := answer.Bytes()
+	sum := sha256.Sum256(data)
+	sealed := append(append(bytes.Clone(data), 0), sum[:]...)
+	if _, err := e.file.WriteAt(sealed, 0); err != nil {
+		return err
+	}
+	return e.file.Sync()
+}
+
+// Answer is what Record has written, in this process or an earlier one. It is exactly
+// that, or there is none.
+func (e *Entry) Answer() (tokenfile.TokenPair, bool) { return readAnswer(e.file) }
+
+func readAnswer(file io.ReaderAt) (tokenfile.TokenPair, bool) {
+	content, err := io.ReadAll(io.NewSectionReader(file, 0, entrySize))
+	if err != nil {
+		return tokenfile.TokenPair{}, false
+	}
+	data, rest, sealed := bytes.Cut(content, []byte{0})
+	if sealed {
+		sum := sha256.Sum256(data)
+		if !bytes.HasPrefix(rest, sum[:]) {
+			return tokenfile.TokenPair{}, false
+		}
+	}
+	// Without a seal it was already trimmed for the rename, which happens only
+	// after the sealed content is safe.
+	answer, err := tokenfile.Parse(data)
+	return answer, err == nil
+}
+
+// Trim cuts the recorded answer to what the token file is to hold. It is done
+// before the last look at the token file (F5), so that nothing but a rename comes
+// after that.
+func (e *Entry) Trim(answer tokenfile.TokenPair) error {
+	if err := e.file.Truncate(int64(len(answer.Bytes()))); err != nil {
+		return err
+	}
+	return e.file.Sync()
+}
+
+// Commit moves the trimmed answer over the token file (F2), and the entry is no more.
+// Where it fails the entry is as it was.
+func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPair) error {
+	if err := f.Install(e.path, target, answer); err != nil {
+		return err
+	}
+	e.Keep()
+	return nil
+}
+
+// Discard removes the entry of a rotation that used nothing up, or is settled.
+func (e *Entry) Discard() {
+	fsx.Remove(e.path)
+	e.file.Close()
+}
+
+// Keep leaves on disk what is there, for the next try.
+func (e *Entry) Keep() { e.file.Close() }
+
+// Abandon gives up an entry whose token this try has not used up: it is discarded, or
+// kept where an earlier try may have.
+func (e *Entry) Abandon() {
+	if e.resumed {
+		e.Keep()
+		return
+	}
+	e.Discard()
+}
+
+// InPlace reports whether the entry still has its name: not in a folder that was
+// moved or taken away.
+func (e *Entry) InPlace() bool {
+	_, err := fsx.Lstat(e.path)
+	return err == nil
+}
+
+// Others lists the paths of entries beside target that are not for refresh; all of
+// them where refresh is "".
+func Others(target, refresh string) []string {
+	mine := Path(target, refresh)
+	return slices.DeleteFunc(fsx.Beside(target, entryPrefix), func(path string) bool { return path == mine })
+}
+
+// Peek reads the answer in the entry at path, if there is one, and changes nothing.
+func Peek(path string) (answer tokenfile.TokenPair, ok bool) {
+	file, err := strict.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return tokenfile.TokenPair{}, false
+	}
+	defer file.Close()
+	return readAnswer(file)
+}
+
+// Clear removes the entry at path, which no rotation needs any more, unless its owner
+// lives. It returns the answer that was in it, if any.
+func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
+	file, err := strict.Open(path, os.O_RDWR, 0)
+	if err != nil {
+		return tokenfile.TokenPair{}, false
+	}
+	if fsx.TryLock(file) != nil {
+		file.Close()
+		return tokenfile.TokenPair{}, false
+	}
+	e := &Entry{path: path, file: file}
+	answer, ok = e.Answer()
+	e.Discard()
+	return answer, ok
+}

@@ -1,0 +1,245 @@
+package journal
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
+)
+
+// LedgerName is the [Ledger]'s file in the home.
+const LedgerName = "falcred.json"
+
+// maxSpent bounds the list of consumed tokens in memory, and savedSpent in
+// falcred.json, which earlier versions of falcred read: falcred.consumed has them all.
+const (
+	maxSpent   = 256
+	savedSpent = 64
+)
+
+// Ledger is what falcred knows of the login in a home. It outlives the daemon, and
+// holds no token: tokens stand in it by their fingerprints. It is read anew and written
+// under .portalock only: daemons that share a home all write it.
+//
+// A Ledger is a value. A method that changes something returns the changed one and
+// leaves its receiver alone, so that a Ledger can be handed to any goroutine. The zero
+// value is that of a new home.
+type Ledger struct {
+	Issuer     string       // R13: whose tokens this home holds
+	Spent      []string     // F5: fingerprints of the refresh tokens consumed last, the newest at the end
+	Tip        string       // R10: fingerprint of the newest refresh token that falcred was given…
+	Subject    string       // …the account that it belongs to…
+	TipIssued  int64        `json:",omitempty"` // …and the iat of the access token that came with it, in s since 1970
+	Doubt      Doubted      `json:",omitzero"`  // R10: of the login of Tip
+	Wrong      Fingerprints `json:",omitzero"`  // R10: logins whose ID token was wrong
+	Unverified string       // R10: the same for versions that knew no doubt: fingerprint of an access token
+	Team       Team         // the last team that was resolved
+}
+
+// Team is the id of a team, good for that name and one account.
+type Team struct{ Name, Subject, ID string }
+
+// Load reads falcred.json. A home without it has the zero Ledger. Where it is damaged,
+// or no file of ours, the error says so and what to do: that on its second line, or in
+// the words of protocol/strict.
+func Load(home string) (Ledger, error) {
+	path := filepath.Join(home, LedgerName)
+	data, err := fsx.Read(path, fsx.MaxSmall)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Ledger{}, nil
+	case strict.As(err) != nil:
+		return Ledger{}, err
+	case err != nil:
+		return Ledger{}, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers of it", err)
+	}
+	var l Ledger
+	if err := json.Unmarshal(data, &l); err != nil {
+		return Ledger{}, fmt.Errorf("%s is damaged (%v)\ndelete it: it holds no login, only what falcred remembers of it", path, err)
+	}
+	return l, nil
+}
+
+// Save writes falcred.json, and before that what falcred.consumed lacks. .portalock is
+// held. What is in falcred.consumed is on the disk when Save returns; falcred.json is
+// whole there, but a power cut may yet bring back the one before: see write.
+func (l Ledger) Save(home string) error {
+	err := ensureConsumed(home, l.Spent)
+	l.Spent = newest(l.Spent, savedSpent)
+	return errors.Join(err, l.write(home))
+}
+
+// write replaces falcred.json by a whole new one. It leaves out the fsync of the folder:
+// the file is advisory and written anew by each rotation, whose commit fsyncs the folder
+// a moment later, and of what must not be lost, the consumed tokens, falcred.consumed has
+// all. Two things it does bring to the disk, since they have to be there before what
+// follows: the file's first appearance, with the home's issuer in it, before the issuer
+// is sent anything (R13); and that the newest login is wrong, before anybody finds that
+// login in the token file (R10), which may lie in another folder.
+func (l Ledger) write(home string) error {
+	data, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(home, LedgerName)
+	_, err = fsx.Lstat(path)
+	first := errors.Is(err, fs.ErrNotExist)
+	if err := fsx.WriteRename(path, append(data, '\n')); err != nil {
+		return err
+	}
+	if first || slices.Contains(l.Wrong, l.Tip) {
+		return fsx.SyncFolder(home)
+	}
+	return nil
+}
+
+// Step is one link of the chain: from was consumed, and to came for it. subject is
+// whose account the chain was so far, "" where falcred had no part in it. Where the
+// issuer has not rotated the token, nothing is consumed.
+func (l Ledger) Step(from string, to tokenfile.TokenPair) (next Ledger, subject string) {
+	subject = l.SubjectOf(from)
+	if from != to.Refresh {
+		l = l.Consume(from)
+	}
+	l = l.WithTip(to, subject)
+	l.Doubt = l.Doubt.step(from, to.Refresh)
+	return l, subject
+}
+
+// WithTip notes the newest refresh token that falcred was given, and its account, ""
+// where that is not known.
+func (l Ledger) WithTip(p tokenfile.TokenPair, subject string) Ledger {
+	l.Tip, l.Subject, l.TipIssued = tokenfile.Fingerprint(p.Refresh), subject, 0
+	if issued := tokenfile.Dated(p, time.Time{}).Issued; !issued.IsZero() { // by its own word, whatever the time
+		l.TipIssued = issued.Unix()
+	}
+	return l
+}
+
+// Belongs records the account of a refresh token, if that is still the newest.
+func (l Ledger) Belongs(refresh, subject string) Ledger {
+	if l.IsTip(refresh) {
+		l.Subject = subject
+	}
+	return l
+}
+
+// IsTip reports whether refresh is the newest that falcred was given.
+func (l Ledger) IsTip(refresh string) bool { return l.Tip == tokenfile.Fingerprint(refresh) }
+
+// SubjectOf is the account of a refresh token, "" where falcred does not know it.
+func (l Ledger) SubjectOf(refresh string) string {
+	if l.IsTip(refresh) {
+		return l.Subject
+	}
+	return ""
+}
+
+// Follow takes over what another knows of the newest login.
+func (l Ledger) Follow(other Ledger) Ledger {
+	l.Tip, l.Subject, l.TipIssued, l.Doubt = other.Tip, other.Subject, other.TipIssued, other.Doubt
+	return l
+}
+
+// Learn adds what only grows: it is true whoever knows it. Of two lists the one whose
+// newest entry the other has, too, is the older: its own entries come before the
+// other's, so that what is left out for room is what is oldest.
+func (l Ledger) Learn(other Ledger) Ledger {
+	extra := slices.DeleteFunc(slices.Clone(other.Spent), func(print string) bool { return slices.Contains(l.Spent, print) })
+	if len(extra) < len(other.Spent) && slices.Contains(l.Spent, other.Spent[len(other.Spent)-1]) {
+		l.Spent = newest(slices.Concat(extra, l.Spent), maxSpent)
+	} else {
+		l.Spent = newest(slices.Concat(l.Spent, extra), maxSpent)
+	}
+	l.Wrong = l.Wrong.with(other.Wrong...)
+	l.Unverified = cmp.Or(l.Unverified, other.Unverified)
+	return l
+}
+
+// Merge adds what a daemon knows and could not write.
+func (l Ledger) Merge(unwritten Ledger) Ledger {
+	l = l.Learn(Ledger{Spent: unwritten.Spent, Wrong: unwritten.Wrong})
+	if unwritten.Tip != "" && !slices.Contains(l.Spent, unwritten.Tip) {
+		l = l.Follow(unwritten)
+	}
+	l.Unverified = cmp.Or(unwritten.Unverified, l.Unverified)
+	if unwritten.Team.ID != "" {
+		l.Team = unwritten.Team
+	}
+	return l
+}
+
+// Consume notes that refresh was used up: it is never adopted and never sent again.
+func (l Ledger) Consume(refresh string) Ledger { return l.ConsumePrint(tokenfile.Fingerprint(refresh)) }
+
+// ConsumePrint is Consume for a token that is known by its fingerprint only.
+func (l Ledger) ConsumePrint(print string) Ledger {
+	if !slices.Contains(l.Spent, print) {
+		l.Spent = newest(append(slices.Clip(l.Spent), print), maxSpent) // clipped: the list is others' too
+	}
+	return l
+}
+
+// Consumed reports whether refresh is among the tokens consumed last. [Used] knows the
+// older ones.
+func (l Ledger) Consumed(refresh string) bool {
+	return slices.Contains(l.Spent, tokenfile.Fingerprint(refresh))
+}
+
+// Without is the ledger that does not know yet that refresh is consumed: what may be
+// saved before the answer that came for it is safe.
+func (l Ledger) Without(refresh string) Ledger {
+	consumed := tokenfile.Fingerprint(refresh)
+	l.Spent = slices.DeleteFunc(slices.Clone(l.Spent), func(print string) bool { return print == consumed })
+	return l
+}
+
+// newest are the last n of them.
+func newest(prints []string, n int) []string { return prints[max(0, len(prints)-n):] }
+
+// Distrust remembers that the ID token which came with p was wrong, for an earlier
+// version too.
+func (l Ledger) Distrust(p tokenfile.TokenPair) Ledger {
+	l.Wrong = l.Wrong.with(tokenfile.Fingerprint(p.Refresh))
+	l.Unverified = tokenfile.Fingerprint(p.Access)
+	return l
+}
+
+// Distrusts reports whether the login of a refresh token is over by a wrong ID token.
+func (l Ledger) Distrusts(refresh string) bool {
+	return slices.Contains(l.Wrong, tokenfile.Fingerprint(refresh))
+}
+
+// Unjudged reports whether an earlier version has called p unverified: it may only
+// have been in doubt.
+func (l Ledger) Unjudged(p tokenfile.TokenPair) bool {
+	return p.Access != "" && l.Unverified == tokenfile.Fingerprint(p.Access) && !l.Distrusts(p.Refresh)
+}
+
+// IssuerHint is what to do where a home holds logins of another issuer.
+const IssuerHint = "give each issuer a home of its own (FAL_HOME_DIR), and name it in that home's falcred.env: FALCRED_ISSUER, FALCRED_CLIENT_ID"
+
+// SettleIssuer holds a home to one issuer (R13): the first that is used there is
+// recorded, and every later one must be the same. The home of fal's own programs
+// (falsHome) is falsIssuer's from the start. Of a refusal [IssuerHint] is the second
+// line.
+func (l Ledger) SettleIssuer(issuer, falsIssuer string, falsHome bool) (Ledger, error) {
+	if l.Issuer == "" {
+		if falsHome && issuer != falsIssuer {
+			return l, fmt.Errorf("~/.fal holds logins of %s; for %s set FAL_HOME_DIR to another folder", falsIssuer, issuer)
+		}
+		l.Issuer = issuer
+	}
+	if l.Issuer != issuer {
+		return l, fmt.Errorf("this home holds logins of %s, and FALCRED_ISSUER is %s here\n%s", l.Issuer, issuer, IssuerHint)
+	}
+	return l, nil
+}

@@ -1,0 +1,325 @@
+package journal
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// TestLearnKeepsTheNewest_F5: of two lists the newest entries are kept, in whatever
+// order they are merged.
+func TestLearnKeepsTheNewest_F5(t *testing.T) {
+	prints := make([]string, maxSpent+40)
+	for i := range prints {
+		prints[i] = tokenfile.Fingerprint(string(rune(i)))
+	}
+	older, newer := prints[:maxSpent], prints[40:]
+	for name, merge := range map[string][2][]string{"the older one learns": {older, newer}, "the newer one learns": {newer, older}} {
+		l := Ledger{Spent: merge[0]}.Learn(Ledger{Spent: merge[1]})
+		if last := l.Spent[len(l.Spent)-1]; len(l.Spent) != maxSpent || last != prints[len(prints)-1] || l.Spent[0] != newer[0] {
+			t.Errorf("%s: %d entries, and the newest is not the last", name, len(l.Spent))
+		}
+	}
+}
+
+// TestMergeKeepsTheChain_F5: a daemon that had nothing to say takes nothing away.
+func TestMergeKeepsTheChain_F5(t *testing.T) {
+	l, _ := Ledger{}.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	l = l.Belongs("b", "ann")
+	was := l
+	l = l.Merge(Ledger{Issuer: "x"})
+	older, _ := Ledger{}.Step("0", tokenfile.TokenPair{Refresh: "a"}) // its tip has been consumed since
+	l = l.Merge(older)
+	if l.Tip != was.Tip || l.Subject != "ann" || !l.Consumed("0") {
+		t.Errorf("%+v became %+v", was, l)
+	}
+}
+
+// TestMergeTakesTheUnwritten: the newest login, a wrong one and a team that could not be
+// written down are in the next ledger.
+func TestMergeTakesTheUnwritten(t *testing.T) {
+	onDisk, _ := Ledger{Issuer: "x", Team: Team{Name: "old", ID: "1"}, Unverified: "theirs"}.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	unwritten, _ := onDisk.Step("b", tokenfile.TokenPair{Refresh: "c"})
+	unwritten = unwritten.Belongs("c", "ann").Distrust(tokenfile.TokenPair{Refresh: "c", Access: "wrong"})
+	unwritten.Team = Team{Name: "new", ID: "2"}
+	l := onDisk.Merge(unwritten)
+	if !l.IsTip("c") || l.SubjectOf("c") != "ann" || !l.Consumed("a") || !l.Consumed("b") || !l.Distrusts("c") ||
+		l.Unverified != tokenfile.Fingerprint("wrong") || l.Team.ID != "2" || l.Issuer != "x" {
+		t.Errorf("merged into %+v", l)
+	}
+}
+
+// TestStep follows a chain: who it belongs to goes with it, and a token that the issuer
+// did not rotate is not consumed.
+func TestStep(t *testing.T) {
+	claims := `{"sub":"ann","iat":1700000000,"exp":1700003600}`
+	access := "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+	l := Ledger{}.WithTip(tokenfile.TokenPair{Refresh: "a", Access: access}, "ann")
+	if l.TipIssued != 1700000000 {
+		t.Errorf("issued at %d", l.TipIssued)
+	}
+	l, subject := l.Step("a", tokenfile.TokenPair{Refresh: "a", Access: "opaque"})
+	if subject != "ann" || l.Consumed("a") || !l.IsTip("a") || l.TipIssued != 0 {
+		t.Errorf("not rotated: %q, %+v", subject, l)
+	}
+	l, subject = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	if subject != "ann" || !l.Consumed("a") || l.SubjectOf("b") != "ann" || l.SubjectOf("a") != "" {
+		t.Errorf("rotated: %q, %+v", subject, l)
+	}
+	l, subject = l.Step("somebody's", tokenfile.TokenPair{Refresh: "c"})
+	if subject != "" || l.Subject != "" || !l.IsTip("c") {
+		t.Errorf("another chain: %q, %+v", subject, l)
+	}
+	if l = l.Belongs("b", "ann"); l.Subject != "" {
+		t.Error("an older token's account became the newest one's")
+	}
+	if w := l.Without("a"); w.Consumed("a") || !w.Consumed("somebody's") || !l.Consumed("a") {
+		t.Errorf("without a: %+v of %+v", w, l)
+	}
+}
+
+// TestADoubtGoesWithItsChain_R10: through the rotations of its login, and no further.
+func TestADoubtGoesWithItsChain_R10(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	l := Ledger{Doubt: Doubted{}.Again("a", "no key", "kid\x1b[31m", strings.Repeat("x", 300), "https://x/keys", now)}
+	if d := l.Doubt; !d.Of("a") || !d.Since.Equal(now.Truncate(time.Second)) || d.Key != "kid?[31m" || len(d.Algorithm) != 200 {
+		t.Errorf("in doubt: %+v", d)
+	}
+	l, _ = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	again := l.Doubt.Again("b", "still none", "kid", "RS256", "https://x/keys", now.Add(time.Hour))
+	if !again.Of("b") || !again.Since.Equal(now.Truncate(time.Second)) || again.Cause != "still none" {
+		t.Errorf("after a rotation: %+v", again)
+	}
+	if !strings.Contains(again.Warning(), `still none (key "kid", algorithm "RS256")`) {
+		t.Errorf("it warns of %q", again.Warning())
+	}
+	if l, _ = l.Step("another", tokenfile.TokenPair{Refresh: "c"}); l.Doubt != (Doubted{}) {
+		t.Errorf("another login is in doubt: %+v", l.Doubt)
+	}
+	if (Doubted{}).Of("") {
+		t.Error("no login is in doubt")
+	}
+}
+
+// TestAVerdictIsKept_R10: a wrong ID token ends its login, for an earlier version by the
+// access token; what only that version has called unverified is to be judged anew.
+func TestAVerdictIsKept_R10(t *testing.T) {
+	p := tokenfile.TokenPair{Refresh: "r", Access: "a"}
+	l := Ledger{}.Distrust(p)
+	if !l.Distrusts("r") || l.Unjudged(p) || l.Unverified != tokenfile.Fingerprint("a") {
+		t.Errorf("wrong: %+v", l)
+	}
+	earlier := Ledger{Unverified: tokenfile.Fingerprint("a")}
+	if !earlier.Unjudged(p) || earlier.Distrusts("r") || earlier.Unjudged(tokenfile.TokenPair{Refresh: "r"}) {
+		t.Errorf("an earlier version's: %+v", earlier)
+	}
+	for i := range 40 {
+		l = l.Distrust(tokenfile.TokenPair{Refresh: fmt.Sprint(i)})
+	}
+	if len(l.Wrong) != 16 || !l.Distrusts("39") || l.Distrusts("r") {
+		t.Errorf("%d wrong ones are kept", len(l.Wrong))
+	}
+}
+
+// TestALedgerIsAValue: what is made of a ledger does not change it, nor anything else
+// that was made of it.
+func TestALedgerIsAValue(t *testing.T) {
+	full := Ledger{}
+	for i := range maxSpent {
+		full = full.Consume(fmt.Sprint("old", i)).Distrust(tokenfile.TokenPair{Refresh: fmt.Sprint("wrong", i)})
+	}
+	roomy := Ledger{Spent: append(make([]string, 0, 8), "x"), Wrong: append(make(Fingerprints, 0, 8), "x")}
+	for name, base := range map[string]Ledger{"full": full, "with room behind its lists": roomy} {
+		changes := map[string]func(Ledger, string) Ledger{
+			"Consume":  Ledger.Consume,
+			"Step":     func(l Ledger, s string) Ledger { l, _ = l.Step(s, tokenfile.TokenPair{Refresh: s + "'"}); return l },
+			"Distrust": func(l Ledger, s string) Ledger { return l.Distrust(tokenfile.TokenPair{Refresh: s, Access: s}) },
+			"Learn":    func(l Ledger, s string) Ledger { return l.Learn(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },
+			"Merge":    func(l Ledger, s string) Ledger { return l.Merge(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },
+			"Without":  func(l Ledger, s string) Ledger { return l.Consume(s).Without("old1") },
+			"WithTip":  func(l Ledger, s string) Ledger { return l.WithTip(tokenfile.TokenPair{Refresh: s}, s) },
+			"Save":     func(l Ledger, s string) Ledger { mustDo(t, l.Consume(s).Save(newHome(t))); return l },
+		}
+		for change, do := range changes {
+			copied := base
+			copied.Spent, copied.Wrong = append([]string(nil), base.Spent...), append(Fingerprints(nil), base.Wrong...)
+			one := do(base, "one")
+			before := one
+			before.Spent, before.Wrong = append([]string(nil), one.Spent...), append(Fingerprints(nil), one.Wrong...)
+			do(base, "two")
+			do(one, "three")
+			if !reflect.DeepEqual(base, copied) {
+				t.Errorf("%s: %s changed the ledger that it was asked of", name, change)
+			}
+			if !reflect.DeepEqual(one, before) {
+				t.Errorf("%s: %s of the same ledger changed what was made of it before", name, change)
+			}
+		}
+	}
+}
+
+// TestTheFormOnDisk: earlier versions read and write falcred.json too.
+func TestTheFormOnDisk(t *testing.T) {
+	home := newHome(t)
+	path := filepath.Join(home, LedgerName)
+	for _, text := range []string{
+		`{
+  "Issuer": "https://id.example.com",
+  "Spent": [
+    "0cc175b9c0f1b6a831c399e269772661"
+  ],
+  "Tip": "92eb5ffee6ae2fec3ad71c777531578f",
+  "Subject": "ann",
+  "TipIssued": 1700000000,
+  "Doubt": {
+    "Login": "92eb5ffee6ae2fec3ad71c777531578f",
+    "Since": "2026-01-02T03:04:05Z",
+    "Rotations": 2,
+    "Cause": "no key verifies it",
+    "Key": "k1",
+    "Algorithm": "RS256",
+    "Keys": "https://id.example.com/keys"
+  },
+  "Wrong": [
+    "4a8a08f09d37b73795649038408b5f33"
+  ],
+  "Unverified": "8277e0910d750195b448797616e091ad",
+  "Team": {
+    "Name": "acme",
+    "Subject": "ann",
+    "ID": "team-1"
+  }
+}
+`, `{
+  "Issuer": "",
+  "Spent": null,
+  "Tip": "",
+  "Subject": "",
+  "Unverified": "",
+  "Team": {
+    "Name": "",
+    "Subject": "",
+    "ID": ""
+  }
+}
+`,
+	} {
+		mustDo(t, os.WriteFile(path, []byte(text), 0o600))
+		l, err := Load(home)
+		mustDo(t, err)
+		mustDo(t, l.Save(home))
+		if data, _ := os.ReadFile(path); string(data) != text {
+			t.Errorf("read %s\nand wrote %s", text, data)
+		}
+	}
+}
+
+// TestLoad: a home without the file is a new one; what is damaged, too long or no file is
+// an error that says what to do, and quotes nothing.
+func TestLoad(t *testing.T) {
+	home := newHome(t)
+	path := filepath.Join(home, LedgerName)
+	if l, err := Load(home); err != nil || !reflect.DeepEqual(l, Ledger{}) {
+		t.Errorf("no file: %+v, %v", l, err)
+	}
+	for content, hint := range map[string]string{
+		`{"Spent":["a"],"Tip":5}`:   "\ndelete it: ",
+		"a canary":                  "\ndelete it: ",
+		strings.Repeat(" ", 65<<10): "\nmove it away: ",
+	} {
+		mustDo(t, os.WriteFile(path, []byte(content), 0o600))
+		l, err := Load(home)
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), hint) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%.20q: %v", content, err)
+		}
+		if !reflect.DeepEqual(l, Ledger{}) {
+			t.Errorf("%.20q: half of it is believed: %+v", content, l)
+		}
+	}
+	mustDo(t, os.Remove(path))
+	mustDo(t, os.Mkdir(path, 0o700))
+	if _, err := Load(home); err == nil {
+		t.Error("a folder was read")
+	}
+	if err := (Ledger{}).Save(home); err == nil {
+		t.Error("a folder was written over")
+	}
+	if left, _ := os.ReadDir(home); len(left) != 1 {
+		t.Errorf("the write that failed has left %v", left)
+	}
+}
+
+// TestSaveWritesTheConsumedFirst_F5: falcred.json may fail, and falcred.consumed has the
+// token all the same; the error says so.
+func TestSaveWritesTheConsumedFirst_F5(t *testing.T) {
+	home := newHome(t)
+	mustDo(t, os.Mkdir(filepath.Join(home, LedgerName), 0o700))
+	if err := (Ledger{}).Consume("a").Save(home); err == nil {
+		t.Error("falcred.json was not written, and no error says so")
+	}
+	if used, err := Used(home, "a"); !used || err != nil {
+		t.Errorf("used: %v, %v", used, err)
+	}
+	mustDo(t, os.Remove(filepath.Join(home, LedgerName)))
+	mustDo(t, os.Remove(filepath.Join(home, ConsumedName)))
+	mustDo(t, os.Mkdir(filepath.Join(home, ConsumedName), 0o700))
+	if err := (Ledger{}).Consume("b").Save(home); err == nil {
+		t.Error("falcred.consumed was not written, and no error says so")
+	}
+	if l, err := Load(home); err != nil || !l.Consumed("b") { // an earlier version's way, better than none
+		t.Errorf("falcred.json has %+v, %v", l, err)
+	}
+}
+
+// TestTheLedgerIsNoLink_F6: falcred.json is neither read nor written through a link.
+func TestTheLedgerIsNoLink_F6(t *testing.T) {
+	home := newHome(t)
+	path := filepath.Join(home, LedgerName)
+	secrets := linkTo(t, path)
+	mustDo(t, os.WriteFile(secrets, []byte(`{"Tip":"canary"}`), 0o600))
+	if _, err := Load(home); err == nil || !strings.Contains(err.Error(), path+" is a link") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("it was read: %v", err)
+	}
+	(Ledger{}).Save(home) // replaces the link, or fails
+	if data, _ := os.ReadFile(secrets); string(data) != `{"Tip":"canary"}` {
+		t.Errorf("the link's target holds %q", data)
+	}
+}
+
+// TestSettleIssuer_R13: the first issuer of a home is its only one, and fal's own home is
+// fal's from the start.
+func TestSettleIssuer_R13(t *testing.T) {
+	const fal, other = "https://fal.example/", "https://id.example.com"
+	for _, c := range []struct {
+		home     Ledger
+		issuer   string
+		falsHome bool
+		refused  bool
+	}{
+		{Ledger{}, other, true, true},
+		{Ledger{}, fal, true, false},
+		{Ledger{}, other, false, false},
+		{Ledger{Issuer: fal}, fal, true, false},
+		{Ledger{Issuer: fal}, other, false, true},
+		{Ledger{Issuer: fal}, other, true, true},
+		{Ledger{Issuer: other}, other, true, false}, // it was asked for when the home was new
+	} {
+		l, err := c.home.SettleIssuer(c.issuer, fal, c.falsHome)
+		if (err != nil) != c.refused {
+			t.Errorf("%+v and %s: %v", c.home, c.issuer, err)
+		}
+		if want := c.issuer; err == nil && l.Issuer != want || err != nil && l.Issuer != c.home.Issuer {
+			t.Errorf("%+v and %s: the home became %s's", c.home, c.issuer, l.Issuer)
+		}
+		if err != nil && c.home.Issuer != "" && !strings.HasSuffix(err.Error(), "\n"+IssuerHint) {
+			t.Errorf("no hint in %q", err)
+		}
+	}
+}
