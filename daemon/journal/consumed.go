@@ -98,7 +98,7 @@ func ensureConsumed(home string, prints []string) error {
 	if _, err := file.WriteAt(missing, size); err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
+	if err := fsx.Sync(file); err != nil {
 		return err
 	}
 	if made {

@@ -131,7 +131,7 @@ func (e *Entry) reserve() error {
 	if _, err := e.file.WriteAt(make([]byte, entrySize), 0); err != nil {
 		return err
 	}
-	if err := e.file.Sync(); err != nil {
+	if err := fsx.Sync(e.file); err != nil {
 		return err
 	}
 	return fsx.SyncFolder(filepath.Dir(e.path))
@@ -154,7 +154,7 @@ func (e *Entry) Record(answer tokenfile.TokenPair) error {
 	if _, err := e.file.WriteAt(sealed, 0); err != nil {
 		return err
 	}
-	return e.file.Sync()
+	return fsx.Sync(e.file)
 }
 
 // Answer is what Record has written, in this process or an earlier one. It is exactly
@@ -186,7 +186,7 @@ func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 	if err := e.file.Truncate(int64(len(answer.Bytes()))); err != nil {
 		return err
 	}
-	return e.file.Sync()
+	return fsx.Sync(e.file)
 }
 
 // Commit moves the trimmed answer over the token file (F2), and the entry is no more.
@@ -249,11 +249,11 @@ func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
 	if err != nil {
 		return tokenfile.TokenPair{}, false
 	}
-	if fsx.TryLock(file) != nil {
+	e := &Entry{path: path, file: file}
+	if fsx.TryLock(file) != nil || !e.named() { // its owner lives, or has just settled it
 		file.Close()
 		return tokenfile.TokenPair{}, false
 	}
-	e := &Entry{path: path, file: file}
 	answer, ok = e.Answer()
 	e.Discard()
 	return answer, ok

@@ -101,7 +101,7 @@ func WriteTemp(path string, data []byte) (name string, err error) {
 	}
 	_, err = file.Write(data)
 	if err == nil {
-		err = file.Sync()
+		err = Sync(file)
 	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
@@ -152,7 +152,7 @@ func WriteInPlace(target string, data []byte) error {
 	if err := file.Truncate(int64(len(data))); err != nil {
 		return err
 	}
-	return file.Sync()
+	return Sync(file)
 }
 
 // SyncFolder makes a rename in it durable. Where the filesystem has no fsync for folders
@@ -163,7 +163,7 @@ func SyncFolder(path string) error {
 		return err
 	}
 	defer folder.Close()
-	return ignoreUnsupported(folder.Sync())
+	return ignoreUnsupported(Sync(folder))
 }
 
 // TryLockPath locks the file of that name, which is made where there is none, and waits

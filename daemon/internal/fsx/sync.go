@@ -1,0 +1,19 @@
+package fsx
+
+import (
+	"os"
+	"sync/atomic"
+)
+
+var syncs atomic.Int64
+
+// Sync brings what was written to an open file to the disk: [os.File.Sync], counted.
+func Sync(file *os.File) error {
+	syncs.Add(1)
+	return file.Sync()
+}
+
+// Syncs is how many times this process has waited for a disk, by [Sync] and by all that
+// writes here. That is most of the time that a rotation takes beside the issuer's, so
+// tests hold its number.
+func Syncs() int64 { return syncs.Load() }

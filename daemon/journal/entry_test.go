@@ -1,0 +1,310 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// TestEntryBeforeRequest_R4: before anything is sent, the entry stands on disk with the
+// room for an answer, for nobody else's eyes, and by the name that earlier versions know.
+func TestEntryBeforeRequest_R4(t *testing.T) {
+	_, target := newTarget(t)
+	e := begin(t, target, "a")
+	path := filepath.Join(filepath.Dir(target), ".falcred-spending-ca978112ca1bbdcafac231b39a23dc4d")
+	data, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(data, make([]byte, entrySize)) {
+		t.Errorf("the entry has %d bytes, %v", len(data), err)
+	}
+	if info, _ := os.Stat(path); fsx.OthersCanRead(info) {
+		t.Errorf("its mode is %v", info.Mode())
+	}
+	if !Exists(target, "a") || Exists(target, "b") || e.Resumed() || !e.InPlace() {
+		t.Errorf("exists %v, b's %v, resumed %v, in place %v", Exists(target, "a"), Exists(target, "b"), e.Resumed(), e.InPlace())
+	}
+	if _, ok := e.Answer(); ok {
+		t.Error("zeros are an answer")
+	}
+	if got := Others(target, "b"); len(got) != 1 || got[0] != path || len(Others(target, "a")) != 0 {
+		t.Errorf("others than b's: %v; than a's: %v", got, Others(target, "a"))
+	}
+	e.Abandon()
+	wantNoEntries(t, target)
+}
+
+// TestNoEntryNoRequest_R4: where the answer could not be kept, there is no entry and
+// nothing is left.
+func TestNoEntryNoRequest_R4(t *testing.T) {
+	_, target := newTarget(t)
+	blocked := Path(target, "a")
+	mustDo(t, os.Mkdir(blocked, 0o700))
+	if _, err := Begin(target, "a"); err == nil || errors.Is(err, ErrBusy) {
+		t.Errorf("begin: %v", err)
+	}
+	if _, ok := Clear(blocked); ok || !Exists(target, "a") {
+		t.Error("a folder of its name was cleared")
+	}
+	if _, err := Begin(filepath.Join(filepath.Dir(target), "gone", "auth0_token"), "a"); err == nil {
+		t.Error("an entry in a folder that is not there")
+	}
+	mustDo(t, os.Remove(blocked))
+	begin(t, target, "a").Discard()
+	wantNoEntries(t, target)
+}
+
+// TestUnfinishedEntry_R4: what a process that died has left says how far it came: nothing
+// to go by, torn bytes, or the answer, whether or not it was already trimmed.
+func TestUnfinishedEntry_R4(t *testing.T) {
+	answer := tokenfile.TokenPair{Refresh: "next", Access: "access"}
+	for name, c := range map[string]struct {
+		die  func(e *Entry) error
+		want bool
+	}{
+		"before the answer":     {func(*Entry) error { return nil }, false},
+		"after the answer":      {func(e *Entry) error { return e.Record(answer) }, true},
+		"after it was trimmed":  {func(e *Entry) error { return errors.Join(e.Record(answer), e.Trim(answer)) }, true},
+		"the answer is torn":    {func(e *Entry) error { err := e.Record(answer); e.file.WriteAt([]byte("X"), 3); return err }, false},
+		"its seal is torn":      {func(e *Entry) error { err := e.Record(answer); e.file.WriteAt([]byte("X"), 20); return err }, false},
+		"it was made and empty": {func(e *Entry) error { return e.file.Truncate(0) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, target := newTarget(t)
+			e := begin(t, target, "parent")
+			mustDo(t, c.die(e))
+			e.Keep()
+			if got, ok := Peek(Path(target, "parent")); ok != c.want || ok && got != answer {
+				t.Errorf("peek: %v", ok)
+			}
+			e = begin(t, target, "parent")
+			got, ok := e.Answer()
+			if !e.Resumed() || ok != c.want || ok && got != answer {
+				t.Errorf("resumed %v, answered %v", e.Resumed(), ok)
+			}
+			if !ok { // sent once more
+				if data, _ := os.ReadFile(e.path); !bytes.Equal(data, make([]byte, entrySize)) {
+					t.Error("there is no room for the answer")
+				}
+				mustDo(t, e.Record(answer))
+			}
+			mustDo(t, e.Trim(answer))
+			mustDo(t, e.Commit(file, target, answer))
+			if c := file.Read(); c.Pair != answer {
+				t.Errorf("the token file: state %v, %v", c.State, c.Err)
+			}
+			wantNoEntries(t, target)
+		})
+	}
+}
+
+// TestAbandon_R4: a try that used nothing up leaves no entry, unless one before it, or a
+// lost answer, may have: then it stays, and so does what is in it.
+func TestAbandon_R4(t *testing.T) {
+	_, target := newTarget(t)
+	begin(t, target, "a").Abandon()
+	wantNoEntries(t, target)
+
+	e := begin(t, target, "a")
+	e.MarkSent()
+	e.Abandon()
+	if !Exists(target, "a") {
+		t.Fatal("a token whose answer was lost has no entry any more")
+	}
+	e = begin(t, target, "a")
+	e.Abandon()
+	if !Exists(target, "a") {
+		t.Error("the next try, which sent nothing, took the entry away")
+	}
+	begin(t, target, "a").Discard()
+	wantNoEntries(t, target)
+}
+
+// TestOneOwner_F1: while an entry is held nobody else gets it, whatever became of
+// .portalock, or clears it; peeking is free.
+func TestOneOwner_F1(t *testing.T) {
+	_, target := newTarget(t)
+	e := begin(t, target, "a")
+	if _, err := Begin(target, "a"); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second owner: %v", err)
+	}
+	if _, ok := Clear(e.path); ok || !e.InPlace() {
+		t.Error("it was cleared under its owner")
+	}
+	answer := tokenfile.TokenPair{Refresh: "next"}
+	mustDo(t, e.Record(answer))
+	if got, ok := Peek(e.path); !ok || got != answer {
+		t.Errorf("peek: %v", ok)
+	}
+	e.Keep()
+	if got, ok := Clear(e.path); !ok || got != answer || Exists(target, "a") {
+		t.Errorf("cleared: %v", ok)
+	}
+	if _, ok := Clear(e.path); ok {
+		t.Error("what is not there was cleared")
+	}
+}
+
+// TestBeginTogether_F1: of many that begin at once one at a time has the entry, and has it
+// by its name.
+func TestBeginTogether_F1(t *testing.T) {
+	_, target := newTarget(t)
+	var owners, rounds atomic.Int32
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for done := 0; done < 10; {
+				e, err := Begin(target, "a")
+				if errors.Is(err, ErrBusy) || errors.Is(err, os.ErrNotExist) { // discarded while we looked
+					runtime.Gosched()
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if owners.Add(1) != 1 || !e.InPlace() {
+					t.Error("two owners at once")
+				}
+				rounds.Add(1)
+				owners.Add(-1)
+				e.Discard()
+				done++
+			}
+		})
+	}
+	group.Wait()
+	if got := rounds.Load(); got != 40 {
+		t.Errorf("%d rounds, want 40", got)
+	}
+	wantNoEntries(t, target)
+}
+
+// TestEntryInAFolderThatIsAway_F3: an entry knows when its folder was taken away, and
+// what came is not committed elsewhere.
+func TestEntryInAFolderThatIsAway_F3(t *testing.T) {
+	file, target := newTarget(t)
+	home := filepath.Dir(target)
+	e := begin(t, target, "a")
+	answer := tokenfile.TokenPair{Refresh: "next"}
+	mustDo(t, e.Record(answer))
+	mustDo(t, e.Trim(answer))
+	if err := os.Rename(home, home+".away"); err != nil {
+		t.Skip("an open file holds its folder here:", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(home + ".away") })
+	if e.InPlace() {
+		t.Error("it is thought to be in place")
+	}
+	mustDo(t, os.Mkdir(home, 0o700))
+	if err := e.Commit(file, target, answer); err == nil {
+		t.Error("it was committed from nowhere")
+	}
+	e.Keep()
+	if c := file.Read(); c.State != tokenfile.Absent {
+		t.Errorf("there is a token file: %v", c.State)
+	}
+	if got, ok := Peek(filepath.Join(home+".away", filepath.Base(Path(target, "a")))); !ok || got != answer {
+		t.Error("the answer is not in the folder that went away")
+	}
+}
+
+// TestEntryIsNoLink_F6: nothing is made, written or read through a link of its name, nor
+// in a folder that others can write.
+func TestEntryIsNoLink_F6(t *testing.T) {
+	_, target := newTarget(t)
+	path := Path(target, "a")
+	elsewhere := linkTo(t, path)
+	for _, there := range []bool{false, true} {
+		if there {
+			mustDo(t, os.WriteFile(elsewhere, []byte("precious"), 0o600))
+		}
+		if _, err := Begin(target, "a"); err == nil || !strings.Contains(err.Error(), path+" is a link") {
+			t.Errorf("begin: %v", err)
+		}
+		if _, ok := Peek(path); ok {
+			t.Error("a link was read")
+		}
+		if _, ok := Clear(path); ok {
+			t.Error("a link was read")
+		}
+		if data, err := os.ReadFile(elsewhere); !there && err == nil || there && string(data) != "precious" {
+			t.Errorf("the link's target holds %q, %v", data, err)
+		}
+	}
+}
+
+// TestReadersNeverSeeATornFile_F3: readers of the token file never see an empty or torn
+// one from our commits, whatever moment they look.
+func TestReadersNeverSeeATornFile_F3(t *testing.T) {
+	file, target := newTarget(t)
+	long := func(i int) tokenfile.TokenPair {
+		return tokenfile.TokenPair{Refresh: fmt.Sprintf("refresh-%06d", i), Access: strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
+	}
+	mustDo(t, file.Replace(target, long(0), func() error { return nil }))
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				data, err := os.ReadFile(target)
+				p, parseErr := tokenfile.Parse(data)
+				if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
+					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+					return
+				}
+			}
+		})
+	}
+	defer group.Wait()
+	defer close(done)
+	for i := range 100 {
+		e := begin(t, target, long(i).Refresh)
+		next := long(i + 1)
+		mustDo(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
+	}
+}
+
+// FuzzEntryAnswer_R4: an entry's content, whatever a crash or a power cut has left: an
+// answer is either exactly what was recorded, or none.
+func FuzzEntryAnswer_R4(f *testing.F) {
+	f.Add("refresh", "access", 3, byte(0))
+	f.Add("r", "", 1, byte('x'))
+	f.Fuzz(func(t *testing.T, refresh, access string, at int, flip byte) {
+		want := tokenfile.TokenPair{Refresh: refresh, Access: access}
+		parsed, err := tokenfile.Parse(want.Bytes())
+		if err != nil || len(want.Bytes()) > tokenfile.MaxSize || parsed != want {
+			return
+		}
+		_, target := newTarget(t)
+		e := begin(t, target, "parent")
+		defer e.Discard()
+		mustDo(t, e.Record(want))
+		if got, ok := e.Answer(); !ok || got != want {
+			t.Fatalf("recorded %q, read %q", want.Bytes(), got.Bytes())
+		}
+		data := want.Bytes()
+		if at < 0 || at >= len(data) || data[at] == flip {
+			return
+		}
+		e.file.WriteAt([]byte{flip}, int64(at)) // torn
+		if got, ok := e.Answer(); ok && got == want {
+			t.Fatal("a torn answer was read as the recorded one")
+		} else if ok {
+			t.Fatalf("a torn answer was believed: %q", got.Bytes())
+		}
+	})
+}
