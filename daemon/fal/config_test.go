@@ -1,0 +1,124 @@
+package fal
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestConfigKeepsTheRest(t *testing.T) {
+	const profiles = "# mine\n[work]\nkey = \"id:secret\" # a key\nhost=\"api.example.com\"\n"
+	for name, c := range map[string]struct{ before, set, after string }{
+		"no file":            {"", "acme", "[__internal__]\nteam = \"acme\"\n"},
+		"no table":           {profiles, "acme", profiles + "[__internal__]\nteam = \"acme\"\n"},
+		"no line end":        {"[work]\na=1", "acme", "[work]\na=1\n[__internal__]\nteam = \"acme\"\n"},
+		"table, empty":       {"[__internal__] # x\nprofile = 'work'\n\n" + profiles, "acme", "[__internal__] # x\nteam = \"acme\"\nprofile = 'work'\n\n" + profiles},
+		"replaced":           {"[__internal__]\nteam='old' # why\nprofile='work'\n" + profiles, "new", "[__internal__]\nteam = \"new\" # why\nprofile='work'\n" + profiles},
+		"unset":              {"[__internal__]\nteam = \"old\"\nprofile = \"work\"\n" + profiles, "", "[__internal__]\nprofile = \"work\"\n" + profiles},
+		"unset, none":        {profiles, "", profiles},
+		"unset, no file":     {"", "", "[__internal__]\n"},
+		"unset, no line end": {"[__internal__]\nteam = 'a'", "", "[__internal__]\n"},
+		"header at the end":  {"x = nan\n[__internal__]", "acme", "x = nan\n[__internal__]\nteam = \"acme\"\n"},
+		"quotes":             {"", `a"b\c`, "[__internal__]\nteam = \"a\\\"b\\\\c\"\n"},
+		"elsewhere":          {"[work]\nteam = \"x\"\n", "acme", "[work]\nteam = \"x\"\n[__internal__]\nteam = \"acme\"\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := Config{filepath.Join(t.TempDir(), "sub", "config.toml")}
+			if c.before != "" {
+				os.MkdirAll(filepath.Dir(config.Path), 0o700)
+				if err := os.WriteFile(config.Path, []byte(c.before), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := config.SetTeam(c.set); err != nil {
+				t.Fatal(err)
+			}
+			now, _ := os.ReadFile(config.Path)
+			if string(now) != c.after {
+				t.Errorf("got\n%s\nwant\n%s", now, c.after)
+			}
+			if team, err := config.Team(); err != nil || team != c.set {
+				t.Errorf("Team = %q, %v", team, err)
+			}
+		})
+	}
+}
+
+// What cannot be edited safely is left as it is, and no error quotes a key.
+func TestConfigIsNotDamaged(t *testing.T) {
+	for _, text := range []string{
+		"__internal__ = { team = \"x\" }\n",
+		"__internal__.team = \"x\"\n",
+		"[work]\nkey = \"SECRET\n",
+		"[__internal__]\nteam = 5\n",
+		"[__internal__",
+		"\x00\x01",
+	} {
+		config := Config{filepath.Join(t.TempDir(), "config.toml")}
+		if err := os.WriteFile(config.Path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := config.SetTeam("acme")
+		if err == nil || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if now, _ := os.ReadFile(config.Path); string(now) != text {
+			t.Errorf("%q became %q", text, now)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("[__internal__]\nteam = \"a\"\n[work]\nkey = \"k\"\n"), "acme")
+	f.Add([]byte("a.b = 1\n[[x]]\ny = [1, {z = 2}]\n"), "")
+	f.Fuzz(func(t *testing.T, text []byte, team string) {
+		after, err := edit(text, "team", team)
+		if err != nil {
+			return
+		}
+		now, err := Config{}.TeamIn(after)
+		if err != nil || now != team {
+			t.Fatalf("team %q became %q, %v\n%s", team, now, err, after)
+		}
+	})
+}
+
+func TestLocate(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                "/home/ann/.fal/config.toml",
+		"~/x/config.toml": "/home/ann/x/config.toml",
+		"/etc/fal.toml":   "/etc/fal.toml",
+		"relative.toml":   "",
+	} {
+		config, err := Locate(func(name string) (string, bool) {
+			return map[string]string{"HOME": "/home/ann", "FAL_CONFIG_PATH": given, "FAL_HOME_DIR": "/elsewhere"}[name], true
+		})
+		if config.Path != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", given, config.Path, err)
+		}
+	}
+}
+
+// TOML's keys are case-sensitive, and so is the CLI: a team under another name is
+// nobody's. Found by FuzzConfig.
+func TestConfigTeam(t *testing.T) {
+	for text, want := range map[string]string{
+		"[__internal__]\nteam = \"a\"\nteAM = \"b\"\n": "a",
+		"[__internal__]\nTeam = \"b\"\n":               "",
+		"[__INTERNAL__]\nteam = \"b\"\n":               "",
+		"__internal__.team = \"a\"\n":                  "a",
+		"":                                             "",
+		"[__internal__]\nteam = 1\n":                   "error",
+		"__internal__ = 1\n":                           "error",
+		"[[__internal__]]\nteam = \"a\"\n":             "error",
+	} {
+		got, err := Config{Path: "config.toml"}.TeamIn([]byte(text))
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/httpx"
+)
+
+// memoryNet is a network in memory: a synctest bubble sees both ends blocked,
+// so its clock runs on while a request waits.
+type memoryNet struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+
+	mu   sync.Mutex // guards what dialling meets
+	down error
+	hang bool
+}
+
+func newMemoryNet() *memoryNet {
+	return &memoryNet{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (n *memoryNet) Accept() (net.Conn, error) {
+	select {
+	case c := <-n.conns:
+		return c, nil
+	case <-n.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *memoryNet) Close() error {
+	n.once.Do(func() { close(n.done) })
+	return nil
+}
+
+func (n *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
+
+func (n *memoryNet) set(down error, hang bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down, n.hang = down, hang
+}
+
+func (n *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	n.mu.Lock()
+	down, hang := n.down, n.hang
+	n.mu.Unlock()
+	if down != nil {
+		return nil, down
+	}
+	if hang { // as a net.Dialer with a timeout does
+		<-time.After(httpx.ConnectTimeout + time.Second)
+		return nil, os.ErrDeadlineExceeded
+	}
+	client, server := net.Pipe()
+	select {
+	case n.conns <- server:
+		return client, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var errNetDown = errors.New("network is down")
+
+const testIssuer = "http://127.0.0.1:9999"
+
+// bubble is an issuer on a fake clock, and its client.
+type bubble struct {
+	*testing.T
+	*Provider
+	idp *idp.Provider
+	net *memoryNet
+
+	keySet     http.HandlerFunc // answers for the keys in the issuer's place
+	asked      atomic.Int32     // how often the keys were asked for
+	discovered atomic.Int32     // and the discovery document
+	strays     atomic.Int32     // requests for another host than the issuer's
+}
+
+// ServeHTTP is the issuer.
+func (b *bubble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Host != strings.TrimPrefix(testIssuer, "http://"):
+		b.strays.Add(1)
+		http.NotFound(w, r)
+		return
+	case strings.HasSuffix(r.URL.Path, "openid-configuration"):
+		b.discovered.Add(1)
+	case strings.HasSuffix(r.URL.Path, "jwks.json"):
+		b.asked.Add(1)
+		if b.keySet != nil {
+			b.keySet(w, r)
+			return
+		}
+	}
+	b.idp.ServeHTTP(w, r)
+}
+
+// inBubble runs f on the fake clock, with a provider that has discovered nothing yet.
+func inBubble(t *testing.T, cfg idp.Config, f func(b *bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p, err := idp.New(testIssuer, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bubble{T: t, idp: p, net: newMemoryNet()}
+		b.Provider = serveIn(t, b.net, b)
+		f(b)
+		if n := b.strays.Load(); n != 0 {
+			t.Errorf("%d requests for another host (R13)", n)
+		}
+	})
+}
+
+// serveIn has that handler on that network, until the bubble ends, and a client of it.
+func serveIn(t *testing.T, network *memoryNet, handler http.Handler) *Provider {
+	server := &http.Server{Handler: handler}
+	go server.Serve(network)
+	t.Cleanup(func() {
+		time.Sleep(2 * httpx.ConnectTimeout) // dials that nobody waits for any more
+		server.Close()
+	})
+	transport := httpx.NewTransport()
+	transport.DialContext = network.dial
+	return New(testIssuer, "test-client", transport)
+}
+
+// mustDiscover is for what needs the endpoints to be known.
+func (b *bubble) mustDiscover() {
+	b.Helper()
+	if _, err := b.Discover(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// pass moves the bubble's clock.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -1,0 +1,221 @@
+package issuer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/httpx"
+	"golang.org/x/oauth2"
+)
+
+// DeviceLogin is one device authorization (RFC 8628): a code that a person confirms
+// in a browser.
+type DeviceLogin struct {
+	URL      string // where a person confirms; it carries the code where the issuer offers that
+	PlainURL string // the same without the code
+	UserCode string
+	Expires  time.Time // zero: the issuer did not say
+
+	issuer *Provider
+	oauth  *oauth2.Config
+	device *oauth2.DeviceAuthResponse
+}
+
+// How long an issuer is waited for between two polls, in seconds: defaultInterval
+// is that of RFC 8628 §3.2, and a code lives some minutes.
+const (
+	defaultInterval = 5
+	maxInterval     = 60
+)
+
+// falSeed is the page through which the fal CLI sends people who chose a
+// connection: it signs them in that way and goes on to the confirmation.
+const falSeed = "https://fal.ai/api/auth/cli/session-seed"
+
+// Authorize asks the issuer for a code (RFC 8628 §3.1). scopes is a list with spaces,
+// as in OAuth; audience is "" for none. connection is "", or one of the fal CLI's:
+// github, google, or the domain of an enterprise's single sign-on. Where ctx ends its
+// error is returned as it is; of any other the part after a line end is a hint.
+func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection string) (*DeviceLogin, error) {
+	e, err := p.Discover(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if e.Device == "" {
+		return nil, fmt.Errorf("%s has no device login", p.url)
+	}
+	if connection != "" && p.url != FalIssuer {
+		return nil, errors.New("a connection is fal's matter, and this issuer is another\nleave --connection off")
+	}
+	d := &DeviceLogin{issuer: p, oauth: p.oauth2(e.Token)}
+	d.oauth.Endpoint.DeviceAuthURL = e.Device
+	d.oauth.Scopes = strings.Fields(scopes)
+	if err := d.begin(ctx, audience); err != nil {
+		return nil, err
+	}
+	d.UserCode, d.Expires = d.device.UserCode, d.device.Expiry
+	d.PlainURL = d.device.VerificationURI
+	d.URL = cmp.Or(d.device.VerificationURIComplete, d.PlainURL)
+	if connection != "" {
+		d.URL = falSeed + "?" + url.Values{
+			"user_code":                 {d.UserCode},
+			"verification_uri_complete": {d.device.VerificationURIComplete},
+			"connection":                {connection},
+		}.Encode()
+	}
+	for _, address := range []string{d.URL, d.PlainURL} {
+		if !p.trusts(address) {
+			return nil, errors.New("the issuer sends people to an address that is neither https nor, like the issuer, on loopback")
+		}
+	}
+	return d, nil
+}
+
+var errNoCode = errors.New("gives no code: its answer could not be understood")
+
+// bound gives a request a context: x/oauth2 asks for a code without one.
+type bound struct {
+	ctx  context.Context
+	next http.RoundTripper
+}
+
+func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
+	return b.next.RoundTrip(req.WithContext(b.ctx))
+}
+
+func (d *DeviceLogin) begin(ctx context.Context, audience string) (err error) {
+	defer func() {
+		if recover() != nil { // x/oauth2 trips over the answer `null`
+			err = fmt.Errorf("%s %w", d.issuer.url, errNoCode)
+		}
+	}()
+	limited, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	defer cancel()
+	var options []oauth2.AuthCodeOption
+	if audience != "" {
+		options = append(options, oauth2.SetAuthURLParam("audience", audience))
+	}
+	client := httpx.Client(bound{limited, d.issuer.client.Transport})
+	d.device, err = d.oauth.DeviceAuth(context.WithValue(limited, oauth2.HTTPClient, client), options...)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("%s gives no code: %w", d.issuer.url, deviceProblem(err))
+	case d.device.UserCode == "" || d.device.DeviceCode == "":
+		return fmt.Errorf("%s %w", d.issuer.url, errNoCode)
+	}
+	if d.device.Interval = min(d.device.Interval, maxInterval); d.device.Interval <= 0 {
+		d.device.Interval = defaultInterval
+	}
+	return nil
+}
+
+// The two ends of a device login that a person brought about.
+var (
+	ErrDenied  = errors.New("the login was not confirmed: somebody chose to cancel it")
+	ErrExpired = errors.New("the code has expired")
+)
+
+// maxStrange is how many refusals without an OAuth error code are taken for a
+// gateway's, on the way to an issuer whose answer may be good.
+const maxStrange = 5
+
+// Wait polls until the login is confirmed (RFC 8628 §3.4; x/oauth2 honours the
+// interval and slow_down). A poll that the network lost is repeated. It returns
+// ErrDenied or ErrExpired for these, and ctx's error where that ends; of any other the
+// part after a line end is a hint.
+func (d *DeviceLogin) Wait(ctx context.Context) (*PendingLogin, error) {
+	last := &recorder{next: d.issuer.client.Transport}
+	client := httpx.Client(last)
+	client.Timeout = 2 * httpx.SideTimeout // of each poll
+	polls := context.WithValue(ctx, oauth2.HTTPClient, client)
+	for strange := 0; ; strange++ {
+		token, err := d.oauth.DeviceAccessToken(polls, d.device)
+		var refused *oauth2.RetrieveError
+		switch {
+		case last.status >= 200 && last.status < 300: // whatever x/oauth2 makes of it (R6)
+			return d.pending(ctx, last.grant(token))
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &refused) && (refused.ErrorCode != "" || strange >= maxStrange):
+			return nil, deviceProblem(err)
+		case !d.Expires.IsZero() && !time.Now().Before(d.Expires):
+			return nil, ErrExpired
+		}
+		// Whether a lost poll had been answered is not known: a code that was
+		// redeemed by it is refused next time.
+		d.device.Interval = min(d.device.Interval+1, maxInterval)
+	}
+}
+
+// deviceProblem names an OAuth error by its code, never by its text (R12).
+func deviceProblem(err error) error {
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
+		return errors.New(httpx.Describe(err))
+	}
+	switch refused.ErrorCode {
+	case "access_denied":
+		return ErrDenied
+	case "expired_token", "invalid_grant":
+		return ErrExpired
+	}
+	status := 0
+	if refused.Response != nil {
+		status = refused.Response.StatusCode
+	}
+	return fmt.Errorf("the issuer refuses: status %d%s", status, printable(refused.ErrorCode))
+}
+
+// PendingLogin is a login that the issuer has granted and nobody has kept yet.
+type PendingLogin struct {
+	// Whose it is, as the verified ID token says; "" where none was.
+	Subject string
+	Name    string // for a greeting, as is Email
+	Email   string
+	Doubt   string // why that is not known, for people; "" where it is
+
+	Reply   Reply   // Granted, with a refresh token
+	Verdict Verdict // verified or in doubt; zero without an ID token
+}
+
+// pending is what a granted answer is worth. A login whose ID token is wrong is
+// nobody's: it is revoked, as far as that can be done.
+func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, error) {
+	if r.Outcome != Granted {
+		return nil, fmt.Errorf("the login was confirmed, and %w\ntry again", r.Err)
+	}
+	if r.Tokens.Refresh == "" {
+		return nil, errors.New("the issuer granted no refresh token\nask for offline_access: FALCRED_SCOPES")
+	}
+	l := &PendingLogin{Reply: r}
+	if r.IDToken.IsZero() {
+		l.Doubt = "the issuer sent no ID token, so nobody can be greeted by name"
+		return l, nil
+	}
+	v := d.issuer.Verify(ctx, r.IDToken, "")
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if v.Wrong != nil {
+		d.issuer.Revoke(context.WithoutCancel(ctx), r.Tokens.Refresh) // best effort: it is not kept either way
+		return nil, fmt.Errorf("the issuer's answer is not to be trusted: %w\ntry again; if it repeats, somebody stands between this machine and the issuer", v.Wrong)
+	}
+	l.Verdict = v
+	if v.Doubt != nil {
+		l.Doubt = "the login is kept, and its ID token is unverified: " + v.Doubt.Error()
+		return l, nil
+	}
+	l.Subject, l.Name, l.Email = v.Token.Subject, v.Token.Name, v.Token.Email
+	return l, nil
+}

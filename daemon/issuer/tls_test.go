@@ -1,0 +1,111 @@
+package issuer
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/httpx"
+)
+
+// newCertificate signs itself for that address until then.
+func newCertificate(t *testing.T, address net.IP, until time.Time) *tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: address.String()},
+		NotBefore:    time.Now().Add(-48 * time.Hour), NotAfter: until,
+		IPAddresses: []net.IP{address},
+		IsCA:        true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// R7: with another certificate at the issuer's address the refresh token stays here, and
+// is known to be unused.
+func TestCertificate_R7(t *testing.T) {
+	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
+	right := newCertificate(t, here, later)
+	elsewhere := newCertificate(t, net.IPv4(127, 0, 0, 2), later)
+	expired := newCertificate(t, here, time.Now().Add(-24*time.Hour))
+	var shown atomic.Pointer[tls.Certificate]
+	shown.Store(right)
+	server := httptest.NewUnstartedServer(nil)
+	address := "https://" + server.Listener.Addr().String()
+	provider, err := idp.New(address, idp.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = provider
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*shown.Load()}}, nil
+	}}
+	server.StartTLS()
+	defer server.Close()
+	pool := x509.NewCertPool()
+	for _, c := range []*tls.Certificate{right, elsewhere, expired} {
+		pool.AddCert(c.Leaf)
+	}
+	transport := httpx.NewTransport()
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{}
+	}
+	transport.TLSClientConfig.RootCAs = pool // and whatever else it says
+	p := New(address, "test-client", transport)
+	if _, err := p.Discover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refresh, _, _ := provider.Login("ann")
+	for _, c := range []struct {
+		what  string
+		shown *tls.Certificate
+		want  string
+	}{
+		{"the right certificate", right, ""}, // else the other rows would show nothing
+		{"another certificate, of an unknown signer", newCertificate(t, here, later), "the issuer cannot be reached: its certificate is signed by an unknown authority"},
+		{"another certificate, for another address", elsewhere, "the issuer cannot be reached: its certificate is for another host"},
+		{"another certificate, expired", expired, "the issuer cannot be reached: its certificate is not valid"},
+		{"the right certificate again", right, ""},
+	} {
+		shown.Store(c.shown)
+		before := provider.Stats().TokenRequests
+		r := p.Refresh(t.Context(), refresh, AnswerTimeout)
+		sent := provider.Stats().TokenRequests - before
+		switch {
+		case c.want == "" && (r.Outcome != Granted || sent != 1):
+			t.Errorf("%s: outcome %d, %v; %d requests", c.what, r.Outcome, r.Err, sent)
+		case c.want == "":
+			refresh = r.Tokens.Refresh
+		case r.Outcome != Unsent || r.Err.Error() != c.want || sent != 0:
+			t.Errorf("%s: outcome %d, %v; %d requests", c.what, r.Outcome, r.Err, sent)
+		}
+	}
+	if n := provider.Stats().ReuseDetections; n != 0 || !provider.Alive(refresh) {
+		t.Errorf("%d reuse detections; alive is %v", n, provider.Alive(refresh))
+	}
+}
