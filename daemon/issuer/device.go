@@ -187,6 +187,7 @@ type PendingLogin struct {
 
 	Reply   Reply   // Granted, with a refresh token
 	Verdict Verdict // verified or in doubt; zero without an ID token
+	Keys    string  // where the issuer's keys are
 }
 
 // pending is what a granted answer is worth. A login whose ID token is wrong is
@@ -198,7 +199,7 @@ func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, erro
 	if r.Tokens.Refresh == "" {
 		return nil, errors.New("the issuer granted no refresh token\nask for offline_access: FALCRED_SCOPES")
 	}
-	l := &PendingLogin{Reply: r}
+	l := &PendingLogin{Reply: r, Keys: d.issuer.KeysAt()}
 	if r.IDToken.IsZero() {
 		l.Doubt = "the issuer sent no ID token, so nobody can be greeted by name"
 		return l, nil

@@ -258,3 +258,9 @@ func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
 	e.Discard()
 	return answer, ok
 }
+
+// Deletable is why the token file beside the journal cannot be deleted, nil where it can.
+// What a kill leaves of the trial is cleared like an entry.
+func Deletable(target string) error {
+	return fsx.Deletable(filepath.Dir(target), entryPrefix+"probe-")
+}

@@ -1,0 +1,78 @@
+package login
+
+import (
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// Reading is the token file at one moment, and what the home says of it.
+type Reading struct {
+	tokenfile.Content
+	Held  tokenfile.TokenPair // what was held when it was made: it speaks of nothing newer
+	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held
+	Used  bool                // the refresh token is in falcred.consumed
+}
+
+// Meaning is what the token file's content says of the login.
+type Meaning int
+
+const (
+	Unchanged   Meaning = iota // it is what is held
+	Behind                     // our own newer tokens are on their way into it (R5)
+	Torn                       // a write of what is held was cut in its second line
+	Consumed                   // its refresh token was used up, or it is an old copy: never adopted, never sent (F5)
+	OtherIssuer                // it is not for this daemon (R13)
+	NewTokens                  // somebody has logged in, or refreshed
+	Empty                      // a writer is at work, or has died: never a logout (F3)
+	Gone                       // a logout, if the issuer can be heard (F7)
+	Unusable                   // no token file, or not ours to read
+)
+
+// classify says what a reading means to a login. It is the one place that does.
+func classify(r Reading, s State, now time.Time) Meaning {
+	switch r.State {
+	case tokenfile.Absent:
+		return Gone
+	case tokenfile.Empty:
+		return Empty
+	case tokenfile.Unusable:
+		return Unusable
+	}
+	t := tokenfile.Dated(r.Pair, now)
+	switch {
+	case r.Pair == s.Tokens.TokenPair:
+		return Unchanged
+	case s.Replaces != "" && r.Pair.Refresh == s.Replaces:
+		return Behind
+	case torn(r.Pair, s.Tokens.TokenPair):
+		return Torn
+	case consumed(r, t, s):
+		return Consumed
+	case t.Issuer != "" && !tokenfile.SameIssuer(t.Issuer, s.Ledger.Issuer):
+		return OtherIssuer
+	}
+	return NewTokens
+}
+
+// torn knows a write that was cut in its second line: its beginning can still be read
+// as a token.
+func torn(p, held tokenfile.TokenPair) bool {
+	return p.Refresh == held.Refresh && p.Access != "" && len(p.Access) < len(held.Access) && strings.HasPrefix(held.Access, p.Access)
+}
+
+// consumed says that a pair must be neither adopted nor sent (F5): its refresh token was
+// used up, or it is an old copy of the living login that is held. What falcred has noted
+// as the newest, here or elsewhere, is no old copy.
+func consumed(r Reading, t tokenfile.Token, s State) bool {
+	switch {
+	case s.Ledger.Consumed(t.Refresh), r.Known.Consumed(t.Refresh), r.Used:
+		return true
+	case t.Refresh == s.Tokens.Refresh:
+		return false
+	}
+	living := !s.over() && s.Dead != s.Tokens.Refresh
+	return living && t.CopiedBefore(s.Tokens) && !r.Known.IsTip(t.Refresh)
+}

@@ -1,0 +1,38 @@
+package login
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// CheckIssuer is the error of a home whose logins are of another issuer than cfg names:
+// nothing of them is sent anywhere then. The home decides, by what it recorded at first
+// use; a shell can have forgotten the issuer's name.
+func (cfg Config) CheckIssuer() error {
+	ledger, err := journal.Load(cfg.Home)
+	if err != nil {
+		return err
+	}
+	_, err = ledger.SettleIssuer(cfg.Issuer, issuer.FalIssuer, cfg.FalsHome)
+	return err
+}
+
+// CheckToken is the same for one token, whose issuer can be read in it.
+func (cfg Config) CheckToken(access string) error {
+	if other := tokenfile.IssuerOf(access); other != "" && !tokenfile.SameIssuer(other, cfg.Issuer) {
+		return fmt.Errorf("this home holds a login of %s, which is not shown to %s\n%s", short(strconv.Quote(other)), cfg.Issuer, journal.IssuerHint)
+	}
+	return nil
+}
+
+// ValidAccess is the access token in a home's token file, read as an SDK would, if it has
+// not run out.
+func ValidAccess(home string) (access string, ok bool) {
+	t := tokenfile.Dated(tokenfile.In(home, nil).Read().Pair, clock.Now())
+	return t.Access, t.Valid(clock.Now())
+}

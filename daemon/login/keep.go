@@ -1,0 +1,118 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// Keepable finds out before anybody confirms anything whether a login could be kept: the
+// home, its issuer, the lock, the disk.
+func Keepable(ctx context.Context, cfg Config) error {
+	m, err := Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	t, err := m.begin(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return asWire(err)
+	}
+	defer t.end()
+	if c := m.file.Read(); c.State == tokenfile.Unusable {
+		return fmt.Errorf("%w\n%s", c.Err, c.Hint())
+	} else if err := cfg.CheckToken(c.Pair.Access); err != nil {
+		return err // the login would be lost to its issuer, and still be good there
+	}
+	probe, err := fsx.WriteTemp(t.target, make([]byte, tokenfile.MaxSize))
+	if err != nil {
+		return fmt.Errorf("a login cannot be written beside %s: %w\n%s", m.file.Path, fsx.Cause(err), diskHint)
+	}
+	return fsx.Remove(probe)
+}
+
+// Keep writes a login that the issuer has granted into the token file, under the lock. A
+// daemon notices it there. The login that it replaces is not revoked: issuers can be set
+// to end all logins of the same person and client with one. For the same reason a login
+// that could not be kept is not revoked either.
+func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
+	err := keep(ctx, cfg, granted)
+	if err != nil && ctx.Err() == nil {
+		what, hint, _ := strings.Cut(err.Error(), "\n")
+		return fmt.Errorf("the login was granted and not kept; what was there is unchanged: %s\n%s", what, hint)
+	}
+	return err
+}
+
+func keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
+	m, err := Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	t, err := m.begin(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return asWire(err)
+	}
+	defer t.end()
+	before, tokens := m.file.Read(), granted.Reply.Tokens
+	if before.State == tokenfile.Unusable {
+		return fmt.Errorf("%w\n%s", before.Err, before.Hint())
+	}
+	if err := t.unchanged(before); err != nil {
+		return asWire(err)
+	}
+	// The ledger comes first: a daemon that finds the login knows whose doing it was. A
+	// kill between the two costs what it said of the login before.
+	former := m.Snapshot().State.Ledger
+	var tip journal.Ledger
+	if v := granted.Verdict; v.Doubt != nil { // nothing is learned (R10)
+		tip = tip.WithTip(tokens, granted.Subject)
+		tip.Doubt = tip.Doubt.Again(tokens.Refresh, v.Doubt.Error(), v.Token.Key, v.Token.Algorithm, granted.Keys, clock.Now())
+	} else {
+		tip = tip.WithTip(tokens, cmp.Or(granted.Subject, tokenfile.Dated(tokens, clock.Now()).Subject))
+	}
+	m.apply(Followed{tip})
+	t.saveLedger()
+	if err := m.file.Replace(t.target, tokens, func() error { return t.unchanged(before) }); err != nil {
+		m.apply(Followed{former})
+		t.saveLedger()
+		if f := (&failure{}); errors.As(err, &f) {
+			return asWire(f)
+		}
+		return fmt.Errorf("the login cannot be written to %s: %w\n%s", m.file.Path, err, diskHint)
+	}
+	m.apply(Kept{tokens})
+	return nil
+}
+
+// Kept is a login that `falcred login` has written.
+type Kept struct{ Tokens tokenfile.TokenPair }
+
+// Followed has the ledger say of the newest login what another one says.
+type Followed struct{ Ledger journal.Ledger }
+
+func (Kept) event()     {}
+func (Followed) event() {}
+
+func (m *machine) kept(e Kept) {
+	m.Tokens = tokenfile.Dated(e.Tokens, m.now)
+	m.Phase = Active
+	m.record(events.LoggedIn, "falcred login")
+}

@@ -1,0 +1,189 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+const logoutHint = "try again when the issuer can be reached, or delete it here only: falcred logout --local"
+
+// Erase logs out for a client: revoke, then delete. It acts on fal's own hosts only.
+func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
+	if !m.cfg.Servers.IsFal(q.ServerURL) {
+		return protocol.EraseAnswer{}, protocol.ErrNotFound
+	}
+	leave, err := queue(m)
+	if err != nil {
+		return protocol.EraseAnswer{}, err
+	}
+	defer leave()
+	return m.logout(q.Local)
+}
+
+// Logout ends the login of a home where no daemon runs: revoke, then delete. local leaves
+// the issuer out.
+func Logout(cfg Config, local bool) (protocol.EraseAnswer, error) {
+	file := tokenfile.In(cfg.Home, nil)
+	if _, err := fsx.Lstat(file.Path); errors.Is(err, fs.ErrNotExist) && len(journal.Others(file.Path, "")) == 0 {
+		return protocol.EraseAnswer{}, protocol.ErrNotFound // and no home is made to say so
+	}
+	if err := fsx.MakeHome(cfg.Home); err != nil {
+		return protocol.EraseAnswer{}, err
+	}
+	m, err := Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return protocol.EraseAnswer{}, err
+	}
+	defer m.Close()
+	return m.logout(local)
+}
+
+// logout revokes and then deletes. Both happen under the lock: a neighbour must not meet
+// the revoked token and delete or replay it first. local leaves the issuer out.
+func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
+	if !local {
+		if err := m.cfg.CheckToken(m.file.Read().Pair.Access); err != nil {
+			return done, protocol.Errorf(protocol.CodeDenied, "still logged in: %v", err)
+		}
+		// Outside of the lock: it can take seconds.
+		if _, err := m.issuer.Discover(m.ending.side); err != nil {
+			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, logoutHint)
+		}
+	}
+	t, err := m.begin(m.ending.side)
+	if err != nil {
+		return done, asWire(err)
+	}
+	defer t.end()
+	r := m.read()
+	if r.State == tokenfile.Unusable {
+		return done, protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.Err, r.Hint())
+	}
+	if !local {
+		if err := m.cfg.CheckToken(r.Pair.Access); err != nil {
+			return done, protocol.Errorf(protocol.CodeDenied, "still logged in: %v", err)
+		}
+		t.recordIssuer()
+	}
+	living := t.living(r)
+	if len(living) == 0 {
+		return done, protocol.ErrNotFound
+	}
+	if !local {
+		if err := t.deletable(r); err != nil {
+			return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, diskHint)
+		}
+		if done.Revoked, err = t.revoke(living); err != nil {
+			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, logoutHint)
+		}
+	}
+	if err := t.delete(r.Content); err != nil {
+		return done, err
+	}
+	why := "falcred logout, or erase"
+	if local {
+		why += ", without revoking"
+	}
+	// By falcred.json every other daemon of the home hears of it: none puts back what was
+	// logged out of here (F7).
+	m.apply(ConsumedHere{living})
+	t.saveLedger()
+	m.apply(Ended{why})
+	return done, unsetTeam(m)
+}
+
+// living are the refresh tokens that the login's grant hangs on: the file's, unless its
+// successor is here already and could not be put in place (R4, R5). Where the file holds
+// none, what was held, or what came for it, still lives.
+func (t *transaction) living(r Reading) []string {
+	s := &t.m.Snapshot().State
+	switch {
+	case r.State != tokenfile.Holds && s.held():
+		return []string{s.Tokens.Refresh}
+	case r.State != tokenfile.Holds:
+		return t.sealed()
+	}
+	if meaning := classify(r, *s, s.Refreshed); s.held() && (meaning == Behind || meaning == Consumed) {
+		return []string{s.Tokens.Refresh}
+	}
+	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh)); whole {
+		return []string{answer.Refresh}
+	}
+	return []string{r.Pair.Refresh}
+}
+
+// sealed are answers in the journal that were never put in place.
+func (t *transaction) sealed() (refresh []string) {
+	for _, path := range journal.Others(t.target, "") {
+		if answer, whole := journal.Peek(path); whole && !t.wasUsed(answer.Refresh) {
+			refresh = append(refresh, answer.Refresh)
+		}
+	}
+	return refresh
+}
+
+// deletable finds out before the issuer is told whether the file could go: a revoked
+// login that stays in the file helps nobody.
+func (t *transaction) deletable(r Reading) error {
+	if r.State == tokenfile.Absent {
+		return nil
+	}
+	return fsx.Cause(journal.Deletable(t.target))
+}
+
+// revoke reports false for an issuer that cannot: a logout there is the deletion of the
+// file.
+func (t *transaction) revoke(living []string) (revoked bool, err error) {
+	for _, refresh := range living {
+		err := t.m.issuer.Revoke(t.ctx, refresh)
+		if errors.Is(err, issuer.ErrNoRevocation) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// delete takes the login off the disk, if the file is still as it was (F5).
+func (t *transaction) delete(before tokenfile.Content) error {
+	if err := t.unchanged(before); errors.Is(err, errChanged) {
+		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
+	} else if err != nil {
+		return asWire(err)
+	}
+	if before.State != tokenfile.Absent {
+		t.m.apply(Leaving(true))
+		if err := fsx.Remove(t.target); err != nil { // behind a symlink, which stays (F2)
+			t.m.apply(Leaving(false))
+			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, diskHint)
+		}
+	}
+	for _, path := range journal.Others(t.target, "") {
+		journal.Clear(path)
+	}
+	return nil
+}
+
+// unsetTeam: the next login may be somebody else's, as the CLI's logout has it.
+func unsetTeam(m *Manager) error {
+	if m.cfg.REST == "" {
+		return nil
+	}
+	err := m.cfg.FalConfig.UnsetTeam()
+	m.readTeam()
+	if err != nil {
+		return protocol.Errorf(protocol.CodeInternal, "logged out, but the team could not be unset: %v\n"+
+			"the next login would be attributed to it: falcred team unset", err)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Problem is why there is no fresh token, or no attribution: what happened, and what
+// to do about it, "" where that is not known.
+type Problem struct {
+	Code protocol.Code
+	Text string
+	Hint string
+}
+
+// Wire is the problem as clients are sent it: the hint is the second line of the
+// message, where the helper finds it.
+func (p *Problem) Wire() *protocol.Error {
+	if p.Hint == "" {
+		return protocol.Errorf(p.Code, "%s", p.Text)
+	}
+	return protocol.Errorf(p.Code, "%s\n%s", p.Text, p.Hint)
+}
+
+// What to do about the usual problems.
+const (
+	LoginHint   = "log in: falcred login, or fal auth login"
+	diskHint    = "free the disk or make it writable"
+	networkHint = "it is tried again; check the network if it lasts"
+	retryHint   = "it is tried again"
+)
+
+// failure is a transaction that did not come to its end.
+type failure struct {
+	Problem
+	after    time.Duration // the earliest next try; 0: R7's pause decides
+	onChange bool          // it is the file's doing: the next try is due when that changes
+	gone     bool          // the login was deleted
+	ended    bool          // its refresh token is dead: nothing is tried again (R8)
+	about    *string       // the refresh token of the login that failed; nil: whichever is held
+}
+
+func (f *failure) Error() string { return f.Text }
+
+func unavailable(text, hint string) *failure {
+	return &failure{Problem: Problem{Code: protocol.CodeUnavailable, Text: text, Hint: hint}}
+}
+
+// hourly is R8's pace after an error that repeating will not mend.
+const hourly = time.Hour
+
+// loginEnded is R8's end of a login.
+func loginEnded(text string) *failure {
+	return &failure{ended: true, after: hourly, Problem: Problem{Code: protocol.CodeLoginRequired, Text: text, Hint: LoginHint}}
+}
+
+// deleted is a logout that the transaction has found out about.
+func deleted(text string) *failure { return &failure{gone: true, Problem: Problem{Text: text}} }
+
+// errChanged asks for another reading at once: somebody else writes the file.
+var errChanged = &failure{after: time.Millisecond, onChange: true, Problem: Problem{
+	Code: protocol.CodeUnavailable, Text: "the token file is being changed by somebody else", Hint: retryHint,
+}}
+
+// asWire keeps the code and the hint of a failure.
+func asWire(err error) error {
+	if f := (&failure{}); errors.As(err, &f) {
+		return f.Wire()
+	}
+	return err
+}
+
+// errUntold is that nobody can tell whether a token was used up.
+func errUntold(path string, err error) error {
+	text, _ := fsx.Explain(err)
+	return fmt.Errorf("another token is in %s, and whether it was used up cannot be told: %s", path, text)
+}

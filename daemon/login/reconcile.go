@@ -1,0 +1,60 @@
+package login
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// reconcile reads the token file and takes over what others did to it (F3). It needs no
+// lock; what has to be written because of it is left to a rotation.
+func (m *Manager) reconcile() Reading {
+	for {
+		r := m.read()
+		if !m.apply(Read{r}).Outdated {
+			return r
+		}
+	}
+}
+
+// read is one reading of the token file, with what the home says of another token than
+// the one held: whether that was used up (F5), and whether falcred put it there. Where a
+// living login is held and nobody can tell whether the other was used up, the file is
+// unusable: the one held is served meanwhile.
+func (m *Manager) read() Reading {
+	s := &m.Snapshot().State
+	held := s.Tokens.TokenPair
+	r := Reading{Content: m.file.Read(), Held: held}
+	if r.State != tokenfile.Holds || r.Pair.Refresh == held.Refresh {
+		return r
+	}
+	r.Known, _ = journal.Load(m.cfg.Home)
+	var err error
+	switch r.Used, err = used(s.Ledger, m.cfg.Home, r.Pair.Refresh); {
+	case err != nil && held.Refresh != "":
+		r.Content = r.Because(errUntold(m.file.Path, err),
+			"make "+filepath.Join(m.cfg.Home, journal.ConsumedName)+" readable, or move it away: it holds no login")
+	case err != nil:
+		m.Warn("falcred's list of consumed tokens cannot be read: " + fsx.Cause(err).Error())
+	}
+	return r
+}
+
+// used says whether a refresh token was used up in a home.
+func used(known journal.Ledger, home, refresh string) (bool, error) {
+	if refresh == "" || known.Consumed(refresh) {
+		return refresh != "", nil
+	}
+	return journal.Used(home, refresh)
+}
+
+// abandoned lists temporary files that a killed writer has left. The lock is held, so
+// none of them is in use by a falcred that respects it.
+func abandoned(target, home string) []string {
+	return slices.Concat(fsx.Temporaries(target), fsx.Temporaries(filepath.Join(home, journal.LedgerName)),
+		fsx.Temporaries(filepath.Join(home, events.HistoryName)))
+}

@@ -1,0 +1,470 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// start joins the rotation that is under way, or starts one (R1). forced names an access
+// token that is to be replaced even if it is fresh. It returns nil where the daemon is
+// ending (S5). The mutex is held.
+func (m *Manager) start(forced string) *call {
+	if m.rotation == nil && !m.ending.over() {
+		c := &call{make(chan struct{})}
+		m.rotation = c
+		m.work.Go(func() { c.refresh(m, forced) })
+	}
+	return m.rotation
+}
+
+// refresh runs one rotation to its end, judges what it brought, and has it served.
+// Nobody's leaving stops it (R1), so it has no caller's context.
+func (c *call) refresh(m *Manager, forced string) {
+	got, err := m.rotate(forced)
+	if got.revoke != "" {
+		disown(m, got.revoke)
+	}
+	var e Event
+	switch f := (&failure{}); {
+	case errors.As(err, &f):
+		failed := Failed{failure: *f}
+		if f.after == 0 {
+			failed.Pause = m.pause.next()
+		}
+		e = failed
+	case err != nil:
+		e = Failed{failure: *unavailable(err.Error(), ""), Pause: m.pause.next()}
+	case got.reply == nil:
+		e = Rotated{}
+	default: // the keys are fetched outside of the lock, and after saving (R10)
+		e = Rotated{
+			Tokens: got.reply.Tokens, Verdict: judge(m, got.reply.IDToken, got.subject), Subject: got.subject,
+			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
+		}
+	}
+	m.mu.Lock()
+	m.rotation = nil
+	m.mu.Unlock()
+	m.apply(e)
+	close(c.done)
+	m.reconcile() // what happened to the file meanwhile
+	if got.reply != nil {
+		debug.FreeOSMemory() // what the rotation needed; the next one is half of a token's life away
+	}
+}
+
+// judge says what a rotation's ID token is worth: the one that it brought, or else the
+// one that has been in doubt since an earlier rotation.
+func judge(m *Manager, brought issuer.IDToken, subject string) issuer.Verdict {
+	if d := m.Snapshot().State.Doubt; brought.IsZero() && d != nil {
+		brought = d.Token
+	}
+	if brought.IsZero() {
+		return issuer.Verdict{}
+	}
+	return m.issuer.Verify(m.ending.side, brought, subject)
+}
+
+// disown ends a login that arrived and is not kept: after its logout (F5), or in a store
+// that was refused. Not under the lock: the issuer may be slow.
+func disown(m *Manager, refresh string) {
+	if err := m.issuer.Revoke(m.ending.side, refresh); err != nil {
+		m.Warn("a token that was received but not kept could not be revoked: " + err.Error())
+	}
+}
+
+// outcome is what a rotation brings home.
+type outcome struct {
+	reply   *issuer.Reply // what is held now; nil where nothing was sent
+	subject string        // whose account the chain was so far, "" for a new one
+	revoke  string        // came in after a logout (F5)
+}
+
+// rotate uses up the refresh token in the file and puts its successor there, if that is
+// what the file asks for (R3). A kill after any line is settled at the next start:
+//
+//	after    on disk                                         the next start
+//	Begin    an entry of zeros, named after the token        replays (R4)
+//	Record   the entry with the answer, sealed               puts it in place
+//	Commit   the token file                                  has nothing to do
+//
+// forced names an access token that is to be replaced, however fresh it is.
+func (m *Manager) rotate(forced string) (got outcome, err error) {
+	// Discovery may take its time: not while others wait for the lock. What sends
+	// nothing, a file that wants restoring, goes on without it.
+	_, offline := m.issuer.Discover(m.ending.side)
+	t, err := beginInTurn(m)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer t.end()
+	defer func() { err = t.concerning(err) }()
+
+	c, err := t.choose(forced)
+	for c.refresh != "" && err == nil {
+		entry, beginErr := t.beginEntry(c)
+		if beginErr != nil {
+			return outcome{}, t.keepFallback(c, beginErr)
+		}
+		reply := t.send(entry, c.refresh, offline)
+		switch reply.Outcome {
+		case issuer.Granted:
+			return t.keep(entry, c, &reply), nil
+		case issuer.Rejected:
+			entry.Discard()
+			c, err = t.refused(c.before, c.refresh, forced)
+		default:
+			return outcome{}, t.keepFallback(c, t.unanswered(entry, reply))
+		}
+	}
+	return outcome{}, err
+}
+
+// candidate is a refresh token that is to be used up.
+type candidate struct {
+	refresh  string            // "" where there is none
+	before   tokenfile.Content // what the file held when it was chosen
+	fallback Fallback          // what it was, if it is not the file's
+}
+
+// concerning says whose failure it is: a login that was adopted since is not concerned.
+func (t *transaction) concerning(err error) error {
+	f := &failure{}
+	if !errors.As(err, &f) {
+		return err
+	}
+	own := *f
+	own.about = &t.about
+	return &own
+}
+
+// choose reads the file again, does what it asks for without the issuer, and says which
+// refresh token is to be used up.
+func (t *transaction) choose(forced string) (c candidate, err error) {
+	r := t.m.reconcile()
+	s := t.m.Snapshot().State
+	switch r.State {
+	case tokenfile.Unusable:
+		return c, unavailable("no refresh while the token file cannot be used: "+r.Err.Error(), r.Hint())
+	case tokenfile.Absent:
+		if !t.missing || s.Phase != Missing {
+			return c, nil // we may be the first to see it: the CLI deletes the file and then gives the lock away (F7)
+		}
+		if t.wasUsed(s.Tokens.Refresh) { // by another daemon of the home: what it received is not here
+			return c, deleted("the token file was deleted, and what was held is spent")
+		}
+		return candidate{refresh: s.Tokens.Refresh, before: r.Content}, nil // by which the issuer decides whether that was a logout
+	case tokenfile.Empty:
+		return c, t.refill(r.Content, s)
+	}
+	meaning := classify(r, s, clock.Now())
+	if meaning == OtherIssuer {
+		return c, nil // not even what was begun is replayed (R13)
+	}
+	t.sweep(r.Pair)
+	if meaning == Behind || meaning == Torn {
+		return c, t.restoreAhead(r.Content, s)
+	}
+	if replay, done, err := t.resume(r.Content); done {
+		return candidate{refresh: replay, before: r.Content}, err
+	}
+	t.about = s.Tokens.Refresh
+	switch now := clock.Now(); {
+	case meaning == Consumed:
+		return c, t.restoreOver(r.Content, s)
+	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes():
+		return c, nil // somebody else's is fresh: nothing is sent (R3)
+	case s.Dead != "" && s.Dead == r.Pair.Refresh: // its fallback is what is still to be tried
+		return t.refused(r.Content, r.Pair.Refresh, forced)
+	}
+	return candidate{refresh: r.Pair.Refresh, before: r.Content}, nil
+}
+
+// refill restores a file whose writer died (F3).
+func (t *transaction) refill(before tokenfile.Content, s State) error {
+	if !s.held() || s.EmptySince.IsZero() || clock.Now().Sub(s.EmptySince) < writerDied {
+		f := unavailable("the token file is empty: its writer is at work, or died", LoginHint)
+		f.after, f.onChange = time.Second, true
+		return f
+	}
+	return t.restore(before, s.Tokens.TokenPair, "it was left empty")
+}
+
+// restoreAhead writes our own newer tokens, which could not be written before.
+func (t *transaction) restoreAhead(before tokenfile.Content, s State) error {
+	err := t.restore(before, s.Tokens.TokenPair, "the new token could not be written before")
+	if err == nil && before.Pair.Refresh != s.Tokens.Refresh {
+		journal.Clear(journal.Path(t.target, before.Pair.Refresh))
+	}
+	return err
+}
+
+// restoreOver meets a token in the file that must not be sent: a neighbour's late write,
+// or an old copy (F5). The living one goes back, before an unmodified SDK uses that.
+func (t *transaction) restoreOver(before tokenfile.Content, s State) error {
+	if s.held() && !t.wasUsed(s.Tokens.Refresh) {
+		return t.restore(before, s.Tokens.TokenPair, "it held an old copy of the login, whose refresh token is already spent")
+	}
+	return loginEnded("the token file holds a refresh token that is already spent: an old copy?")
+}
+
+// restore writes what is held over a file that lost it, if the file is still as it was
+// when that was decided (F5).
+func (t *transaction) restore(before tokenfile.Content, held tokenfile.TokenPair, why string) error {
+	if err := t.m.file.Replace(t.target, held, func() error { return t.unchanged(before) }); err != nil {
+		if f := (&failure{}); errors.As(err, &f) {
+			return f
+		}
+		return unavailable("the token file cannot be restored: "+err.Error(), diskHint)
+	}
+	if s := t.m.apply(Restored{why}); s.unwritten() {
+		t.saveLedger()
+	}
+	return nil
+}
+
+// resume settles what an earlier rotation of the file's token has left: an answer on
+// disk, which is put in place, or none, after which the token is to be replayed (R4).
+func (t *transaction) resume(before tokenfile.Content) (replay string, done bool, err error) {
+	refresh := before.Pair.Refresh
+	if !journal.Exists(t.target, refresh) {
+		return "", false, nil
+	}
+	entry, err := journal.Begin(t.target, refresh)
+	if err != nil {
+		return "", true, entryFailure(err)
+	}
+	answer, whole := entry.Answer()
+	switch {
+	case whole && t.wasUsed(answer.Refresh), !whole && t.wasUsed(refresh):
+		entry.Discard() // settled long ago, and put back from a backup
+		return "", false, nil
+	case !whole:
+		entry.Keep()
+		return refresh, true, nil
+	}
+	if err := entry.Trim(answer); err != nil {
+		entry.Keep()
+		return "", true, entryFailure(err)
+	}
+	if err := t.unchanged(before); err != nil {
+		entry.Keep()
+		return "", true, err
+	}
+	t.m.apply(Stepped{From: refresh, To: answer})
+	t.saveLedger()
+	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
+		entry.Keep()
+		return "", true, unavailable("a received token cannot be put in place: "+err.Error(), diskHint)
+	}
+	t.m.apply(Settled{answer})
+	return "", true, nil
+}
+
+// sweep removes entries of rotations that no longer matter, and keeps what came in them
+// as the fallback, if it is of the same account (F5).
+func (t *transaction) sweep(inFile tokenfile.TokenPair) {
+	now := clock.Now()
+	for _, path := range journal.Others(t.target, inFile.Refresh) {
+		answer, whole := journal.Clear(path)
+		if !whole {
+			continue
+		}
+		subject := tokenfile.Dated(answer, now).Subject
+		if subject != tokenfile.Dated(inFile, now).Subject || t.wasUsed(answer.Refresh) {
+			continue
+		}
+		if t.m.Snapshot().State.Fallback.Refresh == "" {
+			t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
+		}
+	}
+	for _, path := range abandoned(t.target, t.m.cfg.Home) {
+		fsx.Remove(path)
+	}
+}
+
+// beginEntry gives the answer a place on the disk before anything is sent (R4).
+func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
+	entry, err := journal.Begin(t.target, c.refresh)
+	if err != nil {
+		return nil, entryFailure(err)
+	}
+	if err := t.unchanged(c.before); err != nil {
+		entry.Abandon()
+		return nil, err
+	}
+	t.recordIssuer()
+	return entry, nil
+}
+
+// entryFailure is R4's stop: the disk is full or read-only, and nothing is consumed.
+func entryFailure(err error) *failure {
+	if errors.Is(err, journal.ErrBusy) {
+		return unavailable(err.Error(), "wait for it: it is tried again")
+	}
+	text, hint := fsx.Explain(err)
+	if hint == "" {
+		hint = diskHint
+	}
+	return unavailable("no refresh, since its answer could not be kept: "+text, hint)
+}
+
+// send is R7: one request, and one replay if its answer was lost. offline is why there is
+// nobody to send it to.
+func (t *transaction) send(entry *journal.Entry, refresh string, offline error) issuer.Reply {
+	if offline != nil {
+		return issuer.Reply{Outcome: issuer.Unsent, Err: offline}
+	}
+	reply := t.m.issuer.Refresh(t.ctx, refresh, issuer.AnswerTimeout)
+	if reply.Outcome != issuer.Lost {
+		return reply
+	}
+	t.m.log.Warn("the answer to a refresh was lost; replaying once", "cause", reply.Err)
+	entry.MarkSent()
+	ctx, cancel := context.WithTimeout(t.ctx, issuer.ReplayTimeout)
+	defer cancel()
+	return t.m.issuer.Refresh(ctx, refresh, issuer.ReplayTimeout)
+}
+
+// unanswered is what becomes of an entry, and of the rotation, without a grant.
+func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error {
+	f := unavailable(fmt.Sprint(reply.Err), retryHint)
+	f.after = reply.RetryAfter
+	switch reply.Outcome {
+	case issuer.Lost, issuer.Broken:
+		entry.Keep() // the next try is a replay
+		f.Hint = networkHint
+		return f
+	case issuer.Unsent:
+		f.Hint = networkHint
+	case issuer.Refused:
+		f.after, f.Hint = max(hourly, f.after), "if it lasts, "+LoginHint
+	}
+	entry.Abandon()
+	return f
+}
+
+// refused is what becomes of a login whose refresh token is dead (R8): the file is read
+// again, and what somebody else has written there counts; else the fallback is tried.
+func (t *transaction) refused(before tokenfile.Content, refresh, forced string) (candidate, error) {
+	t.m.apply(Refused{refresh})
+	r := t.m.read()
+	if r.State == tokenfile.Holds && r.Pair.Refresh != refresh && r.Pair.Refresh != before.Pair.Refresh {
+		if classify(r, t.m.Snapshot().State, clock.Now()) != Consumed {
+			return t.choose(forced) // somebody was faster
+		}
+	}
+	if r.State == tokenfile.Absent { // the issuer has answered: it was a logout (F7), and no fallback undoes it
+		return candidate{}, deleted("the token file was deleted, and the issuer no longer knows the login")
+	}
+	if newest := t.takeFallback(refresh); newest.Refresh != "" {
+		t.m.log.Warn("the token in the file is dead; trying the newest one received before it")
+		return candidate{newest.Refresh, r.Content, newest}, nil
+	}
+	return candidate{}, loginEnded("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
+}
+
+// takeFallback hands out F5's newest unused token, once, and only where it is known to be
+// the same account's: a dead login of one person must not become another's. A login that
+// a person has just made names nobody yet, and is not replaced.
+func (t *transaction) takeFallback(failed string) Fallback {
+	s := t.m.Snapshot().State
+	t.m.apply(FallbackTaken{})
+	newest := s.Fallback
+	if subject := s.Ledger.SubjectOf(newest.Refresh); subject != "" {
+		newest.Subject = subject
+	}
+	if newest.Refresh == failed || s.Tokens.Subject == "" || newest.Subject != s.Tokens.Subject {
+		return Fallback{}
+	}
+	if used, err := t.used(newest.Refresh); used || err != nil {
+		return Fallback{}
+	}
+	return newest
+}
+
+// keepFallback gives a fallback back that was not refused.
+func (t *transaction) keepFallback(c candidate, err error) error {
+	if c.fallback.Refresh != "" {
+		t.m.apply(FallbackKept{c.fallback})
+	}
+	return err
+}
+
+// keep brings an answer to the disk (R5) and into the file, if that still holds what was
+// read before sending (F5). Nothing comes between the issuer's answer and its record.
+func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Reply) outcome {
+	recordErr := entry.Record(reply.Tokens)
+	m := t.m
+	got := outcome{reply: reply, subject: m.Snapshot().State.Ledger.SubjectOf(c.refresh)}
+	s := m.apply(Granted{
+		From: c.refresh, Reply: *reply, InFile: c.before.Pair.Refresh, Recorded: recordErr == nil,
+		Wrong: m.issuer.Contradicts(reply.IDToken, got.subject) != nil,
+	})
+	if recordErr != nil {
+		m.log.Error("a received token could not be written", "cause", recordErr)
+		entry.Keep() // should we die now, the next start replays at once (R4)
+		return got
+	}
+	t.saveLedger()
+	if err := t.lock.Confirm(t.ctx); err != nil {
+		m.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
+	}
+	err := entry.Trim(reply.Tokens)
+	r := t.settled()
+	switch classify(r, s, clock.Now()) { // to what was held then: others may have been adopted since
+	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
+	case Gone:
+		switch {
+		case c.before.State == tokenfile.Absent && t.missing: // F7: the issuer knows the login, so it goes back
+		case !entry.InPlace():
+			// The whole folder is away, and may come back with the answer in it (F3). If
+			// it does not, nobody has what came.
+			entry.Keep()
+			return got
+		default: // a logout while the rotation was under way
+			entry.Discard()
+			m.apply(Ended{"the token file was deleted during a refresh"})
+			return outcome{revoke: reply.Tokens.Refresh}
+		}
+	case NewTokens, OtherIssuer: // another login: it counts, ours is kept as the fallback
+		entry.Discard()
+		m.apply(Read{r})
+		return outcome{}
+	default:
+		entry.Keep() // a thing that is no token file; the answer waits beside it
+		return got
+	}
+	if err == nil {
+		err = entry.Commit(m.file, t.target, reply.Tokens)
+	}
+	if err != nil {
+		m.log.Error("a received token could not be put in place", "cause", err)
+		entry.Keep()
+		return got
+	}
+	m.apply(Committed{})
+	return got
+}
+
+// settled is a reading that waits for a neighbour who is between its truncate and its
+// write.
+func (t *transaction) settled() Reading {
+	until := clock.Now().Add(writerDied)
+	for {
+		r := t.m.read()
+		if r.State != tokenfile.Empty || clock.Now().After(until) || t.ctx.Err() != nil {
+			return r
+		}
+		clock.Sleep(tokenfile.LockPoll)
+	}
+}

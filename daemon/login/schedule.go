@@ -1,0 +1,173 @@
+package login
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// debounce gathers the events of one write: a neighbour's is a truncate and a write, ours
+// a rename. It counts from the first event, not the last: somebody who writes without a
+// pause must not keep us from reading.
+const debounce = 10 * time.Millisecond
+
+// folderAway is how often a folder that vanished, or may be mended, is looked for.
+const folderAway = time.Second
+
+// tolerableJump is what a clock may move between two looks before it is noted.
+const tolerableJump = time.Minute
+
+// Run keeps the login fresh until the daemon is asked to end: it follows the token file
+// and the fal config, and rotates ahead of time. ready is closed when the file has been
+// read for the first time. What it has begun may still be under way when it returns.
+func (m *Manager) Run(ready chan<- struct{}) {
+	watch := tokenfile.OpenWatch(func(err error) {
+		m.Warn("changes of the token file are seen once a minute only: " + err.Error() +
+			"\nif inotify has run out, raise fs.inotify.max_user_instances and max_user_watches")
+	})
+	defer watch.Close()
+	alarm := clock.New()
+	defer alarm.Close()
+	s := schedule{m: m, watch: watch, alarm: alarm}
+	s.tick()
+	close(ready)
+	s.run()
+}
+
+// schedule reads the file and does what is due when the file changes, when a moment has
+// come, and at least once a minute; the alarm covers a suspended machine (R2).
+type schedule struct {
+	m      *Manager
+	watch  *tokenfile.Watch // nil where nothing tells of changes
+	alarm  *clock.Alarm
+	looked time.Time // when it looked last
+}
+
+// run ends when the daemon is asked to end.
+func (s *schedule) run() {
+	m := s.m
+	m.work.Go(func() { settle(m) })
+	var changed <-chan struct{}
+	var settled <-chan time.Time
+	for {
+		if settled == nil {
+			s.jumped()
+			wait := s.tick()
+			if s.watch != nil {
+				changed = s.watch.Changed()
+				wait = min(wait, s.aim())
+			}
+			s.alarm.Set(wait)
+		}
+		select {
+		case <-m.ending.begun.Done():
+			return
+		case <-s.alarm.C:
+			settled = nil
+		case <-m.wake:
+			settled = nil
+		case <-settled:
+			settled = nil
+		case <-changed:
+			m.readTeam() // whom the next request is attributed to
+			if settled == nil {
+				settled = clock.After(debounce)
+			}
+		}
+	}
+}
+
+// tick does what is due and says how long nothing will be.
+func (s *schedule) tick() time.Duration {
+	m := s.m
+	m.reconcile()
+	m.readTeam()
+	e := Tick{}
+	if held := m.Snapshot().State.Tokens.Refresh; unfinished(m.file, held) {
+		e.Unfinished = held
+	}
+	state := m.apply(e)
+	return state.untilDue(clock.Now())
+}
+
+// jumped notes that the wall clock has moved by another time than the monotonic one since
+// the last look: what runs by it has moved, too.
+func (s *schedule) jumped() {
+	now := clock.Now()
+	if !s.looked.IsZero() {
+		jump := now.Round(0).Sub(s.looked.Round(0)) - now.Sub(s.looked)
+		if jump.Abs() > tolerableJump {
+			s.m.Note(events.Clock, "it moved by "+jump.Round(time.Second).String()+", or the machine slept")
+		}
+	}
+	s.looked = now
+}
+
+// aim watches where the token file is now, its target where it is a link, and the fal
+// config. It says when to do so again if nothing happens.
+func (s *schedule) aim() (again time.Duration) {
+	m := s.m
+	paths := []string{m.file.Path}
+	if config := nearest(m.cfg.FalConfig.Path); config != "" {
+		paths = append(paths, config)
+	}
+	target, err := m.file.Target()
+	if err == nil {
+		paths = append(paths, target)
+	}
+	again = s.watch.Aim(paths...)
+	if err != nil || m.file.Check() != nil { // a link or a folder above may be mended, without an event
+		return folderAway
+	}
+	return again
+}
+
+// nearest is path, or the first above it whose folder is there: what is to come there may
+// never come to be, and then nothing is polled for it.
+func nearest(path string) string {
+	for ; len(path) > 1; path = filepath.Dir(path) {
+		if fsx.IsFolder(filepath.Dir(path)) {
+			return path
+		}
+	}
+	return ""
+}
+
+// settle does at the start, under the lock, what waits for no rotation: the issuer's
+// record (R13), and rotations whose login was deleted while no daemon ran: what came in is
+// revoked, not adopted (F5).
+func settle(m *Manager) {
+	if m.Snapshot().State.unwritten() {
+		m.remember(m.ending.side, Note{})
+	}
+	for _, refresh := range bury(m) {
+		disown(m, refresh)
+	}
+}
+
+// bury clears the journal of a deleted login and returns what was in it.
+func bury(m *Manager) (refresh []string) {
+	target, err := m.file.Target()
+	if err != nil || m.file.Read().State != tokenfile.Absent || len(journal.Others(target, "")) == 0 {
+		return nil
+	}
+	t, err := m.begin(m.ending.side)
+	if err != nil {
+		return nil // the next start, or login, sees to it
+	}
+	defer t.end()
+	if m.file.Read().State != tokenfile.Absent {
+		return nil
+	}
+	for _, path := range journal.Others(t.target, "") {
+		if answer, whole := journal.Clear(path); whole {
+			refresh = append(refresh, answer.Refresh)
+		}
+	}
+	return refresh
+}

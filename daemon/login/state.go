@@ -1,0 +1,209 @@
+package login
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Phase is where the login stands. Exactly one holds.
+type Phase int
+
+const (
+	LoggedOut  Phase = iota // no token file
+	Active                  // tokens are held; the access token may have run out
+	Missing                 // the file vanished, and the issuer has not been heard since (F7)
+	Rejected                // the issuer does not accept the refresh token, and no fallback is left (R8)
+	Unverified              // the last ID token was wrong: not served, not refreshed (R10)
+	Foreign                 // the file holds another issuer's login (R13)
+)
+
+// State is all that the daemon knows of the login. It is a value: next makes a new
+// one of it, and nobody changes what it points to.
+type State struct {
+	Phase    Phase
+	Tokens   tokenfile.Token // held
+	Served   tokenfile.Token // what clients get; older than Tokens while an ID token is checked (R10)
+	Replaces string          // the refresh token in the file that Tokens must replace: they are not in it yet (R5)
+	Owed     string          // a consumed token whose successor is in memory only: the next start has to replay it (R4)
+	Fallback Fallback        // F5
+	// Competing is an adopted refresh token that came of the same one as ours,
+	// probably: it is used at once (see competingWindow).
+	Competing string
+	Dead      string // the refresh token that the issuer has rejected (R8)
+	Doubt     *Doubt // R10: the newest ID token, while no key verifies it
+
+	EmptySince  time.Time // since when the file has been empty (F3)
+	Problem     *Problem  // why there is no fresh token
+	FileProblem *Problem  // what is wrong with the token file itself
+
+	Retry         time.Time // R7: nothing is sent before
+	RetryOnChange bool      // Retry is only until the file changes
+	Pinging       bool      // F7: whether the issuer can be heard is being asked
+	Leaving       bool      // we are deleting the file ourselves
+	Outdated      bool      // the last reading was made before the login changed: read again
+
+	Refreshed   time.Time // the last rotation
+	Refreshes   int       // since the start
+	Forced      string    // fingerprint of the last access token that a client has had replaced
+	minute      time.Time // since when inMinute counts refreshes
+	inMinute    int
+	reported    protocol.State // the state that the hook heard of last, "" before the first
+	Warnings    []string       // what people should know but what stops nothing
+	Team        Team
+	Ledger      journal.Ledger
+	ledgerRev   int // counts the changes of Ledger…
+	ledgerSaved int // …and which of them is on the disk
+}
+
+// Fallback is the newest refresh token that was received and not yet used: it is tried
+// once if the one held is dead, and kept until an adopted login has proved itself (F5).
+type Fallback struct {
+	Refresh string
+	Subject string // whose it is, where the ledger does not say
+}
+
+// Doubt is an ID token that no key verifies yet. It is in memory only: after a restart
+// the next rotation judges.
+type Doubt struct {
+	Token   issuer.IDToken
+	Subject string // the chain's
+	Tries   int
+	Retry   time.Time // zero: a try is under way, or the next is a rotation's
+}
+
+// held says whether there is a login.
+func (s *State) held() bool { return s.Tokens.Refresh != "" }
+
+// over says that the refresh token is not to be sent again (R8, R10).
+func (s *State) over() bool { return s.Phase == Rejected || s.Phase == Unverified }
+
+// unwritten says that the ledger in memory has what falcred.json lacks.
+func (s *State) unwritten() bool { return s.ledgerRev != s.ledgerSaved }
+
+// Subject is the account of the login held, "" where it is not known.
+func (s *State) Subject() string {
+	return cmp.Or(s.Ledger.SubjectOf(s.Tokens.Refresh), s.Tokens.Subject)
+}
+
+// inDoubt says that nothing is known for certain of the login held (R10).
+func (s *State) inDoubt() bool { return s.Ledger.Doubt.Of(s.Tokens.Refresh) }
+
+// competes says that the login held may not wait for its time. What falcred itself was
+// given, this daemon or another, competes with nothing.
+func (s *State) competes() bool {
+	return s.Competing != "" && s.Competing == s.Tokens.Refresh && !s.Ledger.IsTip(s.Competing)
+}
+
+// problem is what people are told.
+func (s *State) problem() *Problem {
+	if s.Problem != nil {
+		return s.Problem
+	}
+	return s.FileProblem
+}
+
+// mayTry says that R7's pause is over. It passes while the machine sleeps.
+func (s *State) mayTry(now time.Time) bool { return clock.Remaining(s.Retry, now) <= 0 }
+
+// due says whether there is something for a rotation to do. unfinished says that the
+// journal has an entry for the refresh token held: it is settled however fresh the
+// access token is (R4).
+func (s *State) due(unfinished bool, now time.Time) bool {
+	switch {
+	case !s.held() || !s.mayTry(now):
+		return false
+	case s.Phase == Missing:
+		return !s.Pinging
+	case s.Replaces != "":
+		return true
+	case !s.over() && unfinished:
+		return true
+	case !s.EmptySince.IsZero():
+		return now.Sub(s.EmptySince) >= writerDied
+	}
+	return !s.over() && (!s.Tokens.Fresh(now) || s.competes())
+}
+
+// untilDue is how long nothing has to be done by the clock, at most until the next
+// whole minute: a lost event costs no more than that (F3, R2).
+func (s *State) untilDue(now time.Time) time.Duration {
+	wait := clock.UntilMinute(now)
+	at := []time.Time{s.Tokens.RefreshAt, s.Retry, s.Team.retryAt()}
+	if !s.EmptySince.IsZero() {
+		at = append(at, s.EmptySince.Add(writerDied))
+	}
+	if s.Doubt != nil {
+		at = append(at, s.Doubt.Retry)
+	}
+	for _, t := range at {
+		if d := clock.Remaining(t, now); d > 0 {
+			wait = min(wait, d)
+		}
+	}
+	return wait
+}
+
+// token is the one that clients may have now; its Access is "" where they get none.
+func (s *State) token() tokenfile.Token {
+	if !s.held() || s.Phase == Missing {
+		return tokenfile.Token{}
+	}
+	return s.Served
+}
+
+// refusal is why clients get no token once the served one has run out, nil where
+// nothing is wrong.
+func (s *State) refusal() *protocol.Error {
+	p := s.problem()
+	switch {
+	case s.Phase == Missing:
+		return protocol.Errorf(protocol.CodeUnavailable,
+			"the token file vanished while the issuer could not be reached; the next answer of the issuer decides whether that was a logout")
+	case p != nil:
+		return p.Wire()
+	case !s.held():
+		return protocol.ErrNotFound
+	}
+	return nil
+}
+
+// satisfies says whether a request need not wait for a rotation.
+func (s *State) satisfies(q protocol.Query, now time.Time) bool {
+	t := s.token()
+	if !t.Valid(now) || q.Rejected == t.Access {
+		return false
+	}
+	rest := clock.Remaining(t.Expires, now)
+	return rest >= time.Duration(q.MinValid)*time.Second && (rest >= margin || t.Fresh(now))
+}
+
+// Login is the login's state as people and scripts are told it, whatever key is served
+// instead.
+func (s *State) Login(now time.Time) protocol.State {
+	p := s.problem()
+	switch {
+	case s.Phase == Missing:
+		return protocol.StateUnavailable
+	case s.over(), s.Phase == Foreign, p != nil && p.Code == protocol.CodeLoginRequired:
+		return protocol.StateLoginRequired
+	case !s.held():
+		return protocol.StateLoggedOut
+	case p != nil && !s.Served.Valid(now):
+		return protocol.StateUnavailable
+	}
+	return protocol.StateLoggedIn
+}
+
+// nextRefresh is when the next rotation is due.
+func (s *State) nextRefresh(now time.Time) time.Time {
+	if s.Retry.After(now) && (s.Problem != nil || s.Tokens.RefreshAt.Before(s.Retry)) {
+		return s.Retry
+	}
+	return s.Tokens.RefreshAt
+}

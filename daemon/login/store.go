@@ -1,0 +1,195 @@
+package login
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Store adopts a refresh token that a client brings as the login. A rotation proves it
+// first, so what lands in the file is already its successor. A client that leaves ends
+// nothing of this: the token may already be consumed.
+func (m *Manager) Store(payload protocol.Login) error {
+	switch {
+	case !m.cfg.Servers.Match(payload.ServerURL):
+		return protocol.Errorf(protocol.CodeDenied, "falcred stores logins of fal only")
+	case payload.Username != protocol.TokenUsername:
+		return protocol.Errorf(protocol.CodeBadRequest,
+			"falcred stores refresh tokens (Username %s), not keys or passwords: set FAL_KEY for a key", protocol.TokenUsername)
+	case payload.Secret == "" || payload.Secret == protocol.Placeholder || !tokenfile.Printable(payload.Secret) || len(payload.Secret) > tokenfile.MaxSize/2:
+		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
+	}
+	leave, err := queue(m)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if _, err := m.issuer.Discover(m.ending.side); err != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
+	}
+	o, err := prove(m, payload.Secret)
+	if err != nil || o == nil {
+		return asWire(err)
+	}
+	// The keys are fetched outside of the lock (R10). Until the offer is installed or
+	// refused, its entry is ours and its answer is on the disk.
+	if err := o.judge(m); err != nil {
+		o.entry.Discard()
+		if err != errInDoubt {
+			disown(m, o.reply.Tokens.Refresh)
+		}
+		return err
+	}
+	if err := o.install(m); err != nil {
+		// Not revoked: it may be the same person's as the login that is kept, and issuers
+		// can be set to end both with one.
+		o.entry.Discard()
+		return asWire(err)
+	}
+	return nil
+}
+
+// queue lets one store or erase in at a time, and turns the others away: each can hold
+// the lock for many seconds, and a rotation must not wait behind a row of them.
+func queue(m *Manager) (leave func(), err error) {
+	if m.ending.over() {
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "falcred is ending\ntry again in a moment")
+	}
+	select {
+	case m.guest <- struct{}{}:
+		return func() { <-m.guest }, nil
+	default:
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "another store or erase is under way\ntry again in a moment")
+	}
+}
+
+// offer is a login that a client brought, proved by a rotation.
+type offer struct {
+	refresh string            // as it came: consumed by now
+	before  tokenfile.Content // the file when the offer was proved
+	entry   *journal.Entry
+	reply   issuer.Reply
+	subject string // whose it is, "" where nothing says
+	verdict issuer.Verdict
+}
+
+// prove uses an offered refresh token up, with its answer safe on the disk. It returns nil
+// where the token is the login already.
+func prove(m *Manager, refresh string) (*offer, error) {
+	t, err := m.begin(m.ending.side)
+	if err != nil {
+		return nil, err
+	}
+	defer t.end()
+	switch used, err := t.used(refresh); {
+	case err != nil:
+		text, hint := fsx.Explain(err)
+		return nil, protocol.Errorf(protocol.CodeInternal, "whether this refresh token was used up before cannot be told: %s\n%s", text, cmp.Or(hint, diskHint))
+	case used:
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token is already spent")
+	}
+	before := m.file.Read()
+	switch {
+	case before.State == tokenfile.Unusable:
+		return nil, protocol.Errorf(protocol.CodeInternal, "%s\n%s", before.Err, before.Hint())
+	case before.State == tokenfile.Holds && before.Pair.Refresh == refresh:
+		return nil, nil
+	}
+	entry, err := journal.Begin(t.target, refresh)
+	if err != nil {
+		return nil, protocol.Errorf(protocol.CodeInternal, "the token was not tried, since its answer could not be kept: %v\n%s", err, diskHint)
+	}
+	if err := t.unchanged(before); err != nil {
+		entry.Discard()
+		return nil, err
+	}
+	t.recordIssuer()
+	reply := t.send(entry, refresh, nil)
+	if reply.Outcome != issuer.Granted {
+		entry.Discard() // it is not our login: nothing of it is replayed later
+		return nil, notStored(reply)
+	}
+	recordErr := entry.Record(reply.Tokens)
+	if reply.Tokens.Refresh != refresh {
+		m.apply(ConsumedHere{[]string{refresh}}) // it is not sent again, whatever becomes of the offer
+	}
+	t.saveLedger()
+	if recordErr != nil {
+		entry.Discard()
+		m.work.Go(func() { disown(m, reply.Tokens.Refresh) })
+		return nil, protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", recordErr, diskHint)
+	}
+	return &offer{refresh: refresh, before: before, entry: entry, reply: reply}, nil
+}
+
+// notStored turns a token request that granted nothing into store's answer.
+func notStored(r issuer.Reply) error {
+	switch r.Outcome {
+	case issuer.Rejected, issuer.Refused:
+		return protocol.Errorf(protocol.CodeDenied, "not stored: %v\n%s", r.Err, LoginHint)
+	default:
+		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v\ntry again later", r.Err)
+	}
+}
+
+// errInDoubt refuses a login whose account, or that of the one it would replace, no key
+// verifies now (R10). Nothing is revoked: it may well be the same account's.
+var errInDoubt = protocol.Errorf(protocol.CodeUnavailable,
+	"not stored: whose login it is cannot be verified now, and it would replace a living one\ntry again later, with a new token, or log out first")
+
+// judge finds out whose login it is: store must not change the account of a living one.
+func (o *offer) judge(m *Manager) error {
+	o.subject = m.Snapshot().State.Ledger.SubjectOf(o.refresh)
+	if !o.reply.IDToken.IsZero() {
+		o.verdict = m.issuer.Verify(m.ending.side, o.reply.IDToken, o.subject)
+	}
+	switch v := o.verdict; {
+	case v.Wrong != nil:
+		return protocol.Errorf(protocol.CodeDenied, "the new login is not accepted: %v\n%s", v.Wrong, LoginHint)
+	case v.Verified():
+		o.subject = v.Subject()
+	case v.Doubt == nil:
+		o.subject = cmp.Or(o.subject, tokenfile.Dated(o.reply.Tokens, clock.Now()).Subject)
+	}
+	s := &m.Snapshot().State
+	known := s.Subject()
+	unsure := o.verdict.Doubt != nil || s.inDoubt() && s.Ledger.SubjectOf(s.Tokens.Refresh) == ""
+	switch living := s.held() && !s.over(); {
+	case living && unsure:
+		return errInDoubt
+	case living && known != "" && o.subject != known:
+		return protocol.Errorf(protocol.CodeDenied, "another account is logged in here; log out first")
+	}
+	return nil
+}
+
+// install makes an accepted offer the login, unless another one landed in the file since
+// it was proved (F5).
+func (o *offer) install(m *Manager) error {
+	t, err := m.begin(m.ending.last) // the offered token is consumed: its successor must not be lost
+	if err != nil {
+		return err
+	}
+	defer t.end()
+	if err := o.entry.Trim(o.reply.Tokens); err != nil {
+		return protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, diskHint)
+	}
+	if err := t.unchanged(o.before); errors.Is(err, errChanged) {
+		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept\nto replace it, log out first")
+	} else if err != nil {
+		return err
+	}
+	m.apply(Stepped{o.refresh, o.reply.Tokens, o.subject})
+	t.saveLedger()
+	if err := o.entry.Commit(m.file, t.target, o.reply.Tokens); err != nil {
+		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, diskHint)
+	}
+	m.apply(Stored{o.reply, o.verdict, o.subject, m.issuer.KeysAt()})
+	return nil
+}

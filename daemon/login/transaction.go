@@ -1,0 +1,163 @@
+package login
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// transaction is a piece of work under one hold of the lock (F1): a rotation, a store,
+// an erase.
+type transaction struct {
+	m       *Manager
+	ctx     context.Context // ends with the hold
+	cancel  context.CancelFunc
+	lock    *tokenfile.Lock
+	target  string // the token file, behind symlinks
+	missing bool   // the file had vanished before (F7)
+	about   string // the refresh token of the login that it is for
+}
+
+// begin takes the lock, this process's, then everybody's, and reads the ledger anew: what
+// another daemon of this home has consumed counts too (F5). It waits no longer than ctx.
+// end gives both back.
+func (m *Manager) begin(ctx context.Context) (*transaction, error) {
+	t := &transaction{m: m}
+	if err := t.take(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.open(ctx); err != nil {
+		t.end()
+		return nil, err
+	}
+	return t, nil
+}
+
+// take waits for this process's other transaction. A mutex that is free is taken even at
+// the end, as a free lock is: some only write down what is known.
+func (t *transaction) take(ctx context.Context) error {
+	select {
+	case t.m.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t.m.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unavailable("falcred is busy with the login, and is asked to end", retryHint)
+	}
+}
+
+func (t *transaction) open(ctx context.Context) error {
+	m := t.m
+	ctx, cancel := context.WithTimeout(ctx, tokenfile.LockWait)
+	defer cancel()
+	lock, err := tokenfile.Acquire(ctx, m.cfg.Home)
+	if err != nil {
+		return t.lockFailure(err)
+	}
+	t.lock = lock
+	t.ctx, t.cancel = context.WithTimeout(m.ending.last, tokenfile.HoldMax)
+	if t.target, err = m.file.Target(); err != nil {
+		return unavailable(err.Error(), "mend the link")
+	}
+	s := m.Snapshot().State
+	t.missing, t.about = s.Phase == Missing, s.Tokens.Refresh
+	return t.readLedger()
+}
+
+func (t *transaction) end() {
+	if t.lock != nil {
+		t.lock.Release()
+	}
+	if t.cancel != nil {
+		t.cancel()
+	}
+	<-t.m.turn
+}
+
+func (t *transaction) lockFailure(err error) *failure {
+	if text, hint := fsx.Explain(err); hint != "" {
+		return unavailable(text, hint)
+	}
+	return unavailable(err.Error(), "find out who holds it: fuser -v "+filepath.Join(t.m.cfg.Home, tokenfile.LockName))
+}
+
+func (t *transaction) readLedger() error {
+	cfg := t.m.cfg
+	ledger, err := journal.Load(cfg.Home)
+	if err != nil {
+		t.m.apply(LedgerRead{Err: err})
+		return nil // what this daemon knows goes on
+	}
+	lost := ledger.Issuer == ""
+	if ledger, err = ledger.SettleIssuer(cfg.Issuer, issuer.FalIssuer, cfg.FalsHome); err != nil {
+		text, hint, _ := strings.Cut(err.Error(), "\n")
+		return unavailable(text, hint)
+	}
+	t.m.apply(LedgerRead{Ledger: ledger, Lost: lost})
+	return nil
+}
+
+// saveLedger writes what readLedger has read and the transaction has added.
+func (t *transaction) saveLedger() {
+	s := t.m.Snapshot().State
+	ledger := s.Ledger
+	if s.Owed != "" {
+		ledger = ledger.Without(s.Owed)
+	}
+	err := ledger.Save(t.m.cfg.Home)
+	t.m.apply(LedgerSaved{Rev: s.ledgerRev, Whole: s.Owed == "", Err: err})
+}
+
+// recordIssuer writes down the home's issuer before it is sent anything of the login (R13).
+func (t *transaction) recordIssuer() {
+	if t.m.Snapshot().State.unwritten() {
+		t.saveLedger()
+	}
+}
+
+// remember writes down what was learned outside of a transaction. Where the lock cannot
+// be had, the next one that saves writes it too.
+func (m *Manager) remember(ctx context.Context, n Note) {
+	t, err := m.begin(ctx)
+	m.apply(Noted{n})
+	if err != nil {
+		return
+	}
+	defer t.end()
+	t.saveLedger()
+}
+
+// unchanged is what stands before every send and every write: we hold the lock that the
+// path names (F1), and the file is as it was when the decision was made (F5).
+func (t *transaction) unchanged(before tokenfile.Content) error {
+	if err := t.lock.Confirm(t.ctx); err != nil {
+		return t.lockFailure(err)
+	}
+	if !t.m.file.Read().Same(before) {
+		return errChanged
+	}
+	return nil
+}
+
+// wasUsed is used for a token that is about to be sent or restored for good reasons: what
+// cannot be read speaks against nothing.
+func (t *transaction) wasUsed(refresh string) bool {
+	found, err := t.used(refresh)
+	if err != nil {
+		t.m.Warn("falcred's list of consumed tokens cannot be read: " + fsx.Cause(err).Error())
+	}
+	return found
+}
+
+// used says whether a refresh token was used up in this home.
+func (t *transaction) used(refresh string) (bool, error) {
+	return used(t.m.Snapshot().State.Ledger, t.m.cfg.Home, refresh)
+}
