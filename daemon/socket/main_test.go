@@ -112,11 +112,8 @@ type process struct {
 	*testing.T
 	*exec.Cmd
 	out   *bufio.Reader
-	stuck *time.Timer // ends it when it should have ended by itself
+	stuck *time.Timer // kills it when it should have ended by itself
 }
-
-// stays says that the test, not the process, is what takes long.
-func (p *process) stays() { p.stuck.Stop() }
 
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// S5: a client may pass a descriptor whose close takes as long as he likes, here a
+// connection with SO_LINGER whose other end reads nothing. What is read along with it
+// closes it, within read(2): nobody but this connection waits for that, not even who has
+// to stop all goroutines for a moment. (falcred's own socket refuses descriptors where
+// the kernel can, so this one is a plain one.)
+func TestSlowDescriptorHoldsItsOwnConnection_S5(t *testing.T) {
+	peer, client := pairOf(t)
+	slow := slowToClose(t)
+	if _, _, err := client.WriteMsgUnix([]byte("x"), unix.UnixRights(int(slow.Fd())), nil); err != nil {
+		t.Fatal(err)
+	}
+	slow.Close() // not the last of it
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		peer.Read(make([]byte, 1))
+	}()
+	for begun := time.Now(); inFlight(t, client) > 0; runtime.Gosched() {
+		if time.Since(begun) > patience {
+			t.Fatal("nobody reads")
+		}
+	}
+	runtime.GC()
+	select {
+	case <-read:
+		t.Error("the descriptor was closed meanwhile: all have waited for it, or nothing is tested")
+	default:
+	}
+}
+
+// inFlight is how many bytes, as the kernel counts them, the other end has not read yet.
+func inFlight(t *testing.T, c *net.UnixConn) (n int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// slowToClose is a descriptor whose last close takes until the test ends, or 5 s.
+func slowToClose(t *testing.T) *os.File {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { deaf.Close() })
+	conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	conn.Write(make([]byte, 64<<20)) // more than the kernel takes
+	tcp := conn.(*net.TCPConn)
+	tcp.SetLinger(5)
+	file, err := tcp.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp.Close()
+	return file
+}
