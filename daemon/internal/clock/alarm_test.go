@@ -1,0 +1,51 @@
+package clock
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Both kinds ring when they were set last, and not before.
+func TestRings(t *testing.T) {
+	for name, make := range map[string]func() *Alarm{"the kernel's": New, "Go's": Plain} {
+		t.Run(name, func(t *testing.T) {
+			a := make()
+			defer a.Close()
+			begun := time.Now()
+			a.Set(time.Hour)
+			a.Set(20 * time.Millisecond)
+			<-a.C
+			if took := time.Since(begun); took < 20*time.Millisecond {
+				t.Errorf("it rang after %v", took)
+			}
+			a.Set(0)
+			<-a.C
+		})
+	}
+}
+
+func TestPlainKnowsTheBubblesClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := Plain()
+		defer a.Close()
+		begun := time.Now()
+		a.Set(time.Hour)
+		<-a.C
+		if took := time.Since(begun); took != time.Hour {
+			t.Errorf("it rang after %v", took)
+		}
+	})
+}
+
+func TestClosedIsSilent(t *testing.T) {
+	a := New()
+	a.Set(time.Hour)
+	a.Close()
+	a.Set(0)
+	select {
+	case <-a.C:
+		t.Error("it rang")
+	default:
+	}
+}

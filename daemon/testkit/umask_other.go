@@ -1,0 +1,6 @@
+//go:build !unix
+
+package testkit
+
+// Umask: there is none here.
+func Umask() {}
