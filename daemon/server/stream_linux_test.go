@@ -2,11 +2,11 @@ package server
 
 import (
 	"net"
-	"os"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +17,7 @@ import (
 // the kernel can, so this one is a plain one.)
 func TestSlowDescriptorHoldsItsOwnConnection_S5(t *testing.T) {
 	peer, client := pairOf(t)
-	slow := slowToClose(t)
+	slow := testkit.SlowToClose(t, 5)
 	if _, _, err := client.WriteMsgUnix([]byte("x"), unix.UnixRights(int(slow.Fd())), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestSlowDescriptorHoldsItsOwnConnection_S5(t *testing.T) {
 		peer.Read(make([]byte, 1))
 	}()
 	for begun := time.Now(); inFlight(t, client) > 0; runtime.Gosched() {
-		if time.Since(begun) > patience {
+		if time.Since(begun) > testkit.Patience {
 			t.Fatal("nobody reads")
 		}
 	}
@@ -52,33 +52,4 @@ func inFlight(t *testing.T, c *net.UnixConn) (n int) {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// slowToClose is a descriptor whose last close takes until the test ends, or 5 s.
-func slowToClose(t *testing.T) *os.File {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	deaf, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { deaf.Close() })
-	conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	conn.Write(make([]byte, 64<<20)) // more than the kernel takes
-	tcp := conn.(*net.TCPConn)
-	tcp.SetLinger(5)
-	file, err := tcp.File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp.Close()
-	return file
 }

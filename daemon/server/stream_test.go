@@ -6,30 +6,17 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
-
-// patience bounds every wait of these tests for something that must come.
-const patience = 20 * time.Second
-
-// shortDir fits a socket's path, which t.TempDir does not.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "fc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
 
 // pairOf is a connection whose kernel buffer holds little, and its other end.
 func pairOf(t *testing.T) (peer, client *net.UnixConn) {
 	t.Helper()
-	name := &net.UnixAddr{Name: filepath.Join(shortDir(t), "s"), Net: "unix"}
+	name := &net.UnixAddr{Name: filepath.Join(testkit.ShortDir(t), "s"), Net: "unix"}
 	listener, err := net.ListenUnix("unix", name)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +55,7 @@ func in(d time.Duration) func() time.Time {
 // What does not fit the kernel's buffer arrives whole and in order; what does needs
 // no time.
 func TestStreamWritesAll(t *testing.T) {
-	s, client := streamOf(t, in(patience))
+	s, client := streamOf(t, in(testkit.Patience))
 	var want []byte
 	for i := range 1 << 20 {
 		want = append(want, byte(i), byte(i>>8))
@@ -137,7 +124,7 @@ func TestStreamKeepsNoDeadline(t *testing.T) {
 
 // An answer that fits makes nothing.
 func TestStreamAllocatesNothing(t *testing.T) {
-	s, client := streamOf(t, in(patience))
+	s, client := streamOf(t, in(testkit.Patience))
 	answer, got := []byte("an answer\n"), make([]byte, 10)
 	if n := testing.AllocsPerRun(100, func() {
 		s.write(answer)

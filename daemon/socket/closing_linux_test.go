@@ -2,10 +2,10 @@ package socket
 
 import (
 	"net"
-	"os"
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +20,7 @@ func TestClosingWaitsForNoDescriptor_S5(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Socket{path: path, listener: listen(t, path), lock: lock}
-	slow := slowToClose(t)
+	slow := testkit.SlowToClose(t, 600)
 	client, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestClosingWaitsForNoDescriptor_S5(t *testing.T) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatal("it waits for what a client has passed")
 	}
 	again, err := claim(path)
@@ -46,33 +46,4 @@ func TestClosingWaitsForNoDescriptor_S5(t *testing.T) {
 		t.Fatalf("the lock is not free: %v", err)
 	}
 	again.Close()
-}
-
-// slowToClose is a descriptor whose last close takes until the test ends.
-func slowToClose(t *testing.T) *os.File {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	deaf, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { deaf.Close() })
-	conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	conn.Write(make([]byte, 64<<20)) // more than the kernel takes
-	tcp := conn.(*net.TCPConn)
-	tcp.SetLinger(600)
-	file, err := tcp.File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp.Close()
-	return file
 }

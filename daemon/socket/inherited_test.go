@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -25,7 +27,7 @@ func handOver(t *testing.T, socket interface{ File() (*os.File, error) }) *os.Fi
 
 // S2: an inherited socket is served, and outlives the daemon.
 func TestS2Inherited(t *testing.T) {
-	path := filepath.Join(shortDir(t), "systemd.sock")
+	path := filepath.Join(testkit.ShortDir(t), "systemd.sock")
 	cmd := play("activated", path+"-other")
 	cmd.ExtraFiles = []*os.File{handOver(t, listen(t, path))}
 	p := start(t, cmd)
@@ -48,7 +50,7 @@ func TestS2Inherited(t *testing.T) {
 
 // S2: what cannot be served is refused, and says what to do.
 func TestS2InheritsOneStreamSocket(t *testing.T) {
-	path := filepath.Join(shortDir(t), "systemd.sock")
+	path := filepath.Join(testkit.ShortDir(t), "systemd.sock")
 	stream := handOver(t, listen(t, path))
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	mustDo(t, err)

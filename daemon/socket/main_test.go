@@ -20,11 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
-
-// patience bounds every wait of these tests for something that must come.
-const patience = 20 * time.Second
 
 // Where a process matters the test binary plays one: FALCRED_TEST_ROLE says which.
 func TestMain(m *testing.M) {
@@ -34,7 +32,7 @@ func TestMain(m *testing.M) {
 		for _, name := range []string{"FALCRED_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
 			os.Unsetenv(name)
 		}
-		syscall.Umask(0o022) // a folder that its group may write is none (S2), and t.TempDir goes by it
+		testkit.Umask()
 		os.Exit(m.Run())
 	}
 	if err := roles[role](); err != nil {
@@ -125,7 +123,7 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	stuck := time.AfterFunc(testkit.Patience, func() { cmd.Process.Kill() })
 	t.Cleanup(func() {
 		stuck.Stop()
 		cmd.Process.Kill()
@@ -154,17 +152,6 @@ func (p *process) ends() string {
 	return string(rest)
 }
 
-// shortDir fits a socket's path, which t.TempDir does not.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "fc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 // theirFolder belongs to another user, whoever we are: root gives one away, and
 // everybody else has root's.
 func theirFolder(t *testing.T) string {
@@ -172,7 +159,7 @@ func theirFolder(t *testing.T) string {
 	if os.Geteuid() != 0 {
 		return "/usr"
 	}
-	folder := shortDir(t)
+	folder := testkit.ShortDir(t)
 	mustDo(t, os.Chown(folder, 12345, 12345))
 	return folder
 }
@@ -249,4 +236,4 @@ func mustDo(t *testing.T, err error) {
 	}
 }
 
-func in(t *testing.T) string { return filepath.Join(shortDir(t), "falcred.sock") }
+func in(t *testing.T) string { return filepath.Join(testkit.ShortDir(t), "falcred.sock") }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +48,7 @@ func TestS2ModeFromTheFirstMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		listener.Close()
-		if time.Since(begun) > patience {
+		if time.Since(begun) > testkit.Patience {
 			t.Fatal("the socket was never seen: nothing is tested")
 		}
 	}
@@ -73,7 +74,7 @@ func TestS2Folder(t *testing.T) {
 		"another user's":   {nil, "belongs to another user"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder := shortDir(t)
+			folder := testkit.ShortDir(t)
 			if c.prepare == nil {
 				folder = theirFolder(t)
 			} else {
@@ -120,7 +121,7 @@ func TestS2Stale(t *testing.T) {
 
 // §3: without a path, the socket is in the home.
 func TestSocketInTheHome_S2(t *testing.T) {
-	home := shortDir(t)
+	home := testkit.ShortDir(t)
 	if s := open(t, Options{Home: home}); s.Path() != filepath.Join(home, "falcred.sock") || len(s.Warnings()) != 0 {
 		t.Errorf("%s: %v", s.Path(), s.Warnings())
 	}
@@ -179,7 +180,7 @@ func TestS2NotASocket(t *testing.T) {
 
 // S2: sun_path is short.
 func TestS2TooLong(t *testing.T) {
-	refused(t, Options{Path: filepath.Join(shortDir(t), strings.Repeat("x", 120))}, "set FALCRED_SOCKET to a shorter one")
+	refused(t, Options{Path: filepath.Join(testkit.ShortDir(t), strings.Repeat("x", 120))}, "set FALCRED_SOCKET to a shorter one")
 }
 
 // S2: at the end, somebody else's socket stays.

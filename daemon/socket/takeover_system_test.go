@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,7 +68,7 @@ func copyBinary(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile(os.Args[0])
 	mustDo(t, err)
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	path := filepath.Join(dir, "falcred.test")
 	mustDo(t, os.Chmod(dir, 0o755))
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
@@ -106,7 +107,7 @@ func TestTakeOverFromAStoppedDaemon_S10(t *testing.T) {
 	if err == nil {
 		t.Fatal("its lock was taken")
 	}
-	if took := time.Since(begun); took > takeOverLimit+patience {
+	if took := time.Since(begun); took > takeOverLimit+testkit.Patience {
 		t.Errorf("it took %v", took)
 	}
 	mustContain(t, err.Error(), "(pid "+itoa(other.Process.Pid)+")")
@@ -141,7 +142,7 @@ func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
 // confuses nobody.
 func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 	needRoot(t)
-	path, elsewhere := in(t), shortDir(t)
+	path, elsewhere := in(t), testkit.ShortDir(t)
 	mountMemory(t, filepath.Dir(path))
 	mountMemory(t, elsewhere)
 	mustDo(t, os.Chmod(elsewhere, 0o777))

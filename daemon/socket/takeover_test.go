@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -92,7 +93,7 @@ func TestTakeOverEndsWhenAsked_S5(t *testing.T) {
 			t.Fatal("its lock was taken")
 		}
 		mustContain(t, err.Error(), "had not ended when this one was asked to")
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatal("it waits for the other one")
 	}
 	if line := <-asked; line != protocol.VerbStop {
