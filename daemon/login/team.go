@@ -187,4 +187,3 @@ func (a resolveTeam) perform(m *Manager) {
 type resetAsking struct{}
 
 func (resetAsking) perform(m *Manager) { m.asking.reset() }
-
