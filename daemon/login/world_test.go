@@ -2,6 +2,10 @@ package login
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -340,4 +344,23 @@ func overwrite(w *world, path, text string, at int64) {
 	if _, err := file.WriteAt([]byte(text), at); err != nil {
 		w.Fatal(err)
 	}
+}
+
+// signedBy makes the ID token that the issuer sends one of that algorithm.
+func signedBy(algorithm string, secret []byte) idp.Fault {
+	return idp.Fault{Name: "signed by " + algorithm, Mutate: func(reply map[string]any) {
+		var claims map[string]any
+		data, _ := base64.RawURLEncoding.DecodeString(strings.Split(reply["id_token"].(string), ".")[1])
+		if err := json.Unmarshal(data, &claims); err != nil {
+			panic(err)
+		}
+		reply["id_token"] = jwt(map[string]any{"alg": algorithm}, claims, func(input string) []byte {
+			if secret == nil {
+				return nil
+			}
+			h := hmac.New(sha256.New, secret)
+			h.Write([]byte(input))
+			return h.Sum(nil)
+		})
+	}}
 }
