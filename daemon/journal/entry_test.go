@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -284,11 +285,30 @@ func TestReadersNeverSeeATornFile_F3(t *testing.T) {
 	}
 	defer group.Wait()
 	defer close(done)
-	for i := range 100 {
+	for i := range 40 {
 		e := begin(t, target, long(i).Refresh)
 		next := long(i + 1)
 		mustDo(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
 	}
+}
+
+// TestDeletable: the attempt leaves nothing, and says why a file would stay.
+func TestDeletable(t *testing.T) {
+	_, target := newTarget(t)
+	mustDo(t, Deletable(target))
+	wantNoEntries(t, target)
+	err := Deletable(filepath.Join(filepath.Dir(target), "gone", "auth0_token"))
+	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "probe") {
+		t.Errorf("in a folder that is not there: %v", err)
+	}
+	left := filepath.Join(filepath.Dir(target), entryPrefix+"probe-1")
+	mustDo(t, os.WriteFile(left, nil, 0o600))
+	for _, path := range Others(target, "") {
+		if _, ok := Clear(path); ok {
+			t.Error("what a kill has left is an answer")
+		}
+	}
+	wantNoEntries(t, target)
 }
 
 // FuzzEntryAnswer_R4: an entry's content, whatever a crash or a power cut has left: an
