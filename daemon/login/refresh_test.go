@@ -184,7 +184,7 @@ func TestR4SettlesFromDisk(t *testing.T) {
 			refresh, _, _ := w.idp.Login("ann")
 			w.write(refresh)
 			next, access, _ := w.idp.Login("ann")
-			answer := tokenfile.TokenPair{next, access}
+			answer := tokenfile.TokenPair{Refresh: next, Access: access}
 			p, err := journal.Begin(w.path, refresh)
 			if err != nil {
 				t.Fatal(err)
@@ -214,7 +214,7 @@ func TestR4TornAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Record(tokenfile.TokenPair{"stolen-looking", "half"}); err != nil {
+		if err := p.Record(tokenfile.TokenPair{Refresh: "stolen-looking", Access: "half"}); err != nil {
 			t.Fatal(err)
 		}
 		p.Keep()
@@ -320,7 +320,7 @@ func TestR4SpentParentAnswerOnDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Record(tokenfile.TokenPair{next, access}); err != nil {
+		if err := p.Record(tokenfile.TokenPair{Refresh: next, Access: access}); err != nil {
 			t.Fatal(err)
 		}
 		p.Keep()

@@ -364,3 +364,15 @@ func signedBy(algorithm string, secret []byte) idp.Fault {
 		})
 	}}
 }
+
+func jwt(header, claims map[string]any, sign func(input string) []byte) string {
+	encode := func(v any) string {
+		data, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(data)
+	}
+	input := encode(header) + "." + encode(claims)
+	return input + "." + base64.RawURLEncoding.EncodeToString(sign(input))
+}
