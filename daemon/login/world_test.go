@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,6 +110,8 @@ type world struct {
 	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
 	asked  *atomic.Int32                     // how often the keys were asked for
 
+	noRevocation bool // the issuer's discovery names no endpoint for it
+
 	strays *atomic.Int32 // requests for another host than the issuer's (R13)
 }
 
@@ -138,7 +141,23 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if w.noRevocation && strings.HasSuffix(r.URL.Path, "openid-configuration") {
+		w.discoveryWithoutRevocation(rw, r)
+		return
+	}
 	w.idp.ServeHTTP(rw, r)
+}
+
+func (w *world) discoveryWithoutRevocation(rw http.ResponseWriter, r *http.Request) {
+	whole := httptest.NewRecorder()
+	w.idp.ServeHTTP(whole, r)
+	document := map[string]any{}
+	if err := json.Unmarshal(whole.Body.Bytes(), &document); err != nil || document["revocation_endpoint"] == nil {
+		w.Errorf("the discovery document: %v", err)
+	}
+	delete(document, "revocation_endpoint")
+	rw.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(rw).Encode(document)
 }
 
 // inBubble runs f on the fake clock, with a home that holds nothing yet and a
@@ -171,6 +190,10 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 func (w *world) start() {
 	w.Helper()
 	w.open()
+	w.run()
+}
+
+func (w *world) run() {
 	m := w.Manager
 	w.work.Go(func() { (&schedule{m: m, alarm: clock.Plain()}).run() })
 	w.settle()
@@ -216,10 +239,10 @@ func (w *world) transaction() *transaction {
 }
 
 // refresh runs one rotation to its end, as the schedule has it.
-func (w *world) refresh() {
+func (w *world) refresh(forced string) {
 	w.Helper()
 	w.mu.Lock()
-	c := w.Manager.start("")
+	c := w.Manager.start(forced)
 	w.mu.Unlock()
 	<-c.done
 }
