@@ -1,0 +1,102 @@
+//go:build linux || darwin
+
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/strict"
+	"github.com/gofrs/flock"
+)
+
+// claim takes the lock beside the socket and writes our pid into it, so that a
+// second daemon can say who runs (S1).
+func claim(path string) (*flock.Flock, error) {
+	name := path + ".lock"
+	// Neither a link nor a FIFO of that name may lead elsewhere or hold us.
+	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|fsx.Nonblock|fsx.NoFollow), flock.SetPermissions(0o600))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		err = alreadyRunning(path)
+	} else if err == nil {
+		err = writePID(lock)
+	}
+	if err != nil {
+		lock.Close()
+		return nil, strict.NoLink(name, err)
+	}
+	return lock, nil
+}
+
+// ClaimFollow makes this process the only `falcred follow` of a home, until the
+// result is closed: path, with ".lock" at its end, is the lock's file, and the name
+// before that only tells it from the daemon's.
+func ClaimFollow(path string) (io.Closer, error) {
+	lock, err := claim(path)
+	var other runningError
+	switch {
+	case errors.As(err, &other):
+		return nil, fmt.Errorf("another falcred follow (pid %d) keeps %s", other.pid, filepath.Dir(path))
+	case err != nil:
+		return nil, err
+	}
+	return lock, nil
+}
+
+// writePID writes into the file that is locked, and no other that has its name by
+// now: flock does not give its own descriptor away.
+func writePID(lock *flock.Flock) error {
+	locked, err := lock.Stat()
+	if err != nil {
+		return err
+	}
+	file, err := strict.Open(lock.Path(), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if named, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
+		return fmt.Errorf("%s was replaced while it was being locked: try again", lock.Path())
+	}
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err = file.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	return err
+}
+
+// runningError is that another daemon holds the lock.
+type runningError struct {
+	path string
+	pid  int // 0 where it is not known
+}
+
+func (e runningError) Error() string {
+	if e.pid > 0 {
+		return fmt.Sprintf("falcred is already running (pid %d) on %s", e.pid, e.path)
+	}
+	return "falcred is already running on " + e.path
+}
+
+// endIt is for a person.
+func (e runningError) endIt() string {
+	if e.pid > 0 {
+		return fmt.Sprintf("end it: kill -9 %d", e.pid)
+	}
+	return "end it: fuser -v " + e.path + ".lock"
+}
+
+// alreadyRunning says who holds the lock. The holder may not have written its
+// pid yet; then the path has to do.
+func alreadyRunning(path string) error {
+	data, _ := fsx.Read(path+".lock", fsx.MaxSmall)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return runningError{path, max(0, pid)}
+}

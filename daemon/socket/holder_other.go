@@ -1,0 +1,7 @@
+//go:build !linux
+
+package socket
+
+// LockHolder names the command that finds the process that holds a lock on a file: the
+// system does not tell it here.
+func LockHolder(path string) string { return "another process: fuser -v " + path }

@@ -1,0 +1,130 @@
+//go:build linux || darwin
+
+package socket
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// handOver is the descriptor that a service manager keeps.
+func handOver(t *testing.T, socket interface{ File() (*os.File, error) }) *os.File {
+	t.Helper()
+	file, err := socket.File()
+	mustDo(t, err)
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+// S2: an inherited socket is served, and outlives the daemon.
+func TestS2Inherited(t *testing.T) {
+	path := filepath.Join(testkit.ShortDir(t), "systemd.sock")
+	cmd := play("activated", path+"-other")
+	cmd.ExtraFiles = []*os.File{handOver(t, listen(t, path))}
+	p := start(t, cmd)
+	said := p.line()
+	mustContain(t, said, path+"; ")
+	mustContain(t, said, "SocketMode=0600")
+	if !gone(path + "-other") {
+		t.Error("a second socket was made")
+	}
+	c, err := net.Dial("unix", path)
+	mustDo(t, err)
+	defer c.Close()
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends()
+	if gone(path) {
+		t.Fatal("the inherited socket was unlinked")
+	}
+	reachable(t, path)
+}
+
+// S2: what cannot be served is refused, and says what to do.
+func TestS2InheritsOneStreamSocket(t *testing.T) {
+	path := filepath.Join(testkit.ShortDir(t), "systemd.sock")
+	stream := handOver(t, listen(t, path))
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	mustDo(t, err)
+	defer tcp.Close()
+	datagram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path + "2", Net: "unixgram"})
+	mustDo(t, err)
+	defer datagram.Close()
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	mustDo(t, err)
+	defer file.Close()
+	for name, c := range map[string]struct {
+		files []*os.File
+		want  string
+	}{
+		"two":       {[]*os.File{stream, stream}, "systemd hands over 2 sockets, falcred takes one: mend falcred.socket"},
+		"TCP":       {[]*os.File{handOver(t, tcp.(*net.TCPListener))}, "the inherited socket is not a Unix stream socket: mend falcred.socket"},
+		"datagrams": {[]*os.File{handOver(t, datagram)}, "the inherited socket is not a Unix stream socket: mend falcred.socket"},
+		"a file":    {[]*os.File{file}, "the inherited descriptor is not a listening socket"},
+	} {
+		t.Run(name, func(t *testing.T) { notActivated(t, path, c.files, c.want) })
+	}
+}
+
+func notActivated(t *testing.T, path string, files []*os.File, want string) {
+	t.Helper()
+	cmd := play("activated", path, "LISTEN_FDS="+itoa(len(files)))
+	cmd.ExtraFiles = files
+	out, err := cmd.Output()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("it ends with %v, want exit 1", err)
+	}
+	mustContain(t, string(out), want)
+}
+
+// S2: what is meant for another process is not touched: a shell in between has not
+// passed it on.
+func TestS2InheritsOnlyItsOwn(t *testing.T) {
+	systemds, path := in(t), in(t)
+	cmd := play("daemon", path, "LISTEN_PID="+itoa(os.Getpid()), "LISTEN_FDS=1", "LISTEN_FDNAMES=falcred.socket")
+	cmd.ExtraFiles = []*os.File{handOver(t, listen(t, systemds))}
+	p := start(t, cmd)
+	if got := p.line(); got != path {
+		t.Errorf("it listens on %s", got)
+	}
+	p.Process.Signal(syscall.SIGTERM)
+	p.ends()
+}
+
+// S2: an inherited socket is left to systemd, and one whose name is gone, which
+// nobody can reach, is replaced by falcred's own.
+func TestS2InheritedWithoutAName(t *testing.T) {
+	path := in(t)
+	s, err := inherit(context.Background(), listen(t, path))
+	mustDo(t, err)
+	if s.Lost() {
+		t.Error("a socket with a name counts as lost")
+	}
+	s.Remove()
+	if gone(path) {
+		t.Fatal("systemd's name was removed")
+	}
+	os.Remove(path)
+	if !s.Lost() {
+		t.Error("a socket without a name does not count as lost")
+	}
+	s.Close()
+
+	nameless := listen(t, path)
+	os.Remove(path)
+	s, err = inherit(context.Background(), nameless)
+	mustDo(t, err)
+	reachable(t, path)
+	s.Close()
+	if !gone(path) {
+		t.Error("its own name was left behind")
+	}
+}

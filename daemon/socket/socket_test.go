@@ -1,0 +1,292 @@
+//go:build linux || darwin
+
+package socket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
+	"golang.org/x/sys/unix"
+)
+
+// S2: nobody ever sees the socket with another mode than 0600.
+func TestS2ModeFromTheFirstMoment(t *testing.T) {
+	path := in(t)
+	var stop atomic.Bool
+	var looks atomic.Int64
+	seen := make(chan os.FileMode, 1)
+	watched := make(chan bool)
+	go func() {
+		defer close(watched)
+		for !stop.Load() {
+			if info, err := os.Lstat(path); err == nil {
+				looks.Add(1)
+				if info.Mode().Perm() != 0o600 {
+					select {
+					case seen <- info.Mode():
+					default:
+					}
+				}
+			}
+		}
+	}()
+	// With one processor the two take turns, and it may be rounds before one of
+	// them ends while there is a socket.
+	begun := time.Now()
+	for i := 0; i < 2000 || looks.Load() == 0; i++ {
+		listener, err := listenPrivate(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.Close()
+		if time.Since(begun) > testkit.Patience {
+			t.Fatal("the socket was never seen: nothing is tested")
+		}
+	}
+	stop.Store(true)
+	<-watched
+	select {
+	case mode := <-seen:
+		t.Errorf("the socket was seen with mode %v", mode)
+	default:
+	}
+}
+
+// S2: the folder is ours, and nobody else can write it.
+func TestS2Folder(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(folder string) error
+		want    string
+	}{
+		"group can write":  {func(f string) error { return os.Chmod(f, 0o770) }, "chmod go-w"},
+		"others can write": {func(f string) error { return os.Chmod(f, 0o777|os.ModeSticky) }, "chmod go-w"},
+		"missing":          {os.Remove, "mkdir -m 700"},
+		"a file":           {func(f string) error { os.Remove(f); return os.WriteFile(f, nil, 0o600) }, "is not a folder"},
+		"another user's":   {nil, "belongs to another user"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := testkit.ShortDir(t)
+			if c.prepare == nil {
+				folder = theirFolder(t)
+			} else {
+				mustDo(t, c.prepare(folder))
+			}
+			refused(t, Options{Path: filepath.Join(folder, "s")}, c.want)
+			if s, err := OpenShared(filepath.Join(folder, "s"), nil); err == nil {
+				s.Close()
+				t.Error("a socket for others was made there")
+			}
+		})
+	}
+}
+
+// S2, F6: nor can anybody put another one in the folder's place.
+func TestS2FolderAbove_F6(t *testing.T) {
+	above := t.TempDir()
+	home := filepath.Join(above, "home")
+	mustDo(t, os.Mkdir(home, 0o700))
+	mustDo(t, os.Chmod(above, 0o777))
+	if err := checkFolder(home); err == nil || !strings.Contains(err.Error(), above+" can be written by others") {
+		t.Errorf("%v", err)
+	}
+}
+
+// S2: a stale socket is replaced, and ours is removed at the end.
+func TestS2Stale(t *testing.T) {
+	path := in(t)
+	stale(t, path)
+	s := open(t, Options{Path: path})
+	reachable(t, path)
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("socket: %v, %v", info.Mode(), err)
+	}
+	s.Close()
+	if !gone(path) {
+		t.Error("the socket was not removed")
+	}
+	if gone(path + ".lock") {
+		t.Error("the lock file was unlinked (S1)")
+	}
+}
+
+// §3: without a path, the socket is in the home.
+func TestSocketInTheHome_S2(t *testing.T) {
+	home := testkit.ShortDir(t)
+	if s := open(t, Options{Home: home}); s.Path() != filepath.Join(home, "falcred.sock") || len(s.Warnings()) != 0 {
+		t.Errorf("%s: %v", s.Path(), s.Warnings())
+	}
+}
+
+// S2: what answers, or may be answering, is left alone.
+func TestS2Occupied(t *testing.T) {
+	t.Run("served", func(t *testing.T) {
+		path := in(t)
+		listen(t, path)
+		refused(t, Options{Path: path}, "another program serves on "+path)
+		reachable(t, path)
+	})
+	t.Run("queue full", func(t *testing.T) {
+		path := in(t)
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		mustDo(t, err)
+		defer unix.Close(fd)
+		mustDo(t, errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)))
+		for { // until its queue is full
+			c, err := net.Dial("unix", path)
+			if err != nil {
+				break
+			}
+			defer c.Close()
+		}
+		refused(t, Options{Path: path}, "cannot tell whether")
+		if gone(path) {
+			t.Error("the busy program lost its socket")
+		}
+	})
+}
+
+// S2: what is no socket is never removed.
+func TestS2NotASocket(t *testing.T) {
+	for name, create := range map[string]func(path string) error{
+		"file":          func(p string) error { return os.WriteFile(p, []byte("precious"), 0o600) },
+		"folder":        func(p string) error { return os.Mkdir(p, 0o700) },
+		"fifo":          func(p string) error { return syscall.Mkfifo(p, 0o600) },
+		"link":          func(p string) error { return os.Symlink("/etc/passwd", p) },
+		"dangling link": func(p string) error { return os.Symlink("nowhere", p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := in(t)
+			mustDo(t, create(path))
+			before, err := os.Lstat(path)
+			mustDo(t, err)
+			refused(t, Options{Path: path}, "is not a socket: move it away")
+			after, err := os.Lstat(path)
+			if err != nil || !os.SameFile(before, after) || before.Size() != after.Size() {
+				t.Errorf("it was touched: %v", err)
+			}
+		})
+	}
+}
+
+// S2: sun_path is short.
+func TestS2TooLong(t *testing.T) {
+	refused(t, Options{Path: filepath.Join(testkit.ShortDir(t), strings.Repeat("x", 120))}, "set FALCRED_SOCKET to a shorter one")
+}
+
+// S2: at the end, somebody else's socket stays.
+func TestS2RemovesOnlyItsOwn(t *testing.T) {
+	path := in(t)
+	s := open(t, Options{Path: path})
+	if s.Lost() {
+		t.Error("a socket that stands counts as lost")
+	}
+	mustDo(t, os.Remove(path))
+	listen(t, path)
+	if !s.Lost() {
+		t.Error("a socket that was replaced does not count as lost")
+	}
+	s.Close()
+	reachable(t, path)
+}
+
+// S7, S2: the mode of the socket for others lets in who may come, and only its owner's
+// user where nobody else may.
+func TestS7Mode(t *testing.T) {
+	for mode, uids := range map[os.FileMode][]int{0o600: nil, 0o666: {12345}} {
+		path := in(t)
+		s, err := OpenShared(path, uids)
+		mustDo(t, err)
+		if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("its mode is %v, want %v", info.Mode(), mode)
+		}
+		s.Close()
+		if !gone(path) {
+			t.Error("it is left behind")
+		}
+	}
+}
+
+// S1, S2: whatever the order of things, one of many starters serves.
+func TestS1OneOfMany(t *testing.T) {
+	path := in(t)
+	stale(t, path)
+	const many = 16
+	results := make(chan error, many)
+	sockets := make(chan *Socket, many)
+	for range many {
+		go func() {
+			s, err := Open(context.Background(), Options{Path: path})
+			if err == nil {
+				sockets <- s
+			}
+			results <- err
+		}()
+	}
+	for range many {
+		if err := <-results; err != nil {
+			mustContain(t, err.Error(), "falcred is already running")
+		}
+	}
+	if len(sockets) != 1 {
+		t.Errorf("%d daemons on one socket", len(sockets))
+	}
+	for len(sockets) > 0 {
+		(<-sockets).Close()
+	}
+	if gone(path + ".lock") {
+		t.Error("the lock file was unlinked")
+	}
+}
+
+// S1: one `falcred follow` keeps a home, and the second says which.
+func TestS1OneFollows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "falcred.follow")
+	first, err := ClaimFollow(path)
+	mustDo(t, err)
+	if _, err := ClaimFollow(path); err == nil {
+		t.Error("two of them keep one home")
+	} else {
+		mustContain(t, err.Error(), "another falcred follow (pid "+itoa(os.Getpid())+") keeps "+filepath.Dir(path))
+	}
+	first.Close()
+	again, err := ClaimFollow(path)
+	mustDo(t, err)
+	again.Close()
+}
+
+// F6: a lock file follows no link, whoever made it.
+func TestLockFollowsNoLink_F6(t *testing.T) {
+	const theirs = "a file of theirs"
+	for name, use := range map[string]func(home string) error{
+		"falcred.sock.lock":   func(home string) error { _, err := claim(filepath.Join(home, "falcred.sock")); return err },
+		"falcred.follow.lock": func(home string) error { _, err := ClaimFollow(filepath.Join(home, "falcred.follow")); return err },
+	} {
+		for _, there := range []bool{true, false} {
+			home, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
+			if there {
+				mustDo(t, os.WriteFile(target, []byte(theirs), 0o644))
+			}
+			path := filepath.Join(home, name)
+			mustDo(t, os.Symlink(target, path))
+			if err := use(home); err == nil || !strings.Contains(err.Error(), path+" is a link") {
+				t.Errorf("%s: %v", name, err)
+			}
+			info, err := os.Stat(target)
+			if !there && err == nil {
+				t.Errorf("%s: the link's target was made", name)
+			} else if there && (info.Size() != int64(len(theirs)) || info.Mode().Perm() != 0o644) {
+				t.Errorf("%s: the link's target was changed", name)
+			}
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package socket
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// S1: where systemd has put its socket in the place of the other daemon's, that one cannot be
+// asked: what is written there waits in our own queue. It gets a signal, and we no stop.
+func TestS1ActivatedServiceTakesOver(t *testing.T) {
+	path := in(t)
+	other := start(t, play("daemon", path))
+	other.line()
+	mustDo(t, os.Remove(path))
+	cmd := play("activated", path)
+	cmd.ExtraFiles = []*os.File{handOver(t, listen(t, path))}
+	activated := start(t, cmd)
+	mustContain(t, activated.line(), path)
+	if said := other.ends(); strings.Contains(said, "asked to stop") {
+		t.Error("somebody was asked by the socket")
+	}
+	reachable(t, path)
+	activated.Process.Signal(syscall.SIGTERM)
+	if said := activated.ends(); strings.Contains(said, "asked to stop") {
+		t.Error("it was asked by its own socket")
+	}
+}
+
+// The number in the lock file can be anybody's: only who holds the lock is signalled, and
+// once.
+func TestS1TakeOverSparesStrangers(t *testing.T) {
+	path := in(t)
+	other := start(t, play("daemon", path))
+	other.line()
+	lock := path + ".lock"
+	stranger := exec.Command("cat")
+	in, err := stranger.StdinPipe()
+	mustDo(t, err)
+	mustDo(t, stranger.Start())
+	mustDo(t, os.WriteFile(lock, []byte(itoa(stranger.Process.Pid)+"\n"), 0o600))
+	holder := other.Process.Pid
+	mustContain(t, LockHolder(lock), "process "+itoa(holder)+" (")
+	if pid, err := endHolder(lock, 0, holder); pid != 0 || err != nil {
+		t.Errorf("signalled again: %d, %v", pid, err)
+	}
+	if pid, err := endHolder(lock, 0, 0); pid != holder || err != nil {
+		t.Errorf("signalled %d, %v; the holder is %d", pid, err, holder)
+	}
+	other.ends()
+	if pid, err := endHolder(lock, 0, 0); pid != 0 || err != nil {
+		t.Errorf("nobody holds it, and %d was signalled: %v", pid, err)
+	}
+	if got := LockHolder(lock); got != "another process: fuser -v "+lock {
+		t.Errorf("nobody holds it, and it is said to be %s", got)
+	}
+	in.Close()
+	if err := stranger.Wait(); err != nil {
+		t.Errorf("a stranger was ended: %v", err)
+	}
+}
+
+// G14: a lock on a file of the same inode number on another file system is another's.
+func TestLockHolderByDevice_S10(t *testing.T) {
+	table := []byte(`1: FLOCK  ADVISORY  WRITE 666 00:2a:77 0 EOF
+2: POSIX  ADVISORY  READ  42 fe:00:77 0 EOF
+3: FLOCK  ADVISORY  WRITE 1234 fe:00:77 0 EOF
+3: -> FLOCK  ADVISORY  WRITE 99 fe:00:77 0 EOF
+4: POSIX  ADVISORY  READ  43 00:2a:77 0 EOF
+5: FLOCK  ADVISORY  WRITE 667 fe:00:177 0 EOF
+`)
+	for own, want := range map[int]int{42: 1234, 43: 666, 44: 0} {
+		if got := flockOf(table, own, ":77"); got != want {
+			t.Errorf("for %d: %d, want %d", own, got, want)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+//go:build system && linux
+
+package socket
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
+	"golang.org/x/sys/unix"
+)
+
+func init() {
+	roles["squatter"] = playSquatter
+	roles["flocker"] = playFlocker
+}
+
+// playSquatter listens where falcred should, and prints what it is sent.
+func playSquatter() error {
+	listener, err := net.Listen("unix", os.Getenv("FALCRED_TEST_SOCKET"))
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	for {
+		c, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		io.Copy(os.Stdout, c)
+		c.Close()
+	}
+}
+
+// playFlocker holds a lock until its standard input ends.
+func playFlocker() error {
+	file, err := os.OpenFile(os.Getenv("FALCRED_TEST_FILE"), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		return err
+	}
+	fmt.Println("locked")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// as has a role played by another user.
+func as(uid uint32, binary string, cmd *exec.Cmd) *exec.Cmd {
+	cmd.Path, cmd.Args = binary, []string{binary}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	return cmd
+}
+
+// copyBinary puts the test binary where every user can run it.
+func copyBinary(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(os.Args[0])
+	mustDo(t, err)
+	dir := testkit.ShortDir(t)
+	path := filepath.Join(dir, "falcred.test")
+	mustDo(t, os.Chmod(dir, 0o755))
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	mustDo(t, err)
+	defer file.Close()
+	// What is written all at once, the kernel can map 2 MiB at a touch.
+	for piece := range slices.Chunk(data, 32<<10) {
+		if _, err := file.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// needRoot skips on a laptop and fails in CI.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("CI must run this as root")
+	}
+	t.Skip("needs root")
+}
+
+// S10: a daemon that is stopped is named, after a bound.
+func TestTakeOverFromAStoppedDaemon_S10(t *testing.T) {
+	path := in(t)
+	other := start(t, play("daemon", path))
+	other.line()
+	other.Process.Signal(syscall.SIGSTOP)
+	other.stuck.Stop() // what takes long is the test
+	begun := time.Now()
+	_, err := Open(context.Background(), Options{Path: path, TakeOver: true})
+	if err == nil {
+		t.Fatal("its lock was taken")
+	}
+	if took := time.Since(begun); took > takeOverLimit+testkit.Patience {
+		t.Errorf("it took %v", took)
+	}
+	mustContain(t, err.Error(), "(pid "+itoa(other.Process.Pid)+")")
+	mustContain(t, err.Error(), "kill -9 "+itoa(other.Process.Pid))
+}
+
+// S3, S10: nothing is ever sent to another user's process that listens on the path.
+func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
+	needRoot(t)
+	path := in(t)
+	lock, err := claim(path) // somebody of ours holds it, and does not listen
+	mustDo(t, err)
+	defer lock.Close()
+	os.Chmod(filepath.Dir(path), 0o777)
+	squatter := start(t, as(12345, copyBinary(t), play("squatter", path)))
+	if got := squatter.line(); got != "listening" {
+		t.Fatal(got)
+	}
+	os.Chmod(filepath.Dir(path), 0o700)
+	_, err = claimFrom(context.Background(), path, false)
+	if err == nil {
+		t.Fatal("the lock was got")
+	}
+	mustContain(t, err.Error(), "belongs to user 12345")
+	squatter.Process.Kill()
+	if sent, _ := io.ReadAll(squatter.out); len(sent) > 0 {
+		t.Errorf("it was sent %q", sent)
+	}
+}
+
+// G14: a file of the same inode number on another file system, locked by somebody else,
+// confuses nobody.
+func TestTakeOverDespiteADecoy_S10(t *testing.T) {
+	needRoot(t)
+	path, elsewhere := in(t), testkit.ShortDir(t)
+	mountMemory(t, filepath.Dir(path))
+	mountMemory(t, elsewhere)
+	mustDo(t, os.Chmod(elsewhere, 0o777))
+	other := start(t, play("daemon", path))
+	other.line()
+	wanted := inodeOf(t, path+".lock")
+	decoy := filepath.Join(elsewhere, "decoy")
+	for inode := uint64(0); inode != wanted; {
+		os.Remove(decoy)
+		mustDo(t, os.WriteFile(decoy, nil, 0o666))
+		if inode = inodeOf(t, decoy); inode > wanted {
+			t.Fatalf("inode %d is past %d", inode, wanted)
+		}
+	}
+	mustDo(t, os.Chmod(decoy, 0o666))
+	flocker := as(12345, copyBinary(t), play("flocker", path, "FALCRED_TEST_FILE="+decoy))
+	held, err := flocker.StdinPipe()
+	mustDo(t, err)
+	defer held.Close()
+	if got := start(t, flocker).line(); got != "locked" {
+		t.Fatal(got)
+	}
+	if got := lockHolder(path + ".lock"); got != other.Process.Pid {
+		t.Errorf("the lock is said to be %d's, and is %d's", got, other.Process.Pid)
+	}
+	// So that it can only be found by its lock.
+	mustDo(t, os.Remove(path))
+	lock, err := claimFrom(context.Background(), path, true)
+	mustDo(t, err)
+	lock.Close()
+	other.ends()
+}
+
+func mountMemory(t *testing.T, folder string) {
+	t.Helper()
+	if err := unix.Mount("falcred", folder, "tmpfs", 0, "mode=700"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("no mount here: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(folder, unix.MNT_DETACH) })
+}
+
+func inodeOf(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	mustDo(t, err)
+	return info.Sys().(*syscall.Stat_t).Ino
+}
