@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/daemon/idp"
 )
 
@@ -181,9 +182,9 @@ func TestDoctorNamesTheHomesIssuer_R13(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	findings := daemon.Examine(t.Context(), cfg)
+	findings := doctor.Examine(t.Context(), doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
 	for _, f := range findings {
-		if f.Check == "home issuer" && f.Result == daemon.Fail && strings.Contains(f.Text, issuer.URL) && strings.Contains(f.Mend, "falcred.env") {
+		if f.Check == "home issuer" && f.Result == doctor.Fail && strings.Contains(f.Text, issuer.URL) && strings.Contains(f.Mend, "falcred.env") {
 			return
 		}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/cli/browser"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
@@ -95,8 +97,11 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if l.team != "" && cfg.REST == "" {
 		return cfg, errNoTeams(cfg)
 	}
-	s, err := patiently(l.console, "asking "+cfg.Issuer, func() (*daemon.SignIn, error) {
-		return daemon.BeginSignIn(ctx, cfg, l.connection)
+	s, err := patiently(l.console, "asking "+cfg.Issuer, func() (*issuer.DeviceLogin, error) {
+		if err := login.Keepable(ctx, cfg.Config); err != nil {
+			return nil, err // before anybody confirms anything
+		}
+		return issuer.New(cfg.Issuer, cfg.ClientID, nil).Authorize(ctx, cfg.Scopes, cfg.Audience, l.connection)
 	})
 	if err != nil {
 		return cfg, err
@@ -108,7 +113,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, ended(err)
 	}
-	_, err = patiently(l.console, "keeping the login", func() (any, error) { return nil, granted.Keep(ctx) })
+	_, err = patiently(l.console, "keeping the login", func() (any, error) { return nil, login.Keep(ctx, cfg.Config, granted) })
 	if err != nil {
 		return cfg, err
 	}
@@ -123,7 +128,7 @@ const maxQR = 1000
 
 // invite shows where to confirm, to a person or to a script. The code to compare
 // comes last: on a small screen a QR code scrolls the rest away.
-func (l *loginRun) invite(s *daemon.SignIn) error {
+func (l *loginRun) invite(s *issuer.DeviceLogin) error {
 	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.live) {
 		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
 	}
@@ -166,7 +171,7 @@ func hasDesktop() bool {
 	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 }
 
-func (l *loginRun) wait(ctx context.Context, s *daemon.SignIn) (granted *daemon.Granted, err error) {
+func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *issuer.PendingLogin, err error) {
 	if !l.live {
 		return s.Wait(ctx)
 	}
@@ -187,13 +192,13 @@ func remaining(until, now time.Time) string {
 
 // ended puts the mend under what a person did or did not do.
 func ended(err error) error {
-	if errors.Is(err, daemon.ErrDenied) || errors.Is(err, daemon.ErrExpired) {
+	if errors.Is(err, issuer.ErrDenied) || errors.Is(err, issuer.ErrExpired) {
 		return fmt.Errorf("%w\nnothing was changed; to try again: falcred login", err)
 	}
 	return err
 }
 
-func (l *loginRun) welcome(g *daemon.Granted, cfg daemon.Config) {
+func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 	who := g.Subject
 	switch {
 	case g.Name != "" && g.Email != "":

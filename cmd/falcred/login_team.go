@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/login"
 )
 
 // chooseTeam does what the fal CLI does after a login: a team that the new
@@ -16,11 +18,11 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if cfg.REST == "" {
 		return nil
 	}
-	access, ok := daemon.ValidAccess(cfg.Home)
+	access, ok := login.ValidAccess(cfg.Home)
 	if !ok {
 		return nil // an issuer that grants none at first
 	}
-	list, err := daemon.Accounts(ctx, cfg, access)
+	list, err := login.Accounts(ctx, cfg.Config, access)
 	if err != nil {
 		if l.team != "" {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
@@ -34,7 +36,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if err != nil {
 		return err
 	}
-	if _, found := daemon.FindAccount(list, chosen); chosen != "" && !found {
+	if _, found := fal.FindAccount(list, chosen); chosen != "" && !found {
 		if err := cfg.FalConfig.SetTeam(""); err != nil {
 			return err
 		}
@@ -50,7 +52,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if name == "" {
 		return nil
 	}
-	account, found := daemon.FindAccount(list, name)
+	account, found := fal.FindAccount(list, name)
 	if !found {
 		return fmt.Errorf("you are logged in, but in no team %q\nsee: falcred team list", name)
 	}
@@ -62,7 +64,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 }
 
 // ask lets a person choose by number or name; an empty line keeps what is.
-func (l *loginRun) ask(list []daemon.Account, chosen string) (string, error) {
+func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
 	fmt.Fprintln(l.out, "\nWhom shall requests be attributed to?")
 	for i, s := range selectables(list, chosen) {
 		mark := " "
@@ -82,7 +84,7 @@ func (l *loginRun) ask(list []daemon.Account, chosen string) (string, error) {
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(list) {
 			return list[n-1].Nickname, nil
 		}
-		if account, found := daemon.FindAccount(list, answer); found {
+		if account, found := fal.FindAccount(list, answer); found {
 			return account.Nickname, nil
 		}
 	}

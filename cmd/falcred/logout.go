@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -80,7 +81,7 @@ func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.Erase
 		unheard := make(chan os.Signal, 1)
 		signal.Notify(unheard, endings...)
 		defer signal.Stop(unheard)
-		return daemon.SignOut(cfg, local)
+		return login.Logout(cfg.Config, local)
 	}
 	return done, err
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 )
@@ -71,10 +70,9 @@ func (n *notices) close() {
 }
 
 func (n *notices) repeat(ctx context.Context, socket string, every time.Duration) {
-	next := alarm.New()
-	defer next.Close()
+	next := time.NewTicker(every)
+	defer next.Stop()
 	for {
-		next.Set(every)
 		n.look(ctx, socket, every)
 		select {
 		case <-ctx.Done():

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -81,7 +83,7 @@ func newTeamSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			account, found := daemon.FindAccount(list, args[0])
+			account, found := fal.FindAccount(list, args[0])
 			if !found {
 				return fmt.Errorf("the login is in no team %q\nsee: falcred team list", args[0])
 			}
@@ -127,7 +129,7 @@ func oneArg(what string) cobra.PositionalArgs {
 
 // theAccounts asks fal's REST host, with the login's own access token: a key's
 // teams are none of its business.
-func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
+func theAccounts(ctx context.Context) (daemon.Config, []fal.Account, error) {
 	cfg, err := daemon.Load(version())
 	if err != nil {
 		return cfg, nil, err
@@ -142,7 +144,7 @@ func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	list, err := daemon.Accounts(ctx, cfg, access)
+	list, err := login.Accounts(ctx, cfg.Config, access)
 	return cfg, list, err
 }
 
@@ -158,7 +160,7 @@ func errNoTeams(cfg daemon.Config) error {
 // back. A daemon that does not say that it is of the same issuer may be any: of
 // another home, or of another machine (R13).
 func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
-	if access, ok := daemon.ValidAccess(cfg.Home); ok {
+	if access, ok := login.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
 	ctx, cancel := bounded(ctx, refreshPatience)
@@ -175,7 +177,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 	if err == nil {
 		return cred.Secret, nil
 	}
-	if access, ok := daemon.ValidAccess(cfg.Home); ok {
+	if access, ok := login.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
 	if errors.Is(err, protocol.ErrNotFound) {
@@ -186,7 +188,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 
 const loginFirst = "log in: falcred login, or fal auth login"
 
-func selectables(list []daemon.Account, chosen string) []selectable {
+func selectables(list []fal.Account, chosen string) []selectable {
 	shown := []selectable{}
 	for _, a := range list {
 		s := selectable{Nickname: a.Nickname, FullName: a.FullName, Type: "team"}

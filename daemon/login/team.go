@@ -1,11 +1,13 @@
 package login
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -187,3 +189,20 @@ func (a resolveTeam) perform(m *Manager) {
 type resetAsking struct{}
 
 func (resetAsking) perform(m *Manager) { m.asking.reset() }
+
+// Accounts asks which accounts the login of cfg's home with this access token may act
+// for: the personal one first, then by nickname, as the fal CLI has them. Neither a home
+// of another issuer than cfg's nor a token that is not of it is shown to anybody.
+func Accounts(ctx context.Context, cfg Config, access string) ([]fal.Account, error) {
+	if err := cfg.CheckIssuer(); err != nil {
+		return nil, err
+	}
+	if err := cfg.CheckToken(access); err != nil {
+		return nil, err
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = httpx.NewTransport()
+	}
+	return fal.Accounts(ctx, httpx.Client(transport), cfg.REST, access)
+}

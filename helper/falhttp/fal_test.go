@@ -56,7 +56,7 @@ func startFal(teams ...idp.Team) (*fal, error) {
 		return nil, err
 	}
 	cfg := daemon.Config{Home: home, Issuer: issuer.URL, ClientID: "test-client", Servers: servers,
-		REST: issuer.URL, FalConfig: daemon.FalConfig{Path: filepath.Join(home, "config.toml")}}
+		REST: issuer.URL, FalConfig: fal.Config{Path: filepath.Join(home, "config.toml")}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	cfg.Ready = func(string) { close(ready) }
