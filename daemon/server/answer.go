@@ -1,0 +1,164 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/socket"
+	"github.com/falcred/falcred/protocol"
+)
+
+// answer answers one request. It is false where the connection is of no more use.
+func (c *conn) answer(line string) bool {
+	r, err := protocol.ParseRequest(line)
+	switch {
+	case err != nil:
+		return c.refuse(err)
+	case r.Verb != protocol.VerbGet && r.Verb != protocol.VerbWatch:
+		return c.send(c.result(r))
+	}
+	q, err := c.query(r)
+	if err != nil {
+		return c.refuse(err)
+	}
+	c.gets.Add(1)
+	if r.Verb == protocol.VerbWatch {
+		c.watch(q)
+		return false
+	}
+	answer, _ := c.credentialLine(q)
+	return c.wire.write(answer)
+}
+
+// refuse answers a request that says nothing useful.
+func (c *conn) refuse(err error) bool {
+	sent := c.send(err)
+	c.slow(err)
+	return sent
+}
+
+// query is what a get or watch asks for. Servers that are not answered for are refused:
+// nothing else ever gets a token.
+func (c *conn) query(r protocol.Request) (protocol.Query, error) {
+	q, err := protocol.ParseQuery(r.Payload)
+	if err == nil && c.shared {
+		if q, err = sharedQuery(q); err != nil {
+			c.warnOnce(overreach, "verb", r.Verb)
+		}
+	}
+	if err == nil && !c.Servers.Match(q.ServerURL) {
+		err = protocol.ErrNotFound
+	}
+	return q, err
+}
+
+// credentialLine is the answer to a get or watch, and says when that runs out: an error
+// never does. A client's leaving cancels nothing (R1), so no request has a context that
+// ends.
+func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time) {
+	answer, err := c.login.Get(context.Background(), q)
+	c.hasWaited()
+	if err != nil {
+		return appendAnswer(err), time.Time{}
+	}
+	if line, err = answer.Line(q.ServerURL); err != nil {
+		line = appendAnswer(errNoLine)
+	}
+	return line, answer.Expires
+}
+
+// watch answers as get does, now and after each change of that answer, until the client
+// hangs up. A slow reader finds the newest state when it is back: what happened in
+// between is not kept for it.
+func (c *conn) watch(q protocol.Query) {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		io.Copy(io.Discard, c.wire.peer) // further requests are not read
+	}()
+	var last []byte
+	for {
+		changed := c.login.Snapshot().Changed() // before the answer, so that no change is missed
+		line, expires := c.credentialLine(q)
+		if !bytes.Equal(line, last) && !c.wire.write(line) {
+			return
+		}
+		last = line
+		// A token also runs out with nobody doing anything: within the second that it says.
+		var runsOut <-chan time.Time
+		if !expires.IsZero() {
+			runsOut = clock.After(max(expires.Sub(clock.Now()), 50*time.Millisecond))
+		}
+		select {
+		case <-changed:
+		case <-runsOut:
+		case <-gone:
+			return
+		}
+	}
+}
+
+// result is what is sent for all other requests: an error is one too.
+func (c *conn) result(r protocol.Request) any {
+	if c.shared && slices.Contains(ownersVerbs, r.Verb) {
+		c.warnOnce(overreach, "verb", r.Verb)
+		return errOnlyReads
+	}
+	var result any
+	var err error
+	switch r.Verb {
+	case protocol.VerbList:
+		result = c.login.Snapshot().Servers(c.shared)
+	case protocol.VerbStore:
+		err = c.store(r.Payload)
+		c.hasWaited()
+	case protocol.VerbErase:
+		result, err = c.erase(r.Payload)
+		c.hasWaited()
+	case protocol.VerbStatus:
+		result = c.status()
+	case protocol.VerbVersion:
+		result = protocol.VersionAnswer{Version: c.Version, Protocol: protocol.Version}
+	case protocol.VerbStop:
+		c.Log.Info("asked to stop", "pid", socket.PeerPID(c.wire.peer))
+		c.Stop()
+	default:
+		err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version, watch and stop")
+	}
+	if err != nil {
+		return err
+	}
+	return result
+}
+
+func (c *conn) store(payload string) error {
+	offered, err := protocol.ParseLogin(payload)
+	if err != nil {
+		return err
+	}
+	return c.login.Store(offered)
+}
+
+func (c *conn) erase(payload string) (protocol.EraseAnswer, error) {
+	q, err := protocol.ParseQuery(payload)
+	if err != nil {
+		return protocol.EraseAnswer{}, err
+	}
+	return c.login.Erase(q)
+}
+
+// errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
+var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
+
+// appendAnswer never fails: an answer that fits no line becomes an error.
+func appendAnswer(answer any) []byte {
+	line, err := protocol.AppendAnswer(nil, answer)
+	if err != nil {
+		line, _ = protocol.AppendAnswer(nil, errNoLine)
+	}
+	return line
+}

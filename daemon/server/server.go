@@ -1,0 +1,251 @@
+// Package server answers clients: it takes the connections of a [socket.Socket], reads
+// requests of package protocol from them, and answers from a [login.Manager].
+//
+// It promises that nobody waits for another client: each connection has a goroutine of
+// its own, a request has to arrive whole within [protocol.RequestTimeout] of its first
+// byte, and an answer that nobody reads ends its connection after
+// [protocol.AnswerTimeout]. The user at the other end is known by the kernel's word
+// before a byte is read. Enough descriptors are kept free for a refresh, whoever
+// connects. An end is bounded by seconds, whatever clients do, and what was asked before
+// it is answered. Nothing of a request is logged: it may hold a token.
+//
+// A share socket ([Share]) is for others, who get the login's access token there and can
+// change nothing.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/socket"
+	"github.com/falcred/falcred/protocol"
+)
+
+const (
+	// lastCall is how long the end waits for those who have connected and are about to
+	// ask (S5).
+	lastCall = 50 * time.Millisecond
+
+	// S5: how long answers may wait for their readers once the end has begun, all of a
+	// client's together. Package login has the other moments of an end.
+	ownerGrace = 5 * time.Second // a machine under load must not cost the owner's programs theirs
+	shareGrace = 2 * time.Second // others' answers cross a network at most: some round trips
+	lateGrace  = time.Second     // for answers that waited for a rotation past those
+
+	// refusalTime is how long a client that is turned away has for reading why.
+	refusalTime = 50 * time.Millisecond
+	// maxAway is how many clients may be turned away at one moment. Each takes one of the
+	// reserved descriptors (S6).
+	maxAway = 16
+
+	// acceptPause bounds how long accept waits when the system has no descriptor left
+	// (S6).
+	acceptPause = time.Second
+)
+
+// Options say how to serve.
+type Options struct {
+	Version string           // falcred's own, for version and status
+	Servers protocol.Servers // those that are answered for; nobody else ever gets a token
+	Log     *slog.Logger
+	Stop    func() // ends the daemon, when the owner asks for it; nil ignores that
+
+	// Shared says that there is a share socket as well: a part of the connections is
+	// kept for it.
+	Shared bool
+}
+
+// Server answers the clients of one socket. Its methods may be called from any
+// goroutine, Serve once.
+type Server struct {
+	Options
+	login          *login.Manager
+	path           string
+	shared         bool  // S7: this is the share socket, which is for reading only
+	others         []int // the uids that may ask there
+	since          time.Time
+	limit          int // of connections (S6)
+	requestTimeout time.Duration
+	answerTimeout  time.Duration
+	grace          time.Duration // in which answers must be taken when the end has begun (S5)
+
+	gets   atomic.Int64 // requests for a credential
+	conns  sync.WaitGroup
+	away   chan struct{} // one for each client that is being turned away
+	logged sync.Map      // what warnOnce has logged
+
+	ending chan struct{} // closed by closeReads
+	until  time.Time     // set before that: when answers must have been taken
+
+	mu   sync.Mutex // guards what follows
+	open map[*net.UnixConn]bool
+}
+
+// New makes the server of the owner's socket. Nothing is served before Serve.
+func New(m *login.Manager, o Options) *Server {
+	if o.Stop == nil {
+		o.Stop = func() {}
+	}
+	s := &Server{
+		Options:        o,
+		login:          m,
+		since:          clock.Now(),
+		limit:          maxConnections(),
+		requestTimeout: protocol.RequestTimeout,
+		answerTimeout:  protocol.AnswerTimeout,
+		grace:          ownerGrace,
+		away:           make(chan struct{}, maxAway),
+		ending:         make(chan struct{}),
+		open:           map[*net.UnixConn]bool{},
+	}
+	if o.Shared {
+		s.limit -= shareOf(s.limit)
+	}
+	return s
+}
+
+// Serve answers until ctx ends, or the listener is closed. It returns when everybody who
+// had asked is answered, or has had the time to take the answers (S5). The socket's name
+// is gone then; its lock is not, so that no other daemon starts before the caller lets it.
+func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
+	listener := sock.Listener()
+	s.path = sock.Path()
+	stop := context.AfterFunc(ctx, func() {
+		sock.Remove() // who comes now finds nobody, and need not wait for us
+		listener.SetDeadline(clock.Now().Add(lastCall))
+	})
+	defer stop()
+	s.accept(ctx, listener)
+	sock.Remove()
+	go listener.Close() // what somebody in its queue has passed along may hold that up
+	s.closeReads()
+	s.conns.Wait()
+}
+
+// accept ends when the listener does. Any other error is the system's, and passes.
+func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
+	var pause time.Duration
+	for {
+		c, err := listener.AcceptUnix()
+		switch {
+		case err == nil:
+			pause = 0
+			s.admit(ctx, c)
+			continue
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case pause == 0:
+			s.Log.Warn("connections cannot be accepted; it is tried again", "cause", err)
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), acceptPause)
+		select {
+		case <-clock.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// admit lets a client in, or turns it away before a byte of it is read.
+func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
+	if err := protocol.CheckPeer(c, s.others...); err != nil { // S3, S7
+		uid, _ := protocol.PeerUID(c)
+		s.warnOnce("a client was denied", "uid", uid, "cause", err)
+		s.turnAway(ctx, c, err)
+		return
+	}
+	s.mu.Lock()
+	full := len(s.open) >= s.limit
+	if !full {
+		s.open[c] = true
+	}
+	s.mu.Unlock()
+	if full { // S6
+		s.warnOnce("there was no connection to spare", "limit", s.limit)
+		s.turnAway(ctx, c, protocol.Errorf(protocol.CodeUnavailable, "falcred has no connection to spare; try again later"))
+		return
+	}
+	s.conns.Go(func() {
+		defer s.leave(c)
+		s.serveConn(c)
+	})
+}
+
+// warnOnce logs what clients bring about, each thing once: the log must not grow with
+// their number.
+func (s *Server) warnOnce(what string, more ...any) {
+	if _, before := s.logged.LoadOrStore(what+fmt.Sprint(more...), true); !before {
+		s.Log.Warn(what, more...)
+	}
+}
+
+// turnAway does not wait for its reader: the buffer of a new connection takes a line.
+// Nor does who accepts wait for the close, which can take as long as the sender of a
+// descriptor likes; but for a place among those who are turned away.
+func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
+	select {
+	case s.away <- struct{}{}:
+	case <-ctx.Done(): // S5: nobody waits for a place then
+		go c.Close()
+		return
+	}
+	go func() {
+		defer func() { <-s.away }()
+		if line, err := protocol.AppendAnswer(nil, err); err == nil {
+			c.SetWriteDeadline(clock.Now().Add(refusalTime))
+			c.Write(line)
+		}
+		c.Close()
+	}()
+}
+
+// leave gives a connection's place back.
+func (s *Server) leave(c *net.UnixConn) {
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// closeReads ends the reading of all connections. What had arrived before is still read
+// and answered, then comes the end of the stream (S5). That is Linux's shutdown(2); a BSD
+// kernel drops the unread, which costs macOS requests that were sent ahead of an answer
+// still being waited for.
+func (s *Server) closeReads() {
+	s.until = clock.Now().Add(s.grace)
+	close(s.ending)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		c.CloseRead()
+		c.SetWriteDeadline(s.until) // of an answer that waits already; those to come know (answerBy)
+	}
+}
+
+// status is the login's, and the server's own.
+func (s *Server) status() protocol.Status {
+	snapshot := s.login.Snapshot()
+	status := snapshot.Status()
+	if s.shared {
+		status = snapshot.SharedStatus()
+	} else {
+		status.Socket = s.path
+	}
+	status.Version, status.Protocol = s.Version, protocol.Version
+	status.PID, status.Since = os.Getpid(), s.since
+	status.Clients = int(min(s.gets.Load(), math.MaxInt)) // as many as an int of this machine holds
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status.Connections = len(s.open)
+	return status
+}

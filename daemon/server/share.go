@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/socket"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Sharing (S7): others get a socket of their own. Who is forwarded to by OpenSSH, or sits
+// in a container, gets the login's access token there and nothing else.
+
+var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is for reading only\nuse the owner's own")
+
+// ownersVerbs are denied there.
+var ownersVerbs = []string{protocol.VerbStore, protocol.VerbErase, protocol.VerbStop}
+
+// overreach is logged, and the verb: not what came with it (R12).
+const overreach = "a client of the share socket asked for what only the owner may"
+
+// sharedQuery is what a request may ask for there: the login, never a key of the
+// daemon's environment (R12), as it is. Others cannot have it refreshed before its time.
+func sharedQuery(q protocol.Query) (protocol.Query, error) {
+	if q.Rejected != "" {
+		return q, protocol.Errorf(protocol.CodeDenied, "Rejected is not taken on this socket\nask again after a while: its owner refreshes ahead of time")
+	}
+	q.ForceUser, q.MinValid = true, 0
+	return q, nil
+}
+
+// maxShared bounds what others' connections cost in memory, whatever the limit of
+// descriptors: each can hold a request of 64 KiB.
+const maxShared = 1024
+
+// shareOf is the part of all connections that others can have: they must not keep the
+// owner out (S6).
+func shareOf(limit int) int { return min(limit/4, maxShared) }
+
+// notShared begins the warning that says why others are not served.
+const notShared = "the share socket is not served: "
+
+// Share keeps a socket for others at path until ctx ends: for the users that uids name,
+// or for ourselves from elsewhere where none are. What is wrong with it (a folder that is
+// not there yet) concerns nobody but the others: it is a warning in status for as long as
+// it is so, and is tried again. The options are those of the owner's server, whose Shared
+// is set.
+func Share(ctx context.Context, m *login.Manager, path string, uids []int, o Options) {
+	minute := clock.New()
+	defer minute.Close()
+	for {
+		err := shareOnce(ctx, m, path, uids, o)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, socket.ErrLost):
+			continue // made anew at once
+		}
+		m.WarnInstead(notShared, err.Error())
+		if !clock.NextMinute(ctx, minute) {
+			return
+		}
+	}
+}
+
+func shareOnce(ctx context.Context, m *login.Manager, path string, uids []int, o Options) error {
+	sock, err := socket.OpenShared(path, uids)
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	m.WarnInstead(notShared, "")
+	o.Log.Info("sharing", "socket", sock.Path(), "uids", uids)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var lost error
+	var guard sync.WaitGroup
+	guard.Go(func() {
+		lost = sock.Guard(ctx, clock.New())
+		end()
+	})
+	newShared(m, uids, o).Serve(ctx, sock)
+	end()
+	guard.Wait()
+	return lost
+}
+
+// newShared makes the server of a share socket.
+func newShared(m *login.Manager, uids []int, o Options) *Server {
+	s := New(m, o)
+	s.shared, s.others, s.grace = true, uids, shareGrace
+	s.limit = max(shareOf(maxConnections()), 1)
+	return s
+}
