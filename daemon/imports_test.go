@@ -26,6 +26,7 @@ func TestImportRules(t *testing.T) {
 		{pkg: "daemon/alarm", ours: ""},
 		{pkg: "daemon/idp", ours: ""},
 		{pkg: "daemon/bench", ours: "daemon/idp", tests: true},
+		{pkg: "cmd/falcred/internal/ui", ours: ""},
 		{pkg: "packaging", stdlib: true, not: []string{"net/http"}},
 		{pkg: "packaging/build", ours: "packaging", stdlib: true},
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func newDoctor() *cobra.Command {
 			if asJSON {
 				err = printJSON(out, findings)
 			} else {
-				err = printFindings(out, newPaint(out), findings)
+				err = printFindings(out, ui.NewPaint(out), findings)
 			}
 			if err != nil {
 				return err
@@ -78,19 +79,19 @@ func worst(findings []daemon.Finding) (code int) {
 	return code
 }
 
-func printFindings(w io.Writer, colour paint, findings []daemon.Finding) error {
+func printFindings(w io.Writer, colour ui.Paint, findings []daemon.Finding) error {
 	var page strings.Builder
 	for _, f := range findings {
-		mark := colour.green("ok  ")
+		mark := colour.Green("ok  ")
 		switch f.Result {
 		case daemon.Warn:
-			mark = colour.yellow("warn")
+			mark = colour.Yellow("warn")
 		case daemon.Fail:
-			mark = colour.red("FAIL")
+			mark = colour.Red("FAIL")
 		}
-		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, printable(f.Text))
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, ui.Printable(f.Text))
 		if f.Mend != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", printable(f.Mend))
+			fmt.Fprintf(&page, "      %-11s %s\n", "", ui.Printable(f.Mend))
 		}
 	}
 	_, err := io.WriteString(w, page.String())
