@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
@@ -36,7 +37,7 @@ func newDoctor() *cobra.Command {
 			if asJSON {
 				err = printJSON(out, findings)
 			} else {
-				err = printFindings(out, newPaint(out), findings)
+				err = printFindings(out, ui.NewPaint(out), findings)
 			}
 			if err != nil {
 				return err
@@ -79,19 +80,19 @@ func worst(findings []doctor.Finding) (code int) {
 	return code
 }
 
-func printFindings(w io.Writer, colour paint, findings []doctor.Finding) error {
+func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) error {
 	var page strings.Builder
 	for _, f := range findings {
-		mark := colour.green("ok  ")
+		mark := colour.Green("ok  ")
 		switch f.Result {
 		case doctor.Warn:
-			mark = colour.yellow("warn")
+			mark = colour.Yellow("warn")
 		case doctor.Fail:
-			mark = colour.red("FAIL")
+			mark = colour.Red("FAIL")
 		}
-		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, printable(f.Text))
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, ui.Printable(f.Text))
 		if f.Hint != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", printable(f.Hint))
+			fmt.Fprintf(&page, "      %-11s %s\n", "", ui.Printable(f.Hint))
 		}
 	}
 	_, err := io.WriteString(w, page.String())

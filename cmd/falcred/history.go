@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -65,7 +66,7 @@ func newHistory() *cobra.Command {
 			if asJSON {
 				return printLines(out, events)
 			}
-			return printHistory(out, newPaint(out), events)
+			return printHistory(out, ui.NewPaint(out), events)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON lines, one for each event")
@@ -73,7 +74,7 @@ func newHistory() *cobra.Command {
 	return cmd
 }
 
-func printHistory(w io.Writer, colour paint, events []events.Event) error {
+func printHistory(w io.Writer, colour ui.Paint, events []events.Event) error {
 	if len(events) == 0 {
 		_, err := fmt.Fprintln(w, "nothing has happened yet: the daemon writes the history")
 		return err
@@ -83,7 +84,7 @@ func printHistory(w io.Writer, colour paint, events []events.Event) error {
 	for _, e := range events {
 		if today := e.Time.Local().Format("Monday, 2 January 2006"); today != day {
 			day = today
-			fmt.Fprintf(&page, "%s\n", colour.bold(day))
+			fmt.Fprintf(&page, "%s\n", colour.Bold(day))
 		}
 		fmt.Fprintf(&page, "  %s  %s\n", e.Time.Local().Format("15:04:05"), happened(colour, e))
 	}
@@ -91,25 +92,25 @@ func printHistory(w io.Writer, colour paint, events []events.Event) error {
 	return err
 }
 
-func happened(colour paint, e events.Event) string {
+func happened(colour ui.Paint, e events.Event) string {
 	text := happenings[e.Event]
 	if text == "" {
-		text = printable(e.Event) // of a newer falcred
+		text = ui.Printable(e.Event) // of a newer falcred
 	}
 	switch e.Event {
 	case events.Rejected, events.LoginRequired:
-		text = colour.red(text)
+		text = colour.Red(text)
 	case events.LoggedOut, events.Unavailable, events.Vanished, events.Clock:
-		text = colour.yellow(text)
+		text = colour.Yellow(text)
 	}
 	if e.Event == events.LoggedIn && e.Subject != "" {
-		text += ": " + printable(e.Subject)
+		text += ": " + ui.Printable(e.Subject)
 	}
 	if e.Cause != "" {
-		text += ": " + printable(e.Cause)
+		text += ": " + ui.Printable(e.Cause)
 	}
 	if e.Event == events.Refreshed && !e.Expires.IsZero() {
-		text += fmt.Sprintf(", valid for %s", span(e.Expires.Sub(e.Time).Round(time.Minute)))
+		text += fmt.Sprintf(", valid for %s", ui.Span(e.Expires.Sub(e.Time).Round(time.Minute)))
 	}
 	return text
 }

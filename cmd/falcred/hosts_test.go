@@ -201,7 +201,7 @@ func TestAnotherHomesDaemonIsNotAsked_R13(t *testing.T) {
 	defer issuer.Close()
 	theirs := bound(t, issuer, true)
 	socket := filepath.Join(shortFolder(t), "s")
-	cfg := daemon.Config{Home: theirs, Socket: socket, Issuer: issuer.URL, ClientID: demoClientID}
+	cfg := daemon.Config{Home: theirs, Socket: socket, Issuer: issuer.URL, ClientID: testClient}
 	serveHere(t, cfg)
 
 	fal, home := newEar(t), filepath.Join(t.TempDir(), "mine")

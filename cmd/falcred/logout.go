@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
@@ -37,7 +38,7 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			done, err := patiently(newConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
+			done, err := ui.Patiently(ui.NewConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)
 			})
 			if errors.Is(err, protocol.ErrNotFound) {

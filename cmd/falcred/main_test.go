@@ -99,7 +99,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("FAL_HOME_DIR", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("USERPROFILE", env.WorkDir)
-	env.Setenv("FALCRED_CLIENT_ID", demoClientID)
+	env.Setenv("FALCRED_CLIENT_ID", testClient)
 	env.Values["issuers"] = map[string]*idp.Server{}
 	return nil
 }
@@ -123,7 +123,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 // issuer starts an identity provider and puts its URL into a variable.
 func issuer(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := idp.Start(idp.Config{ClientID: demoClientID, Interval: time.Second, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
+	s, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	ts.Check(err)
 	ts.Defer(s.Close)
 	ts.Value("issuers").(map[string]*idp.Server)[args[0]] = s
@@ -218,7 +218,7 @@ func refused(ts *testscript.TestScript, _ bool, args []string) {
 	path := filepath.Join(ts.MkAbs(args[1]), protocol.TokenFile)
 	first, _ := readTokens(path)
 	answer, err := http.PostForm(ts.Getenv(args[0])+"/oauth/token", url.Values{
-		"grant_type": {"refresh_token"}, "client_id": {demoClientID}, "refresh_token": {first},
+		"grant_type": {"refresh_token"}, "client_id": {testClient}, "refresh_token": {first},
 	})
 	ts.Check(err)
 	answer.Body.Close()

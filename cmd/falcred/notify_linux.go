@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 )
@@ -95,7 +96,7 @@ func (n *notices) look(ctx context.Context, socket string, patience time.Duratio
 	case ctx.Err() != nil:
 		return
 	case err == nil:
-		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+printable(inShort(s, time.Now())))
+		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+ui.Printable(inShort(s, time.Now())))
 	case errors.As(err, &answered):
 		daemon.SdNotify(false, daemon.SdNotifyWatchdog)
 	}

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/login"
@@ -92,7 +93,7 @@ func newTeamSet() *cobra.Command {
 			}
 			awaitTeam(cmd, cfg, account.Nickname)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to %s (%s), by %s\n",
-				printable(account.Nickname), printable(account.FullName), cfg.FalConfig.Path)
+				ui.Printable(account.Nickname), ui.Printable(account.FullName), cfg.FalConfig.Path)
 			return err
 		},
 	}
@@ -171,7 +172,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 		return "", err
 	} else if err == nil && d.Issuer != cfg.Issuer {
 		return "", fmt.Errorf("the daemon that answers here is not this home's: it is for %s, not %s\nunset FALCRED_SOCKET, or restart it",
-			cmp.Or(printable(d.Issuer), "another machine's login"), cfg.Issuer)
+			cmp.Or(ui.Printable(d.Issuer), "another machine's login"), cfg.Issuer)
 	}
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 	if err == nil {
@@ -211,7 +212,7 @@ func printAccounts(w io.Writer, list []selectable) error {
 		if s.Selected {
 			mark = "*"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, printable(s.Nickname), s.Type, printable(s.FullName))
+		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, ui.Printable(s.Nickname), s.Type, ui.Printable(s.FullName))
 	}
 	return table.Flush()
 }

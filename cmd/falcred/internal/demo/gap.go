@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"sync"
@@ -51,7 +51,7 @@ func (g *gap) wait(stop <-chan struct{}) bool {
 		return true
 	case <-stop:
 		return false
-	case <-time.After(demoPatience):
+	case <-time.After(patience):
 		return false
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"github.com/falcred/falcred/helper"
 )
 
-// demoClientID is the identity provider's one client.
-const demoClientID = "test-client"
+// clientID is the identity provider's one client.
+const clientID = "test-client"
 
 // child is a daemon in a process of its own, so that it can be killed.
 type child struct {
@@ -34,7 +34,7 @@ func startDaemon(ctx context.Context, home, socket string, issuer *idp.Server) (
 	c := &child{ended: make(chan struct{}), log: &tail{}}
 	cmd := exec.Command(self, "run") // #nosec G204 -- this very program
 	cmd.Args[0] = "falcred"
-	cmd.Env = demoEnv(home, socket, issuer.URL)
+	cmd.Env = environment(home, socket, issuer.URL)
 	cmd.Stderr = c.log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the daemon cannot be started: %w", err)
@@ -51,16 +51,16 @@ func startDaemon(ctx context.Context, home, socket string, issuer *idp.Server) (
 	return c, nil
 }
 
-// demoEnv is made from nothing: no key, no proxy and no FAL_ variable of the
+// environment is made from nothing: no key, no proxy and no FAL_ variable of the
 // user's takes part.
-func demoEnv(home, socket, issuer string) []string {
+func environment(home, socket, issuer string) []string {
 	env := []string{
 		"HOME=" + home,
 		"USERPROFILE=" + home,
 		"FAL_HOME_DIR=" + home,
 		"FALCRED_SOCKET=" + socket,
 		"FALCRED_ISSUER=" + issuer,
-		"FALCRED_CLIENT_ID=" + demoClientID,
+		"FALCRED_CLIENT_ID=" + clientID,
 	}
 	for _, name := range []string{"PATH", "TMPDIR", "TEMP", "TMP", "SystemRoot", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {

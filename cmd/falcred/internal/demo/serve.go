@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/helper"
 )
@@ -15,14 +16,14 @@ func (d *demo) client() *helper.Client { return &helper.Client{Socket: d.socket}
 // serve lets many clients ask while the login is refreshed several times. Some
 // of them stay for the next step.
 func (d *demo) serve(ctx context.Context) error {
-	d.say("tokens of this issuer live 24 hours; an aged one in the file lets 13 hours pass at once,")
-	d.say("so the daemon refreshes, and the issuer takes %s, as one across a network does", issuerDelay)
-	d.load = startLoad(demoClients, d.socket, newInspector(d.issuer.URL))
+	d.Say("tokens of this issuer live 24 hours; an aged one in the file lets 13 hours pass at once,")
+	d.Say("so the daemon refreshes, and the issuer takes %s, as one across a network does", issuerDelay)
+	d.load = startLoad(clients, d.socket, newInspector(d.issuer.URL))
 	var done atomic.Int64
-	err := d.during(func() string {
-		return fmt.Sprintf("refresh %d of %d, %d requests", min(done.Load()+1, demoRefreshes), demoRefreshes, d.load.requests.Load())
+	err := d.During(func() string {
+		return fmt.Sprintf("refresh %d of %d, %d requests", min(done.Load()+1, refreshes), refreshes, d.load.requests.Load())
 	}, func() error {
-		for range demoRefreshes {
+		for range refreshes {
 			pause := time.After(time.Second)
 			if err := d.refresh(ctx); err != nil {
 				return err
@@ -40,8 +41,8 @@ func (d *demo) serve(ctx context.Context) error {
 		return err
 	}
 	r := d.load.result()
-	d.say("%d requests, %d errors, p50 %s, p99 %s", r.requests, r.errors, r.percentile(50), r.percentile(99))
-	d.say("every answer was checked: %d different tokens, all of the issuer's making, none run out", d.load.inspect.tokens())
+	d.Say("%d requests, %d errors, p50 %s, p99 %s", r.requests, r.errors, r.percentile(50), r.percentile(99))
+	d.Say("every answer was checked: %d different tokens, all of the issuer's making, none run out", d.load.inspect.tokens())
 	return nil
 }
 
@@ -61,8 +62,8 @@ func (d *demo) refresh(ctx context.Context) error {
 func (d *demo) crash(ctx context.Context) error {
 	const overlap = 5 * time.Second
 	d.issuer.SetConfig(func(c *idp.Config) { c.Overlap = overlap })
-	d.say("from here on the issuer accepts the previous token for %s more; without such an overlap,", overlap)
-	d.say("an answer that dies on its way is a login lost, whoever the client is")
+	d.Say("from here on the issuer accepts the previous token for %s more; without such an overlap,", overlap)
+	d.Say("an answer that dies on its way is a login lost, whoever the client is")
 
 	hold := idp.NewHold()
 	d.issuer.Inject(hold.After())
@@ -71,14 +72,14 @@ func (d *demo) crash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = d.during(still("waiting for the daemon to refresh"), func() error {
+	err = d.During(ui.Still("waiting for the daemon to refresh"), func() error {
 		select {
 		case <-hold.Arrived:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(demoPatience):
-			return fmt.Errorf("no refresh within %s", demoPatience)
+		case <-time.After(patience):
+			return fmt.Errorf("no refresh within %s", patience)
 		}
 	})
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *demo) restart(ctx context.Context) (err error) {
 	old := d.daemon.process.Pid
 	d.load.gap.begin()
 	d.daemon.kill()
-	err = d.during(still("starting it again"), func() error {
+	err = d.During(ui.Still("starting it again"), func() error {
 		d.daemon, err = startDaemon(ctx, d.home, d.socket, d.issuer)
 		return err
 	})
@@ -106,8 +107,8 @@ func (d *demo) restart(ctx context.Context) (err error) {
 		return err
 	}
 	missing := d.load.gap.end()
-	d.say("the issuer had spent the token, its answer was on the way: killed process %d", old)
-	d.say("process %d answers; there was no daemon for %s", d.daemon.process.Pid, round(missing))
+	d.Say("the issuer had spent the token, its answer was on the way: killed process %d", old)
+	d.Say("process %d answers; there was no daemon for %s", d.daemon.process.Pid, round(missing))
 	return nil
 }
 
@@ -123,9 +124,9 @@ func (d *demo) recovered(ctx context.Context, before idp.Stats) error {
 	if after.Replays == before.Replays {
 		d.lapse("the new daemon did not ask again for the answer that was lost")
 	} else {
-		d.say("it found the note of the refresh that was cut off, and asked again within the overlap")
+		d.Say("it found the note of the refresh that was cut off, and asked again within the overlap")
 	}
-	d.say("%d requests met the gap and were repeated once; the login is %s", d.load.cut.Load(), alive(d.loginAlive()))
+	d.Say("%d requests met the gap and were repeated once; the login is %s", d.load.cut.Load(), alive(d.loginAlive()))
 	d.falcred = d.load.result()
 	for text, n := range d.load.errors {
 		d.lapse("%d times: %s", n, text)

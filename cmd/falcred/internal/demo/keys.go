@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func (d *demo) sees(shown string, env map[string]string, want string) {
 	case cred.Username != want:
 		d.lapse("%s got a %s, not a %s", shown, cred.Username, want)
 	default:
-		d.say("%-38s %s %s", shown, cred.Username, shorten(cred.Secret))
+		d.Say("%-38s %s %s", shown, cred.Username, shorten(cred.Secret))
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
 	"golang.org/x/oauth2"
 )
@@ -26,7 +27,7 @@ func (r rival) token(ctx context.Context) (string, error) {
 	if ends, err := jwtExpiry(access); err == nil && time.Until(ends) > sdkMargin {
 		return access, nil
 	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, demoHTTP)
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, directHTTP)
 	token, err := r.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
 		return "", err
@@ -44,23 +45,23 @@ func (d *demo) contrast(ctx context.Context) error {
 	defer issuer.Close()
 	slow := idp.DelayBefore(issuerDelay)
 	issuer.SetFault(&slow)
-	r := rival{file: filepath.Join(d.home, "second-login"), oauth: demoOAuth(issuer.URL)}
+	r := rival{file: filepath.Join(d.home, "second-login"), oauth: oauthConfig(issuer.URL)}
 	refresh, _, _ := issuer.Login(idp.DefaultSubject)
 	if err := writeTokens(r.file, refresh, ""); err != nil {
 		return err
 	}
-	d.say("a second login, and %d programs that start together and refresh for themselves", demoRivals)
-	d.alone = result{clients: demoRivals}
-	err = d.during(still("they refresh"), func() error {
+	d.Say("a second login, and %d programs that start together and refresh for themselves", rivals)
+	d.alone = result{clients: rivals}
+	err = d.During(ui.Still("they refresh"), func() error {
 		r.race(ctx, &d.alone)
 		return ctx.Err()
 	})
 	if err != nil {
 		return err
 	}
-	d.say("%d of %d failed: the issuer saw its refresh token again, and ended the login", d.alone.errors, demoRivals)
+	d.Say("%d of %d failed: the issuer saw its refresh token again, and ended the login", d.alone.errors, rivals)
 	if err := r.nextDay(ctx, issuer, &d.alone); err != nil {
-		d.say("the next day, with the token run out, one more program finds the login dead")
+		d.Say("the next day, with the token run out, one more program finds the login dead")
 	}
 	refresh, _ = readTokens(r.file)
 	d.alone.issuer(issuer.Stats(), issuer.Alive(refresh))

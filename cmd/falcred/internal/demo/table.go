@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func round(d time.Duration) time.Duration {
 func (d *demo) table(took time.Duration) {
 	d.falcred.issuer(d.issuer.Stats(), d.loginAlive())
 	a, b := &d.falcred, &d.alone
-	fmt.Fprintln(d.out)
+	fmt.Fprintln(d.Out)
 	d.row("", "with falcred", "without")
 	for _, row := range []struct {
 		name string
@@ -63,11 +63,11 @@ func (d *demo) table(took time.Duration) {
 	} {
 		d.row(row.name, row.of(a), row.of(b))
 	}
-	fmt.Fprintf(d.out, "\n   measured in %s; everything it made is removed\n", round(took))
+	fmt.Fprintf(d.Out, "\n   measured in %s; everything it made is removed\n", round(took))
 }
 
 func (d *demo) row(name, with, without string) {
-	fmt.Fprintf(d.out, "   %-26s %14s %14s\n", name, with, without)
+	fmt.Fprintf(d.Out, "   %-26s %14s %14s\n", name, with, without)
 }
 
 // judge is the demo's exit: falcred's own column has to be clean. What becomes

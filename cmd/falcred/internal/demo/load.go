@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -97,7 +97,7 @@ func (l *load) request(client *helper.Client, number int) {
 }
 
 func ask(client *helper.Client) (protocol.Credential, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), demoPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -11,19 +11,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
 	"golang.org/x/oauth2"
 )
 
-// demoHTTP goes straight to the identity provider: no proxy, no connection
+// directHTTP goes straight to the identity provider: no proxy, no connection
 // that outlives the demo.
-var demoHTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: demoPatience}
+var directHTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 
-// demoOAuth is what fal's programs know of their issuer.
-func demoOAuth(issuer string) *oauth2.Config {
+// oauthConfig is what fal's programs know of their issuer.
+func oauthConfig(issuer string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: demoClientID,
+		ClientID: clientID,
 		Scopes:   []string{"openid", "profile", "email", "offline_access"},
 		Endpoint: oauth2.Endpoint{
 			DeviceAuthURL: issuer + "/oauth/device/code",
@@ -36,24 +37,24 @@ func demoOAuth(issuer string) *oauth2.Config {
 // signIn starts the daemon and then logs in, as `fal auth login` does: the
 // daemon finds the new login by itself.
 func (d *demo) signIn(ctx context.Context) (err error) {
-	err = d.during(still("starting the daemon"), func() error {
+	err = d.During(ui.Still("starting the daemon"), func() error {
 		d.daemon, err = startDaemon(ctx, d.home, d.socket, d.issuer)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	d.say("the daemon runs as process %d", d.daemon.process.Pid)
+	d.Say("the daemon runs as process %d", d.daemon.process.Pid)
 
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, demoHTTP)
-	oauth := demoOAuth(d.issuer.URL)
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, directHTTP)
+	oauth := oauthConfig(d.issuer.URL)
 	device, err := oauth.DeviceAuth(ctx, oauth2.SetAuthURLParam("audience", "fal-cloud"))
 	if err != nil {
 		return err
 	}
-	d.say("open %s and enter %s", device.VerificationURI, d.bold(device.UserCode))
+	d.Say("open %s and enter %s", device.VerificationURI, d.Bold(device.UserCode))
 	var token *oauth2.Token
-	err = d.during(still("waiting for the approval, which this issuer gives by itself"), func() error {
+	err = d.During(ui.Still("waiting for the approval, which this issuer gives by itself"), func() error {
 		token, err = oauth.DeviceAccessToken(ctx, device)
 		return err
 	})
@@ -63,11 +64,11 @@ func (d *demo) signIn(ctx context.Context) (err error) {
 	if err := writeTokens(d.tokenFile(), token.RefreshToken, ""); err != nil {
 		return err
 	}
-	d.say("signed in; the token file holds the refresh token, as `fal auth login` leaves it")
+	d.Say("signed in; the token file holds the refresh token, as `fal auth login` leaves it")
 	if err := d.settled(ctx, token.RefreshToken); err != nil {
 		return err
 	}
-	d.say("the daemon has noticed, and refreshed for the first time")
+	d.Say("the daemon has noticed, and refreshed for the first time")
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func (i *inspector) ends(cred protocol.Credential) (time.Time, error) {
 		return time.Time{}, err
 	}
 	req.Header.Set("Authorization", cred.Authorization())
-	resp, err := demoHTTP.Do(req)
+	resp, err := directHTTP.Do(req)
 	if err != nil {
 		return time.Time{}, errors.New("the issuer could not be asked about a token")
 	}
