@@ -59,8 +59,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
-			"issuer": issuer,
-			"login":  login,
+			"issuer": startIssuer,
+			"login":  leaveLogin,
 			"served": served,
 			"state":  state,
 			"empty":  empty,
@@ -121,8 +121,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// issuer starts an identity provider and puts its URL into a variable.
-func issuer(ts *testscript.TestScript, _ bool, args []string) {
+// startIssuer starts an identity provider and puts its URL into a variable.
+func startIssuer(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	ts.Check(err)
 	ts.Defer(s.Close)
@@ -130,8 +130,8 @@ func issuer(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], s.URL)
 }
 
-// login leaves a login of that issuer in the home, as `fal auth login` does.
-func login(ts *testscript.TestScript, _ bool, args []string) {
+// leaveLogin leaves a login of that issuer in the home, as `fal auth login` does.
+func leaveLogin(ts *testscript.TestScript, _ bool, args []string) {
 	refresh, _, _ := ts.Value("issuers").(map[string]*idp.Server)[args[0]].Login("auth0|ada")
 	ts.Check(os.MkdirAll(ts.Getenv("FAL_HOME_DIR"), 0o700))
 	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile), refresh, ""))

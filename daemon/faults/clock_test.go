@@ -227,9 +227,9 @@ func (j *jumper) wantOwnToken() {
 // noted is what the history says about the clock.
 func (j *jumper) noted() (causes []string) {
 	j.Helper()
-	events, err := events.Read(j.home)
+	list, err := events.Read(j.home)
 	j.must(err)
-	for _, event := range events {
+	for _, event := range list {
 		if event.Event == events.Clock {
 			causes = append(causes, event.Cause)
 		}
