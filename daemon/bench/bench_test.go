@@ -27,9 +27,8 @@ const getRequest = "get https://fal.run\n"
 func BenchmarkGet(b *testing.B) {
 	l := newLab(b)
 	l.pin()
-	falcred := server{socket: l.falcred(), request: getRequest}
-	echo := server{socket: l.echo(falcred.socket), request: getRequest}
-	agent := server{socket: l.sshAgent(), request: "\x00\x00\x00\x01\x0b", framed: true} // SSH_AGENTC_REQUEST_IDENTITIES
+	falcred := l.falcred()
+	echo, agent := l.echo(falcred), l.sshAgent()
 
 	b.Run("conns=1", func(b *testing.B) {
 		compare(b, "µs/get", falcred.stay(b, 1), side{"echo", echo.stay(b, 1), 1.25}, side{"ssh-agent", agent.stay(b, 1), 0.9})
@@ -83,6 +82,7 @@ func BenchmarkWaiters(b *testing.B) {
 	l := newLab(b)
 	falcred := l.falcred()
 	echo := l.echo(falcred)
+	waiting := server{socket: echo.socket, request: "wait\n"}
 	took := compare(b, "ms/release", func() float64 {
 		hold := idp.NewHold()
 		l.issuer.Inject(hold.Before())
@@ -94,14 +94,14 @@ func BenchmarkWaiters(b *testing.B) {
 		case <-time.After(patience):
 			b.Fatal("no refresh came")
 		}
-		before := l.status(falcred).Clients
+		before := l.status().Clients
 		allWait := func() {
-			l.until(func() bool { return l.status(falcred).Clients >= before+many })
+			l.until(func() bool { return l.status().Clients >= before+many })
 		}
-		return l.crowd(server{socket: falcred, request: getRequest}, many, allWait, release)
+		return l.crowd(falcred, many, allWait, release)
 	}, side{"echo", func() float64 {
-		allWait := func() { l.ask(echo, "until "+strconv.Itoa(many)+" wait\n") }
-		return l.crowd(server{socket: echo, request: "wait\n"}, many, allWait, func() { l.ask(echo, "start\n") })
+		allWait := func() { l.ask(echo.socket, "until "+strconv.Itoa(many)+" wait\n") }
+		return l.crowd(waiting, many, allWait, func() { l.ask(echo.socket, "start\n") })
 	}, 0})
 	atMost(b, "ms-over-echo", took[0]-took[1], 50)
 }
@@ -111,12 +111,12 @@ func BenchmarkWaiters(b *testing.B) {
 func BenchmarkRest(b *testing.B) {
 	const refreshes, crowd, watch = 10, 1000, 5 * time.Second
 	l := newLab(b)
-	socket := l.falcred()
+	falcred := l.falcred()
 	for range refreshes {
 		due := l.login(lifetime * 11 / 20) // R2: half of its life is over
 		l.until(func() bool { return l.held() != "" && l.held() != due })
 	}
-	pid := l.status(socket).PID
+	pid := l.status().PID
 	time.Sleep(time.Second) // what it does after the last one
 	rounds, woken := 0, 0
 	for b.Loop() {
@@ -127,16 +127,16 @@ func BenchmarkRest(b *testing.B) {
 	rest := l.memory(pid)
 	atMost(b, "MiB", rest/1024, 5)
 
-	server{socket: socket, request: getRequest}.stay(b, crowd)()
+	falcred.stay(b, crowd)()
 	atMost(b, "KiB/conn", (l.memory(pid)-rest)/crowd, 12)
 }
 
 // BenchmarkSize is that of an answer, and of the programs as the packages have them.
 func BenchmarkSize(b *testing.B) {
 	l := newLab(b)
-	socket, answer := l.falcred(), ""
+	falcred, answer := l.falcred(), ""
 	for b.Loop() {
-		answer = l.ask(socket, getRequest)
+		answer = l.ask(falcred.socket, getRequest)
 	}
 	b.ReportMetric(float64(len(answer)), "B/answer")
 	for _, program := range []struct {

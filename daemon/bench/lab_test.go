@@ -199,18 +199,18 @@ func (l *lab) serve(socket, program string, args ...string) {
 func (l *lab) daemonSocket() string { return filepath.Join(l.home, "falcred.sock") }
 
 // falcred starts the daemon; it has a login to serve when this returns.
-func (l *lab) falcred() (socket string) {
+func (l *lab) falcred() server {
 	l.Helper()
-	socket = l.daemonSocket()
+	socket := l.daemonSocket()
 	l.serve(socket, filepath.Join(bin, "falcred"), "run")
 	l.until(func() bool { return strings.HasPrefix(l.ask(socket, getRequest), `{"ServerURL"`) })
-	return socket
+	return server{socket: socket, request: getRequest}
 }
 
 // stopStarted stops the daemon that a helper started.
 func (l *lab) stopStarted() {
 	l.Helper()
-	pid := l.status(l.daemonSocket()).PID
+	pid := l.status().PID
 	syscall.Kill(pid, syscall.SIGTERM)
 	if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
 		l.Fatal(err)
@@ -218,24 +218,25 @@ func (l *lab) stopStarted() {
 }
 
 // echo starts the limit of a comparison, which answers with as many bytes as falcred.
-func (l *lab) echo(falcred string) (socket string) {
+func (l *lab) echo(falcred server) server {
 	l.Helper()
-	socket = filepath.Join(l.dir, "echo.sock")
-	l.serve(socket, filepath.Join(bin, "echo"), socket, l.write("answer", l.ask(falcred, getRequest)))
-	return socket
+	socket := filepath.Join(l.dir, "echo.sock")
+	l.serve(socket, filepath.Join(bin, "echo"), socket, l.write("answer", l.ask(falcred.socket, getRequest)))
+	return server{socket: socket, request: getRequest}
 }
 
-// sshAgent starts one that has one key. Where there is none, there is no socket; CI has one.
-func (l *lab) sshAgent() (socket string) {
+// sshAgent starts one that has one key, and is asked for the list of them. Where it is
+// not installed, there is no socket; CI has it.
+func (l *lab) sshAgent() server {
 	l.Helper()
 	if _, err := exec.LookPath("ssh-agent"); err != nil {
 		if os.Getenv("CI") != "" {
 			l.Fatal(err)
 		}
 		l.Log("not run:", err)
-		return ""
+		return server{}
 	}
-	socket = filepath.Join(l.dir, "agent.sock")
+	socket := filepath.Join(l.dir, "agent.sock")
 	l.serve(socket, "ssh-agent", "-D", "-a", socket)
 	key := filepath.Join(l.dir, "key")
 	for _, line := range [][]string{{"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key}, {"ssh-add", "-q", key}} {
@@ -245,7 +246,7 @@ func (l *lab) sshAgent() (socket string) {
 			l.Fatalf("%v: %s", err, out)
 		}
 	}
-	return socket
+	return server{socket: socket, request: "\x00\x00\x00\x01\x0b", framed: true} // SSH_AGENTC_REQUEST_IDENTITIES
 }
 
 // pin keeps this process, and what it starts, on the last core that it may use: with
@@ -299,11 +300,9 @@ func (l *lab) ask(socket, request string) string {
 }
 
 // status is what of the daemon's answer to status is needed here.
-type status struct{ PID, Clients, Refreshes int }
-
-func (l *lab) status(socket string) (s status) {
+func (l *lab) status() (s struct{ PID, Clients int }) {
 	l.Helper()
-	if err := json.Unmarshal([]byte(l.ask(socket, "status\n")), &s); err != nil {
+	if err := json.Unmarshal([]byte(l.ask(l.daemonSocket(), "status\n")), &s); err != nil {
 		l.Fatal(err)
 	}
 	return s
