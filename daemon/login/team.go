@@ -72,7 +72,6 @@ func (m *machine) teamRead(e TeamRead) {
 	switch {
 	case odd && m.Team.OddSince.IsZero() && m.Team.Name != "":
 		m.Team.OddSince = m.now
-		m.do(wake{})
 	case odd && m.now.Sub(m.Team.OddSince) < writerDied:
 	case gone:
 		m.Team.Broken = true
@@ -131,8 +130,7 @@ func (m *machine) attribute() {
 func (m *machine) teamAnswered(e TeamAnswered) {
 	m.Team.Asking = false
 	switch {
-	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject:
-		m.do(wake{}) // something else is asked for by now
+	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
 	case e.Err != nil:
 		m.teamProblem(fmt.Sprintf("the id of team %q cannot be found out: %v", short(e.Asked.Name), e.Err), networkHint, e.Pause)
 	case !e.Found:
