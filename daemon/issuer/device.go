@@ -15,7 +15,7 @@ import (
 )
 
 // DeviceLogin is one device authorization (RFC 8628): a code that a person confirms
-// in a browser.
+// in a browser. It is one goroutine's.
 type DeviceLogin struct {
 	URL      string // where a person confirms; it carries the code where the issuer offers that
 	PlainURL string // the same without the code

@@ -23,7 +23,7 @@ type oddIssuer struct {
 	net    *memoryNet
 	device string // the answer to a device authorization, URL for its own address
 	token  func(poll int) (status int, body string)
-	gone   string // an endpoint that discovery does not name
+	change func(document map[string]string) // to the discovery document
 	polls  int
 	asked  url.Values // what the device authorization was asked with
 }
@@ -42,7 +42,9 @@ func inOddBubble(t *testing.T, f func(t *testing.T, o *oddIssuer)) {
 				"issuer": testIssuer, "token_endpoint": testIssuer + "/token", "jwks_uri": testIssuer + "/keys",
 				"device_authorization_endpoint": testIssuer + "/device",
 			}
-			delete(document, o.gone)
+			if o.change != nil {
+				o.change(document)
+			}
 			json.NewEncoder(w).Encode(document)
 		})
 		mux.HandleFunc("/device", func(w http.ResponseWriter, r *http.Request) {
@@ -116,11 +118,33 @@ func TestOddDeviceAuthorizations(t *testing.T) {
 func TestDeviceLoginWithoutEndpoints(t *testing.T) {
 	for _, gone := range []string{"token_endpoint", "jwks_uri", "device_authorization_endpoint"} {
 		inOddBubble(t, func(t *testing.T, o *oddIssuer) {
-			o.gone = gone
+			o.change = func(document map[string]string) { delete(document, gone) }
 			if _, err := o.Authorize(t.Context(), "openid", "", ""); err == nil {
 				t.Errorf("without a %s a login begins", gone)
 			}
 		})
+	}
+}
+
+// R13, R12: a document that leads elsewhere is not believed, and not quoted.
+func TestOddDiscovery_R12R13(t *testing.T) {
+	for _, member := range []string{"token_endpoint", "jwks_uri", "device_authorization_endpoint", "revocation_endpoint", "issuer"} {
+		for _, address := range []string{"http://secret.example.com/", "https://u:secret@example.com/", "file:///secret", "secret"} {
+			inOddBubble(t, func(t *testing.T, o *oddIssuer) {
+				o.change = func(document map[string]string) { document[member] = address }
+				want := "discovery at " + testIssuer + " names an endpoint that is neither https nor, like the issuer, on loopback"
+				if member == "issuer" {
+					want = "discovery at " + testIssuer + " failed: the answer could not be understood"
+				}
+				if e, err := o.Discover(t.Context()); err == nil || err.Error() != want || e != (Endpoints{}) || o.KeysAt() != "" {
+					t.Errorf("a %s of %s: %+v, %v", member, address, e, err)
+				}
+				o.change = func(document map[string]string) { document["revocation_endpoint"] = "https://elsewhere.example.com/" }
+				if e, err := o.Discover(t.Context()); err != nil || e.Revoke != "https://elsewhere.example.com/" || e.Token != testIssuer+"/token" {
+					t.Errorf("a good one afterwards: %+v, %v", e, err)
+				}
+			})
+		}
 	}
 }
 

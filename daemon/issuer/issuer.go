@@ -49,13 +49,16 @@ type Endpoints struct {
 	Device string // "" where the issuer has none: RFC 8628 is optional
 }
 
+// FalKeys is where fal publishes the keys of its ID tokens: something public, to ask for.
+const FalKeys = "https://auth.fal.ai/.well-known/jwks.json"
+
 // falEndpoints are compiled in, so that a daemon starts and refreshes without
 // discovery (R11).
 var falEndpoints = Endpoints{ // #nosec G101 -- addresses
 	Device: "https://auth.fal.ai/oauth/device/code",
 	Token:  "https://auth.fal.ai/oauth/token",
 	Revoke: "https://auth.fal.ai/oauth/revoke",
-	Keys:   "https://auth.fal.ai/.well-known/jwks.json",
+	Keys:   FalKeys,
 }
 
 // Provider is one issuer and the client that it knows us as. It may be used by

@@ -46,6 +46,14 @@ func TestFalsEndpoints_R11(t *testing.T) {
 	}
 }
 
+// R6: where no transport is given, it is the one that sends nothing twice.
+func TestTransport_R6(t *testing.T) {
+	transport, ok := New(testIssuer, "c", nil).Client().Transport.(*http.Transport)
+	if !ok || !transport.DisableKeepAlives || transport.Protocols.HTTP2() {
+		t.Errorf("%+v", transport)
+	}
+}
+
 // R13: discovered endpoints are https, or on loopback where the issuer is.
 func TestR13Endpoints(t *testing.T) {
 	for _, c := range []struct {

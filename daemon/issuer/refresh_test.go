@@ -15,8 +15,9 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// R6, R7, R8: whatever becomes of a refresh, it is one request; what it did to the
-// token is told from the answer, and no error has a word of that (R12).
+// R6, R7, R8: whatever becomes of a refresh, it is one request, and no redirect is followed
+// (R13); what it did to the token is told from the answer, and no error has a word of that
+// (R12).
 func TestRefresh_R6R7R8(t *testing.T) {
 	body := func(status int, contentType, text string) idp.Fault {
 		f := idp.HTML(status)
@@ -31,7 +32,7 @@ func TestRefresh_R6R7R8(t *testing.T) {
 	}
 	const noToken = "the issuer's answer holds no usable token"
 	const wasCut = "the issuer's answer was cut, or holds no token"
-	for _, c := range []struct {
+	type row struct {
 		what    string
 		fault   idp.Fault
 		outcome Outcome
@@ -39,7 +40,8 @@ func TestRefresh_R6R7R8(t *testing.T) {
 		err     string
 		after   time.Duration
 		pause   time.Duration
-	}{
+	}
+	rows := []row{
 		{what: "all is well", pair: "new"},
 		{what: "JSON labelled as text/plain", fault: idp.Label("text/plain"), pair: "new"},
 		{what: "JSON labelled as a form", fault: idp.Label("application/x-www-form-urlencoded"), pair: "new"},
@@ -70,11 +72,15 @@ func TestRefresh_R6R7R8(t *testing.T) {
 		{what: "502, a page", fault: idp.HTML(502), outcome: Broken, err: "the issuer answers with status 502"},
 		{what: "429", fault: idp.TooMany(""), outcome: Busy, err: "the issuer asks for a pause (status 429)"},
 		{what: "429, and for how long", fault: idp.TooMany("300"), outcome: Busy, err: "the issuer asks for a pause (status 429)", pause: 5 * time.Minute},
-		{what: "a redirect", fault: idp.Redirect(307, "http://other.test/"), outcome: Refused, err: "the issuer redirects the refresh (status 307), which is not followed"},
 		{what: "invalid_grant", fault: idp.OAuthError(403, "invalid_grant"), outcome: Rejected, err: "the issuer does not accept the refresh token (invalid_grant)"},
 		{what: "dex's word for it", fault: idp.OAuthError(400, "invalid_request"), outcome: Refused, err: "the issuer refuses the refresh: status 400 (invalid_request)"},
 		{what: "an error that is no code", fault: idp.OAuthError(400, "a secret"), outcome: Refused, err: "the issuer refuses the refresh: status 400"},
-	} {
+	}
+	for _, code := range []int{301, 302, 307, 308} { // R13
+		rows = append(rows, row{what: fmt.Sprintf("a redirect, %d", code), fault: idp.Redirect(code, "http://other.test/"), outcome: Refused,
+			err: fmt.Sprintf("the issuer redirects the refresh (status %d), which is not followed", code)})
+	}
+	for _, c := range rows {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(b *bubble) {

@@ -259,8 +259,10 @@ func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
 	return answer, ok
 }
 
-// Deletable is why the token file beside the journal cannot be deleted, nil where it can.
-// What a kill leaves of the trial is cleared like an entry.
+// Deletable is why a file beside target could not be deleted, nil where it could: a full
+// disk lets files go. It is found out before a login is revoked, since a revoked login
+// that stays in its file helps nobody. What a kill leaves of the attempt is removed as an
+// unfinished entry is.
 func Deletable(target string) error {
-	return fsx.Deletable(filepath.Dir(target), entryPrefix+"probe-")
+	return fsx.Cause(fsx.Deletable(filepath.Dir(target), entryPrefix+"probe-"))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -154,14 +155,25 @@ func TestOneOwner_F1(t *testing.T) {
 }
 
 // TestBeginTogether_F1: of many that begin at once one at a time has the entry, and has it
-// by its name.
+// by its name, though another clears what nobody needs all the while.
 func TestBeginTogether_F1(t *testing.T) {
 	_, target := newTarget(t)
 	var owners, rounds atomic.Int32
-	var group sync.WaitGroup
+	var group, clearing sync.WaitGroup
+	ended := make(chan struct{})
+	clearing.Go(func() {
+		for {
+			select {
+			case <-ended:
+				return
+			default:
+				Clear(Path(target, "a"))
+			}
+		}
+	})
 	for range 4 {
 		group.Go(func() {
-			for done := 0; done < 10; {
+			for done := 0; done < 5; {
 				e, err := Begin(target, "a")
 				if errors.Is(err, ErrBusy) || errors.Is(err, os.ErrNotExist) { // discarded while we looked
 					runtime.Gosched()
@@ -182,8 +194,10 @@ func TestBeginTogether_F1(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := rounds.Load(); got != 40 {
-		t.Errorf("%d rounds, want 40", got)
+	close(ended)
+	clearing.Wait()
+	if got := rounds.Load(); got != 20 {
+		t.Errorf("%d rounds, want 20", got)
 	}
 	wantNoEntries(t, target)
 }
@@ -271,11 +285,30 @@ func TestReadersNeverSeeATornFile_F3(t *testing.T) {
 	}
 	defer group.Wait()
 	defer close(done)
-	for i := range 100 {
+	for i := range 40 {
 		e := begin(t, target, long(i).Refresh)
 		next := long(i + 1)
 		mustDo(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
 	}
+}
+
+// TestDeletable: the attempt leaves nothing, and says why a file would stay.
+func TestDeletable(t *testing.T) {
+	_, target := newTarget(t)
+	mustDo(t, Deletable(target))
+	wantNoEntries(t, target)
+	err := Deletable(filepath.Join(filepath.Dir(target), "gone", "auth0_token"))
+	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "probe") {
+		t.Errorf("in a folder that is not there: %v", err)
+	}
+	left := filepath.Join(filepath.Dir(target), entryPrefix+"probe-1")
+	mustDo(t, os.WriteFile(left, nil, 0o600))
+	for _, path := range Others(target, "") {
+		if _, ok := Clear(path); ok {
+			t.Error("what a kill has left is an answer")
+		}
+	}
+	wantNoEntries(t, target)
 }
 
 // FuzzEntryAnswer_R4: an entry's content, whatever a crash or a power cut has left: an

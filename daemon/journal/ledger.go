@@ -68,9 +68,11 @@ func Load(home string) (Ledger, error) {
 	return l, nil
 }
 
-// Save writes falcred.json, and before that what falcred.consumed lacks. .portalock is
-// held. What is in falcred.consumed is on the disk when Save returns; falcred.json is
-// whole there, but a power cut may yet bring back the one before: see write.
+// Save writes what falcred.consumed lacks, and then falcred.json. .portalock is held. Of
+// the two one is written though the other fails. The consumed tokens are on the disk when
+// Save returns; falcred.json is whole, but until its folder is fsynced, as each commit of
+// an [Entry] does where the token file is no link, a power cut may bring back the one
+// before.
 func (l Ledger) Save(home string) error {
 	err := ensureConsumed(home, l.Spent)
 	l.Spent = newest(l.Spent, savedSpent)

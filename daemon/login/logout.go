@@ -136,7 +136,7 @@ func (t *transaction) deletable(r Reading) error {
 	if r.State == tokenfile.Absent {
 		return nil
 	}
-	return fsx.Cause(journal.Deletable(t.target))
+	return journal.Deletable(t.target)
 }
 
 // revoke reports false for an issuer that cannot: a logout there is the deletion of the

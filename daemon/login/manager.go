@@ -133,6 +133,9 @@ func (m *Manager) apply(e Event) State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	state, actions := next(m.state, e, clock.Now())
+	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
+		actions = append(actions, wake{}) // the schedule waits for something else
+	}
 	m.state = state
 	m.publish()
 	for _, a := range actions {

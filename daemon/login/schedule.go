@@ -42,10 +42,11 @@ func (m *Manager) Run(ready chan<- struct{}) {
 // schedule reads the file and does what is due when the file changes, when a moment has
 // come, and at least once a minute; the alarm covers a suspended machine (R2).
 type schedule struct {
-	m      *Manager
-	watch  *tokenfile.Watch // nil where nothing tells of changes
-	alarm  *clock.Alarm
-	looked time.Time // when it looked last
+	m          *Manager
+	watch      *tokenfile.Watch // nil where nothing tells of changes
+	alarm      *clock.Alarm
+	looked     time.Time // when it looked last, by the monotonic clock…
+	lookedWall time.Time // …and by the wall's
 }
 
 // run ends when the daemon is asked to end.
@@ -100,12 +101,12 @@ func (s *schedule) tick() time.Duration {
 func (s *schedule) jumped() {
 	now := clock.Now()
 	if !s.looked.IsZero() {
-		jump := now.Round(0).Sub(s.looked.Round(0)) - now.Sub(s.looked)
+		jump := now.Round(0).Sub(s.lookedWall) - now.Sub(s.looked)
 		if jump.Abs() > tolerableJump {
 			s.m.Note(events.Clock, "it moved by "+jump.Round(time.Second).String()+", or the machine slept")
 		}
 	}
-	s.looked = now
+	s.looked, s.lookedWall = now, now.Round(0)
 }
 
 // aim watches where the token file is now, its target where it is a link, and the fal

@@ -1,0 +1,315 @@
+// Package doctor looks at a home and its issuer from outside, for `falcred doctor`, and
+// says what is wrong in words that somebody who meets it for the first time can act on.
+// It keeps no lock, writes nothing but a mode that let others read the token file, and
+// sends no credential anywhere.
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/issuer"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/socket"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
+	"github.com/gofrs/flock"
+)
+
+// Result is how bad a finding is.
+type Result string
+
+const (
+	OK   Result = "ok"
+	Warn Result = "warn" // works, with a catch
+	Fail Result = "fail" // does not work
+)
+
+// Finding is one thing that `falcred doctor` has looked at.
+type Finding struct {
+	Check  string
+	Result Result
+	Text   string
+	Hint   string `json:",omitempty"` // what to do about it
+}
+
+// MarshalJSON adds Mend, which is what Hint was called in earlier versions.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type members Finding
+	return json.Marshal(struct {
+		members
+		Mend string `json:",omitempty"`
+	}{members(f), f.Hint})
+}
+
+// Config says what is looked at.
+type Config struct {
+	login.Config
+	Socket      string // "" where nothing names it
+	ShareSocket string // the same
+}
+
+// Examine is all that can be found out about a home and its issuer from outside.
+func Examine(ctx context.Context, cfg Config) []Finding {
+	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
+	findings = append(findings, examineSockets(cfg)...)
+	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
+		if err := cfg.CheckIssuer(); err != nil {
+			text, mend, _ := strings.Cut(err.Error(), "\n")
+			findings = append(findings, Finding{"home issuer", Fail, text, mend})
+		}
+		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))
+		if f, ok := examineLifetime(cfg); ok {
+			findings = append(findings, f)
+		}
+	}
+	if f, ok := examineDoubt(cfg); ok {
+		findings = append(findings, f)
+	}
+	return append(findings, examineIssuer(ctx, cfg)...)
+}
+
+// ExamineHome names every folder by which somebody else could come between us and
+// the home (F6).
+func ExamineHome(home string) []Finding {
+	troubles, err := strict.Examine(home)
+	findings := wayFindings("home", troubles)
+	unknown := protocol.KnownUser()
+	switch {
+	case unknown != nil:
+		text, mend, _ := strings.Cut(unknown.Error(), "\n")
+		findings = append(findings, Finding{"home", Fail, text, mend})
+	case errors.Is(err, fs.ErrNotExist):
+		findings = append(findings, Finding{"home", Warn, home + " is not there yet", login.LoginHint})
+	case err != nil:
+		findings = append(findings, Finding{"home", Fail, err.Error(), "set FAL_HOME_DIR to a folder of yours"})
+	case len(findings) == 0:
+		f := Finding{Check: "home", Result: OK, Text: home + " is yours"}
+		if info, err := os.Stat(home); err == nil {
+			f.Text += fmt.Sprintf(", mode %04o", info.Mode().Perm())
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// examineSockets looks at the folders of sockets that lie elsewhere (S2).
+func examineSockets(cfg Config) (findings []Finding) {
+	for _, path := range []string{cfg.Socket, cfg.ShareSocket} {
+		if folder := filepath.Dir(path); path != "" && folder != cfg.Home {
+			troubles, _ := strict.Examine(folder) // one that is not there the daemon names
+			findings = append(findings, wayFindings("socket", troubles)...)
+		}
+	}
+	return findings
+}
+
+func wayFindings(check string, troubles []strict.Trouble) (findings []Finding) {
+	for _, t := range troubles {
+		f := Finding{check, Fail, t.Text, t.Mend}
+		if t.Minor {
+			f.Result = Warn
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func examineNetworkHome(home string) Finding {
+	if fsx.OnNetwork(home) {
+		return Finding{"filesystem", Warn, home + " is on a network filesystem: locks and sockets are weaker there",
+			"let one machine at a time use the login, or give each a FAL_HOME_DIR and login of its own"}
+	}
+	return Finding{Check: "filesystem", Result: OK, Text: "the home is on a local filesystem"}
+}
+
+// examineFile looks as the daemon does, and also at what makes the neighbours'
+// life hard.
+func examineFile(cfg Config) Finding {
+	f := Finding{Check: "token file", Result: OK}
+	file := tokenfile.In(cfg.Home, nil)
+	info, statErr := os.Lstat(file.Path)
+	before := fs.FileMode(0)
+	if target, err := os.Stat(file.Path); err == nil {
+		before = target.Mode().Perm()
+	}
+	if errors.Is(statErr, fs.ErrNotExist) {
+		return Finding{"token file", Warn, "nobody is logged in: there is no " + file.Path, login.LoginHint}
+	}
+	r := file.Read()
+	if errors.Is(r.Err, tokenfile.ErrFollowed) {
+		f.Text = r.Err.Error()
+		return f
+	}
+	switch r.State {
+	case tokenfile.Unusable:
+		return Finding{"token file", Fail, r.Err.Error(), r.Hint()}
+	case tokenfile.Absent:
+		return Finding{"token file", Fail, file.Path + " is a link to nowhere", "remove it, and log in again"}
+	case tokenfile.Empty:
+		return Finding{"token file", Fail, file.Path + " is empty: its writer is at work, or died", "start falcred, which restores it if it knew the login; else " + login.LoginHint}
+	}
+	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.Path, before)
+	if before&0o077 != 0 {
+		f.Result, f.Hint = Warn, "others could read it; its mode is 0600 now"
+		if after, err := os.Stat(file.Path); err != nil || after.Mode().Perm()&0o077 != 0 {
+			f.Hint = "others can read it: chmod 600 " + file.Path
+		}
+	}
+	if info != nil && info.Mode()&fs.ModeSymlink != 0 {
+		target, _ := file.Target()
+		f.Text += ", by a link to " + target
+	}
+	if target, err := os.Stat(file.Path); err == nil && fsx.HardLinks(target) > 1 {
+		f.Result, f.Hint = Warn, "it has several hard links and is written in place, so a reader can meet it half written: leave one name"
+	}
+	return f
+}
+
+// shortestLifetime is R2's: below it a token refreshed at half of its life can
+// come into the CLI's margin of 30 minutes.
+const shortestLifetime = 70 * time.Minute
+
+func examineLifetime(cfg Config) (Finding, bool) {
+	file := tokenfile.In(cfg.Home, nil)
+	t := tokenfile.Dated(file.Read().Pair, clock.Now())
+	if t.Issued.IsZero() || t.Expires.IsZero() {
+		return Finding{}, false
+	}
+	lifetime := t.Expires.Sub(t.Issued).Round(time.Second)
+	if lifetime < shortestLifetime {
+		return Finding{"lifetime", Warn, fmt.Sprintf("access tokens live %s: the fal CLI, which refreshes 30 min before the end, can come before falcred", lifetime),
+			"ask the issuer for at least " + shortestLifetime.String()}, true
+	}
+	return Finding{Check: "lifetime", Result: OK, Text: fmt.Sprintf("access tokens live %s", lifetime)}, true
+}
+
+// examineLock says who holds .portalock. It takes it for a moment where nobody
+// does, and never makes it.
+func examineLock(home string) Finding {
+	path := filepath.Join(home, tokenfile.LockName)
+	if _, err := os.Lstat(path); err != nil {
+		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|fsx.Nonblock|fsx.NoFollow))
+	locked, err := lock.TryLock()
+	defer lock.Close()
+	switch {
+	case err != nil:
+		what, _ := fsx.Explain(strict.NoLink(path, err))
+		return Finding{"lock", Fail, path + " cannot be locked: " + what, "remove it"}
+	case locked:
+		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
+	}
+	return Finding{"lock", Warn, path + " is held by " + socket.LockHolder(path), "if it lasts longer than half a minute, end that program"}
+}
+
+// tolerableDrift is what a clock may be off before tokens and certificates are
+// judged wrongly.
+const tolerableDrift = time.Minute
+
+// examineIssuer asks for something public.
+func examineIssuer(ctx context.Context, cfg Config) []Finding {
+	address := issuer.FalKeys
+	if cfg.Issuer != issuer.FalIssuer {
+		address = strings.TrimSuffix(cfg.Issuer, "/") + "/.well-known/openid-configuration"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not an address", "mend it"}}
+	}
+	var findings []Finding
+	if name := httpx.DroppedProxy(); name != "" {
+		findings = append(findings, Finding{"proxy", Warn, name + " cannot be parsed, and is not used", httpx.ProxyHint})
+	}
+	via := ""
+	if proxy, err := httpx.ProxyOf(req); err == nil && proxy != nil {
+		via = " through the proxy " + (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
+	}
+	resp, err := httpx.Client(httpx.NewTransport()).Do(req)
+	if err != nil {
+		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
+	}
+	resp.Body.Close()
+	reached := Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}
+	if resp.StatusCode != http.StatusOK {
+		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}
+	}
+	return append(findings, reached, examineClock(resp.Header.Get("Date")))
+}
+
+func examineClock(date string) Finding {
+	theirs, err := http.ParseTime(date)
+	if err != nil {
+		return Finding{Check: "clock", Result: OK, Text: "the issuer does not tell its time"}
+	}
+	drift := time.Since(theirs).Round(time.Second)
+	if drift.Abs() > tolerableDrift {
+		return Finding{"clock", Warn, fmt.Sprintf("this machine's clock is %s off the issuer's", drift), "set it: timedatectl set-ntp true"}
+	}
+	return Finding{Check: "clock", Result: OK, Text: "this machine's clock agrees with the issuer's"}
+}
+
+// certificate names the one that fails.
+func certificate(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var hostname x509.HostnameError
+	var cert *x509.Certificate
+	switch {
+	case errors.As(err, &unknown):
+		cert = unknown.Cert
+	case errors.As(err, &invalid):
+		cert = invalid.Cert
+	case errors.As(err, &hostname):
+		cert = hostname.Certificate
+	}
+	if cert == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (certificate of %q, issued by %q, valid until %s)", cert.Subject.String(), cert.Issuer.String(), cert.NotAfter.Format(time.DateOnly))
+}
+
+func reachHint(err error, via string) string {
+	var invalid x509.CertificateInvalidError
+	var hostname x509.HostnameError
+	var op *net.OpError
+	switch {
+	case errors.Is(err, httpx.ProxyRefusal(http.StatusProxyAuthRequired)):
+		return "give the proxy the right user and password: " + httpx.ProxyHint
+	case errors.Is(err, httpx.ErrWrongProxy):
+		return httpx.ProxyHint
+	case errors.As(err, &op) && op.Op == "proxyconnect" && (errors.As(err, &invalid) || errors.As(err, &hostname)):
+		return "check HTTPS_PROXY, and this machine's clock"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "set this machine's clock if it is wrong; else the issuer has to renew its certificate"
+	case errors.As(err, &hostname):
+		return "is FALCRED_ISSUER right? else something between this machine and the issuer answers in its place"
+	case certificate(err) != "" && (runtime.GOOS == "darwin" || runtime.GOOS == "windows"):
+		return "if a proxy of your company signs, add its CA to the system's trusted ones"
+	case certificate(err) != "":
+		return "if a proxy of your company signs, name its CA file: SSL_CERT_FILE in falcred.env"
+	case via != "":
+		return "check HTTPS_PROXY and NO_PROXY"
+	}
+	return "check the network; behind a proxy, " + httpx.ProxyHint
+}

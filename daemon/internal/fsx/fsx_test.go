@@ -1,0 +1,286 @@
+//go:build linux || darwin
+
+package fsx
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/falcred/falcred/protocol/strict"
+)
+
+// F6: what is read is a small file of ours, and nothing else of its name holds us.
+func TestRead_F6(t *testing.T) {
+	above := t.TempDir()
+	home := filepath.Join(above, "home")
+	must(t, os.Mkdir(home, 0o700))
+	path := filepath.Join(home, "file")
+	other := filepath.Join(above, "other")
+	must(t, os.WriteFile(other, []byte("a secret"), 0o600))
+	for name, c := range map[string]struct {
+		make func() error
+		want string // of the error, "" for none
+	}{
+		"a file":      {func() error { return os.WriteFile(path, []byte("text"), 0o600) }, ""},
+		"a full one":  {func() error { return os.WriteFile(path, make([]byte, MaxSmall), 0o600) }, ""},
+		"a long one":  {func() error { return os.WriteFile(path, make([]byte, MaxSmall+1), 0o600) }, path + " has more than 65536 bytes, more than falcred writes"},
+		"a link":      {func() error { return os.Symlink(other, path) }, path + " is a link"},
+		"a FIFO":      {func() error { return syscall.Mkfifo(path, 0o600) }, path + " is not a file of ours"},
+		"a folder":    {func() error { return os.Mkdir(path, 0o700) }, path + " is not a file of ours"},
+		"nothing":     {func() error { return nil }, "no such file"},
+		"others' way": {func() error { return os.Chmod(above, 0o777) }, above + " can be written by others"},
+	} {
+		must(t, c.make())
+		data, err := Read(path, MaxSmall)
+		switch {
+		case c.want == "" && (err != nil || len(data) == 0):
+			t.Errorf("%s: %d bytes, %v", name, len(data), err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v", name, err)
+		}
+		must(t, os.Chmod(above, 0o755))
+		must(t, os.RemoveAll(path))
+	}
+	if _, err := Read(path, MaxSmall); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing there: %v", err)
+	}
+}
+
+func TestReadTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(path, []byte("0123456789"), 0o600))
+	for most, want := range map[int64]string{3: "789", 10: "0123456789", 100: "0123456789"} {
+		if data, err := ReadTail(path, most); err != nil || string(data) != want {
+			t.Errorf("%d: %q, %v", most, data, err)
+		}
+	}
+}
+
+// F3: a reader meets the old content or the new, whatever moment it looks.
+func TestWriteAtomicIsNeverTorn_F3(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	content := func(i int) []byte { return bytes.Repeat([]byte{'a' + byte(i%26)}, 1000+i) }
+	must(t, WriteAtomic(path, content(0)))
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				data, err := os.ReadFile(path)
+				if err != nil || len(data) < 1000 || !bytes.Equal(data, content(len(data)-1000)) {
+					t.Errorf("a reader saw %d bytes: %v", len(data), err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 40 {
+		must(t, WriteAtomic(path, content(i)))
+	}
+	close(done)
+	group.Wait()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode: %v, %v", info, err)
+	}
+	if left := Temporaries(path); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// What cannot be renamed leaves nothing beside it, and an error is the same each time.
+func TestWriteLeavesNothing(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, "file")
+	must(t, os.MkdirAll(filepath.Join(path, "full"), 0o700)) // a folder that no file replaces
+	for _, write := range []func(string, []byte) error{WriteAtomic, WriteRename} {
+		first, second := write(path, []byte("text")), write(path, []byte("text"))
+		if first == nil || Cause(first).Error() != Cause(second).Error() || strings.Contains(Cause(first).Error(), home) {
+			t.Errorf("%v, then %v", first, second)
+		}
+	}
+	if left := Temporaries(path); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	name, err := WriteTemp(filepath.Join(home, "other"), []byte("text"))
+	must(t, err)
+	if left := Temporaries(filepath.Join(home, "other")); len(left) != 1 || left[0] != name {
+		t.Errorf("%s is not among %v", name, left)
+	}
+}
+
+// F6: nothing is written where others could put something in its place.
+func TestWriteInASwappedFolder_F6(t *testing.T) {
+	above := t.TempDir()
+	home := filepath.Join(above, "home")
+	must(t, os.Mkdir(home, 0o700))
+	must(t, os.Chmod(above, 0o777))
+	for name, write := range map[string]func(string, []byte) error{"atomic": WriteAtomic, "rename": WriteRename} {
+		err := write(filepath.Join(home, "file"), []byte("text"))
+		text, hint := Explain(fmt.Errorf("wrapped: %w", err))
+		if strict.As(err) == nil || !strings.HasPrefix(text, above+" can be written by others") || !strings.HasPrefix(hint, "chmod go-w "+above) {
+			t.Errorf("%s: %v: %q, %q", name, err, text, hint)
+		}
+	}
+	if entries, err := os.ReadDir(home); err != nil || len(entries) != 0 {
+		t.Errorf("something was made there: %v, %v", entries, err)
+	}
+}
+
+// F2: a file that keeps its inode keeps all of its names, and nothing of what was longer.
+// No link is followed, and a FIFO holds nobody.
+func TestWriteInPlace_F2(t *testing.T) {
+	home := t.TempDir()
+	path, second := filepath.Join(home, "file"), filepath.Join(home, "second")
+	must(t, os.WriteFile(path, []byte("something longer"), 0o600))
+	must(t, os.Link(path, second))
+	info, err := os.Stat(path)
+	if must(t, err); HardLinks(info) != 2 {
+		t.Errorf("%d links", HardLinks(info))
+	}
+	must(t, WriteInPlace(path, []byte("text")))
+	for _, name := range []string{path, second} {
+		if data, err := os.ReadFile(name); err != nil || string(data) != "text" {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	link, fifo := filepath.Join(home, "link"), filepath.Join(home, "fifo")
+	must(t, os.Symlink(path, link))
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	for _, name := range []string{link, fifo, filepath.Join(home, "none")} {
+		if err := WriteInPlace(name, []byte("other")); err == nil {
+			t.Errorf("%s was written", name)
+		}
+	}
+	if data, _ := os.ReadFile(path); string(data) != "text" {
+		t.Errorf("the link was followed: %q", data)
+	}
+}
+
+// A link leads to the file that a write would make, or nowhere.
+func TestResolve(t *testing.T) {
+	home, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	file, link := filepath.Join(home, "file"), filepath.Join(home, "link")
+	for name, c := range map[string]struct {
+		leads string
+		want  string // "" for none
+	}{
+		"relative":             {"sub/target", filepath.Join(home, "sub", "target")},
+		"absolute":             {filepath.Join(home, "sub", "target"), filepath.Join(home, "sub", "target")},
+		"into no folder":       {"none/target", ""},
+		"to itself":            {"link", ""},
+		"to what is not there": {"new", filepath.Join(home, "new")},
+	} {
+		must(t, os.MkdirAll(filepath.Join(home, "sub"), 0o700))
+		must(t, os.Symlink(c.leads, link))
+		for _, there := range []bool{false, true} {
+			if there && c.want != "" {
+				must(t, os.WriteFile(c.want, nil, 0o600))
+			}
+			got, err := Resolve(link)
+			if got != c.want || (err == nil) != (c.want != "") {
+				t.Errorf("%s, there: %v: %q, %v", name, there, got, err)
+			}
+			if dangling := name == "into no folder"; errors.Is(err, ErrDangling) != dangling {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		must(t, os.Remove(link))
+		if c.want != "" {
+			must(t, os.Remove(c.want))
+		}
+	}
+	if got, err := Resolve(file); got != file || err != nil {
+		t.Errorf("nothing there: %q, %v", got, err)
+	}
+}
+
+// F1: a lock waits for nobody and excludes everybody else, this process too. What stands
+// in its place is no lock.
+func TestTryLockPath_F1(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, "lock")
+	lock, err := TryLockPath(path)
+	if must(t, err); lock == nil {
+		t.Fatal("nobody has it")
+	}
+	if other, err := TryLockPath(path); other != nil || err != nil {
+		t.Errorf("it was locked twice: %v", err)
+	}
+	must(t, lock.Close())
+	lock, err = TryLockPath(path)
+	if must(t, err); lock == nil {
+		t.Fatal("it was not given back")
+	}
+	lock.Close()
+	for kind, make := range map[string]func(path string) error{
+		" is a link":             func(p string) error { return os.Symlink(path, p) },
+		" is a link, and":        func(p string) error { return os.Symlink(filepath.Join(home, "none"), p) },
+		" is not a file of ours": func(p string) error { return syscall.Mkfifo(p, 0o600) },
+	} {
+		bad := filepath.Join(home, "bad")
+		must(t, make(bad))
+		if lock, err := TryLockPath(bad); lock != nil || err == nil || !strings.Contains(err.Error(), bad+kind) {
+			t.Errorf("%s: %v", kind, err)
+		}
+		must(t, os.Remove(bad))
+	}
+	if _, err := os.Lstat(filepath.Join(home, "none")); err == nil {
+		t.Error("the link was followed")
+	}
+}
+
+// A file has one owner at a time, for as long as that has it open.
+func TestTryLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	first, err := os.Create(path)
+	must(t, err)
+	second, err := os.Open(path)
+	must(t, err)
+	defer second.Close()
+	must(t, TryLock(first))
+	if TryLock(second) == nil {
+		t.Error("it has two owners")
+	}
+	must(t, first.Close())
+	must(t, TryLock(second))
+}
+
+// Whether files could go is found out before they do, and nothing is left of it.
+func TestDeletable(t *testing.T) {
+	folder := t.TempDir()
+	must(t, Deletable(folder, ".probe-"))
+	if entries, _ := os.ReadDir(folder); len(entries) != 0 {
+		t.Errorf("left: %v", entries)
+	}
+	if err := Deletable(filepath.Join(folder, "none"), ".probe-"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in no folder: %v", err)
+	}
+}
+
+func TestBeside(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{".x-2", ".x-1", "x-3", ".y"} {
+		must(t, os.WriteFile(filepath.Join(folder, name), nil, 0o600))
+	}
+	found := Beside(filepath.Join(folder, "file"), ".x-")
+	if want := []string{filepath.Join(folder, ".x-1"), filepath.Join(folder, ".x-2")}; fmt.Sprint(found) != fmt.Sprint(want) {
+		t.Errorf("found %v, want %v", found, want)
+	}
+	if found := Beside(filepath.Join(folder, "none", "file"), ".x-"); found != nil {
+		t.Errorf("in no folder: %v", found)
+	}
+}

@@ -1,0 +1,20 @@
+package fsx
+
+import (
+	"os"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
+)
+
+func TestMain(m *testing.M) {
+	testkit.Umask()
+	os.Exit(m.Run())
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

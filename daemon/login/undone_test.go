@@ -1,0 +1,397 @@
+//go:build linux || darwin
+
+package login
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// These tests undo what falcred has done: files of the home are put back,
+// moved, cut and replaced behind its back.
+
+// F5: what this process knows to be spent stays spent, whatever becomes of
+// falcred.json: deleted, or put back from a backup with the whole home.
+func TestF5ABackupOfTheHomeIsPutBack(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"restored", "deleted"} {
+		t.Run(mode, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				path := filepath.Join(w.home, journal.LedgerName)
+				w.signIn("ann")
+				w.start()
+				backup, old := w.inFile(), []byte(nil)
+				old, _ = os.ReadFile(path)
+				w.pass(61 * time.Minute)
+				w.wantRequests(2, "halfway")
+				os.Remove(path)
+				if mode == "restored" {
+					os.WriteFile(path, old, 0o600)
+				}
+				w.write(backup.Refresh, backup.Access)
+				w.reconcile()
+				w.pass(2 * time.Hour)
+				w.mustGet()
+				w.wantAlive()
+			})
+		})
+	}
+}
+
+// F5: a daemon that shares the home knows what another one has spent, also
+// outside of its own refreshes.
+func TestF5AnotherDaemonsSpentTokens(t *testing.T) {
+	t.Parallel()
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		first, firstStop := w.Manager, w.stop
+		old := w.inFile()
+		w.start()
+		second, secondStop := w.Manager, w.stop
+		w.Manager, w.stop = first, firstStop
+		w.refresh(w.state().Tokens.Access)
+		w.kill()
+		w.Manager, w.stop = second, secondStop
+		w.reconcile()
+		w.write(old.Refresh, old.Access) // a neighbour's late write
+		w.reconcile()
+		w.pass(2 * time.Hour)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
+// F3: the home is away during a refresh, and comes back.
+func TestF3TheHomeIsAwayDuringARefresh(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.mu.Lock()
+		f := w.Manager.start(w.state().Tokens.Access)
+		w.mu.Unlock()
+		<-hold.Arrived
+		os.Rename(w.home, w.home+".away")
+		close(hold.Release)
+		<-f.done
+		os.Rename(w.home+".away", w.home)
+		w.reconcile()
+		w.pass(time.Minute)
+		w.mustGet()
+		w.wantAlive()
+		if n := w.idp.Stats().Revocations; n != 0 {
+			w.Errorf("%d revocations: it was no logout", n)
+		}
+	})
+}
+
+// R5: a file that holds the new token is done, though something after its write
+// failed, or another put it there. Otherwise a loop without a pause follows.
+func TestR5InPlaceIsDone(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		os.Link(w.path, w.home+"/copy") // written in place, and then the place is removed
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.mu.Lock()
+		f := w.Manager.start(w.state().Tokens.Access)
+		w.mu.Unlock()
+		<-hold.Arrived
+		for _, path := range journal.Others(w.path, "") {
+			os.Remove(path)
+		}
+		close(hold.Release)
+		<-f.done
+		w.pass(2 * time.Minute)
+		w.wantAlive()
+
+		hold = idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.mu.Lock()
+		f = w.Manager.start(w.state().Tokens.Access)
+		w.mu.Unlock()
+		<-hold.Arrived
+		w.write("\x01") // nothing to write over
+		close(hold.Release)
+		<-f.done
+		os.Rename(journal.Others(w.path, "")[0], w.path) // as another daemon of the home settles it
+		w.reconcile()
+		w.pass(2 * time.Minute)
+		w.wantAlive()
+	})
+}
+
+// A store that has written its login does not revoke it for what fails after.
+func TestStoreKeepsWhatItWrote(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		os.Link(w.path, w.home+"/copy")
+		ann, _, _ := w.idp.Login("ann")
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		stored := make(chan error, 1)
+		go func() { stored <- w.offer(ann) }()
+		<-hold.Arrived
+		for _, path := range journal.Others(w.path, "") {
+			os.Remove(path)
+		}
+		close(hold.Release)
+		if err := <-stored; err != nil {
+			w.Error(err)
+		}
+		w.wantAlive()
+	})
+}
+
+// offer is a store.
+func (w *world) offer(refresh string) error {
+	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: refresh})
+}
+
+// §4: stores that the issuer keeps waiting do not stand in a row before a
+// refresh: one at a time is let in.
+func TestStoresDoNotQueueUp(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		hang := idp.HangBefore()
+		w.idp.SetFault(&hang)
+		refused := make(chan error, 20)
+		for range 20 {
+			go func() { refused <- w.offer("no-such-token") }()
+		}
+		w.settle()
+		for range 19 {
+			var e *protocol.Error
+			if err := <-refused; !errors.As(err, &e) || e.Code != protocol.CodeUnavailable {
+				w.Errorf("store = %v, want unavailable", err)
+			}
+		}
+		w.idp.SetFault(nil)
+		begun := time.Now()
+		w.refresh(w.state().Tokens.Access)
+		if took := time.Since(begun); took > tokenfile.HoldMax {
+			w.Errorf("a refresh waited %s behind one store", took)
+		}
+		<-refused
+	})
+}
+
+// R7: somebody who undoes each refresh makes no storm.
+func TestR7NoStormIfARefreshIsUndone(t *testing.T) {
+	t.Parallel()
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		for range maxPerMinute + 100 {
+			w.write(w.inFile().Refresh) // strips the access token
+			w.reconcile()
+			w.settle()
+		}
+		w.pass(time.Minute)
+		if n := w.idp.Stats().TokenRequests; n > maxPerMinute+20 {
+			w.Errorf("%d requests within a minute", n)
+		}
+		w.wantAlive()
+	})
+}
+
+// F3: an access token that a writer has cut is not served over the whole one.
+func TestF3ACutAccessToken(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		whole := w.inFile()
+		w.write(whole.Refresh, whole.Access[:len(whole.Access)-20]) // its claims can still be read
+		w.reconcile()
+		w.settle()
+		if w.mustGet() != whole.Access || w.inFile() != whole {
+			w.Error("a cut token is served or stays in the file")
+		}
+		w.wantRequests(1, "nothing is sent for it")
+	})
+}
+
+// R8: what an ended login's file says about its access token does not make it
+// live again.
+func TestR8EndedStaysEnded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		refresh := w.signIn("ann")
+		w.idp.Inject(idp.OAuthError(403, "invalid_grant"))
+		w.start()
+		w.wantCode(protocol.CodeLoginRequired)
+		w.write(refresh, "x.y.z")
+		w.reconcile()
+		w.pass(2 * time.Hour)
+		w.wantCode(protocol.CodeLoginRequired)
+	})
+}
+
+// The trouble with one account's team is not the next account's, and neither is
+// its id, where the accounts cannot be told apart.
+func TestTeamTroubleIsTheAccounts(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme[1:]}, func(w *world) {
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.wantCode(protocol.CodeTeamUnresolved)
+		w.idp.SetConfig(func(c *idp.Config) { c.Teams = acme })
+		w.signIn("bob")
+		w.reconcile()
+		w.pass(time.Second)
+		w.wantTeam("team_acme")
+	})
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Opaque: true, Teams: acme}, func(w *world) {
+		nameless := idp.Without("id_token")
+		w.idp.SetFault(&nameless)
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.wantTeam("team_acme")
+		w.idp.SetConfig(func(c *idp.Config) { c.Teams = []idp.Team{{Nickname: "acme", UserID: "bobs_acme"}} })
+		w.signIn("bob")
+		w.reconcile()
+		w.pass(time.Minute)
+		w.wantTeam("bobs_acme")
+	})
+}
+
+// F7: the CLI deletes the file because the network is down, and gives the lock
+// to us, who were waiting for it and have not seen the deletion yet.
+func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		held := w.inFile()
+		cli, err := tokenfile.Acquire(context.Background(), w.home)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.net.set(errNetDown, false)
+		w.mu.Lock()
+		f := w.Manager.start(w.state().Tokens.Access)
+		w.mu.Unlock()
+		w.pass(time.Second)
+		os.Remove(w.path)
+		cli.Release()
+		<-f.done
+		w.pass(time.Minute)
+		w.wantCode(protocol.CodeUnavailable)
+		w.net.set(nil, false)
+		w.pass(2 * time.Minute)
+		if w.mustGet() == "" || w.inFile().Refresh == held.Refresh {
+			w.Error("the login was not restored by a refresh")
+		}
+		w.wantAlive()
+	})
+}
+
+// F5: a logout during a refresh that ends in invalid_grant is not undone by an
+// earlier login that is still held as the fallback.
+func TestF5NoFallbackUndoesALogout(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		hold := idp.NewHold()
+		w.idp.Inject(hold.Before())
+		second, _, _ := w.idp.Login("ann")
+		w.write(second)
+		w.reconcile()
+		<-hold.Arrived
+		w.idp.RevokeFamily(second)
+		os.Remove(w.path) // nobody has looked when the answer comes
+		close(hold.Release)
+		w.pass(time.Minute)
+		if _, err := os.Stat(w.path); err == nil {
+			w.Error("the deleted file is back")
+		}
+		w.wantCode(protocol.CodeNotFound)
+	})
+}
+
+// R6: the refresh token of a 2xx answer counts, whatever its access token is.
+func TestR6UnusableAccessToken(t *testing.T) {
+	for name, access := range map[string]string{"two words": "a b", "too long": strings.Repeat("x", tokenfile.MaxSize)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				w.idp.Inject(idp.Fault{Name: name, Mutate: func(m map[string]any) { m["access_token"] = access }})
+				w.signIn("ann")
+				w.start()
+				w.pass(time.Minute)
+				w.mustGet()
+				w.wantRequests(2, "the odd answer, and the next refresh with the token that came in it")
+				w.wantAlive()
+			})
+		})
+	}
+}
+
+// F1: no FIFO of falcred.json's name holds us, and with us everybody's lock.
+func TestF1AFifoHoldsNobody(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		path := filepath.Join(w.home, journal.LedgerName)
+		os.Remove(path)
+		if err := mkfifo(path); err != nil {
+			w.Fatal(err)
+		}
+		w.pass(61 * time.Minute)
+		w.wantRequests(2, "half of its life")
+		w.wantAlive()
+		h, err := tokenfile.Acquire(context.Background(), w.home)
+		if err != nil {
+			w.Fatal(err)
+		}
+		h.Release()
+	})
+}
+
+// A logout at an issuer that cannot revoke deletes the file.
+func TestEraseWithoutRevocation(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.noRevocation = true
+		w.start()
+		if _, err := w.Erase(protocol.Query{ServerURL: protocol.DefaultServer}); err != nil {
+			w.Error(err)
+		}
+		w.wantCode(protocol.CodeNotFound)
+	})
+}
+
+// F3, R7: an empty file is looked at again in a second, and at once when it is
+// empty no more: its writer has written the same refresh token and an access
+// token that has run out.
+func TestF3AnEmptyFileMakesNobodyWait(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		old := w.inFile()
+		w.write("")
+		w.refresh("") // meets the writer between its truncate and its write
+		w.write(old.Refresh, w.idp.Mint("ann", time.Now().Add(-3*time.Hour), 2*time.Hour))
+		w.reconcile()
+		if c := w.mustGet(); c == old.Access {
+			w.Error("the old token was served")
+		}
+		w.wantRequests(2, "at once")
+		w.wantAlive()
+	})
+}

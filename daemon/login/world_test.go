@@ -1,0 +1,401 @@
+package login
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// memoryNet is a network in memory: a synctest bubble sees both ends blocked,
+// so its clock runs on while a request waits.
+type memoryNet struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+
+	mu     sync.Mutex // guards what dialling meets
+	down   error
+	hang   bool
+	dialed int
+}
+
+func newMemoryNet() *memoryNet {
+	return &memoryNet{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (n *memoryNet) Accept() (net.Conn, error) {
+	select {
+	case c := <-n.conns:
+		return c, nil
+	case <-n.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *memoryNet) Close() error {
+	n.once.Do(func() { close(n.done) })
+	return nil
+}
+
+func (n *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
+
+func (n *memoryNet) set(down error, hang bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down, n.hang = down, hang
+}
+
+func (n *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	n.mu.Lock()
+	down, hang := n.down, n.hang
+	n.dialed++
+	n.mu.Unlock()
+	if down != nil {
+		return nil, down
+	}
+	if hang { // as a net.Dialer with a timeout does
+		<-time.After(httpx.ConnectTimeout + time.Second)
+		return nil, os.ErrDeadlineExceeded
+	}
+	client, server := net.Pipe()
+	select {
+	case n.conns <- server:
+		return client, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var errNetDown = errors.New("network is down")
+
+const testIssuer = "http://127.0.0.1:9999"
+
+// world is one home, its issuer and its owner, in a bubble.
+type world struct {
+	*testing.T
+	idp  *idp.Provider
+	net  *memoryNet
+	home string
+	path string
+	log  *testkit.LogBuffer
+	*Manager
+	stop            context.CancelFunc
+	onChangeCommand string
+
+	keys   *gate                             // what a request for the issuer's keys meets
+	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
+	asked  *atomic.Int32                     // how often the keys were asked for
+
+	noRevocation bool // the issuer's discovery names no endpoint for it
+
+	strays *atomic.Int32 // requests for another host than the issuer's (R13)
+}
+
+// gate holds the first who comes until a test lets it go on.
+type gate struct {
+	taken            atomic.Bool
+	arrived, release chan struct{}
+}
+
+func newGate() *gate { return &gate{arrived: make(chan struct{}), release: make(chan struct{})} }
+
+// ServeHTTP is the issuer, behind the gate.
+func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.Host != strings.TrimPrefix(testIssuer, "http://") {
+		w.strays.Add(1)
+		http.NotFound(rw, r)
+		return
+	}
+	if strings.HasSuffix(r.URL.Path, "jwks.json") {
+		w.asked.Add(1)
+		if w.keys != nil && !w.keys.taken.Swap(true) {
+			w.keys.arrived <- struct{}{}
+			<-w.keys.release
+		}
+		if answer := w.keySet.Load(); answer != nil {
+			(*answer)(rw, r)
+			return
+		}
+	}
+	if w.noRevocation && strings.HasSuffix(r.URL.Path, "openid-configuration") {
+		w.discoveryWithoutRevocation(rw, r)
+		return
+	}
+	w.idp.ServeHTTP(rw, r)
+}
+
+func (w *world) discoveryWithoutRevocation(rw http.ResponseWriter, r *http.Request) {
+	whole := httptest.NewRecorder()
+	w.idp.ServeHTTP(whole, r)
+	document := map[string]any{}
+	if err := json.Unmarshal(whole.Body.Bytes(), &document); err != nil || document["revocation_endpoint"] == nil {
+		w.Errorf("the discovery document: %v", err)
+	}
+	delete(document, "revocation_endpoint")
+	rw.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(rw).Encode(document)
+}
+
+// inBubble runs f on the fake clock, with a home that holds nothing yet and a
+// daemon that has not started.
+func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
+	t.Helper()
+	home := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		p, err := idp.New(testIssuer, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
+		w.path = filepath.Join(home, protocol.TokenFile)
+		server := &http.Server{Handler: w}
+		go server.Serve(w.net)
+		defer func() {
+			if w.Manager != nil {
+				w.kill()
+			}
+			time.Sleep(2 * httpx.ConnectTimeout) // dials that nobody waits for any more
+			server.Close()
+		}()
+		f(w)
+	})
+}
+
+// start starts an owner without files' events and without a socket: what the
+// bubble's clock does to it is all that happens.
+func (w *world) start() {
+	w.Helper()
+	w.open()
+	w.run()
+}
+
+func (w *world) run() {
+	m := w.Manager
+	w.work.Go(func() { (&schedule{m: m, alarm: clock.Plain()}).run() })
+	w.settle()
+}
+
+// open is an owner whose schedule does not run, as `falcred logout` is one.
+func (w *world) open() {
+	w.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	m, err := Open(ctx, w.config(), slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Manager, w.stop = m, cancel
+}
+
+func (w *world) config() Config {
+	w.Helper()
+	servers, err := protocol.NewServers(func(string) string { return "" })
+	if err != nil {
+		w.Fatal(err)
+	}
+	transport := httpx.NewTransport()
+	transport.DialContext = w.net.dial
+	return Config{
+		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers,
+		FalConfig: fal.Config{Path: filepath.Join(w.home, "config.toml")}, REST: testIssuer,
+		OnChange: w.onChangeCommand, Transport: transport,
+	}
+}
+
+// state is the login as it is now.
+func (w *world) state() State { return w.Snapshot().State }
+
+// transaction is a transaction, which must come about.
+func (w *world) transaction() *transaction {
+	w.Helper()
+	t, err := w.begin(context.Background())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return t
+}
+
+// refresh runs one rotation to its end, as the schedule has it.
+func (w *world) refresh(forced string) {
+	w.Helper()
+	w.mu.Lock()
+	c := w.Manager.start(forced)
+	w.mu.Unlock()
+	<-c.done
+}
+
+// kill forgets the owner, as far as its goroutines can be ended.
+func (w *world) kill() {
+	w.stop()
+	w.Manager.Close()
+	w.Manager = nil
+}
+
+// settle lets everything that can run without the clock run.
+func (w *world) settle() { synctest.Wait() }
+
+// pass moves the bubble's clock.
+func (w *world) pass(d time.Duration) { pass(d) }
+
+func pass(d time.Duration) {
+	time.Sleep(d) // the fake clock's: returns at once
+	synctest.Wait()
+}
+
+func (w *world) write(lines ...string) {
+	w.Helper()
+	if err := os.WriteFile(w.path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// login signs in at the issuer and writes the file as `fal auth login` does.
+func (w *world) signIn(sub string) (refresh string) {
+	w.Helper()
+	refresh, _, _ = w.idp.Login(sub)
+	w.write(refresh)
+	return refresh
+}
+
+// ranOut is an access token of a moment ago, which has run out.
+func (w *world) ranOut(sub string) string {
+	return w.idp.Mint(sub, time.Now().Add(-time.Minute), 30*time.Second)
+}
+
+func (w *world) inFile() tokenfile.TokenPair {
+	w.Helper()
+	data, err := os.ReadFile(w.path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	p, err := tokenfile.Parse(data)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return p
+}
+
+// ask is a get whose asker may leave.
+func (w *world) ask(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
+	c, err := w.Get(ctx, q)
+	if err != nil {
+		return protocol.Credential{}, err
+	}
+	answer := c.Credential
+	answer.ServerURL = q.ServerURL
+	return answer, nil
+}
+
+func (w *world) get() (protocol.Credential, error) {
+	return w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer})
+}
+
+func (w *world) mustGet() string {
+	w.Helper()
+	c, err := w.get()
+	if err != nil {
+		w.Fatalf("get: %v\n%s", err, w.log)
+	}
+	return c.Secret
+}
+
+func (w *world) wantCode(code protocol.Code) {
+	w.Helper()
+	c, err := w.get()
+	var e *protocol.Error
+	if !errors.As(err, &e) || e.Code != code {
+		w.Fatalf("get = %v, %v; want code %s\n%s", c, err, code, w.log)
+	}
+}
+
+func (w *world) wantRequests(n int, why string) {
+	w.Helper()
+	if got := w.idp.Stats().TokenRequests; got != n {
+		w.Fatalf("%s: %d token requests, want %d\n%s", why, got, n, w.log)
+	}
+}
+
+// wantAlive: the file's token would still refresh, and nothing was reused.
+func (w *world) wantAlive() {
+	w.Helper()
+	if !w.idp.Alive(w.inFile().Refresh) {
+		w.Fatalf("the login in the file is dead\n%s", w.log)
+	}
+	if n := w.idp.Stats().ReuseDetections; n != 0 {
+		w.Fatalf("%d reuse detections\n%s", n, w.log)
+	}
+}
+
+func (w *world) wantNoEntries() {
+	w.Helper()
+	if left := journal.Others(w.path, ""); len(left) > 0 {
+		w.Fatalf("entries left behind: %v", left)
+	}
+}
+
+// overwrite damages a file in place.
+func overwrite(w *world, path, text string, at int64) {
+	w.Helper()
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteAt([]byte(text), at); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// signedBy makes the ID token that the issuer sends one of that algorithm.
+func signedBy(algorithm string, secret []byte) idp.Fault {
+	return idp.Fault{Name: "signed by " + algorithm, Mutate: func(reply map[string]any) {
+		var claims map[string]any
+		data, _ := base64.RawURLEncoding.DecodeString(strings.Split(reply["id_token"].(string), ".")[1])
+		if err := json.Unmarshal(data, &claims); err != nil {
+			panic(err)
+		}
+		reply["id_token"] = jwt(map[string]any{"alg": algorithm}, claims, func(input string) []byte {
+			if secret == nil {
+				return nil
+			}
+			h := hmac.New(sha256.New, secret)
+			h.Write([]byte(input))
+			return h.Sum(nil)
+		})
+	}}
+}
+
+func jwt(header, claims map[string]any, sign func(input string) []byte) string {
+	encode := func(v any) string {
+		data, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(data)
+	}
+	input := encode(header) + "." + encode(claims)
+	return input + "." + base64.RawURLEncoding.EncodeToString(sign(input))
+}

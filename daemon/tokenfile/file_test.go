@@ -1,0 +1,307 @@
+//go:build linux || darwin
+
+package tokenfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol"
+)
+
+// F3: what can stand where the token file should is told apart, and each thing that is
+// none has its words and its hint. Nothing that stands there is waited for, or changed.
+func TestRead_F3(t *testing.T) {
+	const usual = "move it away and log in again"
+	for name, c := range map[string]struct {
+		make  func(path string) error
+		state State
+		pair  TokenPair
+		err   string // PATH stands for its path
+		hint  string
+	}{
+		"nothing":    {make: func(string) error { return nil }, state: Absent},
+		"one line":   {make: holding("refresh\n"), state: Holds, pair: TokenPair{Refresh: "refresh"}},
+		"two lines":  {make: holding(" refresh \r\n\naccess\nmore"), state: Holds, pair: TokenPair{"refresh", "access"}},
+		"empty":      {make: holding(""), state: Empty},
+		"white":      {make: holding(" \n\t\r\n"), state: Empty},
+		"binary":     {make: holding("\x7fELF\x02\x01\x00"), state: Unusable, err: "PATH: the token file does not hold tokens (control bytes or binary data)", hint: usual},
+		"10 MB":      {make: holding(strings.Repeat("a", 10<<20)), state: Unusable, err: "PATH has 10485760 bytes, more than any login (65536)", hint: usual},
+		"the most":   {make: holding(strings.Repeat("a", MaxSize)), state: Holds, pair: TokenPair{Refresh: strings.Repeat("a", MaxSize)}},
+		"a folder":   {make: func(p string) error { return os.Mkdir(p, 0o700) }, state: Unusable, err: "PATH is not a regular file", hint: usual},
+		"a FIFO":     {make: mkfifo, state: Unusable, err: "PATH is not a regular file", hint: usual},
+		"a device":   {make: func(p string) error { return os.Symlink("/dev/zero", p) }, state: Unusable, err: "/dev can be written", hint: ""},
+		"a loop":     {make: func(p string) error { return os.Symlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
+		"dangling":   {make: func(p string) error { return os.Symlink("none", p) }, state: Absent},
+		"unreadable": {make: unreadable, state: Unusable, err: map[bool]string{true: "PATH belongs to another user", false: "open PATH: permission denied"}[os.Getuid() == 0], hint: usual},
+		"followed": {make: holding(protocol.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{protocol.Placeholder, "access"},
+			err:  "PATH is kept by falcred follow, and holds no login of its own",
+			hint: "set FALCRED_SOCKET to the socket that is followed; or end falcred follow, and remove the file if that was killed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := In(t.TempDir(), nil)
+			must(t, c.make(f.Path))
+			before, _ := os.Lstat(f.Path)
+			got := f.Read()
+			if got.State != c.state || got.Pair != c.pair {
+				t.Errorf("%v with %q, want %v", got.State, got.Pair.Bytes(), c.state)
+			}
+			want := strings.ReplaceAll(c.err, "PATH", f.Path)
+			switch {
+			case name == "a device": // in a container the way to it may be open to nobody else
+				if got.Err == nil {
+					t.Error("no error")
+				}
+			case (got.Err == nil) != (want == "") || got.Err != nil && (got.Err.Error() != want || got.Hint() != c.hint):
+				t.Errorf("%v\n%s\nwant %s\n%s", got.Err, got.Hint(), want, c.hint)
+			}
+			if after, _ := os.Lstat(f.Path); before != nil && (after == nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
+				t.Errorf("what stood there was changed: %v", after)
+			}
+			if !got.Same(f.Read()) {
+				t.Error("it is something else the second time")
+			}
+		})
+	}
+}
+
+func holding(text string) func(path string) error {
+	return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+}
+
+func unreadable(path string) error {
+	if err := os.WriteFile(path, []byte("refresh"), 0o000); err != nil || os.Getuid() != 0 {
+		return err
+	}
+	return os.Chown(path, 12345, 12345) // root reads what has no mode
+}
+
+// R12: what is printed of a login by accident holds no token.
+func TestPrintedWithoutTokens_R12(t *testing.T) {
+	p := TokenPair{"a-refresh", "an-access"}
+	c := Content{State: Holds, Pair: p}
+	json, err := json.Marshal(map[string]any{"pair": p, "content": c, "token": Dated(p, time.Now())})
+	must(t, err)
+	for _, text := range []string{
+		string(json), fmt.Sprint(p), fmt.Sprintf("%+v %#v %v %+v %#v", p, p, &p, c, c), fmt.Sprintf("%v %+v %#v", Dated(p, time.Now()), Dated(p, time.Now()), Dated(p, time.Now())),
+	} {
+		if strings.Contains(text, "a-refresh") || strings.Contains(text, "an-access") {
+			t.Errorf("printed: %s", text)
+		}
+	}
+}
+
+// What is unusable for a reason found elsewhere holds nothing to be used.
+func TestBecause(t *testing.T) {
+	c := Content{State: Holds, Pair: TokenPair{"refresh", "access"}}
+	reason := errors.New("reason")
+	got := c.Because(reason, "hint")
+	if got.State != Unusable || got.Pair != (TokenPair{}) || got.Err != reason || got.Hint() != "hint" || got.Same(c) {
+		t.Errorf("%+v", got)
+	}
+	if got := c.Because(reason, ""); got.Hint() != "move it away and log in again" {
+		t.Errorf("the usual hint is %q", got.Hint())
+	}
+}
+
+// F2: a file that others can read is taken from them, and that is said once.
+func TestTightened_F2(t *testing.T) {
+	var said []string
+	f := In(t.TempDir(), func(text string) { said = append(said, text) })
+	must(t, os.WriteFile(f.Path, []byte("refresh"), 0o600))
+	must(t, os.Chmod(f.Path, 0o644))
+	for range 2 {
+		if c := f.Read(); c.State != Holds {
+			t.Errorf("%v", c)
+		}
+	}
+	if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode: %v, %v", info, err)
+	}
+	if len(said) != 1 || said[0] != "the token file was readable by others; its mode is 0600 now" {
+		t.Errorf("said %q", said)
+	}
+}
+
+// F2: a link stays a link, several hard links stay one file, which is said; and what is
+// written is 0600.
+func TestReplaceKeepsLinks_F2(t *testing.T) {
+	ours := TokenPair{"refresh", "access"}
+	unchanged := func() error { return nil }
+	for name, c := range map[string]struct {
+		make func(path, other string) error
+		said string
+	}{
+		"nothing there":   {func(string, string) error { return nil }, ""},
+		"a dangling link": {func(path, other string) error { return os.Symlink(other, path) }, ""},
+		"a link": {func(path, other string) error {
+			return errors.Join(os.WriteFile(other, []byte("theirs"), 0o600), os.Symlink(other, path))
+		}, ""},
+		"a hard link": {func(path, other string) error {
+			return errors.Join(os.WriteFile(other, []byte("theirs, and longer than ours"), 0o600), os.Link(other, path))
+		}, "the token file is written in place, where a reader can meet it half written: it has several hard links"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := ""
+			f := In(t.TempDir(), func(text string) { said += text })
+			other := filepath.Join(t.TempDir(), "other")
+			must(t, c.make(f.Path, other))
+			target, err := f.Target()
+			must(t, err)
+			must(t, f.Replace(target, ours, unchanged))
+			if got := f.Read(); got.State != Holds || got.Pair != ours {
+				t.Errorf("it holds %q: %v", got.Pair.Bytes(), got.Err)
+			}
+			if name != "nothing there" {
+				if data, err := os.ReadFile(other); err != nil || !bytes.Equal(data, ours.Bytes()) {
+					t.Errorf("the other name: %q, %v", data, err)
+				}
+			}
+			if info, err := os.Lstat(f.Path); err != nil || (info.Mode().Type() == fs.ModeSymlink) != strings.HasSuffix(name, " link") && name != "a hard link" {
+				t.Errorf("it became %v, %v", info, err)
+			}
+			if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("its mode: %v, %v", info, err)
+			}
+			if said != c.said {
+				t.Errorf("said %q", said)
+			}
+			if left := fsx.Temporaries(target); len(left) != 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+// A link into a folder that is not there is named as what it is.
+func TestTargetIntoNoFolder(t *testing.T) {
+	f := In(t.TempDir(), nil)
+	must(t, os.Symlink("none/token", f.Path))
+	if _, err := f.Target(); err == nil || !strings.HasPrefix(err.Error(), "the token file is a link into a folder that is not there: ") || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+// An error of a write names no temporary file: each try would read like another one.
+func TestReplaceNamesNoTemporaryFile(t *testing.T) {
+	f := In(t.TempDir(), nil)
+	must(t, os.MkdirAll(filepath.Join(f.Path, "full"), 0o700))
+	err := f.Replace(f.Path, TokenPair{Refresh: "refresh"}, func() error { return nil })
+	if err == nil || strings.Contains(err.Error(), filepath.Dir(f.Path)) {
+		t.Errorf("%v", err)
+	}
+	if left := fsx.Temporaries(f.Path); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestModified(t *testing.T) {
+	f := In(t.TempDir(), nil)
+	if _, err := f.Modified(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing there: %v", err)
+	}
+	must(t, os.WriteFile(f.Path, nil, 0o600))
+	want := time.Unix(1_700_000_000, 0)
+	must(t, os.Chtimes(f.Path, want, want))
+	if got, err := f.Modified(); err != nil || !got.Equal(want) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// F3: readers of the file never see an empty or torn file from our writes,
+// whatever moment they look. Real clock: this is about the kernel's.
+func TestF3ReadersNeverSeeATornFile(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, protocol.TokenFile)
+	long := func(i int) TokenPair {
+		return TokenPair{fmt.Sprintf("refresh-%06d", i), strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
+	}
+	f := File{Path: target}
+	must(t, f.Replace(target, long(0), func() error { return nil }))
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				data, err := os.ReadFile(target)
+				p, parseErr := Parse(data)
+				if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
+					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+					return
+				}
+			}
+		})
+	}
+	for i := 1; i <= 100; i++ {
+		must(t, f.Replace(target, long(i), func() error { return nil }))
+	}
+	close(done)
+	group.Wait()
+}
+
+// TestReplaceLooksLast_F5: who logs in while a login is being written keeps his.
+func TestReplaceLooksLast_F5(t *testing.T) {
+	target := filepath.Join(t.TempDir(), protocol.TokenFile)
+	errChanged := errors.New("it has changed")
+	asked := false
+	err := File{Path: target}.Replace(target, TokenPair{Refresh: "ours"}, func() error {
+		asked = true
+		if left := fsx.Temporaries(target); len(left) != 1 {
+			t.Errorf("asked before the new file was on the disk: %v", left)
+		}
+		return errChanged
+	})
+	if err != errChanged || !asked || !gone(target) || len(fsx.Temporaries(target)) != 0 {
+		t.Errorf("replace = %v; it left %v", err, fsx.Temporaries(target))
+	}
+}
+
+// F2, F6: a link to a token file leads to a folder of ours, or nowhere.
+func TestTokenFileByALink_F6(t *testing.T) {
+	home, elsewhere := t.TempDir(), t.TempDir()
+	target := filepath.Join(elsewhere, "token")
+	must(t, os.WriteFile(target, []byte("refresh\naccess"), 0o600))
+	file := In(home, nil)
+	must(t, os.Symlink(target, file.Path))
+	for mode, want := range map[fs.FileMode]State{0o755: Holds, 0o777: Unusable, 0o777 | fs.ModeSticky: Unusable} {
+		must(t, os.Chmod(elsewhere, mode))
+		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), "chmod go-w "+elsewhere) {
+			t.Errorf("in a folder of mode %v: %v, %v, %q", mode, r.State, r.Err, r.Hint())
+		}
+	}
+}
+
+// F6: below a folder of everybody's nothing is read, and what to do is said.
+func TestReadInASwappedHome_F6(t *testing.T) {
+	above := t.TempDir()
+	home := filepath.Join(above, "home")
+	must(t, os.Mkdir(home, 0o700))
+	f := In(home, nil)
+	must(t, os.WriteFile(f.Path, []byte("refresh\naccess"), 0o600))
+	must(t, os.Chmod(above, 0o777))
+	got := f.Read()
+	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), "chmod go-w "+above) {
+		t.Errorf("%v, %q", got, got.Hint())
+	}
+	if f.Check() == nil {
+		t.Error("it may be used")
+	}
+	if err := In(filepath.Join(t.TempDir(), "none"), nil).Check(); err != nil {
+		t.Errorf("no home is no home of others: %v", err)
+	}
+}

@@ -1,0 +1,164 @@
+//go:build linux || darwin
+
+package tokenfile
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// F1: the lock follows the path when a neighbour unlinks its file, and is
+// never unlinked by us.
+func TestF1LockFollowsThePath(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, LockName)
+	ctx := context.Background()
+	h, err := Acquire(ctx, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path) // as portalocker does, whoever holds it
+	if err := h.Confirm(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.locks) != 2 {
+		t.Fatalf("%d files locked, want the old and the new one", len(h.locks))
+	}
+	short, cancel := context.WithTimeout(ctx, 3*LockPoll)
+	defer cancel()
+	if other, err := Acquire(short, home); err == nil {
+		other.Release()
+		t.Fatal("the new file was not locked")
+	}
+	h.Release()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal("release unlinked the lock file")
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode: %v, %v", info, err)
+	}
+	again, err := Acquire(ctx, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Release()
+}
+
+// F1: many owners, and some of them unlink the file when they are done, as neighbours do.
+// As long as everybody compares, exclusion holds: who has waited for a file that is
+// unlinked by then has not got the lock.
+func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, LockName)
+	var inside, rounds atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for i := range 50 {
+				l, err := Acquire(context.Background(), home)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two holders at once")
+				}
+				rounds.Add(1)
+				if i%2 == 0 {
+					time.Sleep(100 * time.Microsecond) // others open the file meanwhile
+				}
+				inside.Add(-1)
+				if i%2 == 0 {
+					os.Remove(path)
+				}
+				l.Release()
+			}
+		})
+	}
+	group.Wait()
+	if rounds.Load() != 400 {
+		t.Fatalf("%d rounds, want 400", rounds.Load())
+	}
+}
+
+// F1: a lock that is held too long is an error that names it and says how long, and it
+// is asked for until then.
+func TestF1HeldLock(t *testing.T) {
+	home := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		other, err := Acquire(t.Context(), home)
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), LockWait)
+		defer cancel()
+		_, err = Acquire(ctx, home)
+		if want := filepath.Join(home, LockName) + " has been held by another process for 25s"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+		time.AfterFunc(time.Minute, other.Release)
+		begun := time.Now()
+		mine, err := Acquire(t.Context(), home)
+		must(t, err)
+		mine.Release()
+		if waited := time.Since(begun); waited < time.Minute || waited > time.Minute+LockPoll {
+			t.Errorf("it waited for %v", waited)
+		}
+	})
+}
+
+// F1: whoever unlinks without a pause does not have us keep all the files.
+func TestF1FewFilesAreKept(t *testing.T) {
+	home := t.TempDir()
+	l, err := Acquire(t.Context(), home)
+	must(t, err)
+	defer l.Release()
+	for range 3 * maxLocks {
+		must(t, os.Remove(l.path))
+		must(t, l.Confirm(t.Context()))
+	}
+	if len(l.locks) != maxLocks {
+		t.Errorf("%d files are kept, want %d", len(l.locks), maxLocks)
+	}
+	if current, err := l.current(); err != nil || !current {
+		t.Errorf("the last one is not what the path names: %v", err)
+	}
+}
+
+// F6: the lock follows no link, waits for no FIFO, and the home is looked at each time.
+func TestLockOfASwappedHome_F6(t *testing.T) {
+	above := t.TempDir()
+	home := filepath.Join(above, "home")
+	path := filepath.Join(home, LockName)
+	must(t, os.Mkdir(home, 0o700))
+	l, err := Acquire(t.Context(), home)
+	must(t, err)
+	defer l.Release()
+	must(t, os.Chmod(above, 0o777))
+	_, err = Acquire(t.Context(), home)
+	for name, err := range map[string]error{"a new one": err, "one that is held": l.Confirm(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), above+" can be written by others") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	must(t, os.Chmod(above, 0o755))
+	must(t, l.Confirm(t.Context()))
+	for kind, make := range map[string]func() error{
+		" is a link, and is not followed": func() error { return os.Symlink(filepath.Join(above, "target"), path) },
+		" is not a file of ours":          func() error { return mkfifo(path) },
+	} {
+		must(t, os.Remove(path))
+		must(t, make())
+		if err := l.Confirm(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "cannot lock "+path+": "+path+kind) {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(above, "target")); err == nil {
+		t.Error("the link was followed")
+	}
+}
