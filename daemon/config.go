@@ -1,41 +1,33 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Config is what `falcred run` is told, by flags, environment and falcred.env.
 type Config struct {
-	Home     string
-	FalsHome bool   // Home is ~/.fal, which is fal's (R13)
-	Socket   string // "" picks one (§3)
-	Issuer   string
-	ClientID string
-	Audience string
-	Scopes   string
-	Servers  protocol.Servers
-	Key      protocol.Key // the machine's default credential (§5)
+	login.Config
+	Socket string // "" picks one
 
-	ShareSocket string // a socket for others, which only reads (S7); "" for none
+	ShareSocket string // a socket for others, which only reads; "" for none
 	AllowUIDs   []int  // the others
-
-	OnChange  string    // a command that is told of each change of state (§3)
-	FalConfig FalConfig // names the team
-	REST      string    // fal's REST host, which knows its id; "" resolves none
 
 	Version string
 
-	TakeOver bool                // end a daemon that holds the socket's lock: for services (S1)
+	TakeOver bool                // end a daemon that holds the socket's lock: for services
 	Ready    func(socket string) // is told once, when clients are served; may be nil
 }
 
@@ -51,7 +43,7 @@ func Load(version string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return cfg, prepareHome(cfg.Home)
+	return cfg, fsx.MakeHome(cfg.Home)
 }
 
 // Look is Load for those who only look: a home that is not there, or is not as
@@ -70,16 +62,18 @@ func Look(version string) (Config, error) {
 		return Config{}, err
 	}
 	cfg := Config{
-		Home:     home,
-		FalsHome: isDefaultHome(home),
-		Socket:   os.Getenv("FALCRED_SOCKET"),
-		Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
-		ClientID: orElse(os.Getenv("FALCRED_CLIENT_ID"), FalClientID),
-		Audience: orElse(os.Getenv("FALCRED_AUDIENCE"), FalAudience),
-		Scopes:   orElse(os.Getenv("FALCRED_SCOPES"), FalScopes),
-		Servers:  servers,
-		OnChange: os.Getenv("FALCRED_ON_CHANGE"),
-		Version:  version,
+		Config: login.Config{
+			Home:     home,
+			FalsHome: isDefaultHome(home),
+			Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
+			ClientID: cmp.Or(os.Getenv("FALCRED_CLIENT_ID"), issuer.FalClientID),
+			Audience: cmp.Or(os.Getenv("FALCRED_AUDIENCE"), issuer.FalAudience),
+			Scopes:   cmp.Or(os.Getenv("FALCRED_SCOPES"), issuer.FalScopes),
+			Servers:  servers,
+			OnChange: os.Getenv("FALCRED_ON_CHANGE"),
+		},
+		Socket:  os.Getenv("FALCRED_SOCKET"),
+		Version: version,
 	}
 	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)
 	if cfg.ShareSocket, err = protocol.ShareSocket(os.LookupEnv); err != nil {
@@ -91,62 +85,22 @@ func Look(version string) (Config, error) {
 	if cfg.AllowUIDs, err = protocol.AllowUIDs(os.Getenv); err != nil {
 		return Config{}, err
 	}
-	if cfg.FalConfig, err = LocateFalConfig(os.LookupEnv); err != nil {
+	if cfg.FalConfig, err = fal.Locate(os.LookupEnv); err != nil {
 		return Config{}, err
 	}
-	if cfg.REST, err = restURL(os.Getenv, file, cfg.Issuer); err != nil {
+	if cfg.REST, err = fal.RESTHost(os.Getenv, file, cfg.Issuer == issuer.FalIssuer); err != nil {
 		return Config{}, err
 	}
-	return cfg, checkIssuer(cfg.Issuer)
-}
-
-// CheckIssuer holds R13 for a command: the home's logins are of the issuer that
-// this environment names, or nothing of them is sent anywhere. The home decides,
-// by what it recorded at first use; a shell can have forgotten the issuer's name.
-func (c Config) CheckIssuer() error {
-	m, err := loadMemory(c.Home)
-	if err != nil {
-		return err
-	}
-	return m.settleIssuer(c.Issuer, c.FalsHome)
-}
-
-// checkToken holds R13 for a token whose issuer can be read in it.
-func (c Config) checkToken(access string) error {
-	if issuer := issuerOf(access); issuer != "" && !sameIssuer(issuer, c.Issuer) {
-		return fmt.Errorf("this home holds a login of %s, which is not shown to %s\n%s", short(strconv.Quote(issuer)), c.Issuer, mendIssuer)
-	}
-	return nil
-}
-
-const mendIssuer = "give each issuer a home of its own (FAL_HOME_DIR), and name it in that home's falcred.env: FALCRED_ISSUER, FALCRED_CLIENT_ID"
-
-func orElse(value, standard string) string {
-	if value != "" {
-		return value
-	}
-	return standard
+	return cfg, issuer.CheckURL(cfg.Issuer)
 }
 
 // theIssuer takes fal's in either spelling: its name ends with a slash, and
 // people leave it off. Any other is its own name, to the letter.
 func theIssuer(given string) string {
-	if given == "" || given+"/" == FalIssuer {
-		return FalIssuer
+	if given == "" || given+"/" == issuer.FalIssuer {
+		return issuer.FalIssuer
 	}
 	return given
-}
-
-// checkIssuer: plain http only for loopback (§3).
-func checkIssuer(address string) error {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("FALCRED_ISSUER is not an issuer URL: %q", address)
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
-		return nil
-	}
-	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
 }
 
 func isDefaultHome(home string) bool {
@@ -158,42 +112,6 @@ func isDefaultHome(home string) bool {
 	b, errB := os.Stat(standard)
 	return home == standard || errA == nil && errB == nil && os.SameFile(a, b)
 }
-
-// prepareHome holds F6: the home is ours, or it is refused. A `sudo falcred`
-// must not leave root's files in a user's home.
-func prepareHome(home string) error {
-	err := strict.Folder(home)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeFolder(home); err == nil {
-			err = strict.Folder(home) // in /tmp somebody else can be faster
-		}
-	}
-	return err
-}
-
-// makeFolder makes a folder of ours where there is none.
-func makeFolder(path string) error {
-	if err := ourPlace(path); err != nil {
-		return err
-	}
-	return os.MkdirAll(path, 0o700)
-}
-
-// ourPlace: nothing is made in what belongs to another user.
-func ourPlace(path string) error {
-	for ; ; path = filepath.Dir(path) {
-		info, err := os.Stat(path)
-		switch {
-		case err == nil && !strict.Ours(info) && othersHome(info):
-			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
-		case err == nil && info.IsDir(), path == filepath.Dir(path):
-			return nil
-		}
-	}
-}
-
-// othersHome spares folders that everybody may make files in, such as /tmp.
-func othersHome(info fs.FileInfo) bool { return info.Mode()&fs.ModeSticky == 0 }
 
 // loadEnvFile reads KEY=VALUE lines. What the environment says wins. The file
 // decides where tokens go, so it must be ours and writable by nobody else. named is
@@ -211,9 +129,9 @@ func loadEnvFile(path string) (named map[string]string, err error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case info.Size() > maxTokenFile:
+	case info.Size() > fsx.MaxSmall:
 		return nil, fmt.Errorf("%s is not a small file", path)
-	case othersCanWrite(info):
+	case fsx.OthersCanWrite(info):
 		return nil, fmt.Errorf("%s must be writable by nobody else: chmod go-w %s", path, path)
 	}
 	data := make([]byte, info.Size())

@@ -14,11 +14,8 @@ import (
 const hostile = `/a b/%h $HOME "q" 'q' \t <x>&amp;{{Exec}}`
 
 func TestUnitQuotes(t *testing.T) {
-	service, socket, err := packaging.User(packaging.Unit{Name: "falcred", Exec: hostile, Socket: hostile, Home: hostile,
+	service, socket := packaging.User(packaging.Unit{Name: "falcred", Exec: hostile, Socket: hostile, Home: hostile,
 		Env: map[string]string{"FAL_HOME_DIR": hostile}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, want := range []string{
 		`ExecStart="/a b/%%h $$HOME \"q\" 'q' \\t <x>&amp;{{Exec}}" run` + "\n",
 		`Environment="FAL_HOME_DIR=/a b/%%h $HOME \"q\" 'q' \\t <x>&amp;{{Exec}}"` + "\n",
@@ -37,14 +34,8 @@ func TestUnitQuotes(t *testing.T) {
 
 // The packages' units hold %h, and no path of a build.
 func TestPackagedUnits(t *testing.T) {
-	service, socket, err := packaging.Packaged()
-	if err != nil {
-		t.Fatal(err)
-	}
-	system, err := packaging.PackagedSystem()
-	if err != nil {
-		t.Fatal(err)
-	}
+	service, socket := packaging.Packaged()
+	system := packaging.PackagedSystem()
 	for text, want := range map[string]string{
 		service: "ExecStart=/usr/bin/falcred run\n",
 		socket:  "ListenStream=%h/.fal/falcred.sock\nSocketMode=0600\n",
@@ -56,11 +47,43 @@ func TestPackagedUnits(t *testing.T) {
 	}
 }
 
-func TestTask(t *testing.T) {
-	text, err := packaging.TaskXML(packaging.Task{User: `HOME\ann`, Exec: hostile, Arguments: `run --home "C:\a & b"`})
-	if err != nil {
-		t.Fatal(err)
+// The standard home's units keep out of the way of the machine's, the packages' keep
+// out of the way of those who are no people, and an environment is given or taken away.
+func TestUnitsVary(t *testing.T) {
+	const conflict, unset = "\nConditionPathExists=!/etc/systemd/system/multi-user.target.wants/falcred@%u.service\n", "\nUnsetEnvironment=FAL_HOME_DIR FALCRED_SOCKET\nRestart="
+	const people = "\nConditionUser=!@system\nConditionPathIsDirectory=%h\n\n[Socket]\n"
+	packagedService, packagedSocket := packaging.Packaged()
+	standardService, standardSocket := packaging.User(packaging.Unit{Name: "falcred", Exec: "/x/falcred", Socket: "/s"})
+	elsewhereService, elsewhereSocket := packaging.User(packaging.Unit{Name: "falcred-b", Exec: "/x/falcred", Socket: "/s", Home: "/b",
+		Env: map[string]string{"B": "2", "A": "1"}})
+	for _, c := range []struct {
+		name, service, socket       string
+		conflict, unset, people     bool
+		inService, inBoth, required string
+	}{
+		{"packaged", packagedService, packagedSocket, true, true, true, "ExecStart=/usr/bin/falcred run\n", "fal.ai logins\n", "falcred.socket"},
+		{"standard", standardService, standardSocket, true, true, false, "ExecStart=/x/falcred run\n", "fal.ai logins\n", "falcred.socket"},
+		{"elsewhere", elsewhereService, elsewhereSocket, false, false, false, "Environment=\"A=1\"\nEnvironment=\"B=2\"\nRestart=", "fal.ai logins in /b\n", "falcred-b.socket"},
+	} {
+		has := func(what, text, part string, want bool) {
+			if strings.Contains(text, part) != want {
+				t.Errorf("%s: %s in the unit: %t, and should be %t\n%s", c.name, what, !want, want, text)
+			}
+		}
+		has("the conflict", c.service, conflict, c.conflict)
+		has("the conflict", c.socket, conflict, c.conflict)
+		has("unset", c.service, unset, c.unset)
+		has("people", c.socket, people, c.people)
+		has(c.inService, c.service, c.inService, true)
+		has(c.inBoth, c.service, c.inBoth, true)
+		has(c.inBoth, c.socket, c.inBoth, true)
+		has("its socket", c.service, "\nRequires="+c.required+"\n", true)
+		has("its socket", c.service, "\nAlso="+c.required+"\n", true)
 	}
+}
+
+func TestTask(t *testing.T) {
+	text := packaging.TaskXML(packaging.Task{User: `HOME\ann`, Exec: hostile, Arguments: `run --home "C:\a & b"`})
 	var task struct {
 		Command   string `xml:"Actions>Exec>Command"`
 		Arguments string `xml:"Actions>Exec>Arguments"`

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/issuer"
 )
 
 // serveIssuer is fal's issuer, as far as a container can tell: its name, its
@@ -26,7 +26,7 @@ import (
 // outlives the container's reboots, and its record can be looked at.
 func serveIssuer(t *testing.T, folder string) *idp.Provider {
 	t.Helper()
-	provider, err := idp.New(daemon.FalIssuer, idp.Config{ClientID: daemon.FalClientID, Audience: daemon.FalAudience})
+	provider, err := idp.New(issuer.FalIssuer, idp.Config{ClientID: issuer.FalClientID, Audience: issuer.FalAudience})
 	if err != nil {
 		t.Fatal(err)
 	}

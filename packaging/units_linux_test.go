@@ -26,15 +26,9 @@ func units(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	exec := filepath.Join(folder, "falcred")
-	service, socket, err := packaging.User(packaging.Unit{Name: "falcred", Exec: exec, Socket: "/run/falcred.sock",
+	service, socket := packaging.User(packaging.Unit{Name: "falcred", Exec: exec, Socket: "/run/falcred.sock",
 		Home: "/home/a b/100%", Env: map[string]string{"FAL_HOME_DIR": `/home/a b/100%/"$x\`}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	system, err := packaging.System(exec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	system := packaging.System(exec)
 	for name, text := range map[string]string{"falcred.service": service, "falcred.socket": socket, "falcred@.service": system, "falcred": "#!/bin/sh\n"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 func awaitLogin(ctx context.Context, cfg daemon.Config) {
 	awaitDaemon(ctx, func(ctx context.Context, client *helper.Client) (bool, error) {
 		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
-		access, ok := daemon.ValidAccess(cfg.Home)
+		access, ok := login.ValidAccess(cfg.Home)
 		e := new(protocol.Error)
 		return !ok || err == nil && cred.Secret == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
 	})

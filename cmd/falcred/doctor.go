@@ -7,7 +7,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
 )
@@ -35,7 +37,7 @@ func newDoctor() *cobra.Command {
 			if asJSON {
 				err = printJSON(out, findings)
 			} else {
-				err = printFindings(out, newPaint(out), findings)
+				err = printFindings(out, ui.NewPaint(out), findings)
 			}
 			if err != nil {
 				return err
@@ -48,49 +50,49 @@ func newDoctor() *cobra.Command {
 }
 
 // examine looks at everything, whatever it finds on the way.
-func examine(ctx context.Context) []daemon.Finding {
+func examine(ctx context.Context) []doctor.Finding {
 	shell, now := environment(), stand(ctx) // before falcred.env is read
 	cfg, err := daemon.Look(version())
 	if err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings := []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Mend: mend}}
+		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: mend}}
 		if home, err := protocol.Home(os.LookupEnv); err == nil {
-			findings = append(findings, daemon.ExamineHome(home)...) // they may be in it
+			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
 		}
 		return findings
 	}
-	findings := daemon.Examine(ctx, cfg)
+	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
 	findings = append(findings, examineDaemon(now)...)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineTeam(now.Daemon, cfg)...)
 }
 
-func worst(findings []daemon.Finding) (code int) {
+func worst(findings []doctor.Finding) (code int) {
 	for _, f := range findings {
 		switch f.Result {
-		case daemon.Warn:
+		case doctor.Warn:
 			code = max(code, 1)
-		case daemon.Fail:
+		case doctor.Fail:
 			code = 2
 		}
 	}
 	return code
 }
 
-func printFindings(w io.Writer, colour paint, findings []daemon.Finding) error {
+func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) error {
 	var page strings.Builder
 	for _, f := range findings {
-		mark := colour.green("ok  ")
+		mark := colour.Green("ok  ")
 		switch f.Result {
-		case daemon.Warn:
-			mark = colour.yellow("warn")
-		case daemon.Fail:
-			mark = colour.red("FAIL")
+		case doctor.Warn:
+			mark = colour.Yellow("warn")
+		case doctor.Fail:
+			mark = colour.Red("FAIL")
 		}
-		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, printable(f.Text))
-		if f.Mend != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", printable(f.Mend))
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, ui.Printable(f.Text))
+		if f.Hint != "" {
+			fmt.Fprintf(&page, "      %-11s %s\n", "", ui.Printable(f.Hint))
 		}
 	}
 	_, err := io.WriteString(w, page.String())

@@ -10,52 +10,53 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
 )
 
 // examineDaemon looks at what `status` has found.
-func examineDaemon(s *standing) []daemon.Finding {
+func examineDaemon(s *standing) []doctor.Finding {
 	switch {
 	case s.Error != "":
-		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: s.Error, Mend: s.Mend}}
+		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Mend}}
 	case s.Daemon == nil && !protocol.Serves:
 		text, mend, _ := strings.Cut(protocol.ErrNotServed.Error(), "\n")
-		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: text, Mend: mend}}
+		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: text, Hint: mend}}
 	case s.Daemon == nil:
-		return []daemon.Finding{{Check: "daemon", Result: daemon.Warn, Text: "not running: no one refreshes ahead of time",
-			Mend: "start it: falcred run (docker-credential-fal starts it by itself)"}}
+		return []doctor.Finding{{Check: "daemon", Result: doctor.Warn, Text: "not running: no one refreshes ahead of time",
+			Hint: "start it: falcred run (docker-credential-fal starts it by itself)"}}
 	}
 	d := s.Daemon
-	findings := []daemon.Finding{{Check: "daemon", Result: daemon.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}
+	findings := []doctor.Finding{{Check: "daemon", Result: doctor.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}
 	if d.Version != version() {
-		findings = append(findings, daemon.Finding{Check: "version", Result: daemon.Warn,
-			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Mend: "restart the daemon"})
+		findings = append(findings, doctor.Finding{Check: "version", Result: doctor.Warn,
+			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Hint: "restart the daemon"})
 	}
 	if d.LastError != "" {
-		result := daemon.Warn
+		result := doctor.Warn
 		if d.State == protocol.StateLoginRequired || d.State == protocol.StateUnavailable {
-			result = daemon.Fail
+			result = doctor.Fail
 		}
-		findings = append(findings, daemon.Finding{Check: "login", Result: result, Text: d.LastError, Mend: d.Mend})
+		findings = append(findings, doctor.Finding{Check: "login", Result: result, Text: d.LastError, Hint: d.Mend})
 	}
 	for _, warning := range d.Warnings {
 		text, mend, _ := strings.Cut(warning, "\n")
-		findings = append(findings, daemon.Finding{Check: "warning", Result: daemon.Warn, Text: text, Mend: mend})
+		findings = append(findings, doctor.Finding{Check: "warning", Result: doctor.Warn, Text: text, Hint: mend})
 	}
 	return findings
 }
 
 // examineHelper finds the helper as a script would, else beside this program.
-func examineHelper(ctx context.Context) daemon.Finding {
+func examineHelper(ctx context.Context) doctor.Finding {
 	const name = "docker-credential-fal"
 	path, err := exec.LookPath(name)
 	if err != nil {
 		self, _ := os.Executable()
 		path = filepath.Join(filepath.Dir(self), name)
 		if _, err := os.Stat(path); err != nil {
-			return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: name + " is not on PATH", Mend: "install it beside falcred, in a folder of PATH"}
+			return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: name + " is not on PATH", Hint: "install it beside falcred, in a folder of PATH"}
 		}
-		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: path + " is not on PATH", Mend: "add its folder to PATH"}
+		return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: path + " is not on PATH", Hint: "add its folder to PATH"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, statusPatience) // it may be any program of that name
 	defer cancel()
@@ -64,39 +65,39 @@ func examineHelper(ctx context.Context) daemon.Finding {
 	out, err := cmd.Output()
 	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
-		return daemon.Finding{Check: "helper", Result: daemon.Fail, Text: path + " does not tell its version", Mend: "install it anew"}
+		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: path + " does not tell its version", Hint: "install it anew"}
 	}
 	if theirs := fields[len(fields)-1]; theirs != version() && theirs != "(devel)" {
-		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Mend: "install both from one version"}
+		return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Hint: "install both from one version"}
 	}
-	return daemon.Finding{Check: "helper", Result: daemon.OK, Text: path}
+	return doctor.Finding{Check: "helper", Result: doctor.OK, Text: path}
 }
 
 // examineKeys says what wins over the login, here and in fal's own programs.
-func examineKeys(getenv func(string) string, cfg daemon.Config) []daemon.Finding {
-	var findings []daemon.Finding
+func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding {
+	var findings []doctor.Finding
 	if key, ok := protocol.KeyFromEnv(getenv); ok {
-		findings = append(findings, daemon.Finding{Check: "key", Result: daemon.Warn,
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn,
 			Text: key.Source + " is set here: requests are attributed to the key's team, a login is not used",
-			Mend: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
 	} else {
-		findings = append(findings, daemon.Finding{Check: "key", Result: daemon.OK, Text: "no key hides the login here"})
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key hides the login here"})
 	}
 	profile, hasKey, err := cfg.FalConfig.Profile(getenv("FAL_PROFILE"))
 	switch {
 	case err != nil:
-		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Fail, Text: err.Error(), Mend: "mend that file"})
+		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Fail, Text: err.Error(), Hint: "mend that file"})
 	case hasKey && !protocol.ForceUser(getenv):
-		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Warn,
+		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
-			Mend: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
 	}
 	return findings
 }
 
 // examineTeam: a daemon follows the fal config of its own environment, which
 // may name another team than this shell's.
-func examineTeam(d *protocol.Status, cfg daemon.Config) []daemon.Finding {
+func examineTeam(d *protocol.Status, cfg daemon.Config) []doctor.Finding {
 	if d == nil || cfg.REST == "" {
 		return nil
 	}
@@ -104,9 +105,9 @@ func examineTeam(d *protocol.Status, cfg daemon.Config) []daemon.Finding {
 	if err != nil || strings.EqualFold(team, d.Team) {
 		return nil // examineKeys tells of a config that cannot be read
 	}
-	return []daemon.Finding{{Check: "team", Result: daemon.Warn,
+	return []doctor.Finding{{Check: "team", Result: doctor.Warn,
 		Text: fmt.Sprintf("the daemon attributes requests to %s, and %s names %s", teamOr(d.Team), cfg.FalConfig.Path, teamOr(team)),
-		Mend: "if that lasts, give the daemon the same FAL_CONFIG_PATH: in falcred.env"}}
+		Hint: "if that lasts, give the daemon the same FAL_CONFIG_PATH: in falcred.env"}}
 }
 
 func teamOr(name string) string {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 )
 
 // lingerFolder is where logind keeps whose services outlive their logins.
@@ -18,8 +18,8 @@ const lingerFolder = "/var/lib/systemd/linger"
 
 // examineService says how the daemon is started on this machine. None of it is
 // wrong: a helper starts a daemon where no service does.
-func examineService(ctx context.Context) daemon.Finding {
-	f := daemon.Finding{Check: "service", Result: daemon.OK}
+func examineService(ctx context.Context) doctor.Finding {
+	f := doctor.Finding{Check: "service", Result: doctor.OK}
 	me, err := user.Current()
 	if _, missing := exec.LookPath("systemctl"); missing != nil || err != nil {
 		f.Text = "no systemd to ask: docker-credential-fal starts the daemon when it is needed"

@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 
-	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 )
 
 // examineService leaves it to the command that knows.
-func examineService(context.Context) daemon.Finding {
-	return daemon.Finding{Check: "service", Result: daemon.OK, Text: "not looked at here: falcred service status"}
+func examineService(context.Context) doctor.Finding {
+	return doctor.Finding{Check: "service", Result: doctor.OK, Text: "not looked at here: falcred service status"}
 }

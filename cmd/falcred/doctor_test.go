@@ -5,7 +5,7 @@ package main
 import (
 	"testing"
 
-	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -14,7 +14,7 @@ func TestDoctorLooksAtTheDaemon(t *testing.T) {
 	now := stub(t)
 	now.Store(&protocol.Status{Version: "v0.0.1", State: protocol.StateLoginRequired, LastError: "the login has ended", Mend: "log in",
 		Warnings: []string{"the file was readable\nchmod it"}})
-	want := map[string]daemon.Result{"daemon": daemon.OK, "version": daemon.Warn, "login": daemon.Fail, "warning": daemon.Warn}
+	want := map[string]doctor.Result{"daemon": doctor.OK, "version": doctor.Warn, "login": doctor.Fail, "warning": doctor.Warn}
 	findings := examineDaemon(stand(t.Context()))
 	for _, f := range findings {
 		if want[f.Check] != f.Result {

@@ -71,7 +71,8 @@ func (h *upgraded) run(program, old string) {
 	cmd := exec.Command(program, "run", "--log-level", "warn")
 	cmd.Args[0] = "falcred"
 	cmd.Stderr = os.Stderr
-	cmd.Env = demoEnv(h.home, filepath.Join(h.home, "falcred.sock"), h.issuer.URL)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.home, "FAL_HOME_DIR=" + h.home, "FALCRED_SOCKET=" + filepath.Join(h.home, "falcred.sock"),
+		"FALCRED_ISSUER=" + h.issuer.URL, "FALCRED_CLIENT_ID=" + testClient}
 	if err := cmd.Start(); err != nil {
 		h.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"syscall"
 )
 
 // The exit codes of falcred. Those of status say something else: see there.
@@ -12,6 +14,9 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 )
+
+// endings are the signals that end falcred in order.
+var endings = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 // usageError is a mistake on the command line.
 type usageError struct{ text, hint string }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/follow"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -63,7 +64,7 @@ func newFollow() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal ends it as signals do
-			file, err := daemon.OpenFollowed(cfg, func(text string) { log.Warn(text) })
+			file, err := follow.Open(cfg.Home, func(text string) { log.Warn(text) })
 			if err != nil {
 				return err
 			}
@@ -82,7 +83,7 @@ type told struct {
 
 // follower carries what a socket tells into a file.
 type follower struct {
-	file *daemon.Followed
+	file *follow.File
 	log  *slog.Logger
 	told chan told
 
@@ -104,7 +105,7 @@ func (f *follower) run(ctx context.Context) error {
 	go f.listen(ctx)
 	for ctx.Err() == nil {
 		err := f.keep(ctx)
-		if errors.Is(err, daemon.ErrOwnLogin) {
+		if errors.Is(err, follow.ErrOwnLogin) {
 			return err
 		}
 		if err != nil && ctx.Err() == nil {

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
 )
@@ -23,18 +24,18 @@ const historyExample = `  falcred history
 
 // happenings says each event in words.
 var happenings = map[string]string{
-	daemon.EventStarted:       "the daemon started",
-	daemon.EventStopped:       "the daemon stopped",
-	daemon.EventLoggedIn:      "a login appeared",
-	daemon.EventAdopted:       "another program wrote the token file",
-	daemon.EventRefreshed:     "refreshed",
-	daemon.EventRejected:      "the refresh token was rejected",
-	daemon.EventLoginRequired: "the login ended",
-	daemon.EventRestored:      "put the living token back",
-	daemon.EventVanished:      "the token file vanished",
-	daemon.EventLoggedOut:     "logged out",
-	daemon.EventUnavailable:   "refreshing fails",
-	daemon.EventClock:         "the clock jumped",
+	events.Started:       "the daemon started",
+	events.Stopped:       "the daemon stopped",
+	events.LoggedIn:      "a login appeared",
+	events.Adopted:       "another program wrote the token file",
+	events.Refreshed:     "refreshed",
+	events.Rejected:      "the refresh token was rejected",
+	events.LoginRequired: "the login ended",
+	events.Restored:      "put the living token back",
+	events.Vanished:      "the token file vanished",
+	events.LoggedOut:     "logged out",
+	events.Unavailable:   "refreshing fails",
+	events.Clock:         "the clock jumped",
 }
 
 func newHistory() *cobra.Command {
@@ -54,7 +55,7 @@ func newHistory() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := daemon.ReadHistory(home)
+			events, err := events.Read(home)
 			if err != nil {
 				return err
 			}
@@ -65,7 +66,7 @@ func newHistory() *cobra.Command {
 			if asJSON {
 				return printLines(out, events)
 			}
-			return printHistory(out, newPaint(out), events)
+			return printHistory(out, ui.NewPaint(out), events)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON lines, one for each event")
@@ -73,7 +74,7 @@ func newHistory() *cobra.Command {
 	return cmd
 }
 
-func printHistory(w io.Writer, colour paint, events []daemon.Event) error {
+func printHistory(w io.Writer, colour ui.Paint, events []events.Event) error {
 	if len(events) == 0 {
 		_, err := fmt.Fprintln(w, "nothing has happened yet: the daemon writes the history")
 		return err
@@ -83,7 +84,7 @@ func printHistory(w io.Writer, colour paint, events []daemon.Event) error {
 	for _, e := range events {
 		if today := e.Time.Local().Format("Monday, 2 January 2006"); today != day {
 			day = today
-			fmt.Fprintf(&page, "%s\n", colour.bold(day))
+			fmt.Fprintf(&page, "%s\n", colour.Bold(day))
 		}
 		fmt.Fprintf(&page, "  %s  %s\n", e.Time.Local().Format("15:04:05"), happened(colour, e))
 	}
@@ -91,25 +92,25 @@ func printHistory(w io.Writer, colour paint, events []daemon.Event) error {
 	return err
 }
 
-func happened(colour paint, e daemon.Event) string {
+func happened(colour ui.Paint, e events.Event) string {
 	text := happenings[e.Event]
 	if text == "" {
-		text = printable(e.Event) // of a newer falcred
+		text = ui.Printable(e.Event) // of a newer falcred
 	}
 	switch e.Event {
-	case daemon.EventRejected, daemon.EventLoginRequired:
-		text = colour.red(text)
-	case daemon.EventLoggedOut, daemon.EventUnavailable, daemon.EventVanished, daemon.EventClock:
-		text = colour.yellow(text)
+	case events.Rejected, events.LoginRequired:
+		text = colour.Red(text)
+	case events.LoggedOut, events.Unavailable, events.Vanished, events.Clock:
+		text = colour.Yellow(text)
 	}
-	if e.Event == daemon.EventLoggedIn && e.Subject != "" {
-		text += ": " + printable(e.Subject)
+	if e.Event == events.LoggedIn && e.Subject != "" {
+		text += ": " + ui.Printable(e.Subject)
 	}
 	if e.Cause != "" {
-		text += ": " + printable(e.Cause)
+		text += ": " + ui.Printable(e.Cause)
 	}
-	if e.Event == daemon.EventRefreshed && !e.Expires.IsZero() {
-		text += fmt.Sprintf(", valid for %s", span(e.Expires.Sub(e.Time).Round(time.Minute)))
+	if e.Event == events.Refreshed && !e.Expires.IsZero() {
+		text += fmt.Sprintf(", valid for %s", ui.Span(e.Expires.Sub(e.Time).Round(time.Minute)))
 	}
 	return text
 }

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/login"
 )
 
 // nameREST makes a home whose falcred.env says where teams are asked for.
@@ -181,9 +183,9 @@ func TestDoctorNamesTheHomesIssuer_R13(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	findings := daemon.Examine(t.Context(), cfg)
+	findings := doctor.Examine(t.Context(), doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
 	for _, f := range findings {
-		if f.Check == "home issuer" && f.Result == daemon.Fail && strings.Contains(f.Text, issuer.URL) && strings.Contains(f.Mend, "falcred.env") {
+		if f.Check == "home issuer" && f.Result == doctor.Fail && strings.Contains(f.Text, issuer.URL) && strings.Contains(f.Hint, "falcred.env") {
 			return
 		}
 	}
@@ -200,7 +202,7 @@ func TestAnotherHomesDaemonIsNotAsked_R13(t *testing.T) {
 	defer issuer.Close()
 	theirs := bound(t, issuer, true)
 	socket := filepath.Join(shortFolder(t), "s")
-	cfg := daemon.Config{Home: theirs, Socket: socket, Issuer: issuer.URL, ClientID: demoClientID}
+	cfg := daemon.Config{Config: login.Config{Home: theirs, Issuer: issuer.URL, ClientID: testClient}, Socket: socket}
 	serveHere(t, cfg)
 
 	fal, home := newEar(t), filepath.Join(t.TempDir(), "mine")

@@ -60,7 +60,7 @@ func (l *life) run(program string, args ...string) (out string, code int) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, program), args...)
 	cmd.Env = []string{"HOME=" + l.bin, "PATH=" + l.bin + ":/usr/bin:/bin", "FAL_HOME_DIR=" + l.home, "XDG_RUNTIME_DIR=",
-		"FALCRED_ISSUER=" + l.issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID}
+		"FALCRED_ISSUER=" + l.issuer.URL, "FALCRED_CLIENT_ID=" + testClient}
 	cmd.SysProcAttr, cmd.WaitDelay, cmd.Dir = l.as, time.Second, "/"
 	both, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {

@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/cli/browser"
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
@@ -56,7 +59,7 @@ func newLogin() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
 			defer stop()
-			l := &loginRun{console: newConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), shell: environment(), loginFlags: f}
+			l := &loginRun{Console: ui.NewConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), shell: environment(), loginFlags: f}
 			cfg, err := l.signIn(ctx)
 			if errors.Is(err, context.Canceled) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "falcred: interrupted; nothing was changed")
@@ -78,7 +81,7 @@ func newLogin() *cobra.Command {
 
 // loginRun is one run of the command.
 type loginRun struct {
-	*console
+	*ui.Console
 	loginFlags
 	in    io.Reader
 	shell func(string) string // the environment, before falcred.env went into it
@@ -95,8 +98,11 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if l.team != "" && cfg.REST == "" {
 		return cfg, errNoTeams(cfg)
 	}
-	s, err := patiently(l.console, "asking "+cfg.Issuer, func() (*daemon.SignIn, error) {
-		return daemon.BeginSignIn(ctx, cfg, l.connection)
+	s, err := ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (*issuer.DeviceLogin, error) {
+		if err := login.Keepable(ctx, cfg.Config); err != nil {
+			return nil, err // before anybody confirms anything
+		}
+		return issuer.New(cfg.Issuer, cfg.ClientID, nil).Authorize(ctx, cfg.Scopes, cfg.Audience, l.connection)
 	})
 	if err != nil {
 		return cfg, err
@@ -108,7 +114,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, ended(err)
 	}
-	_, err = patiently(l.console, "keeping the login", func() (any, error) { return nil, granted.Keep(ctx) })
+	_, err = ui.Patiently(l.Console, "keeping the login", func() (any, error) { return nil, login.Keep(ctx, cfg.Config, granted) })
 	if err != nil {
 		return cfg, err
 	}
@@ -123,18 +129,18 @@ const maxQR = 1000
 
 // invite shows where to confirm, to a person or to a script. The code to compare
 // comes last: on a small screen a QR code scrolls the rest away.
-func (l *loginRun) invite(s *daemon.SignIn) error {
-	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.live) {
-		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.out)
+func (l *loginRun) invite(s *issuer.DeviceLogin) error {
+	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.Live) {
+		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.Out)
 	}
-	if !l.live {
-		fmt.Fprintf(l.out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", printable(s.PlainURL), printable(s.URL), printable(s.UserCode))
+	if !l.Live {
+		fmt.Fprintf(l.Out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", ui.Printable(s.PlainURL), ui.Printable(s.URL), ui.Printable(s.UserCode))
 		if !s.Expires.IsZero() {
-			fmt.Fprintf(l.out, "expires: %s\n", s.Expires.UTC().Format(time.RFC3339))
+			fmt.Fprintf(l.Out, "expires: %s\n", s.Expires.UTC().Format(time.RFC3339))
 		}
 	} else {
-		fmt.Fprintf(l.out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
-			printable(s.URL), l.bold(printable(s.UserCode)))
+		fmt.Fprintf(l.Out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
+			ui.Printable(s.URL), l.Bold(ui.Printable(s.UserCode)))
 	}
 	if !l.noBrowser && hasDesktop() {
 		go openBrowser(s.URL)
@@ -166,11 +172,11 @@ func hasDesktop() bool {
 	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 }
 
-func (l *loginRun) wait(ctx context.Context, s *daemon.SignIn) (granted *daemon.Granted, err error) {
-	if !l.live {
+func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *issuer.PendingLogin, err error) {
+	if !l.Live {
 		return s.Wait(ctx)
 	}
-	err = l.during(func() string { return "waiting for your confirmation" + remaining(s.Expires, time.Now()) }, func() error {
+	err = l.During(func() string { return "waiting for your confirmation" + remaining(s.Expires, time.Now()) }, func() error {
 		granted, err = s.Wait(ctx)
 		return err
 	})
@@ -187,13 +193,13 @@ func remaining(until, now time.Time) string {
 
 // ended puts the mend under what a person did or did not do.
 func ended(err error) error {
-	if errors.Is(err, daemon.ErrDenied) || errors.Is(err, daemon.ErrExpired) {
+	if errors.Is(err, issuer.ErrDenied) || errors.Is(err, issuer.ErrExpired) {
 		return fmt.Errorf("%w\nnothing was changed; to try again: falcred login", err)
 	}
 	return err
 }
 
-func (l *loginRun) welcome(g *daemon.Granted, cfg daemon.Config) {
+func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 	who := g.Subject
 	switch {
 	case g.Name != "" && g.Email != "":
@@ -204,13 +210,13 @@ func (l *loginRun) welcome(g *daemon.Granted, cfg daemon.Config) {
 	if who == "" {
 		who = "whoever you are"
 	}
-	fmt.Fprintf(l.out, "%s, %s\n", l.green("logged in"), printable(who))
-	fmt.Fprintf(l.out, "the login is in %s\n", filepath.Join(cfg.Home, protocol.TokenFile))
+	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), ui.Printable(who))
+	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, protocol.TokenFile))
 	if g.Doubt != "" {
-		fmt.Fprintln(l.out, l.yellow(printable(g.Doubt)))
+		fmt.Fprintln(l.Out, l.Yellow(ui.Printable(g.Doubt)))
 	}
 	if key, ok := protocol.KeyFromEnv(l.shell); ok {
-		fmt.Fprintf(l.out, "%s\n", l.yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
-		fmt.Fprintln(l.out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
+		fmt.Fprintf(l.Out, "%s\n", l.Yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
+		fmt.Fprintln(l.Out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
 	}
 }

@@ -36,7 +36,7 @@ type screen struct {
 // onScreen starts this test's own binary, which testscript turns into falcred.
 func onScreen(t *testing.T, args ...string) *screen {
 	t.Helper()
-	issuer, err := idp.Start(idp.Config{ClientID: demoClientID, Interval: time.Second,
+	issuer, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second,
 		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func onScreen(t *testing.T, args ...string) *screen {
 	s.cmd.Args = append([]string{"falcred"}, args...)
 	s.cmd.Env = []string{
 		"TERM=xterm-256color", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "FAL_HOME_DIR=" + s.home,
-		"FALCRED_SOCKET=" + filepath.Join(t.TempDir(), "none"), "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID,
+		"FALCRED_SOCKET=" + filepath.Join(t.TempDir(), "none"), "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + testClient,
 		"FAL_CONFIG_PATH=" + filepath.Join(s.home, "config.toml"),
 	}
 	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 50, Cols: 120}); err != nil {

@@ -7,7 +7,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/login"
 )
 
 // chooseTeam does what the fal CLI does after a login: a team that the new
@@ -16,17 +19,17 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if cfg.REST == "" {
 		return nil
 	}
-	access, ok := daemon.ValidAccess(cfg.Home)
+	access, ok := login.ValidAccess(cfg.Home)
 	if !ok {
 		return nil // an issuer that grants none at first
 	}
-	list, err := daemon.Accounts(ctx, cfg, access)
+	list, err := login.Accounts(ctx, cfg.Config, access)
 	if err != nil {
 		if l.team != "" {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
 		}
 		if chosen, unread := cfg.FalConfig.Team(); chosen != "" || unread != nil {
-			fmt.Fprintln(l.out, l.yellow("whether the team chosen here is yours could not be asked: "+printable(err.Error())))
+			fmt.Fprintln(l.Out, l.Yellow("whether the team chosen here is yours could not be asked: "+ui.Printable(err.Error())))
 		}
 		return nil
 	}
@@ -34,15 +37,15 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if err != nil {
 		return err
 	}
-	if _, found := daemon.FindAccount(list, chosen); chosen != "" && !found {
+	if _, found := fal.FindAccount(list, chosen); chosen != "" && !found {
 		if err := cfg.FalConfig.SetTeam(""); err != nil {
 			return err
 		}
-		fmt.Fprintf(l.out, "the login is in no team %s: requests are attributed to the personal account\n", printable(chosen))
+		fmt.Fprintf(l.Out, "the login is in no team %s: requests are attributed to the personal account\n", ui.Printable(chosen))
 		chosen = ""
 	}
 	name := l.team
-	if name == "" && l.live && len(list) > 1 {
+	if name == "" && l.Live && len(list) > 1 {
 		if name, err = l.ask(list, chosen); err != nil || name == "" {
 			return err
 		}
@@ -50,30 +53,30 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if name == "" {
 		return nil
 	}
-	account, found := daemon.FindAccount(list, name)
+	account, found := fal.FindAccount(list, name)
 	if !found {
 		return fmt.Errorf("you are logged in, but in no team %q\nsee: falcred team list", name)
 	}
 	if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
 		return err
 	}
-	fmt.Fprintf(l.out, "requests are attributed to %s\n", l.bold(printable(account.Nickname)))
+	fmt.Fprintf(l.Out, "requests are attributed to %s\n", l.Bold(ui.Printable(account.Nickname)))
 	return nil
 }
 
 // ask lets a person choose by number or name; an empty line keeps what is.
-func (l *loginRun) ask(list []daemon.Account, chosen string) (string, error) {
-	fmt.Fprintln(l.out, "\nWhom shall requests be attributed to?")
+func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
+	fmt.Fprintln(l.Out, "\nWhom shall requests be attributed to?")
 	for i, s := range selectables(list, chosen) {
 		mark := " "
 		if s.Selected {
 			mark = "*"
 		}
-		fmt.Fprintf(l.out, " %s %d  %s (%s)\n", mark, i+1, printable(s.Nickname), s.Type)
+		fmt.Fprintf(l.Out, " %s %d  %s (%s)\n", mark, i+1, ui.Printable(s.Nickname), s.Type)
 	}
 	answers := bufio.NewReader(l.in)
 	for {
-		fmt.Fprint(l.out, "number or name, Enter keeps *: ")
+		fmt.Fprint(l.Out, "number or name, Enter keeps *: ")
 		line, err := answers.ReadString('\n')
 		answer := strings.TrimSpace(line)
 		if answer == "" || err != nil {
@@ -82,7 +85,7 @@ func (l *loginRun) ask(list []daemon.Account, chosen string) (string, error) {
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(list) {
 			return list[n-1].Nickname, nil
 		}
-		if account, found := daemon.FindAccount(list, answer); found {
+		if account, found := fal.FindAccount(list, answer); found {
 			return account.Nickname, nil
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -36,7 +38,7 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			done, err := patiently(newConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
+			done, err := ui.Patiently(ui.NewConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)
 			})
 			if errors.Is(err, protocol.ErrNotFound) {
@@ -80,7 +82,7 @@ func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.Erase
 		unheard := make(chan os.Signal, 1)
 		signal.Notify(unheard, endings...)
 		defer signal.Stop(unheard)
-		return daemon.SignOut(cfg, local)
+		return login.Logout(cfg.Config, local)
 	}
 	return done, err
 }

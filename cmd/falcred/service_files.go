@@ -51,7 +51,7 @@ func (s *service) clean(ctx context.Context) error {
 	if status, err := client.Status(asking); err == nil || asking.Err() != nil {
 		return fmt.Errorf("a falcred still serves this home%s: its files are left\nend it, then: %s", byPID(status.PID), s.self("uninstall --purge"))
 	}
-	files, pending, err := daemon.OwnFiles(s.home)
+	files, pending, err := daemon.HomeFiles(s.home)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -101,8 +101,8 @@ func (s *service) userFiles() (unit, socket written, err error) {
 	}
 	unit.path = filepath.Join(s.unitFolder(), s.unit())
 	socket.path = filepath.Join(s.unitFolder(), s.socketUnit())
-	unit.text, socket.text, err = packaging.User(u)
-	return unit, socket, err
+	unit.text, socket.text = packaging.User(u)
+	return unit, socket, nil
 }
 
 func (s *service) uninstall(ctx context.Context) error {

@@ -30,11 +30,7 @@ func (s *service) installSystem(ctx context.Context) error {
 		if err := trusted(exec); err != nil {
 			return err
 		}
-		text, err := packaging.System(exec)
-		if err != nil {
-			return err
-		}
-		if _, err := s.write(written{s.template(), text}); err != nil {
+		if _, err := s.write(written{s.template(), packaging.System(exec)}); err != nil {
 			return err
 		}
 	}

@@ -25,10 +25,7 @@ func (s *service) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := packaging.TaskXML(packaging.Task{User: s.user.name, Exec: self, Arguments: s.arguments()})
-	if err != nil {
-		return err
-	}
+	text := packaging.TaskXML(packaging.Task{User: s.user.name, Exec: self, Arguments: s.arguments()})
 	folder, err := os.MkdirTemp("", "falcred")
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/strict"
@@ -65,7 +66,7 @@ func newStatus() *cobra.Command {
 			if asJSON {
 				err = printJSON(out, s)
 			} else {
-				err = s.print(out, newPaint(out), time.Now())
+				err = s.print(out, ui.NewPaint(out), time.Now())
 			}
 			if err != nil {
 				return err

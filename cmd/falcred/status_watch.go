@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 )
 
 // statusPace is how often `status --watch` asks. The daemon's own watch verb
@@ -28,7 +30,7 @@ func watchStatus(ctx context.Context, out io.Writer, asJSON bool) error {
 			return nil
 		}
 		now := s.fingerprint()
-		moving := isTerminal(out) && !asJSON // its durations run
+		moving := ui.IsTerminal(out) && !asJSON // its durations run
 		if moving || !bytes.Equal(now, last) {
 			if err := s.show(out, asJSON); err != nil {
 				return err
@@ -59,12 +61,12 @@ func (s *standing) show(out io.Writer, asJSON bool) error {
 		return printLines(out, []*standing{s})
 	}
 	var screen bytes.Buffer
-	if err := s.print(&screen, newPaint(out), time.Now()); err != nil {
+	if err := s.print(&screen, ui.NewPaint(out), time.Now()); err != nil {
 		return err
 	}
 	screen.WriteByte('\n')
 	text := screen.String()
-	if isTerminal(out) { // over what stands there, and nothing below it
+	if ui.IsTerminal(out) { // over what stands there, and nothing below it
 		text = "\x1b[H" + strings.ReplaceAll(text, "\n", "\x1b[K\n") + "\x1b[J"
 	}
 	_, err := io.WriteString(out, text)

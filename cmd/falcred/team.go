@@ -11,7 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -81,7 +84,7 @@ func newTeamSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			account, found := daemon.FindAccount(list, args[0])
+			account, found := fal.FindAccount(list, args[0])
 			if !found {
 				return fmt.Errorf("the login is in no team %q\nsee: falcred team list", args[0])
 			}
@@ -90,7 +93,7 @@ func newTeamSet() *cobra.Command {
 			}
 			awaitTeam(cmd, cfg, account.Nickname)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to %s (%s), by %s\n",
-				printable(account.Nickname), printable(account.FullName), cfg.FalConfig.Path)
+				ui.Printable(account.Nickname), ui.Printable(account.FullName), cfg.FalConfig.Path)
 			return err
 		},
 	}
@@ -127,7 +130,7 @@ func oneArg(what string) cobra.PositionalArgs {
 
 // theAccounts asks fal's REST host, with the login's own access token: a key's
 // teams are none of its business.
-func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
+func theAccounts(ctx context.Context) (daemon.Config, []fal.Account, error) {
 	cfg, err := daemon.Load(version())
 	if err != nil {
 		return cfg, nil, err
@@ -142,7 +145,7 @@ func theAccounts(ctx context.Context) (daemon.Config, []daemon.Account, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	list, err := daemon.Accounts(ctx, cfg, access)
+	list, err := login.Accounts(ctx, cfg.Config, access)
 	return cfg, list, err
 }
 
@@ -158,7 +161,7 @@ func errNoTeams(cfg daemon.Config) error {
 // back. A daemon that does not say that it is of the same issuer may be any: of
 // another home, or of another machine (R13).
 func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
-	if access, ok := daemon.ValidAccess(cfg.Home); ok {
+	if access, ok := login.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
 	ctx, cancel := bounded(ctx, refreshPatience)
@@ -169,13 +172,13 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 		return "", err
 	} else if err == nil && d.Issuer != cfg.Issuer {
 		return "", fmt.Errorf("the daemon that answers here is not this home's: it is for %s, not %s\nunset FALCRED_SOCKET, or restart it",
-			cmp.Or(printable(d.Issuer), "another machine's login"), cfg.Issuer)
+			cmp.Or(ui.Printable(d.Issuer), "another machine's login"), cfg.Issuer)
 	}
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 	if err == nil {
 		return cred.Secret, nil
 	}
-	if access, ok := daemon.ValidAccess(cfg.Home); ok {
+	if access, ok := login.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
 	if errors.Is(err, protocol.ErrNotFound) {
@@ -186,7 +189,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 
 const loginFirst = "log in: falcred login, or fal auth login"
 
-func selectables(list []daemon.Account, chosen string) []selectable {
+func selectables(list []fal.Account, chosen string) []selectable {
 	shown := []selectable{}
 	for _, a := range list {
 		s := selectable{Nickname: a.Nickname, FullName: a.FullName, Type: "team"}
@@ -209,7 +212,7 @@ func printAccounts(w io.Writer, list []selectable) error {
 		if s.Selected {
 			mark = "*"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, printable(s.Nickname), s.Type, printable(s.FullName))
+		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, ui.Printable(s.Nickname), s.Type, ui.Printable(s.FullName))
 	}
 	return table.Flush()
 }

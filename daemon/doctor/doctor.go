@@ -7,6 +7,7 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,6 +48,15 @@ type Finding struct {
 	Result Result
 	Text   string
 	Hint   string `json:",omitempty"` // what to do about it
+}
+
+// MarshalJSON adds Mend, which is what Hint was called in earlier versions.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type members Finding
+	return json.Marshal(struct {
+		members
+		Mend string `json:",omitempty"`
+	}{members(f), f.Hint})
 }
 
 // Config says what is looked at.

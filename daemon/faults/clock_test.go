@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
 )
@@ -227,10 +227,10 @@ func (j *jumper) wantOwnToken() {
 // noted is what the history says about the clock.
 func (j *jumper) noted() (causes []string) {
 	j.Helper()
-	events, err := daemon.ReadHistory(j.home)
+	list, err := events.Read(j.home)
 	j.must(err)
-	for _, event := range events {
-		if event.Event == daemon.EventClock {
+	for _, event := range list {
+		if event.Event == events.Clock {
 			causes = append(causes, event.Cause)
 		}
 	}

@@ -137,7 +137,7 @@ func (f *File) holds(r tokenfile.Content, want tokenfile.TokenPair) bool {
 // is being written.
 func (f *File) foreign(r tokenfile.Content) error {
 	switch {
-	case r.State == tokenfile.Absent, errors.Is(r.Err, tokenfile.ErrFile):
+	case r.State == tokenfile.Absent, errors.Is(r.Err, tokenfile.ErrFollowed):
 		return nil
 	case r.State == tokenfile.Holds:
 		return fmt.Errorf("%s: %w", f.file.Path, ErrOwnLogin)

@@ -100,7 +100,6 @@ func (m *Manager) publish() {
 	m.snapshot.Store(s)
 	if old != nil {
 		close(old.changed)
-		wake{}.perform(m)
 	}
 }
 

@@ -1,3 +1,18 @@
+// Package login decides what a login is and what is done about it; nobody else does.
+//
+// All that is known of it is one value, [State]. Files that change, answers of the issuer,
+// timers and clients' wishes are [Event]s; what an event makes of the state, and what
+// follows from it, is a pure function, which does no I/O and knows no clock. A [Manager]
+// applies it, in one place, and readers load an immutable [Snapshot] and wait for nobody.
+//
+// A refresh is one function, rotate, whose steps are those that the disk knows: take the
+// lock, read the token file again, begin a journal entry, send, record the answer, compare
+// the file with what was read, commit. A file that changed meanwhile wins: a deletion is a
+// logout, other tokens are another login. Nobody's leaving stops a refresh, so it has no
+// caller's context; it is bounded by the hold of the lock, 17 s.
+//
+// All exported methods may be called from any goroutine. No error and no String shows a
+// token.
 package login
 
 import (
@@ -133,6 +148,9 @@ func (m *Manager) apply(e Event) State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	state, actions := next(m.state, e, clock.Now())
+	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
+		actions = append(actions, wake{}) // the schedule waits for something else
+	}
 	m.state = state
 	m.publish()
 	for _, a := range actions {

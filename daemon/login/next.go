@@ -221,7 +221,6 @@ func (m *machine) unusable(e Read) {
 func (m *machine) empty() {
 	if m.EmptySince.IsZero() {
 		m.EmptySince = m.now
-		m.do(wake{})
 	}
 	if m.held() && m.now.Sub(m.EmptySince) >= writerDied && m.mayTry(m.now) {
 		m.do(rotate{})
@@ -258,7 +257,6 @@ func (m *machine) pinged(e Pinged) {
 	}
 	m.log(slog.LevelWarn, "the token file vanished while the issuer cannot be reached; kept in memory until it answers")
 	m.Retry = m.now.Add(e.Pause)
-	m.do(wake{})
 }
 
 // adopt takes over what somebody else wrote into the file (F3). It returns what that is
@@ -577,7 +575,6 @@ func (m *machine) retried(e Retried) {
 		}
 		m.Doubt = &d
 	}
-	m.do(wake{})
 }
 
 // tick starts what is due by the clock.

@@ -42,10 +42,10 @@ func (m *Manager) Run(ready chan<- struct{}) {
 // schedule reads the file and does what is due when the file changes, when a moment has
 // come, and at least once a minute; the alarm covers a suspended machine (R2).
 type schedule struct {
-	m      *Manager
-	watch  *tokenfile.Watch // nil where nothing tells of changes
-	alarm  *clock.Alarm
-	looked time.Time // when it looked last, by the monotonic clock…
+	m          *Manager
+	watch      *tokenfile.Watch // nil where nothing tells of changes
+	alarm      *clock.Alarm
+	looked     time.Time // when it looked last, by the monotonic clock…
 	lookedWall time.Time // …and by the wall's
 }
 

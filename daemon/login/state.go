@@ -130,18 +130,23 @@ func (s *State) due(unfinished bool, now time.Time) bool {
 	return !s.over() && (!s.Tokens.Fresh(now) || s.competes())
 }
 
+// moments are when something may be due, zero where nothing is.
+func (s *State) moments() (at [5]time.Time) {
+	at = [5]time.Time{s.Tokens.RefreshAt, s.Retry, s.Team.retryAt()}
+	if !s.EmptySince.IsZero() {
+		at[3] = s.EmptySince.Add(writerDied)
+	}
+	if s.Doubt != nil {
+		at[4] = s.Doubt.Retry
+	}
+	return at
+}
+
 // untilDue is how long nothing has to be done by the clock, at most until the next
 // whole minute: a lost event costs no more than that (F3, R2).
 func (s *State) untilDue(now time.Time) time.Duration {
 	wait := clock.UntilMinute(now)
-	at := []time.Time{s.Tokens.RefreshAt, s.Retry, s.Team.retryAt()}
-	if !s.EmptySince.IsZero() {
-		at = append(at, s.EmptySince.Add(writerDied))
-	}
-	if s.Doubt != nil {
-		at = append(at, s.Doubt.Retry)
-	}
-	for _, t := range at {
+	for _, t := range s.moments() {
 		if d := clock.Remaining(t, now); d > 0 {
 			wait = min(wait, d)
 		}

@@ -1,11 +1,13 @@
 package login
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -70,7 +72,6 @@ func (m *machine) teamRead(e TeamRead) {
 	switch {
 	case odd && m.Team.OddSince.IsZero() && m.Team.Name != "":
 		m.Team.OddSince = m.now
-		m.do(wake{})
 	case odd && m.now.Sub(m.Team.OddSince) < writerDied:
 	case gone:
 		m.Team.Broken = true
@@ -129,8 +130,7 @@ func (m *machine) attribute() {
 func (m *machine) teamAnswered(e TeamAnswered) {
 	m.Team.Asking = false
 	switch {
-	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject:
-		m.do(wake{}) // something else is asked for by now
+	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
 	case e.Err != nil:
 		m.teamProblem(fmt.Sprintf("the id of team %q cannot be found out: %v", short(e.Asked.Name), e.Err), networkHint, e.Pause)
 	case !e.Found:
@@ -187,3 +187,20 @@ func (a resolveTeam) perform(m *Manager) {
 type resetAsking struct{}
 
 func (resetAsking) perform(m *Manager) { m.asking.reset() }
+
+// Accounts asks which accounts the login of cfg's home with this access token may act
+// for: the personal one first, then by nickname, as the fal CLI has them. Neither a home
+// of another issuer than cfg's nor a token that is not of it is shown to anybody.
+func Accounts(ctx context.Context, cfg Config, access string) ([]fal.Account, error) {
+	if err := cfg.CheckIssuer(); err != nil {
+		return nil, err
+	}
+	if err := cfg.CheckToken(access); err != nil {
+		return nil, err
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = httpx.NewTransport()
+	}
+	return fal.Accounts(ctx, httpx.Client(transport), cfg.REST, access)
+}

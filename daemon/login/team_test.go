@@ -145,7 +145,7 @@ func TestTeamConfigGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
-				config := fal.Config{w.home + "/config.toml"}
+				config := fal.Config{Path: w.home + "/config.toml"}
 				w.names("acme")
 				w.signIn("ann")
 				w.start()

@@ -41,14 +41,23 @@ type conn struct {
 	buf [256]byte // for in: a request seldom has a hundred, and ten thousand silent clients may wait
 }
 
+// newConn is nil where the connection is closed already.
+func newConn(s *Server, peer *net.UnixConn) *conn {
+	c := &conn{Server: s}
+	if err := c.wire.open(peer, c.answerBy); err != nil {
+		return nil
+	}
+	c.in = protocol.NewRequestReader(peer, c.buf[:])
+	return c
+}
+
 // serveConn answers one request after the other, in order, until the client hangs up,
 // breaks the framing, or is too slow.
 func (s *Server) serveConn(peer *net.UnixConn) {
-	c := &conn{Server: s}
-	if err := c.wire.open(peer, c.answerBy); err != nil {
-		return // it is closed
+	c := newConn(s, peer)
+	if c == nil {
+		return
 	}
-	c.in = protocol.NewRequestReader(peer, c.buf[:])
 	defer c.recoverPanic()
 	for !c.over() {
 		line, err := c.readLine()

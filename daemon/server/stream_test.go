@@ -14,7 +14,7 @@ import (
 )
 
 // pairOf is a connection whose kernel buffer holds little, and its other end.
-func pairOf(t *testing.T) (peer, client *net.UnixConn) {
+func pairOf(t testing.TB) (peer, client *net.UnixConn) {
 	t.Helper()
 	name := &net.UnixAddr{Name: filepath.Join(testkit.ShortDir(t), "s"), Net: "unix"}
 	listener, err := net.ListenUnix("unix", name)
@@ -37,7 +37,7 @@ func pairOf(t *testing.T) (peer, client *net.UnixConn) {
 }
 
 // streamOf is that connection, as the server has it.
-func streamOf(t *testing.T, answerBy func() time.Time) (s *stream, client *net.UnixConn) {
+func streamOf(t testing.TB, answerBy func() time.Time) (s *stream, client *net.UnixConn) {
 	t.Helper()
 	peer, client := pairOf(t)
 	s = new(stream)

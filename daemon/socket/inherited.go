@@ -17,14 +17,14 @@ import (
 )
 
 // inheritedListener is the socket that systemd hands over (sd_listen_fds(3)), or nil.
-// The variables that say so are this process's, not its children's, and are gone
+// The variables that say so are for one process and not its children, and are gone
 // afterwards.
 func inheritedListener() (*net.UnixListener, error) {
 	files := activation.Files(true)
 	switch {
 	case len(files) == 0:
 		return nil, nil
-	case len(files) > 1: // they are left open: what is wrong with them is for a person to see
+	case len(files) > 1:
 		return nil, fmt.Errorf("systemd hands over %d sockets, falcred takes one: mend falcred.socket", len(files))
 	}
 	file := files[0]

@@ -51,16 +51,18 @@ func TestF1LockFollowsThePath(t *testing.T) {
 	again.Release()
 }
 
-// F1: many owners and a neighbour that unlinks after each use. As long as
-// everybody compares, exclusion holds.
+// F1: many owners, and some of them unlink the file when they are done, as neighbours do.
+// As long as everybody compares, exclusion holds: who has waited for a file that is
+// unlinked by then has not got the lock.
 func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
 	home := t.TempDir()
+	path := filepath.Join(home, LockName)
 	var inside, rounds atomic.Int32
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			for range 50 {
-				h, err := Acquire(context.Background(), home)
+			for i := range 50 {
+				l, err := Acquire(context.Background(), home)
 				if err != nil {
 					t.Error(err)
 					return
@@ -69,8 +71,14 @@ func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
 					t.Error("two holders at once")
 				}
 				rounds.Add(1)
+				if i%2 == 0 {
+					time.Sleep(100 * time.Microsecond) // others open the file meanwhile
+				}
 				inside.Add(-1)
-				h.Release()
+				if i%2 == 0 {
+					os.Remove(path)
+				}
+				l.Release()
 			}
 		})
 	}

@@ -3,6 +3,7 @@
 package tokenfile
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -121,9 +122,20 @@ func (w *watched) quiet() {
 	for {
 		select {
 		case <-w.Changed():
+			w.Aim(append(w.more, w.file)...)
 		case <-time.After(50 * time.Millisecond):
 			return
 		}
+	}
+}
+
+// told wants the change that has just been made to be told.
+func (w *watched) told(what string) {
+	w.Helper()
+	select {
+	case <-w.Changed():
+	case <-time.After(testkit.Patience):
+		w.Fatalf("%s: nobody is told", what)
 	}
 }
 
@@ -143,11 +155,7 @@ func TestF3WatchSeesEachWrite(t *testing.T) {
 	} {
 		w.quiet()
 		change()
-		select {
-		case <-w.Changed():
-		case <-time.After(testkit.Patience):
-			t.Errorf("%s: nobody is told", name)
-		}
+		w.told(name)
 	}
 	w.quiet()
 	must(t, os.Remove(w.file))
@@ -162,11 +170,7 @@ func TestF3WatchBehindALink(t *testing.T) {
 	must(t, os.Symlink(target, w.file))
 	w.quiet()
 	w.write(target, "text")
-	select {
-	case <-w.Changed():
-	case <-time.After(testkit.Patience):
-		t.Error("nobody is told")
-	}
+	w.told("the target")
 }
 
 // F3, S5: a folder that is moved, deleted and made anew again and again is watched
@@ -174,18 +178,27 @@ func TestF3WatchBehindALink(t *testing.T) {
 // holds the lock that Add and WatchList want.
 func TestF3FolderMovedAndDeleted(t *testing.T) {
 	w := newWatched(t)
-	for i := range 30 {
+	for i := range 20 {
 		w.quiet()
 		away := w.folder + ".away"
 		must(t, os.Rename(w.folder, away))
+		w.told("a folder that moves")
 		if i%2 == 0 {
 			w.sees("")
 		}
 		must(t, os.RemoveAll(away))
 		must(t, os.Mkdir(w.folder, 0o700))
+		w.quiet()
 		w.write(w.file, "new")
-		w.sees("new")
+		w.told("a write into the new folder")
 	}
+}
+
+// What happened before a folder was watched was seen by nobody, and is told.
+func TestWatchTellsOfItsBeginning(t *testing.T) {
+	w := newWatched(t)
+	w.Aim(w.file)
+	w.told("the beginning")
 }
 
 // A folder that is not there is looked for each second.
@@ -196,5 +209,36 @@ func TestWatchLooksForAFolder(t *testing.T) {
 	}
 	if again := w.Aim(w.file, filepath.Join(w.folder, "none", "file")); again != FolderPoll {
 		t.Errorf("without one: again in %v", again)
+	}
+}
+
+// F3: a watch stays with the folder, not with its name: one of that name that is another
+// is watched anew, even if nothing has told of the change yet. One that goes at that
+// very moment is looked for again.
+func TestF3WatchStaysWithTheFolder(t *testing.T) {
+	w := &Watch{changed: make(chan struct{}, 1), failed: func(err error) { t.Error(err) }}
+	events, err := fsnotify.NewWatcher()
+	must(t, err)
+	defer events.Close()
+	before, folder := t.TempDir(), t.TempDir()
+	was, err := os.Stat(before)
+	must(t, err)
+	is, err := os.Stat(folder)
+	must(t, err)
+	must(t, events.Add(folder))
+	at := map[string]fs.FileInfo{folder: was}
+	w.turn(events, at, map[string]fs.FileInfo{folder: is})
+	if at[folder] == nil || !os.SameFile(at[folder], is) || len(events.WatchList()) != 1 {
+		t.Errorf("watched: %v", events.WatchList())
+	}
+	<-w.Changed()
+	w.turn(events, at, map[string]fs.FileInfo{filepath.Join(folder, "gone"): was})
+	select {
+	case <-w.Changed():
+	case <-time.After(testkit.Patience):
+		t.Error("nobody looks again for a folder that has just gone")
+	}
+	if len(at) != 0 || len(events.WatchList()) != 0 {
+		t.Errorf("watched: %v", events.WatchList())
 	}
 }

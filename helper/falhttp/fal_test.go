@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon"
+	falcli "github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 )
@@ -55,8 +57,8 @@ func startFal(teams ...idp.Team) (*fal, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := daemon.Config{Home: home, Issuer: issuer.URL, ClientID: "test-client", Servers: servers,
-		REST: issuer.URL, FalConfig: daemon.FalConfig{Path: filepath.Join(home, "config.toml")}}
+	cfg := daemon.Config{Config: login.Config{Home: home, Issuer: issuer.URL, ClientID: "test-client", Servers: servers,
+		REST: issuer.URL, FalConfig: falcli.Config{Path: filepath.Join(home, "config.toml")}}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	cfg.Ready = func(string) { close(ready) }

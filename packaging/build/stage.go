@@ -34,15 +34,8 @@ func (b *build) common() error {
 }
 
 func (b *build) units() error {
-	service, socket, err := packaging.Packaged()
-	if err != nil {
-		return err
-	}
-	system, err := packaging.PackagedSystem()
-	if err != nil {
-		return err
-	}
-	for name, text := range map[string]string{"falcred.service": service, "falcred.socket": socket, "falcred@.service": system} {
+	service, socket := packaging.Packaged()
+	for name, text := range map[string]string{"falcred.service": service, "falcred.socket": socket, "falcred@.service": packaging.PackagedSystem()} {
 		if err := b.write(name, []byte(text)); err != nil {
 			return err
 		}

@@ -96,11 +96,16 @@ func TestGroupsAbove_F6(t *testing.T) {
 // spared.
 func TestCheckPlace_F6(t *testing.T) {
 	theirs := theirFolder(t)
+	everybodys := os.TempDir() // root's
+	if os.Geteuid() == 0 {
+		everybodys = theirFolder(t)
+		must(t, os.Chmod(everybodys, 0o777|fs.ModeSticky))
+	}
 	for path, good := range map[string]bool{
-		filepath.Join(t.TempDir(), "a", "b"):  true,
-		filepath.Join(os.TempDir(), "a", "b"): true,
-		theirs:                                false,
-		filepath.Join(theirs, "a", "b", "c"):  false,
+		filepath.Join(t.TempDir(), "a", "b"): true,
+		filepath.Join(everybodys, "a", "b"):  true,
+		theirs:                               false,
+		filepath.Join(theirs, "a", "b", "c"): false,
 	} {
 		if err := CheckPlace(path); (err == nil) != good {
 			t.Errorf("%s: %v", path, err)

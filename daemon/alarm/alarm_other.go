@@ -1,5 +1,0 @@
-//go:build !linux
-
-package alarm
-
-func boot() (*Alarm, bool) { return nil, false }

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package daemon
-
-// maxConnections bounds clients where the system sets no limit (S6).
-func maxConnections() int { return 10_000 }

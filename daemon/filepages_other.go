@@ -1,6 +1,0 @@
-//go:build !linux
-
-package daemon
-
-// dropFilePages leaves them to the system.
-func dropFilePages() {}

@@ -1,0 +1,279 @@
+//go:build linux || darwin
+
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// goodStill wants the daemon to serve as before, the file untouched, and the
+// issuer not asked.
+func (h *house) goodStill(access string, file []byte) {
+	h.Helper()
+	if got := h.dial().secret(); got != access {
+		h.Errorf("a good client is answered %.20q", got)
+	}
+	now, err := os.ReadFile(h.file)
+	if err != nil || !bytes.Equal(now, file) {
+		h.Errorf("the token file changed: %v", err)
+	}
+	if n := h.idp.Stats().TokenRequests + h.idp.Stats().Revocations; n != 0 {
+		h.Errorf("the issuer was asked %d times", n)
+	}
+}
+
+// What a request can get wrong has its code, and the connection goes on.
+func TestBadRequests(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	refresh, access := h.signIn("ann")
+	file, _ := os.ReadFile(h.file)
+	h.serve(nil)
+	c := h.dial()
+	for _, bad := range []struct {
+		request string
+		code    protocol.Code
+	}{
+		{"", protocol.CodeBadRequest},
+		{" ", protocol.CodeBadRequest},
+		{"GET https://fal.run", protocol.CodeBadRequest},
+		{" get https://fal.run", protocol.CodeBadRequest},
+		{"gets https://fal.run", protocol.CodeBadRequest},
+		{"get\thttps://fal.run", protocol.CodeBadRequest},
+		{"{\"ServerURL\":\"https://fal.run\"}", protocol.CodeBadRequest},
+		{strings.Repeat("g", 5000), protocol.CodeBadRequest},
+		{"get https://fal.run\x00", protocol.CodeBadRequest},
+		{"get \x00", protocol.CodeBadRequest},
+		{"get https://fal.run\rget https://fal.run", protocol.CodeBadRequest},
+		{"get https://fal.run\x1b[2J", protocol.CodeBadRequest},
+		{"get https://fal.run\x7f", protocol.CodeBadRequest},
+		{"get https://fal.run/\xff\xfe", protocol.CodeBadRequest},
+		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", protocol.CodeBadRequest}, // TLS
+
+		{"get", protocol.CodeNoServerURL},
+		{"get {}", protocol.CodeNoServerURL},
+		{"watch", protocol.CodeNoServerURL},
+		{"get {", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\"", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\"} {}", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\",\"ServerURL\":\"https://fal.run\"}", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":[\"https://fal.run\"]}", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\\nget https://fal.run\"}", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\",\"MinValid\":-1}", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\",\"MinValid\":1e99}", protocol.CodeBadRequest},
+		{"get {\"ServerURL\":\"https://fal.run\",\"ForceUser\":\"yes\"}", protocol.CodeBadRequest},
+		{"get " + strings.Repeat("{\"ServerURL\":", 4000), protocol.CodeBadRequest},
+
+		{"store", protocol.CodeBadRequest},
+		{"store {}", protocol.CodeNoServerURL},
+		{"store {\"ServerURL\":\"https://fal.run\",\"Username\":\"\",\"Secret\":\"s\"}", protocol.CodeBadRequest},
+		{"store {\"ServerURL\":\"https://fal.run\",\"Username\":\"ann\",\"Secret\":\"key:secret\"}", protocol.CodeBadRequest},
+		{"erase", protocol.CodeNoServerURL},
+		{"erase https://example.com", protocol.CodeNotFound},
+	} {
+		c.wantCode(bad.request, bad.code)
+	}
+	if c.secret() != access {
+		t.Error("the connection did not go on")
+	}
+	if got := h.dial(); got.ask("get https://fal.run\r", nil) != nil {
+		t.Error("CRLF is not accepted")
+	}
+	h.goodStill(access, file)
+	if log := h.log.String(); strings.Contains(log, refresh) || strings.Contains(log, access) || strings.Contains(log, "key:secret") {
+		t.Error("a secret is in the log (S4)")
+	}
+}
+
+// A line may have 64 KiB; a longer one is told so and hung up on.
+func TestLongLines(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	file, _ := os.ReadFile(h.file)
+	h.serve(nil)
+	c := h.dial()
+	c.wantCode("get "+strings.Repeat("a", protocol.MaxLine-len("get \n")), protocol.CodeNotFound)
+	c.secret()
+	c.wantCode("get "+strings.Repeat("a", protocol.MaxLine-len("get \n")+1), protocol.CodeBadRequest)
+	c.wantEnd()
+
+	// A client that writes much more before it reads is not killed by SIGPIPE.
+	c = h.dial()
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.CopyN(c.UnixConn, endless('a'), 1<<20)
+		written <- errors.Join(err, c.CloseWrite())
+	}()
+	if got := c.next(); got != "bad_request" {
+		t.Errorf("an endless line is answered %q", got)
+	}
+	if err := <-written; err != nil {
+		t.Errorf("the client's pipe was broken under its pen: %v", err)
+	}
+	c.wantEnd()
+	h.goodStill(access, file)
+}
+
+type endless byte
+
+func (e endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(e)
+	}
+	return len(p), nil
+}
+
+// Half a request gets the time of a request; an idle connection all of it.
+func TestHalfARequest(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	file, _ := os.ReadFile(h.file)
+	h.serve(func(s *Server) { s.requestTimeout = 50 * time.Millisecond })
+	idle, half, drip := h.dial(), h.dial(), h.dial()
+	idle.send("version\n")
+	idle.line()
+	half.send("get https://fal")
+	go func() { // a byte now and then does not buy time
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for range tick.C {
+			if _, err := drip.Write([]byte("g")); err != nil {
+				return
+			}
+		}
+	}()
+	half.wantEnd()
+	drip.wantEnd()
+	if idle.secret() != access { // idle for longer than half was
+		t.Error("the idle connection")
+	}
+	cut := h.dial()
+	cut.send("get https://fal.run")
+	cut.CloseWrite()
+	cut.wantEnd()
+	h.goodStill(access, file)
+}
+
+// §4: nothing else ever gets a token.
+func TestForeignServers(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	refresh, access := h.signIn("ann")
+	file, _ := os.ReadFile(h.file)
+	h.serve(nil)
+	c := h.dial()
+	for _, server := range []string{
+		"https://example.com", "https://fal.run.example.com", "https://fal.run@example.com",
+		"https://example.com/https://fal.run", "https://example.com#fal.run", "https://example.com?fal.run",
+		"http://fal.run", "http://fal.run:443", "https://fal.run:444", "ftp://fal.run", "fal.run:80",
+		"https://xfal.run", "https://fal.runx", "https://fal.run.", "https://fal.run\\@example.com",
+		"https://fa%6c.run", "https://fal。run", "https://fаl.run", "https://user:pass@fal.run",
+		"http://127.0.0.1", "https://127.0.0.1", "//fal.run", "https:/fal.run", "https://", "fal.run/x",
+	} {
+		for _, verb := range []string{"get", "erase"} {
+			e := c.wantCode(verb+" "+server, protocol.CodeNotFound)
+			if *e != *protocol.ErrNotFound {
+				t.Errorf("%s %s: %q", verb, server, e.Message)
+			}
+		}
+		w := h.dial()
+		w.send("watch " + server + "\n")
+		line := w.line()
+		if strings.Contains(line, access) || !strings.Contains(line, "not_found") {
+			t.Errorf("watch %s: %s", server, line)
+		}
+		w.Close()
+		login, err := json.Marshal(map[string]string{"ServerURL": server, "Username": protocol.TokenUsername, "Secret": refresh})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.ask("store "+string(login), nil); err == nil {
+			t.Errorf("store for %s was taken", server)
+		}
+	}
+	for _, server := range []string{"https://fal.run", "fal.ai", "https://queue.fal.run/x?y#z", "wss://fal.run"} {
+		var got protocol.Credential
+		if err := c.ask("get "+server, &got); err != nil || got.Secret != access || got.ServerURL != server {
+			t.Errorf("get %s: %v, %v", server, got, err)
+		}
+	}
+	h.goodStill(access, file)
+}
+
+// badFiles are what can stand where the token file should.
+var badFiles = map[string]func(path string) error{
+	"binary":    func(p string) error { return os.WriteFile(p, []byte("\x7fELF\x02\x01\x01\x00\x00"), 0o600) },
+	"10 MB":     func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("a"), 10<<20), 0o600) },
+	"folder":    func(p string) error { return os.Mkdir(p, 0o700) },
+	"fifo":      func(p string) error { return syscall.Mkfifo(p, 0o600) },
+	"link loop": func(p string) error { return os.Symlink(filepath.Base(p), p) },
+	"device":    func(p string) error { return os.Symlink("/dev/zero", p) },
+	"unreadable": func(p string) error {
+		if err := os.WriteFile(p, []byte("refresh"), 0o000); err != nil || os.Getuid() != 0 {
+			return err
+		}
+		return os.Chown(p, 12345, 12345) // root reads what has no mode
+	},
+}
+
+// A thing that is no token file is a clear error with its code, at the start
+// and later; it costs nothing that was there, and is no logout.
+func TestBadTokenFile(t *testing.T) {
+	t.Parallel()
+	for name, create := range badFiles {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, idp.Config{})
+			if err := create(h.file); err != nil {
+				t.Fatal(err)
+			}
+			h.serve(nil)
+			e := h.dial().wantCode("get https://fal.run", protocol.CodeInternal)
+			if strings.Contains(e.Message, "internal error") {
+				t.Errorf("the error does not say what is wrong: %q", e.Message)
+			}
+			if s := h.status(); s.LastError == "" || s.Mend == "" {
+				t.Errorf("status does not say what is wrong: %+v", s)
+			}
+
+			// Mended, it serves at once.
+			os.RemoveAll(h.file)
+			_, access := h.signIn("ann")
+			w := h.dial()
+			w.send("watch https://fal.run\n")
+			w.until(access)
+
+			// And again, by a rename and so with no moment without a file:
+			// memory goes on serving.
+			good, err := os.ReadFile(h.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad := h.file + ".bad"
+			if err := errors.Join(create(bad), os.Symlink(bad, h.file+".new"), os.Rename(h.file+".new", h.file)); err != nil {
+				t.Fatal(err)
+			}
+			h.eventually("the bad file is noticed", func() bool { return h.status().LastError != "" })
+			if got := h.dial().secret(); got != access {
+				t.Errorf("memory does not go on serving: %.20q", got)
+			}
+			if gone(bad) {
+				t.Error("what stood there was removed")
+			}
+			if err := errors.Join(os.WriteFile(h.file+".new", good, 0o600), os.Rename(h.file+".new", h.file)); err != nil {
+				t.Fatal(err)
+			}
+			h.eventually("the trouble is over", func() bool { return h.status().LastError == "" })
+			h.goodStill(access, good)
+		})
+	}
+}
