@@ -143,10 +143,26 @@ func (m *Manager) Close() {
 	m.history.Close()
 }
 
-// apply is the one place where the login changes.
+// apply changes the login by what has happened. Nothing else does, but for finish.
 func (m *Manager) apply(e Event) State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return advance(m, e)
+}
+
+// finish applies what a call has brought and gives its place free, both in one: whoever
+// looked in between would take what is over for something that nobody has begun.
+func finish(m *Manager, place **call, e Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	done := (*place).done
+	*place = nil
+	advance(m, e)
+	close(done)
+}
+
+// advance is apply with the mutex held.
+func advance(m *Manager, e Event) State {
 	state, actions := next(m.state, e, clock.Now())
 	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
 		actions = append(actions, wake{}) // the schedule waits for something else
