@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// debianPython is named by its path: another python3 may be first on PATH,
+// DebianPython is an interpreter that has Debian's portalocker. It is named by its path: another python3 may be first on PATH,
 // and knows nothing of Debian's packages.
-const debianPython = "/usr/bin/python3"
+const DebianPython = "/usr/bin/python3"
 
 // neighbourScript obeys one command a line and answers each with one line. A
 // new lock object for each use, the default interval and no cleverness about
@@ -144,7 +144,7 @@ func NewNeighbour(t *testing.T, home, issuer string) *Neighbour {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	n := &Neighbour{t: t, cmd: exec.CommandContext(ctx, debianPython, "-c", neighbourScript, home, issuer)}
+	n := &Neighbour{t: t, cmd: exec.CommandContext(ctx, DebianPython, "-c", neighbourScript, home, issuer)}
 	n.cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no proxy, and nobody's key
 	n.cmd.Stderr = os.Stderr
 	var err error
@@ -159,7 +159,7 @@ func NewNeighbour(t *testing.T, home, issuer string) *Neighbour {
 	if err := n.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.exit)
+	t.Cleanup(n.Exit)
 	return n
 }
 
@@ -181,9 +181,9 @@ func (n *Neighbour) Want(answer string, command ...string) {
 	}
 }
 
-// exit lets the process end as programs do: portalocker's atexit unlinks the
-// lock file then, whoever holds it.
-func (n *Neighbour) exit() {
+// Exit lets the process end as programs do: portalocker's atexit unlinks the
+// lock file then, whoever holds it. A second time it does nothing.
+func (n *Neighbour) Exit() {
 	n.In.Close()
 	n.cmd.Wait()
 }
@@ -191,7 +191,7 @@ func (n *Neighbour) exit() {
 // NeedPortalocker skips on a laptop and fails in CI.
 func NeedPortalocker(t *testing.T) {
 	t.Helper()
-	err := exec.Command(debianPython, "-c", "import portalocker").Run()
+	err := exec.Command(DebianPython, "-c", "import portalocker").Run()
 	switch {
 	case err == nil:
 	case os.Getenv("CI") != "":
