@@ -149,6 +149,9 @@ func (s *storm) judge(row stormRow) {
 	if s.uses < stormNeighbours || s.answered == 0 || falcred < 3 {
 		s.Errorf("no storm: %d uses, %d answers and %d refreshes by falcred", s.uses, s.answered, falcred)
 	}
+	if len(savedTimes(s.log.String())) == 0 {
+		s.Error("the log does not say when a refresh was in the file: whoever left a spent token there goes free")
+	}
 	if !row.peaceful {
 		if neighbours == 0 {
 			s.Error("no neighbour refreshed: the row shows nothing")
