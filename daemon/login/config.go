@@ -2,13 +2,35 @@ package login
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 
+	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
 )
+
+// Config is what a login needs to be told.
+type Config struct {
+	Home     string
+	FalsHome bool // Home is ~/.fal, which is fal's: other issuers' logins are kept elsewhere
+	Issuer   string
+	ClientID string
+	Audience string
+	Scopes   string
+	Servers  protocol.Servers
+	Key      protocol.Key // served instead of the login to those who are not forced to that
+
+	OnChange  string     // a command that is told of each change of state
+	FalConfig fal.Config // names the team
+	REST      string     // fal's REST host, which knows a team's id; "" resolves none
+
+	// Transport carries every request to the issuer and the REST host; nil is the network.
+	Transport http.RoundTripper
+}
 
 // CheckIssuer is the error of a home whose logins are of another issuer than cfg names:
 // nothing of them is sent anywhere then. The home decides, by what it recorded at first

@@ -86,6 +86,10 @@ type (
 		To      tokenfile.TokenPair
 		Subject string
 	}
+	// Followed has the ledger say of the newest login what another one says.
+	Followed struct{ Ledger journal.Ledger }
+	// Kept is a login that `falcred login` has written.
+	Kept struct{ Tokens tokenfile.TokenPair }
 	// Leaving says that we are about to delete the file ourselves, or could not.
 	Leaving bool
 	// Ended is a logout.
@@ -137,6 +141,8 @@ func (Restored) event()      {}
 func (Settled) event()       {}
 func (Stored) event()        {}
 func (Stepped) event()       {}
+func (Followed) event()      {}
+func (Kept) event()          {}
 func (Leaving) event()       {}
 func (Ended) event()         {}
 func (Tick) event()          {}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
@@ -100,19 +99,4 @@ func keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
 	}
 	m.apply(Kept{tokens})
 	return nil
-}
-
-// Kept is a login that `falcred login` has written.
-type Kept struct{ Tokens tokenfile.TokenPair }
-
-// Followed has the ledger say of the newest login what another one says.
-type Followed struct{ Ledger journal.Ledger }
-
-func (Kept) event()     {}
-func (Followed) event() {}
-
-func (m *machine) kept(e Kept) {
-	m.Tokens = tokenfile.Dated(e.Tokens, m.now)
-	m.Phase = Active
-	m.record(events.LoggedIn, "falcred login")
 }

@@ -16,43 +16,21 @@
 package login
 
 import (
-	"context"
+	"iter"
 	"log/slog"
-	"net/http"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/falcred/falcred/daemon/events"
-	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/issuer"
-	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/strict"
 	"golang.org/x/sync/singleflight"
 )
-
-// Config is what a login needs to be told.
-type Config struct {
-	Home     string
-	FalsHome bool // Home is ~/.fal, which is fal's: other issuers' logins are kept elsewhere
-	Issuer   string
-	ClientID string
-	Audience string
-	Scopes   string
-	Servers  protocol.Servers
-	Key      protocol.Key // served instead of the login to those who are not forced to that
-
-	OnChange  string     // a command that is told of each change of state
-	FalConfig fal.Config // names the team
-	REST      string     // fal's REST host, which knows a team's id; "" resolves none
-
-	// Transport carries every request to the issuer and the REST host; nil is the network.
-	Transport http.RoundTripper
-}
 
 // Manager owns the login of one home: the token file, its refresh, and what is answered
 // from it. All methods may be called from any goroutine.
@@ -70,6 +48,9 @@ type Manager struct {
 	ending  ending
 	pause   *pause // R7's, between rotations
 	asking  *pause // the same between questions for a team
+
+	actions   actionQueue   // what follows from the changes of state
+	performed chan struct{} // closed when all of that has been done
 
 	wake  chan struct{}      // the schedule looks again
 	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
@@ -89,60 +70,6 @@ type Manager struct {
 // call is something that many wait for.
 type call struct{ done chan struct{} }
 
-// Open takes the login of a home over, which must be there. It looks at nothing but the
-// home until Run, or a request. ctx ends when the daemon is asked to end.
-func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
-	if err := protocol.KnownUser(); err != nil {
-		return nil, err
-	}
-	ledger, err := journal.Load(cfg.Home)
-	if err != nil {
-		return nil, err
-	}
-	lost := ledger.Issuer == ""
-	if ledger, err = ledger.SettleIssuer(cfg.Issuer, issuer.FalIssuer, cfg.FalsHome); err != nil {
-		return nil, err
-	}
-	m := &Manager{
-		cfg:    cfg,
-		log:    log,
-		issuer: issuer.New(cfg.Issuer, cfg.ClientID, cfg.Transport),
-		ending: endingWith(ctx),
-		pause:  newPause(),
-		asking: newPause(),
-		wake:   make(chan struct{}, 1),
-		turn:   make(chan struct{}, 1),
-		guest:  make(chan struct{}, 1),
-	}
-	m.file = tokenfile.In(cfg.Home, m.Warn)
-	m.state.Ledger = ledger
-	if lost {
-		m.state.ledgerRev++
-	}
-	// Until the fal config says otherwise: it may be half written just now.
-	m.state.Team.Name = ledger.Team.Name
-	if cfg.Key.Secret != "" {
-		m.key = &Answer{Credential: protocol.Credential{Username: "Key", Secret: cfg.Key.Secret}}
-	}
-	m.publish()
-	m.history = events.OpenHistory(cfg.Home, log)
-	m.hook = events.OpenHook(cfg.OnChange, cfg.Home, log)
-	if problems, err := strict.Examine(cfg.Home); err == nil {
-		for _, p := range problems {
-			m.Warn(p.Text + "\n" + p.Mend)
-		}
-	}
-	return m, nil
-}
-
-// Close waits for what is under way and ends what is behind the login. Nothing may be
-// asked of it afterwards.
-func (m *Manager) Close() {
-	m.work.Wait()
-	m.hook.Close(m.ending.last)
-	m.history.Close()
-}
-
 // apply changes the login by what has happened. Nothing else does, but for finish.
 func (m *Manager) apply(e Event) State {
 	m.mu.Lock()
@@ -161,18 +88,60 @@ func finish(m *Manager, place **call, e Event) {
 	close(done)
 }
 
-// advance is apply with the mutex held.
+// advance is apply with the mutex held. What follows from a change is done soon, in the
+// order of the changes.
 func advance(m *Manager, e Event) State {
 	state, actions := next(m.state, e, clock.Now())
 	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
-		actions = append(actions, wake{}) // the schedule waits for something else
+		m.poke() // the schedule waits for something else
+	}
+	if state.Team.Asking && m.question == nil {
+		m.question = &call{make(chan struct{})}
 	}
 	m.state = state
 	m.publish()
-	for _, a := range actions {
-		a.perform(m)
-	}
+	m.actions.add(actions)
 	return m.state
+}
+
+// poke has the schedule look again.
+func (m *Manager) poke() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Snapshot is the login as it is now.
+func (m *Manager) Snapshot() *Snapshot { return m.snapshot.Load() }
+
+// publish replaces the snapshot after a change. The mutex is held.
+func (m *Manager) publish() {
+	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal()}
+	var headers map[string]string
+	headers, s.unresolved = m.state.attribution()
+	token := m.state.token()
+	old := m.snapshot.Load()
+	now := clock.Now()
+	expires := clock.WallTime(token.Expires, now)
+	s.until = token.Expires.Add(-margin)
+	switch {
+	case token.Access == "" || s.unresolved != nil:
+	case old != nil && old.answer != nil && old.answer.Secret == token.Access && old.answer.Expires.Sub(expires).Abs() <= time.Second && maps.Equal(old.answer.Headers, headers):
+		s.answer = old.answer // with its line
+	default:
+		s.answer = &Answer{Credential: protocol.Credential{Username: "Bearer", Secret: token.Access, Expires: expires, Headers: headers}}
+	}
+	if old != nil && old.answer == s.answer && sameError(old.unresolved, s.unresolved) && sameError(old.refusal, s.refusal) && old.State.token().Expires.Equal(token.Expires) {
+		s.changed = old.changed
+		m.snapshot.Store(s)
+		return
+	}
+	s.changed = make(chan struct{})
+	m.snapshot.Store(s)
+	if old != nil {
+		close(old.changed)
+	}
 }
 
 // Warn keeps what people should know but what stops nothing, once each.
@@ -214,4 +183,54 @@ func (p *pause) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.b.Reset()
+}
+
+// actionQueue holds actions in their order. Adding one waits for nobody.
+type actionQueue struct {
+	mu      sync.Mutex
+	waiting []Action
+	ended   bool
+	more    chan struct{} // holds one when there is something to take, or the end
+}
+
+func (q *actionQueue) add(actions []Action) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, actions...)
+	q.tell()
+}
+
+// end has all stop once what was added before is taken.
+func (q *actionQueue) end() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = true
+	q.tell()
+}
+
+func (q *actionQueue) tell() {
+	select {
+	case q.more <- struct{}{}:
+	default:
+	}
+}
+
+// all takes what is added, one after the other.
+func (q *actionQueue) all() iter.Seq[Action] {
+	return func(yield func(Action) bool) {
+		for range q.more {
+			q.mu.Lock()
+			taken, ended := q.waiting, q.ended
+			q.waiting = nil
+			q.mu.Unlock()
+			for _, a := range taken {
+				if !yield(a) {
+					return
+				}
+			}
+			if ended {
+				return
+			}
+		}
+	}
 }

@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// writerDied is how long an empty token file is left to its writer (F3).
-	writerDied = 5 * time.Second
 	// competingWindow: a neighbour's token that turns up so soon after our own rotation
 	// probably came of the same token as ours. An issuer's overlap forgives that, and
 	// that the older of the two is used next, but only for a short time: it is used at
@@ -88,7 +86,8 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 	case Stored:
 		m.stored(e)
 	case Kept:
-		m.kept(e)
+		m.Tokens, m.Phase = tokenfile.Dated(e.Tokens, m.now), Active
+		m.record(events.LoggedIn, "falcred login")
 	case Followed:
 		m.setLedger(m.Ledger.Follow(e.Ledger))
 	case Leaving:
@@ -160,9 +159,6 @@ func (m *machine) read(e Read) {
 	meaning := classify(e.Reading, m.State, m.now)
 	noted := e.Known.IsTip(e.Pair.Refresh) // by `falcred login`, or another daemon: it is in the history already
 	m.Ledger = m.Ledger.Learn(e.Known)
-	if noted && !m.unwritten() {
-		m.Ledger = m.Ledger.Follow(e.Known)
-	}
 	if meaning != Empty {
 		m.EmptySince = time.Time{}
 	}
@@ -192,6 +188,9 @@ func (m *machine) read(e Read) {
 	case OtherIssuer:
 		m.foreign(tokenfile.IssuerOf(e.Pair.Access))
 	case NewTokens:
+		if noted && !m.unwritten() { // only here: of another token the reading may know less than we do by now
+			m.Ledger = m.Ledger.Follow(e.Known)
+		}
 		kind := m.adopt(e.Pair)
 		if !noted {
 			m.record(kind, "")
@@ -601,5 +600,3 @@ func (m *machine) warned(e Warned) {
 	}
 	m.Warnings = warnings
 }
-
-func short(s string) string { return s[:min(len(s), 100)] }

@@ -79,3 +79,5 @@ func errUntold(path string, err error) error {
 	text, _ := fsx.Explain(err)
 	return fmt.Errorf("another token is in %s, and whether it was used up cannot be told: %s", path, text)
 }
+
+func short(s string) string { return s[:min(len(s), 100)] }

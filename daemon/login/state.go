@@ -4,11 +4,20 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+)
+
+const (
+	// writerDied is how long an empty token file is left to its writer (F3).
+	writerDied = 5 * time.Second
+	// margin is how long a served token should still live: time to use it. Below it, a
+	// request waits for a rotation that can be had.
+	margin = 30 * time.Second
 )
 
 // Phase is where the login stands. Exactly one holds.
@@ -211,4 +220,38 @@ func (s *State) nextRefresh(now time.Time) time.Time {
 		return s.Retry
 	}
 	return s.Tokens.RefreshAt
+}
+
+// Team is what the fal config asks for, and what became of it.
+type Team struct {
+	Name     string // "" is the personal account
+	ID       string
+	Subject  string    // whose login resolved the id, or did not
+	Problem  *Problem  // why there is no id
+	Broken   bool      // Problem is the config's
+	OddSince time.Time // since when the config has been strange
+	Retry    time.Time
+	Asking   bool
+}
+
+// retryAt is when the schedule should look at the team again.
+func (t Team) retryAt() time.Time {
+	if !t.OddSince.IsZero() {
+		return t.OddSince.Add(writerDied)
+	}
+	return t.Retry
+}
+
+// attribution is what goes with the login's token: header fields, or why there can be no
+// answer.
+func (s *State) attribution() (map[string]string, *protocol.Error) {
+	switch t := s.Team; {
+	case t.Problem != nil:
+		return nil, t.Problem.Wire()
+	case t.Name == "":
+		return nil, nil
+	case t.ID == "":
+		return nil, protocol.Errorf(protocol.CodeTeamUnresolved, "the id of team %q is not known yet\ntry again", short(t.Name))
+	}
+	return map[string]string{fal.TeamHeader: s.Team.ID}, nil
 }

@@ -1,13 +1,10 @@
 package login
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/falcred/falcred/daemon/fal"
-	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -28,39 +25,6 @@ const (
 	// event tells at once, and the schedule looks once a minute.
 	configPause = time.Minute
 )
-
-// Team is what the fal config asks for, and what became of it.
-type Team struct {
-	Name     string // "" is the personal account
-	ID       string
-	Subject  string    // whose login resolved the id, or did not
-	Problem  *Problem  // why there is no id
-	Broken   bool      // Problem is the config's
-	OddSince time.Time // since when the config has been strange
-	Retry    time.Time
-	Asking   bool
-}
-
-// retryAt is when the schedule should look at the team again.
-func (t Team) retryAt() time.Time {
-	if !t.OddSince.IsZero() {
-		return t.OddSince.Add(writerDied)
-	}
-	return t.Retry
-}
-
-// readTeam reads the fal config.
-func (m *Manager) readTeam() {
-	if m.cfg.REST == "" {
-		return
-	}
-	e := TeamRead{Path: m.cfg.FalConfig.Path}
-	data, err := m.cfg.FalConfig.Read()
-	if e.Empty, e.Err = err == nil && len(data) == 0, err; err == nil {
-		e.Name, e.Err = m.cfg.FalConfig.TeamIn(data)
-	}
-	m.apply(e)
-}
 
 // teamRead applies a reading. The CLI writes the config in place and editors rename, so
 // what cannot be read, or is suddenly empty or gone, is left to its writer for a while. A
@@ -142,61 +106,4 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 			m.do(remember{Note: Note{Team: &e.Asked}})
 		}
 	}
-}
-
-// attribution is what goes with the login's token: header fields, or why there can be no
-// answer.
-func (s *State) attribution() (map[string]string, *protocol.Error) {
-	switch t := s.Team; {
-	case t.Problem != nil:
-		return nil, t.Problem.Wire()
-	case t.Name == "":
-		return nil, nil
-	case t.ID == "":
-		return nil, protocol.Errorf(protocol.CodeTeamUnresolved, "the id of team %q is not known yet\ntry again", short(t.Name))
-	}
-	return map[string]string{fal.TeamHeader: s.Team.ID}, nil
-}
-
-// perform asks fal's REST host for a team's id. It is shown tokens of the home's issuer
-// only, and no redirect carries one elsewhere (R13).
-func (a resolveTeam) perform(m *Manager) {
-	if m.ending.over() {
-		return
-	}
-	c := &call{make(chan struct{})}
-	m.question = c
-	m.work.Go(func() {
-		e := TeamAnswered{Asked: a.team}
-		var list []fal.Account
-		if e.Err = m.cfg.CheckToken(a.access); e.Err == nil {
-			list, e.Err = fal.Accounts(m.ending.side, m.issuer.Client(), m.cfg.REST, a.access)
-		}
-		account, found := fal.FindAccount(list, a.team.Name)
-		if e.Found, e.Asked.ID = found, account.UserID; e.Err != nil {
-			e.Pause = m.asking.next()
-		}
-		finish(m, &m.question, e)
-	})
-}
-
-type resetAsking struct{}
-
-func (resetAsking) perform(m *Manager) { m.asking.reset() }
-
-// Accounts asks which accounts the login of cfg's home with this access token may act
-// for: the personal one first, then by nickname, as the fal CLI has them. Neither a home
-// of another issuer than cfg's nor a token that is not of it is shown to anybody.
-func Accounts(ctx context.Context, cfg Config, access string) ([]fal.Account, error) {
-	if err := cfg.CheckIssuer(); err != nil {
-		return nil, err
-	}
-	if err := cfg.CheckToken(access); err != nil {
-		return nil, err
-	}
-	transport := cfg.Transport
-	if transport == nil {
-		transport = httpx.NewTransport()
-	}
-	return fal.Accounts(ctx, httpx.Client(transport), cfg.REST, access)
 }

@@ -1,0 +1,63 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/internal/httpx"
+)
+
+// readTeam reads the fal config.
+func (m *Manager) readTeam() {
+	if m.cfg.REST == "" {
+		return
+	}
+	e := TeamRead{Path: m.cfg.FalConfig.Path}
+	data, err := m.cfg.FalConfig.Read()
+	if e.Empty, e.Err = err == nil && len(data) == 0, err; err == nil {
+		e.Name, e.Err = m.cfg.FalConfig.TeamIn(data)
+	}
+	m.apply(e)
+}
+
+// resolve asks fal's REST host for a team's id. It is shown tokens of the home's issuer
+// only, and no redirect carries one elsewhere (R13).
+func resolve(m *Manager, a resolveTeam) {
+	if m.ending.over() {
+		finish(m, &m.question, TeamAnswered{Asked: a.team, Err: errEnding, Pause: time.Hour})
+		return
+	}
+	m.work.Go(func() {
+		e := TeamAnswered{Asked: a.team}
+		var list []fal.Account
+		if e.Err = m.cfg.CheckToken(a.access); e.Err == nil {
+			list, e.Err = fal.Accounts(m.ending.side, m.issuer.Client(), m.cfg.REST, a.access)
+		}
+		account, found := fal.FindAccount(list, a.team.Name)
+		if e.Found, e.Asked.ID = found, account.UserID; e.Err != nil {
+			e.Pause = m.asking.next()
+		}
+		finish(m, &m.question, e)
+	})
+}
+
+var errEnding = errors.New("falcred is ending")
+
+// Accounts asks which accounts the login of cfg's home with this access token may act
+// for: the personal one first, then by nickname, as the fal CLI has them. Neither a home
+// of another issuer than cfg's nor a token that is not of it is shown to anybody.
+func Accounts(ctx context.Context, cfg Config, access string) ([]fal.Account, error) {
+	if err := cfg.CheckIssuer(); err != nil {
+		return nil, err
+	}
+	if err := cfg.CheckToken(access); err != nil {
+		return nil, err
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = httpx.NewTransport()
+	}
+	return fal.Accounts(ctx, httpx.Client(transport), cfg.REST, access)
+}

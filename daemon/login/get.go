@@ -1,0 +1,95 @@
+package login
+
+import (
+	"context"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+const (
+	// forcedPause limits the rotations that clients ask for.
+	forcedPause = 5 * time.Minute
+	// maxJoins bounds how often a request waits for a rotation: the one under way, and
+	// one of its own.
+	maxJoins = 2
+)
+
+// Get is what a request for a served host is given: by the daemon's own key, unless the
+// request is forced to the login, else the login's. It waits for a rotation where one can
+// help. Leaving by ctx does not stop that.
+func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
+	s := m.Snapshot()
+	if ready := s.Ready(q, clock.Now()); ready != nil {
+		if now := clock.Now(); ready != s.key && clock.Remaining(s.State.Tokens.RefreshAt, now) <= 0 && s.State.due(false, now) {
+			m.poke() // R2: half of its life is over, and the schedule has not come to it yet
+		}
+		return ready, nil
+	}
+	if !s.State.satisfies(q, clock.Now()) {
+		// A lost file event must not cost a request. Ten thousand want to know the same: they
+		// share two readings, since the first can have begun before a request came, and the
+		// second cannot.
+		for range 2 {
+			m.reads.Do("", func() (any, error) { return m.reconcile(), nil })
+		}
+	} else {
+		m.apply(Tick{}) // the team, or the wall clock
+	}
+	for range maxJoins {
+		c := m.join(q)
+		if c == nil {
+			break
+		}
+		if err := c.wait(ctx); err != nil {
+			return nil, err
+		}
+		if ready := m.Snapshot().Ready(q, clock.Now()); ready != nil {
+			return ready, nil
+		}
+	}
+	if s := m.Snapshot(); s.unresolved != nil && s.State.token().Valid(clock.Now()) {
+		m.apply(Tick{}) // the clock alone may have made a question due
+		m.mu.Lock()
+		c := m.question
+		m.mu.Unlock()
+		if c != nil {
+			if err := c.wait(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m.Snapshot().final(clock.Now())
+}
+
+func (c *call) wait(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join finds the rotation that can help a request, or nil where none can: then the answer
+// is given at once, as in a back-off (R7).
+func (m *Manager) join(q protocol.Query) *call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, now := m.state, clock.Now()
+	switch {
+	case s.satisfies(q, now):
+		return nil // it has landed since the request looked
+	case m.rotation != nil:
+		return m.rotation
+	case !s.held() || s.Phase == Missing || s.over() || !s.mayTry(now):
+		return nil
+	case !s.Tokens.Fresh(now):
+		return m.start("")
+	case s.Forced == tokenfile.Fingerprint(s.Tokens.Access) || now.Sub(s.Refreshed) < forcedPause:
+		return nil // clients can force one rotation for each access token, and none within 5 min of the last
+	}
+	return m.start(s.Tokens.Access)
+}

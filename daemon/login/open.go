@@ -1,0 +1,72 @@
+package login
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
+)
+
+// Open takes the login of a home over, which must be there. It looks at nothing but the
+// home until Run, or a request. ctx ends when the daemon is asked to end.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
+	if err := protocol.KnownUser(); err != nil {
+		return nil, err
+	}
+	ledger, err := journal.Load(cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	lost := ledger.Issuer == ""
+	if ledger, err = ledger.SettleIssuer(cfg.Issuer, issuer.FalIssuer, cfg.FalsHome); err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		cfg:       cfg,
+		log:       log,
+		issuer:    issuer.New(cfg.Issuer, cfg.ClientID, cfg.Transport),
+		ending:    endingWith(ctx),
+		pause:     newPause(),
+		asking:    newPause(),
+		wake:      make(chan struct{}, 1),
+		actions:   actionQueue{more: make(chan struct{}, 1)},
+		performed: make(chan struct{}),
+		turn:      make(chan struct{}, 1),
+		guest:     make(chan struct{}, 1),
+	}
+	m.file = tokenfile.In(cfg.Home, m.Warn)
+	m.state.Ledger = ledger
+	if lost {
+		m.state.ledgerRev++
+	}
+	// Until the fal config says otherwise: it may be half written just now.
+	m.state.Team.Name = ledger.Team.Name
+	if cfg.Key.Secret != "" {
+		m.key = &Answer{Credential: protocol.Credential{Username: "Key", Secret: cfg.Key.Secret}}
+	}
+	m.publish()
+	m.history = events.OpenHistory(cfg.Home, log)
+	m.hook = events.OpenHook(cfg.OnChange, cfg.Home, log)
+	go performAll(m)
+	if problems, err := strict.Examine(cfg.Home); err == nil {
+		for _, p := range problems {
+			m.Warn(p.Text + "\n" + p.Mend)
+		}
+	}
+	return m, nil
+}
+
+// Close waits for what is under way and ends what is behind the login. Nothing may be
+// asked of it afterwards.
+func (m *Manager) Close() {
+	m.work.Wait()
+	m.actions.end()
+	<-m.performed
+	m.hook.Close(m.ending.last)
+	m.history.Close()
+}

@@ -1,0 +1,62 @@
+package login
+
+import (
+	"context"
+	"os"
+
+	"github.com/falcred/falcred/daemon/journal"
+)
+
+// performAll does what follows from the changes of the login, in their order, until
+// Close. It waits for nothing: what takes time has a goroutine of its own.
+func performAll(m *Manager) {
+	defer close(m.performed)
+	for a := range m.actions.all() {
+		perform(m, a)
+	}
+}
+
+func perform(m *Manager, a Action) {
+	switch a := a.(type) {
+	case rotate:
+		m.mu.Lock()
+		m.start(a.forced)
+		m.mu.Unlock()
+	case ping:
+		m.work.Go(func() {
+			reachable := m.issuer.Reachable(m.ending.side)
+			m.apply(Pinged{reachable, m.pause.next()})
+		})
+	case resetPause:
+		m.pause.reset()
+	case resetAsking:
+		m.asking.reset()
+	case recorded:
+		a.PID = os.Getpid()
+		m.history.Add(a.Event)
+	case reported:
+		m.hook.Add(a.Change)
+	case remember:
+		ctx := m.ending.side
+		if a.verdict {
+			ctx = m.ending.last
+		}
+		m.work.Go(func() { m.remember(ctx, a.Note) })
+	case rotatedBefore:
+		m.work.Go(func() {
+			// One whose answer still lies beside the file was in nobody's hands but ours.
+			if target, err := m.file.Target(); err != nil || len(journal.Others(target, "")) > 0 {
+				return
+			}
+			m.remember(m.ending.side, Note{Consumed: a.tip})
+		})
+	case verifyAgain:
+		m.work.Go(func() {
+			m.apply(Retried{a.doubt, m.issuer.Verify(m.ending.side, a.doubt.Token, a.doubt.Subject)})
+		})
+	case resolveTeam:
+		resolve(m, a)
+	case logged:
+		m.log.Log(context.Background(), a.level, a.text, a.args...)
+	}
+}
