@@ -47,7 +47,7 @@ func newHouse(t *testing.T, cfg idp.Config) *house {
 		file: filepath.Join(home, protocol.TokenFile), sock: filepath.Join(home, "falcred.sock")}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(tail(h.log.String()))
+			t.Log(h.log)
 		}
 	})
 	return h

@@ -55,10 +55,10 @@ func TestF3HomeMovedInALoop(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("exit: %v\n%s", err, tail(h.log.String()))
+			t.Errorf("exit: %v\n%s", err, h.log)
 		}
 	case <-time.After(testkit.Patience):
-		t.Fatalf("the daemon does not end\n%s", tail(h.log.String()))
+		t.Fatalf("the daemon does not end\n%s", h.log)
 	}
 }
 

@@ -1,15 +1,10 @@
 package issuer
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http/httptest"
 	"sync/atomic"
@@ -18,40 +13,16 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 )
-
-// newCertificate signs itself for that address until then.
-func newCertificate(t *testing.T, address net.IP, until time.Time) *tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: address.String()},
-		NotBefore:    time.Now().Add(-48 * time.Hour), NotAfter: until,
-		IPAddresses: []net.IP{address},
-		IsCA:        true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
 
 // R7: with another certificate at the issuer's address the refresh token stays here, and
 // is known to be unused.
 func TestCertificate_R7(t *testing.T) {
 	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
-	right := newCertificate(t, here, later)
-	elsewhere := newCertificate(t, net.IPv4(127, 0, 0, 2), later)
-	expired := newCertificate(t, here, time.Now().Add(-24*time.Hour))
+	right := testkit.NewCertificate(t, here, later)
+	elsewhere := testkit.NewCertificate(t, net.IPv4(127, 0, 0, 2), later)
+	expired := testkit.NewCertificate(t, here, time.Now().Add(-24*time.Hour))
 	var shown atomic.Pointer[tls.Certificate]
 	shown.Store(right)
 	server := httptest.NewUnstartedServer(nil)
@@ -87,7 +58,7 @@ func TestCertificate_R7(t *testing.T) {
 		want  string
 	}{
 		{"the right certificate", right, ""}, // else the other rows would show nothing
-		{"another certificate, of an unknown signer", newCertificate(t, here, later), "the issuer cannot be reached: its certificate is signed by an unknown authority"},
+		{"another certificate, of an unknown signer", testkit.NewCertificate(t, here, later), "the issuer cannot be reached: its certificate is signed by an unknown authority"},
 		{"another certificate, for another address", elsewhere, "the issuer cannot be reached: its certificate is for another host"},
 		{"another certificate, expired", expired, "the issuer cannot be reached: its certificate is not valid"},
 		{"the right certificate again", right, ""},

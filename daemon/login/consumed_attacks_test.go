@@ -177,8 +177,8 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 		w.pass(2 * time.Hour)
 		w.mustGet()
 		w.wantAlive()
-		if !w.idp.Alive(w.inFile().Refresh) {
-			w.Errorf("the living login was overwritten\n%s", w.log)
+		if !w.state().Ledger.Consumed(refresh) {
+			w.Errorf("what is held did not come of the login that landed\n%s", w.log)
 		}
 	}
 	t.Run("rejected, its fallback too", func(t *testing.T) {
@@ -195,6 +195,28 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 			w.pass(time.Minute)
 			w.wantCode(protocol.CodeLoginRequired)
 			taken(w, older(w))
+		})
+	})
+	t.Run("rejected, its fallback not tried yet", func(t *testing.T) {
+		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+			w.signIn("ann")
+			w.start()
+			dead, _, _ := w.idp.Login("ann")
+			w.idp.RevokeFamily(dead)
+			hold := idp.NewHold()
+			w.idp.Inject(hold.After())
+			w.write(dead, w.ranOut("ann"))
+			w.reconcile()
+			<-hold.Arrived
+			w.net.set(errNetDown, false)
+			close(hold.Release)
+			w.settle()
+			refresh := older(w)
+			if s := w.state(); s.Dead != dead || s.Tokens.Refresh != refresh || w.inFile().Refresh != refresh {
+				t.Errorf("the login that landed is not the one held\n%s", w.log)
+			}
+			w.net.set(nil, false)
+			taken(w, refresh)
 		})
 	})
 	t.Run("distrusted", func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// DebianPython is named by its path: another python3 may be first on PATH,
+// DebianPython is an interpreter that has Debian's portalocker. It is named by its path: another python3 may be first on PATH,
 // and knows nothing of Debian's packages.
 const DebianPython = "/usr/bin/python3"
 
@@ -159,7 +159,7 @@ func NewNeighbour(t *testing.T, home, issuer string) *Neighbour {
 	if err := n.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.exit)
+	t.Cleanup(n.Exit)
 	return n
 }
 
@@ -181,9 +181,9 @@ func (n *Neighbour) Want(answer string, command ...string) {
 	}
 }
 
-// exit lets the process end as programs do: portalocker's atexit unlinks the
-// lock file then, whoever holds it.
-func (n *Neighbour) exit() {
+// Exit lets the process end as programs do: portalocker's atexit unlinks the
+// lock file then, whoever holds it. A second time it does nothing.
+func (n *Neighbour) Exit() {
 	n.In.Close()
 	n.cmd.Wait()
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // What can stand between a laptop and its issuer is named, without a word of
@@ -48,11 +50,11 @@ func TestDescribeNamesWhatFailed(t *testing.T) {
 		"a proxy of an unknown CA":   {address: unknown.URL, proxy: unknown.URL, want: "the proxy cannot be reached: its certificate is signed by an unknown authority"},
 		"a proxy without TLS":        {address: unknown.URL, proxy: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "the proxy cannot be reached: it does not speak TLS"},
 		"a SOCKS proxy that is down": {address: unknown.URL, proxy: "socks5://" + nobody, want: "the proxy cannot be reached: connection refused"},
-		"no SOCKS proxy":             {address: unknown.URL, proxy: "socks5" + strings.TrimPrefix(answering(t, "HTTP/1.1 400 a secret"), "http"), want: "no connection through the proxy: the answer could not be understood"},
-		"a proxy's 403":              {address: unknown.URL, proxy: answering(t, "HTTP/1.1 403 a secret"), want: "the proxy refuses: status 403"},
-		"a proxy's 407":              {address: unknown.URL, proxy: answering(t, "HTTP/1.1 407 a secret"), want: "the proxy refuses: status 407"},
-		"a status of its own":        {address: unknown.URL, proxy: answering(t, "HTTP/1.1 999 a secret"), want: "the proxy refuses: status 999"},
-		"no status":                  {address: unknown.URL, proxy: answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer could not be understood"},
+		"no SOCKS proxy":             {address: unknown.URL, proxy: "socks5" + strings.TrimPrefix(testkit.Answering(t, "HTTP/1.1 400 a secret"), "http"), want: "no connection through the proxy: the answer could not be understood"},
+		"a proxy's 403":              {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 403 a secret"), want: "the proxy refuses: status 403"},
+		"a proxy's 407":              {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 407 a secret"), want: "the proxy refuses: status 407"},
+		"a status of its own":        {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 999 a secret"), want: "the proxy refuses: status 999"},
+		"no status":                  {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer could not be understood"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			transport := NewTransport()
@@ -86,26 +88,4 @@ func TestDescribeNamesNoHost(t *testing.T) {
 	if got := Describe(&net.DNSError{Name: "a-secret.example", Err: "no such host"}); got != "its name cannot be resolved" {
 		t.Errorf("%q", got)
 	}
-}
-
-// answering is a proxy that says so to every request, and a secret beside it.
-func answering(t *testing.T, status string) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Read(make([]byte, 4096))
-			io.WriteString(c, status+"\r\nX: a secret\r\nContent-Length: 8\r\n\r\na secret")
-			c.Close()
-		}
-	}()
-	return "http://" + l.Addr().String()
 }

@@ -1,6 +1,6 @@
 //go:build (linux || darwin) && system
 
-package daemon
+package login
 
 import (
 	"context"
@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
 // look counts what has been lost since the last look, says whose fault it was,
@@ -37,7 +38,7 @@ func (s *storm) look() {
 // may have been in the login before, since a refresh takes its time.
 func (s *storm) account(hash string) {
 	e := evidence{requests: s.requests, journal: readJournal(s.T, s.journal)}
-	earlier, _ := e.undone("", s.since.Add(-holdMax))
+	earlier, _ := e.undone("", s.since.Add(-tokenfile.HoldMax))
 	who, why := e.undone(hash, s.since)
 	switch {
 	case s.idp.Stats().Revocations > s.revoked && earlier == falcredItself:
@@ -83,12 +84,12 @@ func (s *storm) lose(who, why string) {
 
 // isLost: the file holds a login that has ended, or none. hash is the token's.
 func (s *storm) isLost() (hash string, lost bool) {
-	r := s.file.read()
-	switch r.state {
-	case fileHolds:
-		sum := sha256.Sum256([]byte(r.pair.refresh))
-		return hex.EncodeToString(sum[:]), s.idp.Revoked(r.pair.refresh)
-	case fileAbsent:
+	r := s.file.Read()
+	switch r.State {
+	case tokenfile.Holds:
+		sum := sha256.Sum256([]byte(r.Pair.Refresh))
+		return hex.EncodeToString(sum[:]), s.idp.Revoked(r.Pair.Refresh)
+	case tokenfile.Absent:
 		return "", true
 	}
 	return "", false // somebody is writing; a writer that died is F3's business
@@ -97,13 +98,13 @@ func (s *storm) isLost() (hash string, lost bool) {
 // signInAgain is `fal auth login`: under the lock, in place, line 1 only.
 func (s *storm) signInAgain() {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), lockWait)
+	ctx, cancel := context.WithTimeout(s.Context(), tokenfile.LockWait)
 	defer cancel()
-	h, err := acquire(ctx, filepath.Join(s.home, ".portalock"))
+	lock, err := tokenfile.Acquire(ctx, s.home)
 	if err != nil {
 		s.Fatal(err)
 	}
-	defer h.release()
+	defer lock.Release()
 	refresh, _, _ := s.idp.Login("ann")
 	// Before the write: it may be deleted before we run again.
 	s.since, s.ill, s.reused, s.revoked = time.Now(), 0, false, s.idp.Stats().Revocations
@@ -126,9 +127,9 @@ func (s *storm) end() {
 		if s.lost[falcredItself] > 0 {
 			return true // judge has more to say
 		}
-		return s.idp.Stats().Refreshes > refreshes && s.servesTheFile() && s.idp.Alive(s.inFile().refresh)
+		return s.idp.Stats().Refreshes > refreshes && s.servesTheFile() && s.idp.Alive(s.inFile().Refresh)
 	})
-	s.wantNoPlaces()
+	s.wantNoEntries()
 }
 
 // judge is what every row must show.
@@ -147,6 +148,9 @@ func (s *storm) judge(row stormRow) {
 	}
 	if s.uses < stormNeighbours || s.answered == 0 || falcred < 3 {
 		s.Errorf("no storm: %d uses, %d answers and %d refreshes by falcred", s.uses, s.answered, falcred)
+	}
+	if len(savedTimes(s.log.String())) == 0 {
+		s.Error("the log does not say when a refresh was in the file: whoever left a spent token there goes free")
 	}
 	if !row.peaceful {
 		if neighbours == 0 {

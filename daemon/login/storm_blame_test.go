@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package daemon
+package login
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
 // entry is one line of the neighbours' journal.
@@ -132,7 +133,7 @@ func (e *evidence) goneFromFile(spender, r idp.Request) bool {
 // leftInFile: the sender read the token after falcred's refresh of it was in
 // the file, or must have been (F1's longest hold), and nobody had put it back.
 func (e *evidence) leftInFile(spender, r idp.Request) bool {
-	done := spender.Time.Add(holdMax)
+	done := spender.Time.Add(tokenfile.HoldMax)
 	for _, at := range e.saved {
 		if at.After(spender.Time) && at.Before(done) {
 			done = at

@@ -1,6 +1,6 @@
 //go:build (linux || darwin) && system
 
-package daemon
+package login
 
 // stormScript is the fal CLI or fal_client (DESIGN §2), used again and again
 // until its time is over. Each use is a process of its own, which ends as

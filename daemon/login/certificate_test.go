@@ -1,58 +1,25 @@
 //go:build linux || darwin
 
-package daemon
+package login
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
-	"math/big"
 	"net"
-	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
-
-// newCertificate signs itself for that address until then.
-func newCertificate(t *testing.T, address net.IP, until time.Time) *tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: address.String()},
-		NotBefore:    time.Now().Add(-48 * time.Hour), NotAfter: until,
-		IPAddresses: []net.IP{address},
-		IsCA:        true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
 
 // overTLS is an issuer on loopback that shows whatever certificate stands in
 // shown, and an owner, with watch and schedule, that trusts these.
@@ -71,34 +38,16 @@ func overTLS(t *testing.T, shown *atomic.Pointer[tls.Certificate], trusted ...*t
 	}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	w := &world{T: t, idp: p, home: t.TempDir(), log: &syncBuffer{}}
-	w.path = filepath.Join(w.home, protocol.TokenFile)
-	refresh, access, _ := p.Login("ann")
-	w.write(refresh, access)
-	cfg := testConfig(w.home, issuer)
-	if w.Login, err = newLogin(cfg, slog.New(slog.NewTextHandler(w.log, nil))); err != nil {
-		t.Fatal(err)
-	}
 	pool := x509.NewCertPool()
 	for _, c := range trusted {
 		pool.AddCert(c.Leaf)
 	}
-	transport := w.issuer.client.Transport.(*http.Transport)
+	transport := httpx.NewTransport()
 	if transport.TLSClientConfig == nil {
 		transport.TLSClientConfig = &tls.Config{}
 	}
 	transport.TLSClientConfig.RootCAs = pool // and whatever else it says
-	ctx, cancel := context.WithCancel(context.Background())
-	var threads sync.WaitGroup
-	threads.Go(func() { w.schedule(ctx) })
-	threads.Go(func() { w.watch(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		threads.Wait()
-		w.work.Wait()
-	})
-	w.until("the owner serves the file's token", w.servesTheFile)
-	return w
+	return onRealClock(t, p, issuer, transport)
 }
 
 // Another certificate at the issuer's address: the refresh token stays here,
@@ -106,9 +55,9 @@ func overTLS(t *testing.T, shown *atomic.Pointer[tls.Certificate], trusted ...*t
 func TestFaultIssuerCertificate(t *testing.T) {
 	t.Parallel()
 	here, later := net.IPv4(127, 0, 0, 1), time.Now().Add(time.Hour)
-	right := newCertificate(t, here, later)
-	elsewhere := newCertificate(t, net.IPv4(127, 0, 0, 2), later)
-	expired := newCertificate(t, here, time.Now().Add(-24*time.Hour))
+	right := testkit.NewCertificate(t, here, later)
+	elsewhere := testkit.NewCertificate(t, net.IPv4(127, 0, 0, 2), later)
+	expired := testkit.NewCertificate(t, here, time.Now().Add(-24*time.Hour))
 	shown := &atomic.Pointer[tls.Certificate]{}
 	shown.Store(right)
 	w := overTLS(t, shown, right, elsewhere, expired)
@@ -117,7 +66,7 @@ func TestFaultIssuerCertificate(t *testing.T) {
 		shown *tls.Certificate
 	}{
 		{"the right certificate", right}, // else the other rows would show nothing
-		{"another certificate, of an unknown signer", newCertificate(t, here, later)},
+		{"another certificate, of an unknown signer", testkit.NewCertificate(t, here, later)},
 		{"another certificate, for another address", elsewhere},
 		{"another certificate, expired", expired},
 	} {
@@ -127,7 +76,7 @@ func TestFaultIssuerCertificate(t *testing.T) {
 		w.expire()
 		if c.shown != right {
 			meanwhile = "unavailable"
-			w.until("the certificate is refused", func() bool { return strings.Contains(w.status().LastError, "cannot be reached") })
+			w.until("the certificate is refused", func() bool { return strings.Contains(w.Snapshot().Status().LastError, "cannot be reached") })
 			w.wantCode(protocol.CodeUnavailable)
 			w.wantRequests(before.TokenRequests, c.what)
 			shown.Store(right)
@@ -135,7 +84,7 @@ func TestFaultIssuerCertificate(t *testing.T) {
 		w.until("the login is refreshed", func() bool { return w.idp.Stats().Refreshes > before.Refreshes && w.servesTheFile() })
 		w.wantRequests(before.TokenRequests+1, "the right certificate again")
 		w.wantAlive()
-		w.wantNoPlaces()
+		w.wantNoEntries()
 		report(t, "issuer", c.what, fmt.Sprintf("1 requests, 1 refreshes, %d reuse detections; served meanwhile: %s; login alive",
 			w.idp.Stats().ReuseDetections, meanwhile))
 	}

@@ -1,6 +1,6 @@
 //go:build (linux || darwin) && system
 
-package daemon
+package login
 
 import (
 	"bufio"
@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // 32 neighbours use the login again and again, all at once, while falcred refreshes
@@ -94,7 +96,7 @@ func (row stormRow) title(how string) string {
 }
 
 func (row stormRow) run(t *testing.T, how, source string) {
-	w, issuer := onRealClock(t, row.cfg)
+	w, issuer := besideNeighbours(t, row.cfg)
 	s := &storm{world: w, journal: filepath.Join(t.TempDir(), "journal"), lost: map[string]int{}, ends: map[string]int{}}
 	for i := range stormNeighbours {
 		kind := []string{"fal-cli", "fal_client"}[i%2]
@@ -138,14 +140,14 @@ type stormNeighbour struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out chan string
-	err *syncBuffer
+	err *testkit.LogBuffer
 	up  bool
 }
 
 func (s *storm) start(issuer, name, source string) {
 	s.Helper()
-	n := &stormNeighbour{out: make(chan string, 4), err: &syncBuffer{}}
-	n.cmd = exec.Command(debianPython, "-c", stormScript, s.home, issuer, s.journal, name, source)
+	n := &stormNeighbour{out: make(chan string, 4), err: &testkit.LogBuffer{}}
+	n.cmd = exec.Command(testkit.DebianPython, "-c", stormScript, s.home, issuer, s.journal, name, source)
 	n.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.home} // no proxy, and nobody's key
 	n.cmd.Stderr = n.err
 	in, err := n.cmd.StdinPipe()
@@ -244,13 +246,14 @@ func (s *storm) refreshEverySecond(ctx context.Context) {
 
 func (s *storm) refreshNow() {
 	s.mu.Lock()
-	if s.login.refresh == "" || s.limbo || s.stuck || !s.mayTryLocked(time.Now()) {
+	state := &s.Manager.state
+	if !state.held() || state.Phase == Missing || state.over() || !state.mayTry(clock.Now()) {
 		s.mu.Unlock()
 		return // what the daemon's own schedule would not send either
 	}
-	f := s.startLocked(s.login.access)
+	c := s.Manager.start(state.Tokens.Access)
 	s.mu.Unlock()
-	<-f.done
+	<-c.done
 }
 
 // ask is a client of falcred: every bearer that it is given must be good.

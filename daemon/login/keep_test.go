@@ -1,0 +1,208 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+	"github.com/fsnotify/fsnotify"
+	"github.com/gofrs/flock"
+)
+
+// keeper is a home without a daemon, and the issuer that a person logs in to.
+type keeper struct {
+	*testing.T
+	idp  *idp.Provider
+	cfg  Config
+	path string // the token file
+}
+
+func newKeeper(t *testing.T) *keeper {
+	t.Helper()
+	server, err := idp.Start(idp.Config{AutoApprove: true, Interval: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	servers, err := protocol.NewServers(func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	return &keeper{T: t, idp: server.Provider, path: filepath.Join(home, protocol.TokenFile),
+		cfg: Config{Home: home, Issuer: server.URL, ClientID: "test-client", Servers: servers}}
+}
+
+// grant is what `falcred login` does before it keeps anything.
+func (k *keeper) grant(ctx context.Context) (*issuer.PendingLogin, error) {
+	if err := Keepable(ctx, k.cfg); err != nil {
+		return nil, err
+	}
+	d, err := issuer.New(k.cfg.Issuer, k.cfg.ClientID, nil).Authorize(ctx, issuer.FalScopes, issuer.FalAudience, "")
+	if err != nil {
+		return nil, err
+	}
+	return d.Wait(ctx)
+}
+
+func (k *keeper) mustGrant() *issuer.PendingLogin {
+	k.Helper()
+	granted, err := k.grant(k.Context())
+	if err != nil {
+		k.Fatal(err)
+	}
+	return granted
+}
+
+func (k *keeper) ledger() journal.Ledger {
+	k.Helper()
+	l, err := journal.Load(k.cfg.Home)
+	if err != nil {
+		k.Fatal(err)
+	}
+	return l
+}
+
+// R6: a refresh token is kept, with or without an access token. The login before it is
+// replaced, and not revoked.
+func TestKeepWritesWhatWasGranted_R6(t *testing.T) {
+	t.Parallel()
+	k := newKeeper(t)
+	earlier := ""
+	for _, whole := range []bool{true, false} {
+		granted := k.mustGrant()
+		tokens := &granted.Reply.Tokens
+		want := tokens.Refresh + "\n" + tokens.Access
+		if !whole {
+			tokens.Access, want = "", tokens.Refresh
+		}
+		if data, _ := os.ReadFile(k.path); !strings.HasPrefix(string(data), earlier) || earlier == "" && data != nil {
+			t.Errorf("before anything is kept the file holds %q", data)
+		}
+		if err := Keep(t.Context(), k.cfg, granted); err != nil {
+			t.Fatal(err)
+		}
+		if data, _ := os.ReadFile(k.path); string(data) != want {
+			t.Errorf("the file holds %q, want %q", data, want)
+		}
+		if l := k.ledger(); !l.IsTip(tokens.Refresh) || l.SubjectOf(tokens.Refresh) != idp.DefaultSubject || l.Issuer != k.cfg.Issuer {
+			t.Errorf("falcred.json says %+v", l)
+		}
+		if !k.idp.Alive(tokens.Refresh) || earlier != "" && !k.idp.Alive(earlier) {
+			t.Error("a login has ended")
+		}
+		earlier = tokens.Refresh
+	}
+	if n := len(journal.Others(k.path, "")); n != 0 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
+// F3, R10: a daemon that finds a login of ours also finds the note that it is
+// ours; a login that could not be written leaves none.
+func TestKeepIsNotedFirst_F3R10(t *testing.T) {
+	t.Parallel()
+	k := newKeeper(t)
+	granted := k.mustGrant()
+	if os.Symlink("/proc/nowhere", k.path) == nil {
+		if err := Keep(t.Context(), k.cfg, granted); err == nil {
+			t.Error("a login was written into /proc")
+		}
+		if k.ledger().Tip != "" {
+			t.Error("a note of a login that was not written is left")
+		}
+		os.Remove(k.path)
+	}
+	home, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Close()
+	if err := home.Add(k.cfg.Home); err != nil {
+		t.Fatal(err)
+	}
+	if err := Keep(t.Context(), k.cfg, granted); err != nil {
+		t.Fatal(err)
+	}
+	for noted := false; ; {
+		switch e := <-home.Events; e.Name {
+		case filepath.Join(k.cfg.Home, journal.LedgerName):
+			noted = true
+		case k.path:
+			if l := k.ledger(); !noted || !l.IsTip(granted.Reply.Tokens.Refresh) || l.SubjectOf(granted.Reply.Tokens.Refresh) != idp.DefaultSubject {
+				t.Fatal("the login was there before the note")
+			}
+			return
+		}
+	}
+}
+
+// A login that cannot be kept leaves the one that is there as it is, and says
+// so; Ctrl-C is heeded while somebody else holds the lock.
+func TestLoginThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	k := newKeeper(t)
+	granted := k.mustGrant()
+	if err := os.Mkdir(k.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Keep(t.Context(), k.cfg, granted); err == nil || !strings.Contains(err.Error(), "granted and not kept; what was there is unchanged") {
+		t.Errorf("Keep: %v", err)
+	}
+	os.Remove(k.path)
+
+	neighbour := flock.New(filepath.Join(k.cfg.Home, tokenfile.LockName))
+	if locked, err := neighbour.TryLock(); !locked {
+		t.Fatal(err)
+	}
+	defer neighbour.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if err := Keep(ctx, k.cfg, granted); !errors.Is(err, context.Canceled) {
+		t.Errorf("Keep: %v", err)
+	}
+	if err := Keepable(ctx, k.cfg); !errors.Is(err, context.Canceled) {
+		t.Errorf("Keepable: %v", err)
+	}
+	if _, err := os.Stat(k.path); err == nil {
+		t.Error("something was written")
+	}
+}
+
+// R13, F3: nobody is shown a code for a login that could not be kept.
+func TestNotKeepable_R13(t *testing.T) {
+	t.Parallel()
+	foreign := "r\n" + jwt(map[string]any{"alg": "none"}, map[string]any{"iss": "https://other.example.com/"}, func(string) []byte { return nil })
+	for what, c := range map[string]struct {
+		prepare func(k *keeper) error
+		want    string
+	}{
+		"a folder is there":          {func(k *keeper) error { return os.Mkdir(k.path, 0o700) }, protocol.TokenFile},
+		"another issuer's login":     {func(k *keeper) error { return os.WriteFile(k.path, []byte(foreign), 0o600) }, "this home holds a login of"},
+		"another issuer's home":      {func(k *keeper) error { return journal.Ledger{Issuer: "https://other.example.com/"}.Save(k.cfg.Home) }, "https://other.example.com/"},
+		"a home that others write":   {func(k *keeper) error { return os.Chmod(k.cfg.Home, 0o777) }, "chmod"},
+		"a link that leads in a row": {func(k *keeper) error { return os.Symlink(protocol.TokenFile, k.path) }, "link"},
+	} {
+		k := newKeeper(t)
+		if err := c.prepare(k); err != nil {
+			t.Fatal(err)
+		}
+		before := k.idp.Stats()
+		_, err := k.grant(t.Context())
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if k.idp.Stats() != before {
+			t.Errorf("%s, and the issuer was asked", what)
+		}
+	}
+}
