@@ -163,6 +163,28 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 	})
 }
 
+// TestLogoutWithAnUnreadableList_F6: falcred's own files hold no login, and stop no
+// logout.
+func TestLogoutWithAnUnreadableList_F6(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		list := filepath.Join(w.home, journal.ConsumedName)
+		os.Remove(list)
+		if err := os.Mkdir(list, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		refresh := w.signIn("ann")
+		if done, err := w.logout(false); err != nil || !done.Revoked {
+			t.Fatalf("logout = %+v, %v", done, err)
+		}
+		if _, err := os.Lstat(w.path); err == nil || w.idp.Alive(refresh) {
+			t.Errorf("the file is there: %v; its login is alive: %v", err == nil, w.idp.Alive(refresh))
+		}
+		w.wantCode(protocol.CodeNotFound)
+	})
+}
+
 // TestOldCopyOfWhat_F5: only a living login is worth an older one of its account.
 func TestOldCopyOfWhat_F5(t *testing.T) {
 	t.Parallel()
