@@ -4,10 +4,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"io"
-	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,60 +13,33 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
 )
 
 // house is one home with a real issuer, a real daemon and real clients.
 type house struct {
-	*testing.T
-	idp  *idp.Server
+	*testkit.House
 	cfg  Config
-	file string // the token file
-	sock string
-	log  *testkit.LogBuffer
 	stop context.CancelFunc
 	done chan error
 }
 
 func newHouse(t *testing.T, cfg idp.Config) *house {
 	t.Helper()
-	if cfg.Lifetime == 0 {
-		cfg.Lifetime = 2 * time.Hour
-	}
-	issuer, err := idp.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(issuer.Close)
-	home := testkit.ShortDir(t)
-	h := &house{T: t, idp: issuer, cfg: testConfig(home, issuer.URL), log: new(testkit.LogBuffer),
-		file: filepath.Join(home, protocol.TokenFile), sock: filepath.Join(home, "falcred.sock")}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(tail(h.log.String()))
-		}
-	})
+	h := &house{House: testkit.NewHouse(t, cfg)}
+	h.cfg = testConfig(h.Home, h.IDP.URL)
+	h.Lively = h.wantRunning
 	return h
 }
 
-// signIn writes a whole login, as an SDK that has just refreshed leaves it.
-func (h *house) signIn(sub string) (refresh, access string) {
+// wantRunning ends the test where a daemon that was started has ended by itself.
+func (h *house) wantRunning() {
 	h.Helper()
-	refresh, access, _ = h.idp.Login(sub)
-	h.write(refresh + "\n" + access)
-	return refresh, access
-}
-
-// write is in place, as the neighbours write.
-func (h *house) write(text string) {
-	h.Helper()
-	if err := os.WriteFile(h.file, []byte(text), 0o600); err != nil {
-		h.Fatal(err)
+	select {
+	case err := <-h.done:
+		h.stop = nil
+		h.Fatalf("Run ended: %v", err)
+	default:
 	}
-}
-
-func (h *house) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // run starts the daemon; its clients wait for it by dialling.
@@ -78,7 +47,7 @@ func (h *house) run() {
 	h.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stop, h.done = cancel, make(chan error, 1)
-	go func() { h.done <- Run(ctx, h.cfg, h.logger()) }()
+	go func() { h.done <- Run(ctx, h.cfg, h.Logger()) }()
 	h.Cleanup(func() {
 		if h.stop != nil {
 			h.end()
@@ -94,16 +63,11 @@ func (h *house) end() {
 	select {
 	case err := <-h.done:
 		if err != nil {
-			h.Errorf("Run: %v\n%s", err, h.log)
+			h.Errorf("Run: %v", err)
 		}
 	case <-time.After(testkit.Patience):
-		h.Fatalf("the daemon does not end\n%s", h.log)
+		h.Fatal("the daemon does not end")
 	}
-}
-
-func (h *house) eventually(what string, done func() bool) {
-	h.Helper()
-	testkit.Eventually(h.T, what, done)
 }
 
 // shares has the daemon share its login with others.
@@ -113,163 +77,21 @@ func (h *house) shares(uids ...int) (socket string) {
 	return h.cfg.ShareSocket
 }
 
-// at is the same house, seen through another socket.
-func (h *house) at(socket string) *house {
-	other := *h
-	other.sock = socket
-	return &other
-}
-
-// fresh is another login of the issuer, in the file's form.
-func (h *house) fresh() (text, access string) {
-	refresh, access, _ := h.idp.Login("ann")
-	return refresh + "\n" + access, access
-}
-
 // tokens are those in the file, none where there are none.
 func (h *house) tokens() tokenfile.TokenPair {
-	data, _ := os.ReadFile(h.file)
+	data, _ := os.ReadFile(h.File)
 	p, _ := tokenfile.Parse(data)
 	return p
 }
 
-// client speaks the wire by hand, so that it can be wrong.
-type client struct {
-	*testing.T
-	*net.UnixConn
-	in  *protocol.Reader
-	log *testkit.LogBuffer
-}
-
-func (h *house) dial() *client {
-	h.Helper()
-	var c net.Conn
-	h.eventually("a daemon on the socket", func() (ok bool) {
-		var err error
-		c, err = net.Dial("unix", h.sock)
-		if h.done != nil {
-			select {
-			case err := <-h.done:
-				h.stop = nil
-				h.Fatalf("Run ended: %v\n%s", err, h.log)
-			default:
-			}
-		}
-		return err == nil
-	})
-	h.Cleanup(func() { c.Close() })
-	return &client{T: h.T, UnixConn: c.(*net.UnixConn), in: protocol.NewReader(c), log: h.log}
-}
-
 // dialAtOnce does not leave the daemon a moment.
-func (h *house) dialAtOnce() *client {
+func (h *house) dialAtOnce() *testkit.Client {
 	h.Helper()
 	for deadline := time.Now().Add(testkit.Patience); time.Now().Before(deadline); {
-		if c, err := net.Dial("unix", h.sock); err == nil {
-			h.Cleanup(func() { c.Close() })
-			return &client{T: h.T, UnixConn: c.(*net.UnixConn), in: protocol.NewReader(c), log: h.log}
+		if c, err := net.Dial("unix", h.Sock); err == nil {
+			return testkit.NewClient(h.T, c.(*net.UnixConn))
 		}
 	}
-	h.Fatalf("no daemon\n%s", h.log)
+	h.Fatal("no daemon")
 	return nil
-}
-
-func (c *client) send(text string) {
-	c.Helper()
-	c.SetWriteDeadline(time.Now().Add(testkit.Patience))
-	if _, err := io.WriteString(c.UnixConn, text); err != nil {
-		c.Fatalf("send: %v", err)
-	}
-}
-
-func (c *client) line() string {
-	c.Helper()
-	c.SetReadDeadline(time.Now().Add(testkit.Patience))
-	line, err := c.in.ReadLine()
-	if err != nil {
-		c.Fatalf("no answer: %v\n%s", err, c.log)
-	}
-	return line
-}
-
-// answer reads a line into v, or returns the error that it is.
-func (c *client) answer(v any) error {
-	c.Helper()
-	return protocol.ParseAnswer(c.line(), v)
-}
-
-func (c *client) ask(request string, v any) error {
-	c.Helper()
-	c.send(request + "\n")
-	return c.answer(v)
-}
-
-// wantCode asks and wants that error.
-func (c *client) wantCode(request string, code protocol.Code) *protocol.Error {
-	c.Helper()
-	var got protocol.Credential
-	err := c.ask(request, &got)
-	var e *protocol.Error
-	if !errors.As(err, &e) || e.Code != code {
-		c.Fatalf("%.80q = %v, %v; want code %s\n%s", request, got, err, code, c.log)
-	}
-	return e
-}
-
-// secret is what get answers for fal.run.
-func (c *client) secret() string {
-	c.Helper()
-	var got protocol.Credential
-	if err := c.ask("get "+protocol.DefaultServer, &got); err != nil {
-		c.Fatalf("get: %v\n%s", err, c.log)
-	}
-	return got.Secret
-}
-
-// wantEnd wants the daemon to hang up with nothing more said.
-func (c *client) wantEnd() {
-	c.Helper()
-	c.SetReadDeadline(time.Now().Add(testkit.Patience))
-	line, err := c.in.ReadLine()
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		c.Fatalf("the connection goes on: %.200q, %v", line, err)
-	}
-}
-
-// status asks on a connection of its own.
-func (h *house) status() (s protocol.Status) {
-	h.Helper()
-	c := h.dial()
-	defer c.Close()
-	if err := c.ask("status", &s); err != nil {
-		h.Fatal(err)
-	}
-	return s
-}
-
-// next reads the next answer of a watch that is an access token or a code.
-func (c *client) next() string {
-	c.Helper()
-	var got protocol.Credential
-	err := c.answer(&got)
-	var e *protocol.Error
-	if errors.As(err, &e) {
-		return string(e.Code)
-	}
-	if err != nil {
-		c.Fatal(err)
-	}
-	return got.Secret
-}
-
-// until reads answers of a watch up to the wanted one.
-func (c *client) until(want string) {
-	c.Helper()
-	for c.next() != want {
-	}
-}
-
-func gone(path string) bool {
-	_, err := os.Lstat(path)
-	return errors.Is(err, fs.ErrNotExist)
 }

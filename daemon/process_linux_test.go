@@ -22,7 +22,7 @@ import (
 func (h *house) process(cmd *exec.Cmd) *exec.Cmd {
 	h.Helper()
 	cmd.Env = append(cmd.Env, "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
-	cmd.Stderr = h.log
+	cmd.Stderr = h.Logged
 	if err := cmd.Start(); err != nil {
 		h.Fatal(err)
 	}
@@ -36,10 +36,10 @@ func (h *house) process(cmd *exec.Cmd) *exec.Cmd {
 // S1: a second daemon says who runs, touches nothing and ends with exit 1.
 func TestS1SecondDaemon(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	first := h.process(play("daemon"))
-	c := h.dial()
-	if got := c.secret(); got != access {
+	c := h.Dial()
+	if got := c.Secret(); got != access {
 		t.Fatal("the first daemon does not serve the login")
 	}
 	second := play("daemon", "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
@@ -47,11 +47,11 @@ func TestS1SecondDaemon(t *testing.T) {
 	if second.ProcessState == nil || second.ProcessState.ExitCode() != 1 {
 		t.Errorf("the second daemon: %v, want exit 1", err)
 	}
-	want := "falcred is already running (pid " + itoa(first.Process.Pid) + ") on " + h.sock
+	want := "falcred is already running (pid " + itoa(first.Process.Pid) + ") on " + h.Sock
 	if got := strings.TrimSpace(string(out)); got != want {
 		t.Errorf("the second daemon says %q, want %q", got, want)
 	}
-	if h.dial().secret() != access || c.secret() != access {
+	if h.Dial().Secret() != access || c.Secret() != access {
 		t.Error("the first daemon no longer serves")
 	}
 }
@@ -61,28 +61,28 @@ func TestS5KillAndRestart(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{Overlap: time.Minute})
 	hold := idp.NewHold()
-	h.idp.Inject(hold.After())
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	first := h.process(play("daemon"))
 	<-hold.Arrived // the issuer has committed; its answer will reach nobody
 	first.Process.Kill()
 	first.Wait()
 	close(hold.Release)
-	if gone(h.sock) {
+	if testkit.Gone(h.Sock) {
 		t.Fatal("the killed daemon left no socket: nothing is tested")
 	}
 	h.run()
-	secret := h.dial().secret()
-	data, err := os.ReadFile(h.file)
+	secret := h.Dial().Secret()
+	data, err := os.ReadFile(h.File)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, err := tokenfile.Parse(data)
-	if err != nil || p.Access != secret || !h.idp.Alive(p.Refresh) {
+	if err != nil || p.Access != secret || !h.IDP.Alive(p.Refresh) {
 		t.Errorf("after the restart the file does not hold the living login: %v", err)
 	}
-	if s := h.idp.Stats(); s.ReuseDetections != 0 || s.Replays != 1 {
+	if s := h.IDP.Stats(); s.ReuseDetections != 0 || s.Replays != 1 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -93,23 +93,23 @@ func TestS5Terminate(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
-	h.idp.Inject(hold.After())
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	cmd := h.process(play("daemon"))
 	<-hold.Arrived
 
 	// Far more than the daemon's buffer holds is sent ahead.
 	const ahead = 3000
-	asker, idle, watcher := h.dial(), h.dial(), h.dial()
-	asker.send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
-	watcher.send("watch https://fal.run\n")
-	idle.send("version\n")
-	idle.line()
-	h.status() // all of them are let in by now
+	asker, idle, watcher := h.Dial(), h.Dial(), h.Dial()
+	asker.Send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
+	watcher.Send("watch https://fal.run\n")
+	idle.Send("version\n")
+	idle.Line()
+	h.Status() // all of them are let in by now
 	cmd.Process.Signal(syscall.SIGTERM)
-	idle.wantEnd()
-	if !gone(h.sock) {
+	idle.WantEnd()
+	if !testkit.Gone(h.Sock) {
 		t.Error("the socket is still there while the daemon ends")
 	}
 	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
@@ -118,28 +118,28 @@ func TestS5Terminate(t *testing.T) {
 	close(hold.Release)
 
 	var got protocol.Credential
-	if err := asker.answer(&got); err != nil {
-		t.Fatalf("the get that was waiting: %v\n%s", err, h.log)
+	if err := asker.Answer(&got); err != nil {
+		t.Fatalf("the get that was waiting: %v\n%s", err, h.Logged)
 	}
 	for i := range ahead {
 		var v protocol.VersionAnswer
-		if err := asker.answer(&v); err != nil || v.Protocol != protocol.Version {
+		if err := asker.Answer(&v); err != nil || v.Protocol != protocol.Version {
 			t.Fatalf("request %d, sent before the end: %v, %v", i, v, err)
 		}
 	}
-	asker.wantEnd()
-	if watcher.next() != got.Secret {
+	asker.WantEnd()
+	if watcher.Next() != got.Secret {
 		t.Error("the watcher did not get its first answer")
 	}
-	watcher.wantEnd()
+	watcher.WantEnd()
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("exit: %v\n%s", err, h.log)
+		t.Errorf("exit: %v\n%s", err, h.Logged)
 	}
-	data, _ := os.ReadFile(h.file)
-	if p, err := tokenfile.Parse(data); err != nil || p.Access != got.Secret || !h.idp.Alive(p.Refresh) {
+	data, _ := os.ReadFile(h.File)
+	if p, err := tokenfile.Parse(data); err != nil || p.Access != got.Secret || !h.IDP.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
-	if gone(h.sock + ".lock") {
+	if testkit.Gone(h.Sock + ".lock") {
 		t.Error("the lock file was unlinked (S1)")
 	}
 }
@@ -149,22 +149,22 @@ func TestS5FinishesAlone(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
-	h.idp.Inject(hold.After())
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	cmd := h.process(play("daemon"))
 	<-hold.Arrived
-	idle := h.dial()
-	idle.send("version\n")
-	idle.line()
+	idle := h.Dial()
+	idle.Send("version\n")
+	idle.Line()
 	cmd.Process.Signal(syscall.SIGTERM)
-	idle.wantEnd() // nothing is left but the refresh
+	idle.WantEnd() // nothing is left but the refresh
 	close(hold.Release)
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("exit: %v\n%s", err, h.log)
+		t.Errorf("exit: %v\n%s", err, h.Logged)
 	}
-	data, _ := os.ReadFile(h.file)
-	if p, err := tokenfile.Parse(data); err != nil || p.Access == "" || !h.idp.Alive(p.Refresh) {
+	data, _ := os.ReadFile(h.File)
+	if p, err := tokenfile.Parse(data); err != nil || p.Access == "" || !h.IDP.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
 }
@@ -172,9 +172,9 @@ func TestS5FinishesAlone(t *testing.T) {
 // S2: an inherited socket is served, and outlives the daemon.
 func TestS2Inherited(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
-	h.sock = filepath.Join(h.cfg.Home, "systemd.sock")
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.sock, Net: "unix"})
+	_, access := h.SignIn("ann")
+	h.Sock = filepath.Join(h.cfg.Home, "systemd.sock")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.Sock, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,12 +187,12 @@ func TestS2Inherited(t *testing.T) {
 	cmd := play("activated")
 	cmd.ExtraFiles = []*os.File{file}
 	h.process(cmd)
-	c := h.dial()
-	if c.secret() != access {
+	c := h.Dial()
+	if c.Secret() != access {
 		t.Fatal("the inherited socket does not serve the login")
 	}
 	var s protocol.Status
-	if err := c.ask("status", &s); err != nil || s.Socket != h.sock || s.PID != cmd.Process.Pid {
+	if err := c.Ask("status", &s); err != nil || s.Socket != h.Sock || s.PID != cmd.Process.Pid {
 		t.Errorf("status names the socket %q and the pid %d: %v", s.Socket, s.PID, err)
 	}
 	mustContain(t, strings.Join(s.Warnings, "\n"), "SocketMode=0600")
@@ -201,12 +201,12 @@ func TestS2Inherited(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("exit: %v\n%s", err, h.log)
+		t.Errorf("exit: %v\n%s", err, h.Logged)
 	}
-	if gone(h.sock) {
+	if testkit.Gone(h.Sock) {
 		t.Fatal("the inherited socket was unlinked")
 	}
-	if _, err := net.Dial("unix", h.sock); err != nil {
+	if _, err := net.Dial("unix", h.Sock); err != nil {
 		t.Errorf("the inherited socket no longer takes connections: %v", err)
 	}
 }
@@ -225,40 +225,40 @@ func TestS6Reserved(t *testing.T) {
 	const reserved, most = 64, 40
 	h := newHouse(t, idp.Config{})
 	h.process(play("daemon", "FALCRED_TEST_NOFILE="+itoa(reserved+most)))
-	watcher := h.dial()
-	watcher.send("watch https://fal.run\n")
-	watcher.until("not_found")
+	watcher := h.Dial()
+	watcher.Send("watch https://fal.run\n")
+	watcher.Until("not_found")
 	for range most - 1 {
-		c := h.dial()
-		c.send("version\n")
-		c.line()
+		c := h.Dial()
+		c.Send("version\n")
+		c.Line()
 	}
 	for range 3 {
-		c := h.dial()
-		if got := c.next(); got != "unavailable" {
+		c := h.Dial()
+		if got := c.Next(); got != "unavailable" {
 			t.Fatalf("one too many is answered %q", got)
 		}
-		c.wantEnd()
+		c.WantEnd()
 	}
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	for {
-		if got := watcher.next(); got != "not_found" && got != "unavailable" {
+		if got := watcher.Next(); got != "not_found" && got != "unavailable" {
 			break
 		}
 	}
-	if n := h.idp.Stats().Refreshes; n != 1 {
+	if n := h.IDP.Stats().Refreshes; n != 1 {
 		t.Errorf("%d refreshes", n)
 	}
 	watcher.Close()
-	h.eventually("a place for another client", func() bool {
-		c := h.dial()
+	h.Eventually("a place for another client", func() bool {
+		c := h.Dial()
 		defer c.Close()
 		var v protocol.VersionAnswer
 		c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		// Refused ones are hung up on before they ask.
 		io.WriteString(c.UnixConn, "version\n")
-		line, err := c.in.ReadLine()
+		line, err := c.In.ReadLine()
 		return err == nil && protocol.ParseAnswer(line, &v) == nil
 	})
 }
@@ -266,7 +266,7 @@ func TestS6Reserved(t *testing.T) {
 // S6: no descriptor left for accept is no end, and no loop.
 func TestS6Starved(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	cmd := play("starved", "FALCRED_TEST_NOFILE=200")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -277,7 +277,7 @@ func TestS6Starved(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.process(cmd)
-	if h.dial().secret() != access {
+	if h.Dial().Secret() != access {
 		t.Fatal("no login")
 	}
 	io.WriteString(in, "x")
@@ -286,21 +286,21 @@ func TestS6Starved(t *testing.T) {
 	}
 	// What is written behind the login's back may give a descriptor back: the
 	// first in the kernel's queue may still be let in, and takes it.
-	var c *client
-	h.eventually("accept fails", func() bool {
-		if strings.Contains(h.log.String(), "cannot be accepted") {
+	var c *testkit.Client
+	h.Eventually("accept fails", func() bool {
+		if strings.Contains(h.Logged.String(), "cannot be accepted") {
 			return true
 		}
-		c = h.dial()
-		c.send("get https://fal.run\n")
+		c = h.Dial()
+		c.Send("get https://fal.run\n")
 		return false
 	})
 	io.WriteString(in, "x")
 	var got protocol.Credential
-	if err := c.answer(&got); err != nil || got.Secret != access {
+	if err := c.Answer(&got); err != nil || got.Secret != access {
 		t.Errorf("after the famine: %v, %v", got, err)
 	}
-	if n := strings.Count(h.log.String(), "cannot be accepted"); n != 1 {
+	if n := strings.Count(h.Logged.String(), "cannot be accepted"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
 }

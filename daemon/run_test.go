@@ -21,15 +21,15 @@ import (
 func TestFirstAnswer(t *testing.T) {
 	for range 30 {
 		h := newHouse(t, idp.Config{})
-		_, access := h.signIn("ann")
+		_, access := h.SignIn("ann")
 		h.run()
 		// As early as the socket is there, and so before the look.
 		c := h.dialAtOnce()
 		var s protocol.Status
-		if err := c.ask("status", &s); err != nil || s.State != protocol.StateLoggedIn {
+		if err := c.Ask("status", &s); err != nil || s.State != protocol.StateLoggedIn {
 			t.Fatalf("the first answer: %s, %v", s.State, err)
 		}
-		if c.secret() != access {
+		if c.Secret() != access {
 			t.Fatal("the second answer")
 		}
 		h.end()
@@ -41,53 +41,53 @@ func TestRunFailsClean(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	ledger := filepath.Join(h.cfg.Home, journal.LedgerName)
 	mustDo(t, os.WriteFile(ledger, []byte(`{"Issuer":"https://other.example"}`), 0o600))
-	if err := Run(context.Background(), h.cfg, h.logger()); err == nil {
+	if err := Run(context.Background(), h.cfg, h.Logger()); err == nil {
 		t.Fatal("a home of another issuer was served (R13)")
 	}
-	if !gone(h.sock) {
+	if !testkit.Gone(h.Sock) {
 		t.Error("the socket was left behind")
 	}
 	os.Remove(ledger)
-	h.signIn("ann")
+	h.SignIn("ann")
 	h.run()
-	h.dial().secret() // and the lock is free
+	h.Dial().Secret() // and the lock is free
 }
 
 // S10: stop ends the daemon, as SIGTERM does, and is for the owner's socket only.
 func TestStop_S10(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	share := h.shares()
 	h.run()
-	other := h.at(share).dial()
-	other.wantCode("stop", protocol.CodeDenied)
-	other.wantCode("stop now", protocol.CodeDenied)
-	if other.secret() != access || h.dial().secret() != access {
+	other := h.At(share).Dial()
+	other.WantCode("stop", protocol.CodeDenied)
+	other.WantCode("stop now", protocol.CodeDenied)
+	if other.Secret() != access || h.Dial().Secret() != access {
 		t.Fatal("it does not serve any more")
 	}
-	if n := strings.Count(h.log.String(), `asked for what only the owner may" verb=stop`); n != 1 {
+	if n := strings.Count(h.Logged.String(), `asked for what only the owner may" verb=stop`); n != 1 {
 		t.Errorf("the log says it %d times", n)
 	}
-	c := h.dial()
-	c.send("stop\nget https://fal.run\n")
-	if line := c.line(); line != "{}" {
+	c := h.Dial()
+	c.Send("stop\nget https://fal.run\n")
+	if line := c.Line(); line != "{}" {
 		t.Errorf("stop: %s", line)
 	}
-	if got := c.next(); got != access {
+	if got := c.Next(); got != access {
 		t.Errorf("what was sent ahead is answered %q", got)
 	}
-	c.wantEnd()
-	other.wantEnd()
+	c.WantEnd()
+	other.WantEnd()
 	select {
 	case err := <-h.done:
 		if h.stop = nil; err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	case <-time.After(testkit.Patience):
-		t.Fatalf("it does not end\n%s", h.log)
+		t.Fatalf("it does not end\n%s", h.Logged)
 	}
-	if !gone(h.sock) || !gone(share) {
+	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
 		t.Error("a socket was left behind")
 	}
-	mustContain(t, h.log.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
 }

@@ -33,14 +33,14 @@ func (h *house) asks(program, socket string, attr *syscall.SysProcAttr) string {
 func TestS7OtherUsers(t *testing.T) {
 	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	share := h.shares(12345)
 	if err := os.Chmod(filepath.Dir(share), 0o711); err != nil {
 		t.Fatal(err)
 	}
 	program := testkit.CopyBinary(t)
 	h.run()
-	h.at(share).dial().secret()
+	h.At(share).Dial().Secret()
 
 	user := func(uid uint32) *syscall.SysProcAttr {
 		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
@@ -69,11 +69,11 @@ func TestS7OtherUsers(t *testing.T) {
 	}
 	// The owner's own socket knows none of them.
 	os.Chmod(h.cfg.Home, 0o711)
-	os.Chmod(h.sock, 0o666)
-	if got := h.asks(program, h.sock, user(12345)); !strings.Contains(got, string(protocol.CodeDenied)) {
+	os.Chmod(h.Sock, 0o666)
+	if got := h.asks(program, h.Sock, user(12345)); !strings.Contains(got, string(protocol.CodeDenied)) {
 		t.Errorf("the owner's socket says %s", got)
 	}
-	if n := strings.Count(h.log.String(), "a client was denied"); n != 3 {
-		t.Errorf("%d refusals are in the log, want one for each of 3 users\n%s", n, h.log)
+	if n := strings.Count(h.Logged.String(), "a client was denied"); n != 3 {
+		t.Errorf("%d refusals are in the log, want one for each of 3 users\n%s", n, h.Logged)
 	}
 }

@@ -22,36 +22,36 @@ func (h *house) waits(cmd *exec.Cmd) error {
 // S1, S10: a service asks the daemon that serves on its socket to end.
 func TestS1ServiceTakesOver(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	other := h.process(play("daemon"))
-	h.dial().secret()
+	h.Dial().Secret()
 	h.cfg.TakeOver = true
 	ready := make(chan string, 1)
 	h.cfg.Ready = func(socket string) { ready <- socket }
 	h.run()
-	if got := <-ready; got != h.sock {
+	if got := <-ready; got != h.Sock {
 		t.Errorf("ready on %s", got)
 	}
-	if h.dial().secret() != access {
+	if h.Dial().Secret() != access {
 		t.Error("no login")
 	}
 	if err := h.waits(other); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
-	mustContain(t, h.log.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
 }
 
 // S1: where systemd has put its socket in the place of the other daemon's, that one cannot be
 // asked: what is written there waits in our own queue. It gets a signal, and we no stop.
 func TestS1ActivatedServiceTakesOver(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	other := h.process(play("daemon"))
-	h.dial().secret()
-	if err := os.Remove(h.sock); err != nil {
+	h.Dial().Secret()
+	if err := os.Remove(h.Sock); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.sock, Net: "unix"})
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.Sock, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,20 +61,20 @@ func TestS1ActivatedServiceTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	early := h.dial() // waits in the queue until somebody serves
+	early := h.Dial() // waits in the queue until somebody serves
 	cmd := play("activated")
 	cmd.ExtraFiles = []*os.File{file}
 	h.process(cmd)
-	if early.secret() != access {
+	if early.Secret() != access {
 		t.Error("no login")
 	}
 	if err := h.waits(other); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
-	if pid := h.status().PID; pid != cmd.Process.Pid {
+	if pid := h.Status().PID; pid != cmd.Process.Pid {
 		t.Errorf("pid %d serves, want %d", pid, cmd.Process.Pid)
 	}
-	if strings.Contains(h.log.String(), "asked to stop") {
+	if strings.Contains(h.Logged.String(), "asked to stop") {
 		t.Error("somebody was asked by the socket")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -70,9 +71,9 @@ func (h *house) real(program string, env ...string) *exec.Cmd {
 func TestTakeOverFromTheVersionBefore_S10(t *testing.T) {
 	old := earlierProgram(t)
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	other := h.real(old)
-	if h.dial().secret() != access {
+	if h.Dial().Secret() != access {
 		t.Fatal("the earlier version does not serve")
 	}
 	h.cfg.TakeOver = true
@@ -80,17 +81,17 @@ func TestTakeOverFromTheVersionBefore_S10(t *testing.T) {
 	if err := other.Wait(); err != nil {
 		t.Errorf("it did not end in order: %v", err)
 	}
-	h.eventually("this one serves", func() bool {
-		c, err := net.Dial("unix", h.sock)
+	h.Eventually("this one serves", func() bool {
+		c, err := net.Dial("unix", h.Sock)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
 	})
-	if s := h.status(); s.PID != os.Getpid() {
+	if s := h.Status(); s.PID != os.Getpid() {
 		t.Errorf("%d serves", s.PID)
 	}
-	if h.dial().secret() != access {
+	if h.Dial().Secret() != access {
 		t.Error("no login")
 	}
 }
@@ -102,32 +103,32 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 	falcred := program(t, "..")
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
-	h.idp.Inject(hold.After())
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	share := h.shares()
 	cmd := h.real(falcred, "FALCRED_SHARE_SOCKET="+share)
 	<-hold.Arrived
-	good, goodOther := h.dial(), h.at(share).dial()
+	good, goodOther := h.Dial(), h.At(share).Dial()
 	var hostile sync.WaitGroup
 	ends := make(chan string, 200)
 	for i := range 200 {
-		at := h
+		at := h.House
 		if i%2 == 1 {
-			at = h.at(share)
+			at = h.At(share)
 		}
 		hostile.Go(func() {
-			c := at.dial()
+			c := at.Dial()
 			go func() {
 				io.Copy(c.UnixConn, strings.NewReader(strings.Repeat("status\n", 40_000)))
 			}()
-			c.line()
+			c.Line()
 			go func() {
 				tick := time.NewTicker(50 * time.Millisecond)
 				defer tick.Stop()
 				for range tick.C {
 					if _, err := c.Read(make([]byte, 1<<10)); err != nil {
-						ends <- at.sock
+						ends <- at.Sock
 						return
 					}
 				}
@@ -135,9 +136,9 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 		})
 	}
 	hostile.Wait()
-	good.send("get https://fal.run\n")
-	goodOther.send("get https://fal.run\n")
-	h.eventually("both are waiting", func() bool { return h.status().Clients >= 1 })
+	good.Send("get https://fal.run\n")
+	goodOther.Send("get https://fal.run\n")
+	h.Eventually("both are waiting", func() bool { return h.Status().Clients >= 1 })
 	begun := time.Now()
 	cmd.Process.Signal(syscall.SIGTERM)
 	time.AfterFunc(6*time.Second, func() { close(hold.Release) }) // R7's 7 s are not over
@@ -150,17 +151,17 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(20 * time.Second):
-		t.Fatalf("alive 20 s after SIGTERM\n%s", h.log)
+		t.Fatalf("alive 20 s after SIGTERM\n%s", h.Logged)
 	}
-	secret := good.next()
-	if other := goodOther.next(); other != secret {
+	secret := good.Next()
+	if other := goodOther.Next(); other != secret {
 		t.Errorf("others are answered %.20q", other)
 	}
-	data, _ := os.ReadFile(h.file)
-	if p, err := tokenfile.Parse(data); err != nil || p.Access != secret || !h.idp.Alive(p.Refresh) {
+	data, _ := os.ReadFile(h.File)
+	if p, err := tokenfile.Parse(data); err != nil || p.Access != secret || !h.IDP.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
-	if !gone(h.sock) || !gone(share) {
+	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
 		t.Error("a socket was left behind")
 	}
 }

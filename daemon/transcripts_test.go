@@ -36,7 +36,7 @@ func TestTranscripts_Section4(t *testing.T) {
 
 func (h *house) replay(block string, verbs map[string]bool) {
 	h.Helper()
-	c := h.dial()
+	c := h.Dial()
 	defer c.Close()
 	for line := range strings.SplitSeq(block, "\n") {
 		mark, text, _ := strings.Cut(line, " ")
@@ -44,9 +44,9 @@ func (h *house) replay(block string, verbs map[string]bool) {
 		case ">":
 			verb, _, _ := strings.Cut(text, " ")
 			verbs[verb] = true
-			c.send(h.secrets(text) + "\n")
+			c.Send(h.secrets(text) + "\n")
 		case "<":
-			h.wantAnswer(c.line(), text)
+			h.wantAnswer(c.Line(), text)
 		case "*":
 			h.happens(text)
 		default:
@@ -58,7 +58,7 @@ func (h *house) replay(block string, verbs map[string]bool) {
 // secrets puts tokens where the page has words for them.
 func (h *house) secrets(text string) string {
 	if strings.Contains(text, "REFRESH") {
-		refresh, _, _ := h.idp.Login("ann")
+		refresh, _, _ := h.IDP.Login("ann")
 		text = strings.ReplaceAll(text, "REFRESH", refresh)
 	}
 	return strings.ReplaceAll(text, "ACCESS", h.tokens().Access)
@@ -77,9 +77,9 @@ func (h *house) happens(what string) {
 	h.Helper()
 	switch what {
 	case "another program writes a login":
-		h.signIn("bob")
+		h.SignIn("bob")
 	case "falcred logout":
-		if err := h.dial().ask("erase "+protocol.DefaultServer, nil); err != nil {
+		if err := h.Dial().Ask("erase "+protocol.DefaultServer, nil); err != nil {
 			h.Error(err)
 		}
 	default:

@@ -19,18 +19,18 @@ import (
 func TestS3OtherUsers(t *testing.T) {
 	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
+	h.SignIn("ann")
 	h.run()
-	h.status()
+	h.Status()
 	// What S2 forbids, so that S3 stands alone.
-	for path, mode := range map[string]os.FileMode{h.cfg.Home: 0o755, h.sock: 0o777} {
+	for path, mode := range map[string]os.FileMode{h.cfg.Home: 0o755, h.Sock: 0o777} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	binary := testkit.CopyBinary(t)
 	for _, uid := range []uint32{65534, 12345, 65534, 12345} {
-		out, err := testkit.As(uid, binary, play("client", "FALCRED_TEST_SOCKET="+h.sock)).CombinedOutput()
+		out, err := testkit.As(uid, binary, play("client", "FALCRED_TEST_SOCKET="+h.Sock)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("uid %d: %v: %s", uid, err, out)
 		}
@@ -43,10 +43,10 @@ func TestS3OtherUsers(t *testing.T) {
 			t.Errorf("uid %d was told more: %q", uid, rest)
 		}
 	}
-	h.dial().secret()
+	h.Dial().Secret()
 	for _, uid := range []string{"65534", "12345"} {
-		if n := strings.Count(h.log.String(), "a client was denied\" uid="+uid+" "); n != 1 {
-			t.Errorf("uid %s was logged %d times\n%s", uid, n, h.log)
+		if n := strings.Count(h.Logged.String(), "a client was denied\" uid="+uid+" "); n != 1 {
+			t.Errorf("uid %s was logged %d times\n%s", uid, n, h.Logged)
 		}
 	}
 }
@@ -55,14 +55,14 @@ func TestS3OtherUsers(t *testing.T) {
 func TestS3Root(t *testing.T) {
 	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
-	for _, path := range []string{h.cfg.Home, h.file} {
+	_, access := h.SignIn("ann")
+	for _, path := range []string{h.cfg.Home, h.File} {
 		if err := os.Chown(path, 12345, 12345); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h.process(testkit.As(12345, testkit.CopyBinary(t), play("daemon")))
-	if h.dial().secret() != access {
+	if h.Dial().Secret() != access {
 		t.Error("root does not get the login")
 	}
 }
@@ -71,19 +71,19 @@ func TestS3Root(t *testing.T) {
 func TestSocketSecondPlace(t *testing.T) {
 	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	runtimeDir := testkit.ShortDir(t)
-	h.sock = filepath.Join(runtimeDir, "falcred.sock")
+	h.Sock = filepath.Join(runtimeDir, "falcred.sock")
 	cmd := play("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	h.process(cmd)
-	c := h.dial()
-	if c.secret() != access {
+	c := h.Dial()
+	if c.Secret() != access {
 		t.Error("no login at the second place")
 	}
 	var s protocol.Status
-	if err := c.ask("status", &s); err != nil {
+	if err := c.Ask("status", &s); err != nil {
 		t.Fatal(err)
 	}
-	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.sock)
+	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.Sock)
 }

@@ -20,10 +20,10 @@ import (
 func TestF3HomeMovedInALoop(t *testing.T) {
 	const rounds = 4000
 	h := newHouse(t, idp.Config{})
-	h.sock = filepath.Join(testkit.ShortDir(t), "s") // a daemon whose socket goes with the home ends (S1)
-	cmd := h.process(play("daemon", "FALCRED_SOCKET="+h.sock))
-	h.status()
-	text, _ := h.fresh()
+	h.Sock = filepath.Join(testkit.ShortDir(t), "s") // a daemon whose socket goes with the home ends (S1)
+	cmd := h.process(play("daemon", "FALCRED_SOCKET="+h.Sock))
+	h.Status()
+	text, _ := h.Fresh()
 	over := make(chan struct{})
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -32,7 +32,7 @@ func TestF3HomeMovedInALoop(t *testing.T) {
 			case <-over:
 				return
 			default:
-				os.WriteFile(h.file, []byte(text), 0o600) // there may be no folder just now
+				os.WriteFile(h.File, []byte(text), 0o600) // there may be no folder just now
 			}
 		}
 	})
@@ -41,12 +41,12 @@ func TestF3HomeMovedInALoop(t *testing.T) {
 	}
 	close(over)
 	writer.Wait()
-	w := h.dial()
-	w.send("watch https://fal.run\n")
+	w := h.Dial()
+	w.Send("watch https://fal.run\n")
 	for range 5 { // a look at a whole minute can stand for one event only
-		_, access := h.signIn("ann")
+		_, access := h.SignIn("ann")
 		begun := time.Now()
-		w.until(access)
+		w.Until(access)
 		t.Log("noticed after ", time.Since(begun).Round(time.Millisecond))
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
@@ -55,10 +55,10 @@ func TestF3HomeMovedInALoop(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("exit: %v\n%s", err, tail(h.log.String()))
+			t.Errorf("exit: %v\n%s", err, h.Logged)
 		}
 	case <-time.After(testkit.Patience):
-		t.Fatalf("the daemon does not end\n%s", tail(h.log.String()))
+		t.Fatalf("the daemon does not end\n%s", h.Logged)
 	}
 }
 
@@ -72,7 +72,7 @@ func (h *house) moveAndDeleteBeside(round int) {
 			h.Fatal(err)
 		}
 	}
-	h.eventually("the home is gone", func() bool {
+	h.Eventually("the home is gone", func() bool {
 		return os.RemoveAll(away) == nil && (round%4 != 1 || os.RemoveAll(h.cfg.Home) == nil)
 	})
 	if err := os.MkdirAll(h.cfg.Home, 0o700); err != nil {

@@ -12,12 +12,12 @@ import (
 )
 
 // watching starts a daemon and a watcher that has had its first answer.
-func (h *house) watching(first string) *client {
+func (h *house) watching(first string) *testkit.Client {
 	h.Helper()
 	h.run()
-	w := h.dial()
-	w.send("watch https://fal.run\n")
-	w.until(first)
+	w := h.Dial()
+	w.Send("watch https://fal.run\n")
+	w.Until(first)
 	return w
 }
 
@@ -25,27 +25,27 @@ func (h *house) watching(first string) *client {
 func TestF3ForeignWrites(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	w := h.watching("not_found")
-	_, access := h.signIn("ann") // created
-	w.until(access)
-	_, access = h.signIn("ann") // in place
-	w.until(access)
+	_, access := h.SignIn("ann") // created
+	w.Until(access)
+	_, access = h.SignIn("ann") // in place
+	w.Until(access)
 
-	text, access := h.fresh() // renamed over
-	if err := os.WriteFile(h.file+".new", []byte(text), 0o600); err != nil {
+	text, access := h.Fresh() // renamed over
+	if err := os.WriteFile(h.File+".new", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(h.file+".new", h.file); err != nil {
+	if err := os.Rename(h.File+".new", h.File); err != nil {
 		t.Fatal(err)
 	}
-	w.until(access)
+	w.Until(access)
 
-	text, access = h.fresh() // unlinked and made anew
-	os.Remove(h.file)
-	h.write(text)
-	w.until(access)
+	text, access = h.Fresh() // unlinked and made anew
+	os.Remove(h.File)
+	h.WriteFile(text)
+	w.Until(access)
 
-	os.Remove(h.file) // a logout
-	w.until("not_found")
+	os.Remove(h.File) // a logout
+	w.Until("not_found")
 }
 
 // F3: the folder behind a link is watched, and the next one after the link
@@ -53,33 +53,33 @@ func TestF3ForeignWrites(t *testing.T) {
 func TestF3Links(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	a, b := testkit.ShortDir(t), testkit.ShortDir(t)
-	text, access := h.fresh()
+	text, access := h.Fresh()
 	target := filepath.Join(a, "login") // another name than the link's
 	if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(target, h.file); err != nil {
+	if err := os.Symlink(target, h.File); err != nil {
 		t.Fatal(err)
 	}
 	w := h.watching(access)
 	for _, folder := range []string{a, b, a} {
 		target := filepath.Join(folder, "login")
-		text, access := h.fresh()
+		text, access := h.Fresh()
 		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if now, _ := os.Readlink(h.file); now != target {
-			os.Symlink(target, h.file+".new")
-			if err := os.Rename(h.file+".new", h.file); err != nil {
+		if now, _ := os.Readlink(h.File); now != target {
+			os.Symlink(target, h.File+".new")
+			if err := os.Rename(h.File+".new", h.File); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w.until(access)
-		text, access = h.fresh()
+		w.Until(access)
+		text, access = h.Fresh()
 		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		w.until(access)
+		w.Until(access)
 	}
 }
 
@@ -88,8 +88,8 @@ func TestF3HomeVanishes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	h.cfg.Socket = filepath.Join(testkit.ShortDir(t), "s") // else the daemon ends when a minute does, its socket gone with the home (S1)
-	h.sock = h.cfg.Socket
-	_, access := h.signIn("ann")
+	h.Sock = h.cfg.Socket
+	_, access := h.SignIn("ann")
 	w := h.watching(access)
 	away := h.cfg.Home + ".away"
 	t.Cleanup(func() { os.RemoveAll(away) })
@@ -102,15 +102,15 @@ func TestF3HomeVanishes(t *testing.T) {
 			removeAll(t, h.cfg.Home)
 		}
 		if i < 2 {
-			w.until("not_found") // else it is back before anybody looks
+			w.Until("not_found") // else it is back before anybody looks
 		}
 		if err := os.Mkdir(h.cfg.Home, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		_, access = h.signIn("ann")
-		w.until(access)
-		_, access = h.signIn("ann") // by the new folder's watch
-		w.until(access)
+		_, access = h.SignIn("ann")
+		w.Until(access)
+		_, access = h.SignIn("ann") // by the new folder's watch
+		w.Until(access)
 		os.RemoveAll(away)
 	}
 }
@@ -119,7 +119,7 @@ func TestF3HomeVanishes(t *testing.T) {
 func removeAll(t *testing.T, path string) {
 	t.Helper()
 	for range 1000 {
-		if os.RemoveAll(path); gone(path) {
+		if os.RemoveAll(path); testkit.Gone(path) {
 			return
 		}
 	}

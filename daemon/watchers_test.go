@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // A thousand watchers are all told of each rotation. How long after another
@@ -19,29 +20,29 @@ import (
 func TestThousandWatchers(t *testing.T) {
 	const watchers, rotations = 1000, 20
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	h.run()
-	clients := make([]*client, watchers)
+	clients := make([]*testkit.Client, watchers)
 	var all sync.WaitGroup
 	for i := range clients {
-		clients[i] = h.dial()
-		clients[i].send("watch https://fal.run\n")
-		clients[i].until(access)
+		clients[i] = h.Dial()
+		clients[i].Send("watch https://fal.run\n")
+		clients[i].Until(access)
 	}
 	var took []time.Duration
 	for range rotations {
-		text, access := h.fresh()
-		if err := os.WriteFile(h.file+".new", []byte(text), 0o600); err != nil {
+		text, access := h.Fresh()
+		if err := os.WriteFile(h.File+".new", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if err := os.Rename(h.file+".new", h.file); err != nil {
+		if err := os.Rename(h.File+".new", h.File); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range clients {
 			all.Go(func() {
 				for {
-					if line, err := c.in.ReadLine(); err != nil || strings.Contains(line, access) {
+					if line, err := c.In.ReadLine(); err != nil || strings.Contains(line, access) {
 						if err != nil {
 							t.Error(err)
 						}

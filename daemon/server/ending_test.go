@@ -18,9 +18,9 @@ import (
 )
 
 // flood sends that request until the kernel takes no more.
-func (h *house) flood(request string) *client {
+func (h *house) flood(request string) *testkit.Client {
 	h.Helper()
-	c := h.dial()
+	c := h.Dial()
 	lines := []byte(strings.Repeat(request+"\n", 1000))
 	for {
 		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
@@ -34,7 +34,7 @@ func (h *house) flood(request string) *client {
 
 // hostile is one that then reads a little now and then, so that no single answer ever
 // waits for long.
-func (h *house) hostile(request string) *client {
+func (h *house) hostile(request string) *testkit.Client {
 	h.Helper()
 	c := h.flood(request)
 	go func() {
@@ -57,7 +57,7 @@ func TestStopIsBounded_S5(t *testing.T) {
 		for _, request := range []string{"status", "get https://fal.run", "nonsense"} {
 			t.Run(name+", "+request, func(t *testing.T) {
 				h := newHouse(t, idp.Config{})
-				h.signIn("ann")
+				h.SignIn("ann")
 				s := h.serve(func(s *Server) {
 					s.readOnly, s.grace = shared, 50*time.Millisecond
 					s.answerTimeout = time.Hour // is not what ends it
@@ -66,7 +66,7 @@ func TestStopIsBounded_S5(t *testing.T) {
 					h.hostile(request)
 				}
 				h.flood(request) // and nobody reads the answers
-				h.dial().secret()
+				h.Dial().Secret()
 				s.end()
 				h.wantEnded(s)
 			})
@@ -77,7 +77,7 @@ func TestStopIsBounded_S5(t *testing.T) {
 // S5: two hundred of them are as one.
 func TestStopIsBoundedForManyClients_S5(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
+	h.SignIn("ann")
 	s := h.serve(func(s *Server) { s.grace = 50 * time.Millisecond })
 	var all sync.WaitGroup
 	for range 200 {
@@ -94,17 +94,17 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{})
 	hold := idp.NewHold()
-	h.idp.Inject(hold.After())
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	s := h.serve(func(s *Server) { s.grace = 50 * time.Millisecond })
 	<-hold.Arrived
-	good, hostile := h.dial(), h.dial()
+	good, hostile := h.Dial(), h.Dial()
 	const ahead = 3000
-	good.send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
-	hostile.send(strings.Repeat("status\n", 10_000))
+	good.Send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
+	hostile.Send(strings.Repeat("status\n", 10_000))
 	// Its get has been counted, and so read, before the end begins.
-	h.eventually("the good one waits for the refresh", func() bool { return s.gets.Load() == 1 && h.status().Connections == 3 })
+	h.Eventually("the good one waits for the refresh", func() bool { return s.gets.Load() == 1 && h.Status().Connections == 3 })
 	s.end()
 	<-s.ending
 	<-time.After(time.Until(s.until) + time.Millisecond) // who does not wait for the refresh has no time left
@@ -121,17 +121,17 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	}
 	close(hold.Release)
 	var cred protocol.Credential
-	if err := good.answer(&cred); err != nil || cred.Secret == "" {
+	if err := good.Answer(&cred); err != nil || cred.Secret == "" {
 		t.Errorf("what was asked before the end is not answered: %v", err)
 	}
 	for i := range ahead {
-		if line := good.line(); !strings.Contains(line, "Protocol") {
+		if line := good.Line(); !strings.Contains(line, "Protocol") {
 			t.Fatalf("answer %d of what was sent ahead: %.100q", i, line)
 		}
 	}
-	good.wantEnd()
+	good.WantEnd()
 	h.wantEnded(s)
-	if data, _ := os.ReadFile(h.file); !strings.HasSuffix(string(data), cred.Secret) {
+	if data, _ := os.ReadFile(h.File); !strings.HasSuffix(string(data), cred.Secret) {
 		t.Error("the token file does not hold what was served")
 	}
 }
@@ -184,31 +184,31 @@ func TestNoMoreTimeByWaiting_S5(t *testing.T) {
 // S10: stop ends the daemon, as SIGTERM does, and is for the owner's socket only.
 func TestStop_S10(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	share := h.shares()
 	s := h.serve(nil)
-	other := h.at(share).dial()
-	other.wantCode("stop", protocol.CodeDenied)
-	other.wantCode("stop now", protocol.CodeDenied)
-	if other.secret() != access || h.dial().secret() != access {
+	other := h.At(share).Dial()
+	other.WantCode("stop", protocol.CodeDenied)
+	other.WantCode("stop now", protocol.CodeDenied)
+	if other.Secret() != access || h.Dial().Secret() != access {
 		t.Fatal("it does not serve any more")
 	}
-	if n := strings.Count(h.log.String(), overreach+`" verb=stop`); n != 1 {
+	if n := strings.Count(h.Logged.String(), overreach+`" verb=stop`); n != 1 {
 		t.Errorf("the log says it %d times", n)
 	}
-	c := h.dial()
-	c.send("stop\nget https://fal.run\n")
-	if line := c.line(); line != "{}" {
+	c := h.Dial()
+	c.Send("stop\nget https://fal.run\n")
+	if line := c.Line(); line != "{}" {
 		t.Errorf("stop: %s", line)
 	}
-	if got := c.next(); got != access {
+	if got := c.Next(); got != access {
 		t.Errorf("what was sent ahead is answered %q", got)
 	}
-	c.wantEnd()
-	other.wantEnd()
+	c.WantEnd()
+	other.WantEnd()
 	h.wantEnded(s)
-	if !gone(h.sock) || !gone(share) {
+	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
 		t.Error("a socket was left behind")
 	}
-	mustContain(t, h.log.String(), `msg="asked to stop" pid=`+strconv.Itoa(os.Getpid()))
+	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+strconv.Itoa(os.Getpid()))
 }

@@ -63,13 +63,13 @@ func BenchmarkReadPath(b *testing.B) {
 // framing, and the connection goes on.
 func TestAnswerThatFitsNoLine_Section4(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
+	h.SignIn("ann")
 	h.serve(nil)
-	c := h.dial()
+	c := h.Dial()
 	server := "https://fal.run/" + strings.Repeat("a", protocol.MaxLine-100)
 	for _, verb := range []string{"get ", "get ", "watch "} {
-		c.send(verb + server + "\n")
-		line, err := c.in.ReadLine()
+		c.Send(verb + server + "\n")
+		line, err := c.In.ReadLine()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,12 +5,7 @@ package server
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,32 +30,16 @@ func TestMain(m *testing.M) {
 
 // house is one home with a real issuer, a real login, a real server and real clients.
 type house struct {
-	*testing.T
-	idp   *idp.Server
+	*testkit.House
 	cfg   login.Config
-	file  string // the token file
-	sock  string
 	share string // the share socket, "" for none
 	uids  []int  // who may come there
-	log   *testkit.LogBuffer
 }
 
 func newHouse(t *testing.T, cfg idp.Config) *house {
 	t.Helper()
-	if cfg.Lifetime == 0 {
-		cfg.Lifetime = 2 * time.Hour
-	}
-	issuer, err := idp.Start(cfg)
-	mustDo(t, err)
-	t.Cleanup(issuer.Close)
-	home := testkit.ShortDir(t)
-	h := &house{T: t, idp: issuer, cfg: testConfig(t, home, issuer.URL), log: new(testkit.LogBuffer),
-		file: filepath.Join(home, protocol.TokenFile), sock: filepath.Join(home, "falcred.sock")}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(h.log)
-		}
-	})
+	h := &house{House: testkit.NewHouse(t, cfg)}
+	h.cfg = testConfig(t, h.Home, h.IDP.URL)
 	return h
 }
 
@@ -77,29 +56,11 @@ func falsServers(t testing.TB) protocol.Servers {
 	return servers
 }
 
-// signIn writes a whole login, as an SDK that has just refreshed leaves it.
-func (h *house) signIn(sub string) (refresh, access string) {
-	h.Helper()
-	refresh, access, _ = h.idp.Login(sub)
-	h.write(refresh + "\n" + access)
-	return refresh, access
-}
-
-// write is in place, as the neighbours write.
-func (h *house) write(text string) {
-	h.Helper()
-	mustDo(h.T, os.WriteFile(h.file, []byte(text), 0o600))
-}
-
-func (h *house) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
 // open is a login that has read its file, as a daemon has before it answers anybody.
 func (h *house) open() *login.Manager {
 	h.Helper()
 	ctx, end := context.WithCancel(context.Background())
-	m, err := login.Open(ctx, h.cfg, h.logger())
+	m, err := login.Open(ctx, h.cfg, h.Logger())
 	if err != nil {
 		end()
 		h.Fatal(err)
@@ -133,10 +94,10 @@ func (h *house) serve(change func(*Server)) *served {
 
 func (h *house) serveLogin(m *login.Manager, change func(*Server)) *served {
 	h.Helper()
-	sock, err := socket.Open(h.Context(), socket.Options{Path: h.sock, Home: h.cfg.Home})
+	sock, err := socket.Open(h.Context(), socket.Options{Path: h.Sock, Home: h.cfg.Home})
 	mustDo(h.T, err)
 	ctx, end := context.WithCancel(context.Background())
-	o := Options{Version: "test", Servers: h.cfg.Servers, Log: h.logger(), Stop: end, Shared: h.share != ""}
+	o := Options{Version: "test", Servers: h.cfg.Servers, Log: h.Logger(), Stop: end, Shared: h.share != ""}
 	s := &served{New(m, o), end, make(chan struct{})}
 	if change != nil {
 		change(s.Server)
@@ -171,18 +132,6 @@ func (h *house) wantEnded(s *served) {
 	}
 }
 
-// at is the same house, seen through another socket.
-func (h *house) at(socket string) *house {
-	other := *h
-	other.sock = socket
-	return &other
-}
-
-func (h *house) eventually(what string, done func() bool) {
-	h.Helper()
-	testkit.Eventually(h.T, what, done)
-}
-
 // opaque is an access token that nobody has signed: of that name, size and expiry.
 func opaque(name string, size int, expires time.Time) string {
 	body := fmt.Sprintf(`{"exp":%d,"sub":"ann","name":%q,"pad":%q}`, expires.Unix(), name, strings.Repeat("x", size))
@@ -193,131 +142,14 @@ func opaque(name string, size int, expires time.Time) string {
 // waits until that is served.
 func (h *house) become(m *login.Manager, refresh, access string) {
 	h.Helper()
-	temporary := filepath.Join(filepath.Dir(h.file), "new")
+	temporary := filepath.Join(filepath.Dir(h.File), "new")
 	mustDo(h.T, os.WriteFile(temporary, []byte(refresh+"\n"+access), 0o600))
-	mustDo(h.T, os.Rename(temporary, h.file))
+	mustDo(h.T, os.Rename(temporary, h.File))
 	s := m.Snapshot().State
 	answer, err := m.Get(h.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: s.Served.Access})
 	if err != nil || answer.Secret != access {
 		h.Fatalf("it is not served: %v", err)
 	}
-}
-
-// client speaks the wire by hand, so that it can be wrong.
-type client struct {
-	*testing.T
-	*net.UnixConn
-	in *protocol.Reader
-}
-
-func (h *house) dial() *client {
-	h.Helper()
-	var c net.Conn
-	h.eventually("a server on the socket", func() (ok bool) {
-		var err error
-		c, err = net.Dial("unix", h.sock)
-		return err == nil
-	})
-	h.Cleanup(func() { c.Close() })
-	return &client{T: h.T, UnixConn: c.(*net.UnixConn), in: protocol.NewReader(c)}
-}
-
-func (c *client) send(text string) {
-	c.Helper()
-	c.SetWriteDeadline(time.Now().Add(testkit.Patience))
-	if _, err := io.WriteString(c.UnixConn, text); err != nil {
-		c.Fatalf("send: %v", err)
-	}
-}
-
-func (c *client) line() string {
-	c.Helper()
-	c.SetReadDeadline(time.Now().Add(testkit.Patience))
-	line, err := c.in.ReadLine()
-	if err != nil {
-		c.Fatalf("no answer: %v", err)
-	}
-	return line
-}
-
-// answer reads a line into v, or returns the error that it is.
-func (c *client) answer(v any) error {
-	c.Helper()
-	return protocol.ParseAnswer(c.line(), v)
-}
-
-func (c *client) ask(request string, v any) error {
-	c.Helper()
-	c.send(request + "\n")
-	return c.answer(v)
-}
-
-// wantCode asks and wants that error.
-func (c *client) wantCode(request string, code protocol.Code) *protocol.Error {
-	c.Helper()
-	var got protocol.Credential
-	err := c.ask(request, &got)
-	var e *protocol.Error
-	if !errors.As(err, &e) || e.Code != code {
-		c.Fatalf("%.80q = %v, %v; want code %s", request, got, err, code)
-	}
-	return e
-}
-
-// secret is what get answers for fal.run.
-func (c *client) secret() string {
-	c.Helper()
-	var got protocol.Credential
-	if err := c.ask("get "+protocol.DefaultServer, &got); err != nil {
-		c.Fatalf("get: %v", err)
-	}
-	return got.Secret
-}
-
-// wantEnd wants the server to hang up with nothing more said.
-func (c *client) wantEnd() {
-	c.Helper()
-	c.SetReadDeadline(time.Now().Add(testkit.Patience))
-	line, err := c.in.ReadLine()
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		c.Fatalf("the connection goes on: %.200q, %v", line, err)
-	}
-}
-
-// status asks on a connection of its own.
-func (h *house) status() (s protocol.Status) {
-	h.Helper()
-	c := h.dial()
-	defer c.Close()
-	mustDo(h.T, c.ask("status", &s))
-	return s
-}
-
-// next reads the next answer of a watch that is an access token or a code.
-func (c *client) next() string {
-	c.Helper()
-	var got protocol.Credential
-	err := c.answer(&got)
-	var e *protocol.Error
-	if errors.As(err, &e) {
-		return string(e.Code)
-	}
-	if err != nil {
-		c.Fatal(err)
-	}
-	return got.Secret
-}
-
-// until reads answers of a watch up to the wanted one.
-func (c *client) until(want string) {
-	c.Helper()
-	for c.next() != want {
-	}
-}
-
-func gone(path string) bool {
-	_, err := os.Lstat(path)
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 func mustContain(t *testing.T, text, want string) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -22,14 +23,14 @@ import (
 // issuer not asked.
 func (h *house) goodStill(access string, file []byte) {
 	h.Helper()
-	if got := h.dial().secret(); got != access {
+	if got := h.Dial().Secret(); got != access {
 		h.Errorf("a good client is answered %.20q", got)
 	}
-	now, err := os.ReadFile(h.file)
+	now, err := os.ReadFile(h.File)
 	if err != nil || !bytes.Equal(now, file) {
 		h.Errorf("the token file changed: %v", err)
 	}
-	if n := h.idp.Stats().TokenRequests + h.idp.Stats().Revocations; n != 0 {
+	if n := h.IDP.Stats().TokenRequests + h.IDP.Stats().Revocations; n != 0 {
 		h.Errorf("the issuer was asked %d times", n)
 	}
 }
@@ -37,10 +38,10 @@ func (h *house) goodStill(access string, file []byte) {
 // What a request can get wrong has its code, and the connection goes on.
 func TestBadRequests(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	refresh, access := h.signIn("ann")
-	file, _ := os.ReadFile(h.file)
+	refresh, access := h.SignIn("ann")
+	file, _ := os.ReadFile(h.File)
 	h.serve(nil)
-	c := h.dial()
+	c := h.Dial()
 	for _, bad := range []struct {
 		request string
 		code    protocol.Code
@@ -82,16 +83,16 @@ func TestBadRequests(t *testing.T) {
 		{"erase", protocol.CodeNoServerURL},
 		{"erase https://example.com", protocol.CodeNotFound},
 	} {
-		c.wantCode(bad.request, bad.code)
+		c.WantCode(bad.request, bad.code)
 	}
-	if c.secret() != access {
+	if c.Secret() != access {
 		t.Error("the connection did not go on")
 	}
-	if got := h.dial(); got.ask("get https://fal.run\r", nil) != nil {
+	if got := h.Dial(); got.Ask("get https://fal.run\r", nil) != nil {
 		t.Error("CRLF is not accepted")
 	}
 	h.goodStill(access, file)
-	if log := h.log.String(); strings.Contains(log, refresh) || strings.Contains(log, access) || strings.Contains(log, "key:secret") {
+	if log := h.Logged.String(); strings.Contains(log, refresh) || strings.Contains(log, access) || strings.Contains(log, "key:secret") {
 		t.Error("a secret is in the log (S4)")
 	}
 }
@@ -99,29 +100,29 @@ func TestBadRequests(t *testing.T) {
 // A line may have 64 KiB; a longer one is told so and hung up on.
 func TestLongLines(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
-	file, _ := os.ReadFile(h.file)
+	_, access := h.SignIn("ann")
+	file, _ := os.ReadFile(h.File)
 	h.serve(nil)
-	c := h.dial()
-	c.wantCode("get "+strings.Repeat("a", protocol.MaxLine-len("get \n")), protocol.CodeNotFound)
-	c.secret()
-	c.wantCode("get "+strings.Repeat("a", protocol.MaxLine-len("get \n")+1), protocol.CodeBadRequest)
-	c.wantEnd()
+	c := h.Dial()
+	c.WantCode("get "+strings.Repeat("a", protocol.MaxLine-len("get \n")), protocol.CodeNotFound)
+	c.Secret()
+	c.WantCode("get "+strings.Repeat("a", protocol.MaxLine-len("get \n")+1), protocol.CodeBadRequest)
+	c.WantEnd()
 
 	// A client that writes much more before it reads is not killed by SIGPIPE.
-	c = h.dial()
+	c = h.Dial()
 	written := make(chan error, 1)
 	go func() {
 		_, err := io.CopyN(c.UnixConn, endless('a'), 1<<20)
 		written <- errors.Join(err, c.CloseWrite())
 	}()
-	if got := c.next(); got != "bad_request" {
+	if got := c.Next(); got != "bad_request" {
 		t.Errorf("an endless line is answered %q", got)
 	}
 	if err := <-written; err != nil {
 		t.Errorf("the client's pipe was broken under its pen: %v", err)
 	}
-	c.wantEnd()
+	c.WantEnd()
 	h.goodStill(access, file)
 }
 
@@ -137,13 +138,13 @@ func (e endless) Read(p []byte) (int, error) {
 // Half a request gets the time of a request; an idle connection all of it.
 func TestHalfARequest(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
-	file, _ := os.ReadFile(h.file)
+	_, access := h.SignIn("ann")
+	file, _ := os.ReadFile(h.File)
 	h.serve(func(s *Server) { s.requestTimeout = 50 * time.Millisecond })
-	idle, half, drip := h.dial(), h.dial(), h.dial()
-	idle.send("version\n")
-	idle.line()
-	half.send("get https://fal")
+	idle, half, drip := h.Dial(), h.Dial(), h.Dial()
+	idle.Send("version\n")
+	idle.Line()
+	half.Send("get https://fal")
 	go func() { // a byte now and then does not buy time
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
@@ -153,25 +154,25 @@ func TestHalfARequest(t *testing.T) {
 			}
 		}
 	}()
-	half.wantEnd()
-	drip.wantEnd()
-	if idle.secret() != access { // idle for longer than half was
+	half.WantEnd()
+	drip.WantEnd()
+	if idle.Secret() != access { // idle for longer than half was
 		t.Error("the idle connection")
 	}
-	cut := h.dial()
-	cut.send("get https://fal.run")
+	cut := h.Dial()
+	cut.Send("get https://fal.run")
 	cut.CloseWrite()
-	cut.wantEnd()
+	cut.WantEnd()
 	h.goodStill(access, file)
 }
 
 // §4: nothing else ever gets a token.
 func TestForeignServers(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	refresh, access := h.signIn("ann")
-	file, _ := os.ReadFile(h.file)
+	refresh, access := h.SignIn("ann")
+	file, _ := os.ReadFile(h.File)
 	h.serve(nil)
-	c := h.dial()
+	c := h.Dial()
 	for _, server := range []string{
 		"https://example.com", "https://fal.run.example.com", "https://fal.run@example.com",
 		"https://example.com/https://fal.run", "https://example.com#fal.run", "https://example.com?fal.run",
@@ -181,14 +182,14 @@ func TestForeignServers(t *testing.T) {
 		"http://127.0.0.1", "https://127.0.0.1", "//fal.run", "https:/fal.run", "https://", "fal.run/x",
 	} {
 		for _, verb := range []string{"get", "erase"} {
-			e := c.wantCode(verb+" "+server, protocol.CodeNotFound)
+			e := c.WantCode(verb+" "+server, protocol.CodeNotFound)
 			if *e != *protocol.ErrNotFound {
 				t.Errorf("%s %s: %q", verb, server, e.Message)
 			}
 		}
-		w := h.dial()
-		w.send("watch " + server + "\n")
-		line := w.line()
+		w := h.Dial()
+		w.Send("watch " + server + "\n")
+		line := w.Line()
 		if strings.Contains(line, access) || !strings.Contains(line, "not_found") {
 			t.Errorf("watch %s: %s", server, line)
 		}
@@ -197,13 +198,13 @@ func TestForeignServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.ask("store "+string(login), nil); err == nil {
+		if err := c.Ask("store "+string(login), nil); err == nil {
 			t.Errorf("store for %s was taken", server)
 		}
 	}
 	for _, server := range []string{"https://fal.run", "fal.ai", "https://queue.fal.run/x?y#z", "wss://fal.run"} {
 		var got protocol.Credential
-		if err := c.ask("get "+server, &got); err != nil || got.Secret != access || got.ServerURL != server {
+		if err := c.Ask("get "+server, &got); err != nil || got.Secret != access || got.ServerURL != server {
 			t.Errorf("get %s: %v, %v", server, got, err)
 		}
 	}
@@ -233,46 +234,46 @@ func TestBadTokenFile(t *testing.T) {
 	for name, create := range badFiles {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, idp.Config{})
-			if err := create(h.file); err != nil {
+			if err := create(h.File); err != nil {
 				t.Fatal(err)
 			}
 			h.serve(nil)
-			e := h.dial().wantCode("get https://fal.run", protocol.CodeInternal)
+			e := h.Dial().WantCode("get https://fal.run", protocol.CodeInternal)
 			if strings.Contains(e.Message, "internal error") {
 				t.Errorf("the error does not say what is wrong: %q", e.Message)
 			}
-			if s := h.status(); s.LastError == "" || s.Mend == "" {
+			if s := h.Status(); s.LastError == "" || s.Mend == "" {
 				t.Errorf("status does not say what is wrong: %+v", s)
 			}
 
 			// Mended, it serves at once.
-			os.RemoveAll(h.file)
-			_, access := h.signIn("ann")
-			w := h.dial()
-			w.send("watch https://fal.run\n")
-			w.until(access)
+			os.RemoveAll(h.File)
+			_, access := h.SignIn("ann")
+			w := h.Dial()
+			w.Send("watch https://fal.run\n")
+			w.Until(access)
 
 			// And again, by a rename and so with no moment without a file:
 			// memory goes on serving.
-			good, err := os.ReadFile(h.file)
+			good, err := os.ReadFile(h.File)
 			if err != nil {
 				t.Fatal(err)
 			}
-			bad := h.file + ".bad"
-			if err := errors.Join(create(bad), os.Symlink(bad, h.file+".new"), os.Rename(h.file+".new", h.file)); err != nil {
+			bad := h.File + ".bad"
+			if err := errors.Join(create(bad), os.Symlink(bad, h.File+".new"), os.Rename(h.File+".new", h.File)); err != nil {
 				t.Fatal(err)
 			}
-			h.eventually("the bad file is noticed", func() bool { return h.status().LastError != "" })
-			if got := h.dial().secret(); got != access {
+			h.Eventually("the bad file is noticed", func() bool { return h.Status().LastError != "" })
+			if got := h.Dial().Secret(); got != access {
 				t.Errorf("memory does not go on serving: %.20q", got)
 			}
-			if gone(bad) {
+			if testkit.Gone(bad) {
 				t.Error("what stood there was removed")
 			}
-			if err := errors.Join(os.WriteFile(h.file+".new", good, 0o600), os.Rename(h.file+".new", h.file)); err != nil {
+			if err := errors.Join(os.WriteFile(h.File+".new", good, 0o600), os.Rename(h.File+".new", h.File)); err != nil {
 				t.Fatal(err)
 			}
-			h.eventually("the trouble is over", func() bool { return h.status().LastError == "" })
+			h.Eventually("the trouble is over", func() bool { return h.Status().LastError == "" })
 			h.goodStill(access, good)
 		})
 	}

@@ -23,51 +23,51 @@ import (
 // Every verb, over the real socket.
 func TestVerbs(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	h.serve(nil)
-	c := h.dial()
+	c := h.Dial()
 	var got protocol.Credential
-	if err := c.ask(`get {"ServerURL":"https://fal.run","Unknown":1}`, &got); err != nil {
+	if err := c.Ask(`get {"ServerURL":"https://fal.run","Unknown":1}`, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Authorization() != "Bearer "+access || time.Until(got.Expires) < time.Hour {
 		t.Errorf("get: %v until %v", got, got.Expires)
 	}
 	list := map[string]string{}
-	if err := c.ask("list", &list); err != nil || list["https://fal.run"] != "Bearer" {
+	if err := c.Ask("list", &list); err != nil || list["https://fal.run"] != "Bearer" {
 		t.Errorf("list: %v, %v", list, err)
 	}
 	var version protocol.VersionAnswer
-	if err := c.ask("version", &version); err != nil || version != (protocol.VersionAnswer{Version: "test", Protocol: protocol.Version}) {
+	if err := c.Ask("version", &version); err != nil || version != (protocol.VersionAnswer{Version: "test", Protocol: protocol.Version}) {
 		t.Errorf("version: %v, %v", version, err)
 	}
 	var s protocol.Status
-	if err := c.ask("status", &s); err != nil {
+	if err := c.Ask("status", &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.Version != "test" || s.Protocol != protocol.Version || s.PID != os.Getpid() || s.Socket != h.sock || s.Home != h.cfg.Home ||
+	if s.Version != "test" || s.Protocol != protocol.Version || s.PID != os.Getpid() || s.Socket != h.Sock || s.Home != h.cfg.Home ||
 		s.State != protocol.StateLoggedIn || s.Clients != 1 || s.Connections != 1 || time.Since(s.Since) > time.Minute {
 		t.Errorf("status: %+v", s)
 	}
 
-	refresh, _, _ := h.idp.Login("auth0|someone") // the login in the file says ann
-	if err := c.ask(storing(refresh), nil); err == nil || c.secret() != access {
+	refresh, _, _ := h.IDP.Login("auth0|someone") // the login in the file says ann
+	if err := c.Ask(storing(refresh), nil); err == nil || c.Secret() != access {
 		t.Errorf("another account's login was stored: %v", err)
 	}
-	refresh, _, _ = h.idp.Login("ann")
-	c.send(storing(refresh) + "\n")
-	if line := c.line(); line != "{}" {
+	refresh, _, _ = h.IDP.Login("ann")
+	c.Send(storing(refresh) + "\n")
+	if line := c.Line(); line != "{}" {
 		t.Errorf("store: %s", line)
 	}
-	if c.secret() == access {
+	if c.Secret() == access {
 		t.Error("the stored login is not served")
 	}
-	c.send("erase https://fal.run\n")
-	if line := c.line(); line != `{"Revoked":true}` {
+	c.Send("erase https://fal.run\n")
+	if line := c.Line(); line != `{"Revoked":true}` {
 		t.Errorf("erase: %s", line)
 	}
-	c.wantCode("get https://fal.run", protocol.CodeNotFound)
-	if !gone(h.file) || h.idp.Stats().Revocations == 0 {
+	c.WantCode("get https://fal.run", protocol.CodeNotFound)
+	if !testkit.Gone(h.File) || h.IDP.Stats().Revocations == 0 {
 		t.Error("the login is not revoked and deleted")
 	}
 }
@@ -79,11 +79,11 @@ func storing(refresh string) string {
 // Pipelined requests are answered in order, whoever else asks.
 func TestPipelining(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
+	h.SignIn("ann")
 	h.serve(nil)
 	var group sync.WaitGroup
 	for range 30 {
-		c := h.dial()
+		c := h.Dial()
 		group.Go(func() {
 			var requests bytes.Buffer
 			for i := range 200 {
@@ -92,7 +92,7 @@ func TestPipelining(t *testing.T) {
 			go c.Write(requests.Bytes())
 			for i := range 200 {
 				c.SetReadDeadline(time.Now().Add(testkit.Patience))
-				line, err := c.in.ReadLine()
+				line, err := c.In.ReadLine()
 				var got protocol.Credential
 				if err == nil {
 					err = protocol.ParseAnswer(line, &got)
@@ -101,7 +101,7 @@ func TestPipelining(t *testing.T) {
 					t.Errorf("answer %d is for %q: %v", i, got.ServerURL, err)
 					return
 				}
-				if line, err = c.in.ReadLine(); err != nil || !strings.Contains(line, "bad_request") {
+				if line, err = c.In.ReadLine(); err != nil || !strings.Contains(line, "bad_request") {
 					t.Errorf("after answer %d: %.100q, %v", i, line, err)
 					return
 				}
@@ -115,22 +115,22 @@ func TestPipelining(t *testing.T) {
 // waiting for a refresh.
 func TestNobodyWaitsForAnother(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	hold := idp.NewHold()
-	h.idp.Inject(hold.Before())
+	h.IDP.Inject(hold.Before())
 	s := h.serve(func(s *Server) { s.answerTimeout = 200 * time.Millisecond })
-	half, deaf, waiting := h.dial(), h.dial(), h.dial()
-	half.send("get https")
+	half, deaf, waiting := h.Dial(), h.Dial(), h.Dial()
+	half.Send("get https")
 	flooded := make(chan error)
 	go func() { // never reads: its answers fill the kernel's buffer
 		_, err := io.Copy(deaf.UnixConn, strings.NewReader(strings.Repeat("get https://fal.run\n", 100_000)))
 		flooded <- err
 	}()
-	waiting.send(`get {"ServerURL":"https://fal.run","Rejected":"` + access + `"}` + "\n")
+	waiting.Send(`get {"ServerURL":"https://fal.run","Rejected":"` + access + `"}` + "\n")
 	<-hold.Arrived
-	quick := h.dial()
+	quick := h.Dial()
 	for range 1000 {
-		if quick.secret() != access {
+		if quick.Secret() != access {
 			t.Fatal("another token")
 		}
 	}
@@ -138,12 +138,12 @@ func TestNobodyWaitsForAnother(t *testing.T) {
 		t.Error("a client that does not read was not hung up on")
 	}
 	close(hold.Release)
-	if got := waiting.next(); got == access || len(got) < 100 {
+	if got := waiting.Next(); got == access || len(got) < 100 {
 		t.Errorf("the one that waited got %.20q", got)
 	}
 	half.Close()
 	waiting.Close()
-	h.eventually("only the quick one is connected", func() bool { return s.status().Connections == 1 })
+	h.Eventually("only the quick one is connected", func() bool { return s.status().Connections == 1 })
 }
 
 // A watcher that does not read is skipped forward and delays nobody.
@@ -151,11 +151,11 @@ func TestSlowWatcher(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	m := h.open()
 	s := h.serveLogin(m, nil)
-	slow, fast := h.dial(), h.dial()
-	slow.send("watch https://fal.run\n")
-	fast.send("watch https://fal.run\n")
-	fast.until("not_found")
-	if got := slow.next(); got != "not_found" {
+	slow, fast := h.Dial(), h.Dial()
+	slow.Send("watch https://fal.run\n")
+	fast.Send("watch https://fal.run\n")
+	fast.Until("not_found")
+	if got := slow.Next(); got != "not_found" {
 		t.Fatal(got)
 	}
 	const changes = 1000
@@ -164,12 +164,12 @@ func TestSlowWatcher(t *testing.T) {
 	for i := range changes {
 		h.become(m, "r", secret(i))
 		if i%100 == 0 {
-			fast.until(secret(i)) // while slow has long stopped the writer
+			fast.Until(secret(i)) // while slow has long stopped the writer
 		}
 	}
-	fast.until(secret(changes - 1))
+	fast.Until(secret(changes - 1))
 	lines := 1
-	for slow.next() != secret(changes-1) {
+	for slow.Next() != secret(changes-1) {
 		lines++
 	}
 	if lines >= changes {
@@ -177,7 +177,7 @@ func TestSlowWatcher(t *testing.T) {
 	}
 	slow.Close()
 	fast.Close()
-	h.eventually("the watchers' leaving is noticed", func() bool { return s.status().Connections == 0 })
+	h.Eventually("the watchers' leaving is noticed", func() bool { return s.status().Connections == 0 })
 }
 
 // A watcher hears of each change once, and of nothing that is none.
@@ -185,22 +185,22 @@ func TestWatchOnlyChanges(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	m := h.open()
 	h.serveLogin(m, nil)
-	w := h.dial()
-	w.send("watch https://fal.run\nversion\n")
-	if got := w.next(); got != "not_found" {
+	w := h.Dial()
+	w.Send("watch https://fal.run\nversion\n")
+	if got := w.Next(); got != "not_found" {
 		t.Fatal(got)
 	}
 	end := time.Now().Add(time.Hour)
-	other := h.dial()
+	other := h.Dial()
 	for i := range 20 {
 		access := opaque(fmt.Sprint(i), 0, end)
 		h.become(m, "r", access)
 		for n := range 5 { // none of these is a change
-			h.write("r\n" + access)
+			h.WriteFile("r\n" + access)
 			m.Warn(fmt.Sprint(i, n))
-			other.ask("version", nil) // time for the watcher to say too much
+			other.Ask("version", nil) // time for the watcher to say too much
 		}
-		if got := w.next(); got != access {
+		if got := w.Next(); got != access {
 			t.Fatalf("change %d: %q", i, got)
 		}
 	}
@@ -209,15 +209,15 @@ func TestWatchOnlyChanges(t *testing.T) {
 // R9: a token also runs out with nobody doing anything, and a watcher hears of that.
 func TestWatcherHearsTheEnd_R9(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	h.idp.SetFault(&idp.Fault{Status: 503})
+	h.IDP.SetFault(&idp.Fault{Status: 503})
 	m := h.open()
 	h.serveLogin(m, nil)
 	access := opaque("short", 0, time.Now().Add(2*time.Second))
-	h.write("r\n" + access)
-	w := h.dial()
-	w.send("watch https://fal.run\n")
-	w.until(access)
-	if got := w.next(); got != string(protocol.CodeUnavailable) {
+	h.WriteFile("r\n" + access)
+	w := h.Dial()
+	w.Send("watch https://fal.run\n")
+	w.Until(access)
+	if got := w.Next(); got != string(protocol.CodeUnavailable) {
 		t.Errorf("then it hears %q", got)
 	}
 }
@@ -225,30 +225,30 @@ func TestWatcherHearsTheEnd_R9(t *testing.T) {
 // S6: a connection that ends makes room.
 func TestS6Limit(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	_, access := h.signIn("ann")
+	_, access := h.SignIn("ann")
 	h.serve(func(s *Server) { s.limit = 2 })
-	a, b := h.dial(), h.dial()
-	a.secret()
-	b.secret()
-	c := h.dial()
-	if got := c.next(); got != "unavailable" {
+	a, b := h.Dial(), h.Dial()
+	a.Secret()
+	b.Secret()
+	c := h.Dial()
+	if got := c.Next(); got != "unavailable" {
 		t.Errorf("the third is answered %q", got)
 	}
-	c.wantEnd()
-	h.dial().next()
-	if n := strings.Count(h.log.String(), "no connection to spare"); n != 1 {
+	c.WantEnd()
+	h.Dial().Next()
+	if n := strings.Count(h.Logged.String(), "no connection to spare"); n != 1 {
 		t.Errorf("the log says it %d times", n)
 	}
 	a.Close()
-	h.eventually("room for one more", func() bool {
-		c := h.dial()
+	h.Eventually("room for one more", func() bool {
+		c := h.Dial()
 		defer c.Close()
 		io.WriteString(c.UnixConn, "get https://fal.run\n")
 		c.SetReadDeadline(time.Now().Add(testkit.Patience))
-		line, _ := c.in.ReadLine()
+		line, _ := c.In.ReadLine()
 		return strings.Contains(line, access)
 	})
-	b.secret()
+	b.Secret()
 }
 
 // A mistake of ours in one connection ends that connection only, and the log
@@ -257,15 +257,15 @@ func TestPanic(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	h.serveLogin(new(login.Manager), nil) // has no snapshot
 	for _, verb := range []string{"get", "watch"} {
-		c := h.dial()
-		c.wantCode(verb+` {"ServerURL":"https://fal.run","Rejected":"hush-hush"}`, protocol.CodeInternal)
-		c.wantEnd()
+		c := h.Dial()
+		c.WantCode(verb+` {"ServerURL":"https://fal.run","Rejected":"hush-hush"}`, protocol.CodeInternal)
+		c.WantEnd()
 	}
 	var v protocol.VersionAnswer
-	if err := h.dial().ask("version", &v); err != nil {
+	if err := h.Dial().Ask("version", &v); err != nil {
 		t.Errorf("the daemon is gone: %v", err)
 	}
-	log := h.log.String()
+	log := h.Logged.String()
 	mustContain(t, log, "a request met a mistake in falcred")
 	mustContain(t, log, "nil pointer dereference")
 	if strings.Contains(log, "hush-hush") || strings.Contains(log, "fal.run") {
@@ -277,16 +277,16 @@ func TestPanic(t *testing.T) {
 func TestR12OverTheSocket(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{Overlap: time.Minute})
-	refresh, _, _ := h.idp.Login("ann")
-	h.write(refresh)
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
 	s := h.serve(nil)
 	secrets := []string{refresh}
 	var heard strings.Builder
-	c := h.dial()
+	c := h.Dial()
 	for _, request := range []string{"get https://fal.run", "list", "status", "version", "nonsense", storing("r\u00e9fresh"), "erase https://example.com"} {
-		c.send(request + "\n")
-		heard.WriteString(c.line())
-		data, err := os.ReadFile(h.file)
+		c.Send(request + "\n")
+		heard.WriteString(c.Line())
+		data, err := os.ReadFile(h.File)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,11 +296,11 @@ func TestR12OverTheSocket(t *testing.T) {
 		}
 		secrets = append(secrets, p.Refresh)
 	}
-	stored, _, _ := h.idp.Login("ann")
+	stored, _, _ := h.IDP.Login("ann")
 	secrets = append(secrets, stored)
-	c.send(storing(stored) + "\nstatus\n" + storing(stored) + "\n")
+	c.Send(storing(stored) + "\nstatus\n" + storing(stored) + "\n")
 	for range 3 {
-		heard.WriteString(c.line())
+		heard.WriteString(c.Line())
 	}
 	s.end()
 	h.wantEnded(s)
@@ -308,7 +308,7 @@ func TestR12OverTheSocket(t *testing.T) {
 		t.Error("no refresh: nothing is tested")
 	}
 	for _, secret := range secrets {
-		if strings.Contains(heard.String(), secret) || strings.Contains(h.log.String(), secret) {
+		if strings.Contains(heard.String(), secret) || strings.Contains(h.Logged.String(), secret) {
 			t.Error("a refresh token left the daemon")
 		}
 	}

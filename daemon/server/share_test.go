@@ -23,18 +23,18 @@ func (h *house) shares(uids ...int) (socket string) {
 // S7: what others get is the login's access token, and nothing else.
 func TestS7SharesTheLoginOnly(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	refresh, access := h.signIn("ann")
+	refresh, access := h.SignIn("ann")
 	share := h.shares()
 	h.cfg.Key = protocol.Key{Secret: "id:key", Source: "FAL_KEY"}
 	h.serve(nil)
-	own, c := h.dial(), h.at(share).dial()
-	if got := own.secret(); got != "id:key" {
+	own, c := h.Dial(), h.At(share).Dial()
+	if got := own.Secret(); got != "id:key" {
 		t.Errorf("the owner gets %s", got)
 	}
-	if got := c.secret(); got != access {
+	if got := c.Secret(); got != access {
 		t.Errorf("others get %s, and not the login (R12)", got)
 	}
-	before := h.idp.Stats().TokenRequests
+	before := h.IDP.Stats().TokenRequests
 	for _, request := range []string{
 		`get {"ServerURL":"https://fal.run","Rejected":"` + access + `"}`,
 		`watch {"ServerURL":"https://fal.run","Rejected":"` + access + `"}`,
@@ -43,40 +43,40 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 		`erase https://fal.run`,
 		`erase {"ServerURL":"https://fal.run","Local":true}`,
 	} {
-		c.wantCode(request, protocol.CodeDenied)
+		c.WantCode(request, protocol.CodeDenied)
 	}
 	var got protocol.Credential
-	if err := c.ask(`get {"ServerURL":"https://fal.run","MinValid":86400,"ForceUser":false}`, &got); err != nil || got.Secret != access {
+	if err := c.Ask(`get {"ServerURL":"https://fal.run","MinValid":86400,"ForceUser":false}`, &got); err != nil || got.Secret != access {
 		t.Errorf("get: %v, %v", got, err)
 	}
-	if n := h.idp.Stats().TokenRequests; n != before {
+	if n := h.IDP.Stats().TokenRequests; n != before {
 		t.Errorf("others had it refreshed %d times", n-before)
 	}
 	for _, verb := range []string{"get", "watch", "store", "erase"} {
-		if n := strings.Count(h.log.String(), overreach+`" verb=`+verb+"\n"); n != 1 {
+		if n := strings.Count(h.Logged.String(), overreach+`" verb=`+verb+"\n"); n != 1 {
 			t.Errorf("the log says %d times that %s was denied", n, verb)
 		}
 	}
-	c.wantCode("get https://fal.run.example.com", protocol.CodeNotFound)
-	c.wantCode("nonsense", protocol.CodeBadRequest)
-	if list := map[string]string{}; c.ask("list", &list) != nil || list["https://fal.run"] != "Bearer" {
+	c.WantCode("get https://fal.run.example.com", protocol.CodeNotFound)
+	c.WantCode("nonsense", protocol.CodeBadRequest)
+	if list := map[string]string{}; c.Ask("list", &list) != nil || list["https://fal.run"] != "Bearer" {
 		t.Errorf("list: %v", list)
 	}
-	c.send("status\nversion\n")
-	status := c.line()
+	c.Send("status\nversion\n")
+	status := c.Line()
 	for _, private := range []string{h.cfg.Home, "ann", "FAL_KEY", "key", refresh, access} {
 		if strings.Contains(status, private) {
 			t.Errorf("status tells %q: %s", private, status)
 		}
 	}
-	mustContain(t, c.line(), `"Protocol":1`)
+	mustContain(t, c.Line(), `"Protocol":1`)
 
-	w := h.at(share).dial()
-	w.send("watch https://fal.run\n")
-	w.until(access)
-	_, access = h.signIn("ann")
-	w.until(access)
-	if !h.idp.Alive(refresh) {
+	w := h.At(share).Dial()
+	w.Send("watch https://fal.run\n")
+	w.Until(access)
+	_, access = h.SignIn("ann")
+	w.Until(access)
+	if !h.IDP.Alive(refresh) {
 		t.Error("the login is dead")
 	}
 }
@@ -86,25 +86,25 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 func TestS7SocketComesBack(t *testing.T) {
 	for mode, uids := range map[os.FileMode][]int{0o600: nil, 0o666: {12345}} {
 		h := newHouse(t, idp.Config{})
-		h.signIn("ann")
+		h.SignIn("ann")
 		share := h.shares(uids...)
 		s := h.serve(nil)
-		h.at(share).dial().secret()
+		h.At(share).Dial().Secret()
 		if info, err := os.Lstat(share); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("its mode is %v, want %v", info.Mode(), mode)
 		}
 		s.end()
 		h.wantEnded(s)
-		if !gone(share) {
+		if !testkit.Gone(share) {
 			t.Error("it is left behind")
 		}
 	}
 	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
+	h.SignIn("ann")
 	h.share = filepath.Join(testkit.ShortDir(t), "later", "share")
 	h.serve(nil)
-	h.dial().secret()
-	h.eventually("a warning", func() bool {
-		return strings.Contains(strings.Join(h.status().Warnings, "\n"), "share socket is not served")
+	h.Dial().Secret()
+	h.Eventually("a warning", func() bool {
+		return strings.Contains(strings.Join(h.Status().Warnings, "\n"), "share socket is not served")
 	})
 }

@@ -34,7 +34,7 @@ func TestS2Inherited(t *testing.T) {
 	said := p.line()
 	mustContain(t, said, path+"; ")
 	mustContain(t, said, "SocketMode=0600")
-	if !gone(path + "-other") {
+	if !testkit.Gone(path + "-other") {
 		t.Error("a second socket was made")
 	}
 	c, err := net.Dial("unix", path)
@@ -42,7 +42,7 @@ func TestS2Inherited(t *testing.T) {
 	defer c.Close()
 	p.Process.Signal(syscall.SIGTERM)
 	p.ends()
-	if gone(path) {
+	if testkit.Gone(path) {
 		t.Fatal("the inherited socket was unlinked")
 	}
 	reachable(t, path)
@@ -109,7 +109,7 @@ func TestS2InheritedWithoutAName(t *testing.T) {
 		t.Error("a socket with a name counts as lost")
 	}
 	s.Remove()
-	if gone(path) {
+	if testkit.Gone(path) {
 		t.Fatal("systemd's name was removed")
 	}
 	os.Remove(path)
@@ -124,7 +124,7 @@ func TestS2InheritedWithoutAName(t *testing.T) {
 	mustDo(t, err)
 	reachable(t, path)
 	s.Close()
-	if !gone(path) {
+	if !testkit.Gone(path) {
 		t.Error("its own name was left behind")
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -168,7 +167,7 @@ func listen(t *testing.T, path string) *net.UnixListener {
 func stale(t *testing.T, path string) {
 	t.Helper()
 	listen(t, path).Close()
-	if gone(path) {
+	if testkit.Gone(path) {
 		t.Fatal("no stale socket")
 	}
 }
@@ -203,11 +202,6 @@ func reachable(t *testing.T, path string) {
 		t.Fatalf("nobody can reach it: %v", err)
 	}
 	c.Close()
-}
-
-func gone(path string) bool {
-	_, err := os.Lstat(path)
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 func mustContain(t *testing.T, text, want string) {

@@ -111,10 +111,10 @@ func TestS2Stale(t *testing.T) {
 		t.Errorf("socket: %v, %v", info.Mode(), err)
 	}
 	s.Close()
-	if !gone(path) {
+	if !testkit.Gone(path) {
 		t.Error("the socket was not removed")
 	}
-	if gone(path + ".lock") {
+	if testkit.Gone(path + ".lock") {
 		t.Error("the lock file was unlinked (S1)")
 	}
 }
@@ -149,7 +149,7 @@ func TestS2Occupied(t *testing.T) {
 			defer c.Close()
 		}
 		refused(t, Options{Path: path}, "cannot tell whether")
-		if gone(path) {
+		if testkit.Gone(path) {
 			t.Error("the busy program lost its socket")
 		}
 	})
@@ -210,7 +210,7 @@ func TestS7Mode(t *testing.T) {
 			t.Errorf("its mode is %v, want %v", info.Mode(), mode)
 		}
 		s.Close()
-		if !gone(path) {
+		if !testkit.Gone(path) {
 			t.Error("it is left behind")
 		}
 	}
@@ -243,7 +243,7 @@ func TestS1OneOfMany(t *testing.T) {
 	for len(sockets) > 0 {
 		(<-sockets).Close()
 	}
-	if gone(path + ".lock") {
+	if testkit.Gone(path + ".lock") {
 		t.Error("the lock file was unlinked")
 	}
 }

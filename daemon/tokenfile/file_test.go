@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -266,7 +267,7 @@ func TestReplaceLooksLast_F5(t *testing.T) {
 		}
 		return errChanged
 	})
-	if err != errChanged || !asked || !gone(target) || len(fsx.Temporaries(target)) != 0 {
+	if err != errChanged || !asked || !testkit.Gone(target) || len(fsx.Temporaries(target)) != 0 {
 		t.Errorf("replace = %v; it left %v", err, fsx.Temporaries(target))
 	}
 }

@@ -21,8 +21,3 @@ func must(t *testing.T, err error) {
 }
 
 func mkfifo(path string) error { return exec.Command("mkfifo", path).Run() }
-
-func gone(path string) bool {
-	_, err := os.Lstat(path)
-	return os.IsNotExist(err)
-}

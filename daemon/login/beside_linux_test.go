@@ -1,6 +1,4 @@
-//go:build linux
-
-package daemon
+package login
 
 import (
 	"bufio"
@@ -28,8 +26,8 @@ import (
 )
 
 // `fal auth login` writes line 1, and refreshes that token itself within
-// milliseconds, to list the teams (DESIGN §2). These tests play it beside a running
-// daemon, with each of the locks that it can have.
+// milliseconds, to list the teams (DESIGN §2). These tests play it beside a
+// running owner, with each of the locks that it can have.
 
 // The locks, by their order of open, lock and unlink.
 const (
@@ -69,20 +67,21 @@ func (c *falLogin) login(refresh string) (end string, err error) {
 	}
 	c.write(refresh)
 	unlock()
-	pause()
+	dawdle()
 	if unlock, err = c.lock(); err != nil {
 		return "", err
 	}
 	end = c.accessToken()
 	unlock()
-	pause() // the person chooses a team; then the program ends
+	dawdle() // the person chooses a team; then the program ends
 	if c.order == unlinksAfter {
 		os.Remove(c.lockPath())
 	}
 	return end, nil
 }
 
-func pause() { time.Sleep(rand.N(loginSpread)) }
+// dawdle is the time until its next one.
+func dawdle() { time.Sleep(rand.N(loginSpread)) }
 
 func (c *falLogin) lockPath() string { return filepath.Join(c.home, tokenfile.LockName) }
 
@@ -193,9 +192,10 @@ func (c *falLogin) note(what, token string) {
 	fmt.Fprintf(file, "%.6f fal-cli/1 %s %s\n", float64(time.Now().UnixMicro())/1e6, what, hex.EncodeToString(sum[:]))
 }
 
-// besides is one daemon with one CLI beside it, and what became of the logins.
+// besides is one login with one CLI beside it, and what became of the logins.
 type besides struct {
-	*house
+	*world
+	issuer  string
 	journal string
 	cli     io.Writer
 	said    *bufio.Scanner
@@ -211,9 +211,13 @@ type besides struct {
 // besideLogins has that many logins made by cli, which obeys as playLogin does.
 func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, cli func(*besides) *exec.Cmd) *besides {
 	t.Helper()
-	b := &besides{house: newHouse(t, idp.Config{Overlap: overlap}), journal: filepath.Join(t.TempDir(), "journal"),
+	server, err := idp.Start(idp.Config{Overlap: overlap, Lifetime: 2 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	b := &besides{world: onRealClock(t, server.Provider, server.URL, nil), issuer: server.URL, journal: filepath.Join(t.TempDir(), "journal"),
 		ends: map[string]int{}, reuses: map[string]int{}, caused: map[string]int{}, why: map[string]int{}}
-	b.run()
 	cmd := cli(b)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -224,7 +228,14 @@ func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, 
 		t.Fatal(err)
 	}
 	b.cli, b.said = in, bufio.NewScanner(out)
-	b.process(cmd)
+	cmd.Stderr = b.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
 	for i := range rounds {
 		b.round(i)
 	}
@@ -237,7 +248,10 @@ func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, 
 // standIn is the CLI as the test binary plays it, with that lock.
 func standIn(order string) func(*besides) *exec.Cmd {
 	return func(b *besides) *exec.Cmd {
-		return play("fal auth login", "FALCRED_TEST_JOURNAL="+b.journal, "FALCRED_TEST_ORDER="+order)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "FALCRED_TEST_ROLE=fal auth login", "FALCRED_TEST_ORDER="+order,
+			"FALCRED_TEST_HOME="+b.home, "FALCRED_TEST_ISSUER="+b.issuer, "FALCRED_TEST_JOURNAL="+b.journal)
+		return cmd
 	}
 }
 
@@ -246,8 +260,8 @@ func standIn(order string) func(*besides) *exec.Cmd {
 func (b *besides) round(i int) {
 	b.Helper()
 	if i%2 == 0 {
-		os.Remove(b.file)
-		b.eventually("the logout is noticed", func() bool { return b.status().State == protocol.StateLoggedOut })
+		os.Remove(b.path)
+		b.until("the logout is noticed", func() bool { return b.Snapshot().Status().State == protocol.StateLoggedOut })
 	}
 	slow := idp.Fault{Before: idp.For(rand.N(loginSpread)), After: idp.For(rand.N(loginSpread))}
 	b.idp.SetFault(&slow)
@@ -257,11 +271,8 @@ func (b *besides) round(i int) {
 		b.Fatal("the CLI died")
 	}
 	b.ends[b.said.Text()]++
-	// Long after it a client asks; then the daemon has done what it wanted to.
-	var got protocol.Credential
-	c := b.dial()
-	err := c.ask("get "+protocol.DefaultServer, &got)
-	c.Close()
+	// Long after it a client asks; then the owner has done what it wanted to.
+	got, err := b.get()
 	if p, parsed := tokenfile.Parse(b.content()); err == nil && parsed == nil && b.idp.Alive(p.Refresh) && got.Secret == p.Access {
 		b.alive++
 	}
@@ -269,7 +280,7 @@ func (b *besides) round(i int) {
 }
 
 func (b *besides) content() []byte {
-	data, _ := os.ReadFile(b.file)
+	data, _ := os.ReadFile(b.path)
 	return data
 }
 

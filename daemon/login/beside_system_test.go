@@ -1,6 +1,6 @@
 //go:build system && linux
 
-package daemon
+package login
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ func TestF3FalAuthLoginsOfPython(t *testing.T) {
 	testkit.NeedPortalocker(t)
 	const rounds = 200
 	besideLogins(t, "the real portalocker 2.2.1", 0, rounds, func(b *besides) *exec.Cmd {
-		return exec.Command(testkit.DebianPython, "-c", loginScript, b.cfg.Home, b.cfg.Issuer, b.journal)
+		return exec.Command(testkit.DebianPython, "-c", loginScript, b.home, b.issuer, b.journal)
 	}).wantInnocent(unlinksAfter, rounds)
 }
 
@@ -46,7 +46,7 @@ func TestF3FalAuthLoginsOfTheCLI(t *testing.T) {
 	}
 	const rounds = 200
 	besideLogins(t, "the CLI's own source", 0, rounds, func(b *besides) *exec.Cmd {
-		return exec.Command(testkit.DebianPython, "-c", cliScript, b.cfg.Home, b.cfg.Issuer, b.journal, source)
+		return exec.Command(testkit.DebianPython, "-c", cliScript, b.home, b.issuer, b.journal, source)
 	}).wantInnocent(unlinksAfter, rounds)
 }
 

@@ -1,0 +1,230 @@
+//go:build linux || darwin
+
+package testkit
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/protocol"
+)
+
+// House is one home with a real issuer, in which a test has something serve, and that its
+// clients find at a real socket.
+type House struct {
+	*testing.T
+	IDP    *idp.Server
+	Home   string
+	File   string     // the token file
+	Sock   string     // where clients connect
+	Logged *LogBuffer // what Logger was given; the end of it is printed if the test fails
+
+	// Lively is called again and again while Dial waits, and may end the test; nil does
+	// nothing.
+	Lively func()
+}
+
+// NewHouse starts an issuer, whose access tokens live for 2 h if cfg does not say
+// otherwise.
+func NewHouse(t *testing.T, cfg idp.Config) *House {
+	t.Helper()
+	if cfg.Lifetime == 0 {
+		cfg.Lifetime = 2 * time.Hour
+	}
+	issuer, err := idp.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(issuer.Close)
+	home := ShortDir(t)
+	h := &House{T: t, IDP: issuer, Home: home, Logged: new(LogBuffer),
+		File: filepath.Join(home, protocol.TokenFile), Sock: filepath.Join(home, "falcred.sock")}
+	t.Cleanup(func() {
+		if t.Failed() {
+			log := h.Logged.String()
+			t.Log(log[max(0, len(log)-8000):])
+		}
+	})
+	return h
+}
+
+// Logger logs all into Logged.
+func (h *House) Logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(h.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// Fresh is a new login of ann, in the token file's form.
+func (h *House) Fresh() (text, access string) {
+	refresh, access, _ := h.IDP.Login("ann")
+	return refresh + "\n" + access, access
+}
+
+// SignIn writes a whole login, as an SDK that has just refreshed leaves it.
+func (h *House) SignIn(sub string) (refresh, access string) {
+	h.Helper()
+	refresh, access, _ = h.IDP.Login(sub)
+	h.WriteFile(refresh + "\n" + access)
+	return refresh, access
+}
+
+// WriteFile has the token file hold that, in place, as the neighbours write.
+func (h *House) WriteFile(text string) {
+	h.Helper()
+	if err := os.WriteFile(h.File, []byte(text), 0o600); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// Eventually polls what no channel tells.
+func (h *House) Eventually(what string, done func() bool) {
+	h.Helper()
+	Eventually(h.T, what, done)
+}
+
+// At is the same house, seen through another socket.
+func (h *House) At(socket string) *House {
+	other := *h
+	other.Sock = socket
+	return &other
+}
+
+// Dial connects, as soon as somebody serves.
+func (h *House) Dial() *Client {
+	h.Helper()
+	var c net.Conn
+	h.Eventually("somebody serves on the socket", func() (ok bool) {
+		var err error
+		c, err = net.Dial("unix", h.Sock)
+		if h.Lively != nil {
+			h.Lively()
+		}
+		return err == nil
+	})
+	return NewClient(h.T, c.(*net.UnixConn))
+}
+
+// Status asks on a connection of its own.
+func (h *House) Status() (s protocol.Status) {
+	h.Helper()
+	c := h.Dial()
+	defer c.Close()
+	if err := c.Ask("status", &s); err != nil {
+		h.Fatal(err)
+	}
+	return s
+}
+
+// Client speaks the wire by hand, so that it can be wrong. What does not come in time
+// ends the test.
+type Client struct {
+	*testing.T
+	*net.UnixConn
+	In *protocol.Reader
+}
+
+// NewClient speaks on that connection, which goes with the test.
+func NewClient(t *testing.T, c *net.UnixConn) *Client {
+	t.Cleanup(func() { c.Close() })
+	return &Client{T: t, UnixConn: c, In: protocol.NewReader(c)}
+}
+
+// Send writes that, whatever it is.
+func (c *Client) Send(text string) {
+	c.Helper()
+	c.SetWriteDeadline(time.Now().Add(Patience))
+	if _, err := io.WriteString(c.UnixConn, text); err != nil {
+		c.Fatalf("send: %v", err)
+	}
+}
+
+// Line is the next that comes.
+func (c *Client) Line() string {
+	c.Helper()
+	c.SetReadDeadline(time.Now().Add(Patience))
+	line, err := c.In.ReadLine()
+	if err != nil {
+		c.Fatalf("no answer: %v", err)
+	}
+	return line
+}
+
+// Answer reads a line into v, or returns the error that it is.
+func (c *Client) Answer(v any) error {
+	c.Helper()
+	return protocol.ParseAnswer(c.Line(), v)
+}
+
+// Ask sends a request, and reads its answer.
+func (c *Client) Ask(request string, v any) error {
+	c.Helper()
+	c.Send(request + "\n")
+	return c.Answer(v)
+}
+
+// WantCode asks and wants that error.
+func (c *Client) WantCode(request string, code protocol.Code) *protocol.Error {
+	c.Helper()
+	var got protocol.Credential
+	err := c.Ask(request, &got)
+	var e *protocol.Error
+	if !errors.As(err, &e) || e.Code != code {
+		c.Fatalf("%.80q = %v, %v; want code %s", request, got, err, code)
+	}
+	return e
+}
+
+// Secret is what get answers for fal.run.
+func (c *Client) Secret() string {
+	c.Helper()
+	var got protocol.Credential
+	if err := c.Ask("get "+protocol.DefaultServer, &got); err != nil {
+		c.Fatalf("get: %v", err)
+	}
+	return got.Secret
+}
+
+// WantEnd wants the other end to hang up with nothing more said.
+func (c *Client) WantEnd() {
+	c.Helper()
+	c.SetReadDeadline(time.Now().Add(Patience))
+	line, err := c.In.ReadLine()
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.Fatalf("the connection goes on: %.200q, %v", line, err)
+	}
+}
+
+// Next reads the next answer of a get or a watch: an access token, or an error's code.
+func (c *Client) Next() string {
+	c.Helper()
+	var got protocol.Credential
+	err := c.Answer(&got)
+	var e *protocol.Error
+	if errors.As(err, &e) {
+		return string(e.Code)
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
+	return got.Secret
+}
+
+// Until reads answers of a watch up to the wanted one.
+func (c *Client) Until(want string) {
+	c.Helper()
+	for c.Next() != want {
+	}
+}
+
+// Gone says that there is nothing of that name.
+func Gone(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
