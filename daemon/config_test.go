@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/issuer"
 )
 
 // inHome gives Load a home of its own, with a falcred.env of that text.
@@ -62,9 +64,9 @@ func TestFalcredEnvIsRefused(t *testing.T) {
 func TestIssuerNames(t *testing.T) {
 	inHome(t, "")
 	for given, want := range map[string]string{
-		"":                       FalIssuer,
-		"https://auth.fal.ai":    FalIssuer,
-		"https://auth.fal.ai/":   FalIssuer,
+		"":                       issuer.FalIssuer,
+		"https://auth.fal.ai":    issuer.FalIssuer,
+		"https://auth.fal.ai/":   issuer.FalIssuer,
 		"https://id.example.com": "https://id.example.com",
 		"http://127.0.0.1:9":     "http://127.0.0.1:9",
 	} {

@@ -15,11 +15,10 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
-
-// patience bounds every wait of these tests for something that must come.
-const patience = 20 * time.Second
 
 // house is one home with a real issuer, a real daemon and real clients.
 type house struct {
@@ -28,7 +27,7 @@ type house struct {
 	cfg  Config
 	file string // the token file
 	sock string
-	log  *syncBuffer
+	log  *testkit.LogBuffer
 	stop context.CancelFunc
 	done chan error
 }
@@ -43,20 +42,15 @@ func newHouse(t *testing.T, cfg idp.Config) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(issuer.Close)
-	home := shortDir(t)
-	return &house{T: t, idp: issuer, cfg: testConfig(home, issuer.URL), log: &syncBuffer{},
+	home := testkit.ShortDir(t)
+	h := &house{T: t, idp: issuer, cfg: testConfig(home, issuer.URL), log: new(testkit.LogBuffer),
 		file: filepath.Join(home, protocol.TokenFile), sock: filepath.Join(home, "falcred.sock")}
-}
-
-// shortDir fits a socket's path, which t.TempDir does not.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "fc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(tail(h.log.String()))
+		}
+	})
+	return h
 }
 
 // signIn writes a whole login, as an SDK that has just refreshed leaves it.
@@ -102,74 +96,41 @@ func (h *house) end() {
 		if err != nil {
 			h.Errorf("Run: %v\n%s", err, h.log)
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		h.Fatalf("the daemon does not end\n%s", h.log)
 	}
 }
 
-// serve runs a server with changed timeouts or limits, without the rest of
-// Run.
-func (h *house) serve(change func(*server)) *server {
-	h.Helper()
-	l, err := newLogin(h.cfg, h.logger())
-	if err != nil {
-		h.Fatal(err)
-	}
-	l.check()
-	return h.serveLogin(l, change)
-}
-
-// open is a login and its socket that nobody serves yet.
-func (h *house) open() (*Login, *socket) {
-	h.Helper()
-	l, err := newLogin(h.cfg, h.logger())
-	if err != nil {
-		h.Fatal(err)
-	}
-	sock, err := openSocket(context.Background(), h.cfg)
-	if err != nil {
-		h.Fatal(err)
-	}
-	l.check()
-	return l, sock
-}
-
-func (h *house) serveLogin(l *Login, change func(*server)) *server {
-	h.Helper()
-	sock, err := openSocket(context.Background(), h.cfg)
-	if err != nil {
-		h.Fatal(err)
-	}
-	s := newServer(l, sock.path)
-	change(s)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		s.serve(ctx, sock)
-		close(done)
-	}()
-	h.Cleanup(func() {
-		cancel()
-		<-done
-		l.work.Wait()
-		sock.close()
-	})
-	return s
-}
-
-// eventually polls what no channel tells.
 func (h *house) eventually(what string, done func() bool) {
 	h.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			h.Fatalf("never: %s\n%s", what, h.log)
-		}
-	}
+	testkit.Eventually(h.T, what, done)
+}
+
+// shares has the daemon share its login with others.
+func (h *house) shares(uids ...int) (socket string) {
+	h.Helper()
+	h.cfg.ShareSocket, h.cfg.AllowUIDs = filepath.Join(testkit.ShortDir(h.T), "share"), uids
+	return h.cfg.ShareSocket
+}
+
+// at is the same house, seen through another socket.
+func (h *house) at(socket string) *house {
+	other := *h
+	other.sock = socket
+	return &other
+}
+
+// fresh is another login of the issuer, in the file's form.
+func (h *house) fresh() (text, access string) {
+	refresh, access, _ := h.idp.Login("ann")
+	return refresh + "\n" + access, access
+}
+
+// tokens are those in the file, none where there are none.
+func (h *house) tokens() tokenfile.TokenPair {
+	data, _ := os.ReadFile(h.file)
+	p, _ := tokenfile.Parse(data)
+	return p
 }
 
 // client speaks the wire by hand, so that it can be wrong.
@@ -177,7 +138,7 @@ type client struct {
 	*testing.T
 	*net.UnixConn
 	in  *protocol.Reader
-	log *syncBuffer
+	log *testkit.LogBuffer
 }
 
 func (h *house) dial() *client {
@@ -203,7 +164,7 @@ func (h *house) dial() *client {
 // dialAtOnce does not leave the daemon a moment.
 func (h *house) dialAtOnce() *client {
 	h.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testkit.Patience); time.Now().Before(deadline); {
 		if c, err := net.Dial("unix", h.sock); err == nil {
 			h.Cleanup(func() { c.Close() })
 			return &client{T: h.T, UnixConn: c.(*net.UnixConn), in: protocol.NewReader(c), log: h.log}
@@ -215,7 +176,7 @@ func (h *house) dialAtOnce() *client {
 
 func (c *client) send(text string) {
 	c.Helper()
-	c.SetWriteDeadline(time.Now().Add(patience))
+	c.SetWriteDeadline(time.Now().Add(testkit.Patience))
 	if _, err := io.WriteString(c.UnixConn, text); err != nil {
 		c.Fatalf("send: %v", err)
 	}
@@ -223,7 +184,7 @@ func (c *client) send(text string) {
 
 func (c *client) line() string {
 	c.Helper()
-	c.SetReadDeadline(time.Now().Add(patience))
+	c.SetReadDeadline(time.Now().Add(testkit.Patience))
 	line, err := c.in.ReadLine()
 	if err != nil {
 		c.Fatalf("no answer: %v\n%s", err, c.log)
@@ -268,7 +229,7 @@ func (c *client) secret() string {
 // wantEnd wants the daemon to hang up with nothing more said.
 func (c *client) wantEnd() {
 	c.Helper()
-	c.SetReadDeadline(time.Now().Add(patience))
+	c.SetReadDeadline(time.Now().Add(testkit.Patience))
 	line, err := c.in.ReadLine()
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		c.Fatalf("the connection goes on: %.200q, %v", line, err)

@@ -1,61 +1,230 @@
 package daemon
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// §9: who may import whom, and what the exec'ed helper may link.
-func TestImportRules(t *testing.T) {
-	const project = "github.com/falcred/falcred/"
-	rules := []struct {
-		pkg    string
-		ours   string // the project's packages it may use
-		stdlib bool   // and nothing else but the standard library
-		tests  bool   // it has nothing but tests
-		not    []string
-	}{
-		{pkg: "protocol/ijson", stdlib: true},
-		{pkg: "protocol", ours: "protocol/ijson", stdlib: true},
-		{pkg: "protocol/strict", stdlib: true},
-		{pkg: "helper", ours: "protocol protocol/ijson protocol/strict", stdlib: true, not: []string{"net/http", "crypto/tls"}},
-		{pkg: "helper/falhttp", ours: "protocol protocol/ijson protocol/strict helper"},
-		{pkg: "cmd/docker-credential-fal", ours: "protocol protocol/ijson protocol/strict helper cmd/docker-credential-fal/internal/stack", stdlib: true, not: []string{"net/http", "crypto/tls"}},
-		{pkg: "daemon", ours: "protocol protocol/ijson protocol/strict daemon/alarm"},
-		{pkg: "daemon/alarm", ours: ""},
-		{pkg: "daemon/idp", ours: ""},
-		{pkg: "daemon/bench", ours: "daemon/idp", tests: true},
-		{pkg: "cmd/falcred/internal/ui", ours: ""},
-		{pkg: "packaging", stdlib: true, not: []string{"net/http"}},
-		{pkg: "packaging/build", ours: "packaging", stdlib: true},
-	}
-	for _, rule := range rules {
-		list := []string{"list", "-deps", project + rule.pkg}
-		if rule.tests {
-			list = []string{"list", "-test", "-deps", "-f", "{{if not .ForTest}}{{if ne .Name \"main\"}}{{.ImportPath}}{{end}}{{end}}", project + rule.pkg}
-		}
-		out, err := exec.Command("go", list...).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		deps := strings.Fields(string(out))
-		if len(deps) < 2 {
-			t.Fatalf("%s: go list found only %v", rule.pkg, deps)
-		}
-		for _, dep := range deps {
-			name, ours := strings.CutPrefix(dep, project)
-			switch first, _, _ := strings.Cut(dep, "/"); {
-			case ours && name != rule.pkg && !strings.Contains(" "+rule.ours+" ", " "+name+" "):
-				t.Errorf("%s imports %s", rule.pkg, dep)
-			case !ours && rule.stdlib && strings.Contains(first, "."):
-				t.Errorf("%s imports %s: the standard library only", rule.pkg, dep)
+const project = "github.com/falcred/falcred/"
+
+// houseRules says what each of the daemon's packages may import of the others: ARCHITECTURE's
+// graph. All of them may import protocol, and those of internal/.
+var houseRules = map[string]string{
+	"daemon":         "server socket login doctor follow tokenfile journal issuer fal events",
+	"daemon/server":  "login socket",
+	"daemon/login":   "tokenfile journal issuer fal events",
+	"daemon/journal": "tokenfile",
+	"daemon/issuer":  "tokenfile", // a TokenPair is what it is asked for, and answers
+	"daemon/fal":     "tokenfile", // an access token says who is asking
+	"daemon/doctor":  "login issuer journal socket tokenfile",
+	"daemon/follow":  "socket tokenfile",
+
+	"daemon/tokenfile": "", "daemon/events": "", "daemon/socket": "",
+	"daemon/internal/clock": "", "daemon/internal/fsx": "", "daemon/internal/httpx": "",
+
+	// What only tests, and the demo, use.
+	"daemon/idp": "", "daemon/testkit": "", "daemon/attacks": "", "daemon/faults": "", "daemon/bench": "",
+}
+
+// §9: a package of the daemon knows those below it, and no other.
+func TestTheHouse_Section9(t *testing.T) {
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		graph := imports(t, goos)
+		for pkg, direct := range graph {
+			name, ours := strings.CutPrefix(pkg, project)
+			if !ours || name != "daemon" && !strings.HasPrefix(name, "daemon/") {
+				continue
 			}
-			for _, banned := range rule.not {
-				if dep == banned {
-					t.Errorf("%s links %s", rule.pkg, dep)
+			allowed, known := houseRules[name]
+			if !known {
+				t.Errorf("%s has no place in the house", name)
+			}
+			for _, dep := range direct {
+				if dep, ours := strings.CutPrefix(dep, project); ours && !mayImport(name, allowed, dep) {
+					t.Errorf("%s: %s imports %s", goos, name, dep)
 				}
 			}
 		}
+		for name := range houseRules {
+			if goos == "linux" && graph[project+name] == nil { // some are for Linux alone
+				t.Errorf("there is no %s", name)
+			}
+		}
 	}
+}
+
+func mayImport(name, allowed, dep string) bool {
+	internal := strings.HasPrefix(dep, "daemon/internal/")
+	switch {
+	case name == "daemon/idp": // a stranger, who proves us right or wrong
+		return false
+	case dep == "protocol", strings.HasPrefix(dep, "protocol/"), internal && !strings.HasPrefix(name, "daemon/internal/"):
+		return true
+	}
+	return slices.Contains(strings.Fields(allowed), strings.TrimPrefix(dep, "daemon/"))
+}
+
+// imports are the direct imports of all packages of the project and of all that these
+// need, by path.
+func imports(t *testing.T, goos string) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, project+"...")
+	cmd.Env = append(cmd.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		graph[words[0]] = words[1:]
+		if len(words) == 1 {
+			graph[words[0]] = []string{}
+		}
+	}
+	return graph
+}
+
+// links is all that ends up in a program that imports pkg.
+func links(graph map[string][]string, pkg string) map[string]bool {
+	seen := map[string]bool{}
+	var visit func(pkg string)
+	visit = func(pkg string) {
+		for _, dep := range graph[pkg] {
+			if !seen[dep] {
+				seen[dep] = true
+				visit(dep)
+			}
+		}
+	}
+	visit(pkg)
+	return seen
+}
+
+// §9: the two ends of the socket share the wire, and nothing else; and who stands on the
+// standard library alone.
+func TestImportRules(t *testing.T) {
+	graph := imports(t, "linux")
+	in := func(pkg, folder string) bool {
+		return pkg == project+folder || strings.HasPrefix(pkg, project+folder+"/")
+	}
+	checked := 0
+	for pkg := range graph {
+		if !strings.HasPrefix(pkg, project) {
+			continue
+		}
+		front := in(pkg, "helper") || in(pkg, "cmd/docker-credential-fal")
+		standard := front && pkg != project+"helper/falhttp" || in(pkg, "protocol") || in(pkg, "packaging")
+		for dep := range links(graph, pkg) {
+			first, _, _ := strings.Cut(dep, "/")
+			switch {
+			case in(pkg, "daemon") && (in(dep, "helper") || in(dep, "cmd")),
+				front && in(dep, "daemon"),
+				in(pkg, "protocol") && strings.HasPrefix(dep, project) && !in(dep, "protocol"),
+				in(pkg, "packaging") && strings.HasPrefix(dep, project) && !in(dep, "packaging"),
+				in(pkg, "cmd/falcred/internal/ui") && strings.HasPrefix(dep, project):
+				t.Errorf("%s imports %s", pkg, dep)
+			case standard && strings.Contains(first, ".") && !strings.HasPrefix(dep, project):
+				t.Errorf("%s imports %s: the standard library only", pkg, dep)
+			}
+		}
+		if front || standard {
+			checked++
+		}
+	}
+	if checked < 6 {
+		t.Errorf("only %d packages were looked at", checked)
+	}
+	for _, pkg := range []string{"helper", "cmd/docker-credential-fal"} {
+		for _, heavy := range []string{"net/http", "crypto/tls"} {
+			if links(graph, project+pkg)[heavy] {
+				t.Errorf("%s links %s", pkg, heavy)
+			}
+		}
+	}
+}
+
+// The tests that attack a daemon, break what is around it, or measure it, know nothing of
+// its inside: they are true of any daemon.
+func TestOutsidersKnowNoInside(t *testing.T) {
+	known := []string{"daemon/idp", "daemon/testkit", "daemon/events"} // what stands in a history is for everybody
+	list := []string{"list", "-tags", "system", "-f", `{{.ImportPath}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}}`}
+	for _, pkg := range []string{"attacks", "faults", "bench"} {
+		out, err := exec.Command("go", append(list, project+"daemon/"+pkg)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := strings.Fields(string(out))
+		if len(words) < 3 {
+			t.Fatalf("%s: go list found only %v", pkg, words)
+		}
+		for _, dep := range words[1:] {
+			name, ours := strings.CutPrefix(dep, project)
+			if ours && !slices.Contains(known, name) && name != "protocol" && !strings.HasPrefix(name, "protocol/") {
+				t.Errorf("%s imports %s", pkg, dep)
+			}
+		}
+	}
+}
+
+// What the login is made of asks the disk and the clock through fsx and clock, or
+// protocol/strict, and no other way: so they can be replaced by ones that fail, or that
+// take their time, and every refresh be tried on them.
+func TestDiskAndClockHaveOneDoor(t *testing.T) {
+	allowed := map[string][]string{
+		"os":   {"Getpid", "File", "FileInfo", "FileMode", "PathError", "SameFile", "ErrNotExist", "ErrExist", "ErrPermission", "ErrDeadlineExceeded"},
+		"time": {"Time", "Duration", "Month", "Location", "Unix", "UnixMilli", "Date", "Parse", "UTC", "RFC3339", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
+	}
+	banned := []string{"io/ioutil", "os/exec", "syscall", "golang.org/x/sys/unix", "golang.org/x/sys/windows"}
+	for _, pkg := range []string{"login", "journal", "tokenfile"} {
+		files, err := filepath.Glob(filepath.Join(pkg, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked := 0
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			looked++
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imported := range file.Imports {
+				name := strings.Trim(imported.Path.Value, `"`)
+				if slices.Contains(banned, name) || allowed[name] != nil && imported.Name != nil {
+					t.Errorf("%s imports %s", path, name)
+				}
+			}
+			for _, call := range selectors(file) {
+				if names := allowed[call[0]]; names != nil && !slices.Contains(names, call[1]) && !(call[0] == "os" && strings.HasPrefix(call[1], "O_")) {
+					t.Errorf("%s: %s.%s", path, call[0], call[1])
+				}
+			}
+		}
+		if looked < 3 {
+			t.Errorf("%s: only %d files were looked at", pkg, looked)
+		}
+	}
+}
+
+// selectors are the a.b in a file where a is a package, or may be one.
+func selectors(file *ast.File) (found [][2]string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && x.Obj == nil {
+				found = append(found, [2]string{x.Name, s.Sel.Name})
+			}
+		}
+		return true
+	})
+	return found
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // The same, 200 logins for each lock and overlap.
@@ -26,17 +28,17 @@ func TestF3ManyFalAuthLogins(t *testing.T) {
 
 // The same with Debian's portalocker 2.2.1 itself.
 func TestF3FalAuthLoginsOfPython(t *testing.T) {
-	needPortalocker(t)
+	testkit.NeedPortalocker(t)
 	const rounds = 200
 	besideLogins(t, "the real portalocker 2.2.1", 0, rounds, func(b *besides) *exec.Cmd {
-		return exec.Command(debianPython, "-c", loginScript, b.cfg.Home, b.cfg.Issuer, b.journal)
+		return exec.Command(testkit.DebianPython, "-c", loginScript, b.cfg.Home, b.cfg.Issuer, b.journal)
 	}).wantInnocent(unlinksAfter, rounds)
 }
 
 // The same with the CLI's own source, which FAL_CLIENT_DIR names: by hand, since it is
 // not to be had as a package here.
 func TestF3FalAuthLoginsOfTheCLI(t *testing.T) {
-	needPortalocker(t)
+	testkit.NeedPortalocker(t)
 	source := filepath.Join(os.Getenv("FAL_CLIENT_DIR"), "projects", "fal", "src", "fal")
 	if _, err := os.Stat(filepath.Join(source, "auth", "local.py")); os.Getenv("FAL_CLIENT_DIR") == "" || err != nil {
 		t.Logf("*not run*: FAL_CLIENT_DIR names no source of the CLI")
@@ -44,7 +46,7 @@ func TestF3FalAuthLoginsOfTheCLI(t *testing.T) {
 	}
 	const rounds = 200
 	besideLogins(t, "the CLI's own source", 0, rounds, func(b *besides) *exec.Cmd {
-		return exec.Command(debianPython, "-c", cliScript, b.cfg.Home, b.cfg.Issuer, b.journal, source)
+		return exec.Command(testkit.DebianPython, "-c", cliScript, b.cfg.Home, b.cfg.Issuer, b.journal, source)
 	}).wantInnocent(unlinksAfter, rounds)
 }
 

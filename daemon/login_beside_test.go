@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -82,7 +84,7 @@ func (c *falLogin) login(refresh string) (end string, err error) {
 
 func pause() { time.Sleep(rand.N(loginSpread)) }
 
-func (c *falLogin) lockPath() string { return filepath.Join(c.home, lockFile) }
+func (c *falLogin) lockPath() string { return filepath.Join(c.home, tokenfile.LockName) }
 
 // lock is TemporaryFileLock, as the CLI uses it.
 func (c *falLogin) lock() (unlock func(), err error) {
@@ -128,32 +130,32 @@ func (c *falLogin) accessToken() (end string) {
 	if lines[0] == "" {
 		return "no login"
 	}
-	if t := fromFile(pair{access: lines[len(lines)-1]}, read); len(lines) > 1 && left(t.expires, read) > 30*time.Minute {
+	if t := tokenfile.Dated(tokenfile.TokenPair{Access: lines[len(lines)-1]}, read); len(lines) > 1 && clock.Remaining(t.Expires, read) > 30*time.Minute {
 		return "fresh"
 	}
-	fresh, err := c.spend(lines[0], read)
+	fresh, err := c.refresh(lines[0], read)
 	if err != nil {
 		c.note("deletes", lines[0])
 		os.Remove(c.tokenPath())
 		c.note("deleted", lines[0])
 		return "refused"
 	}
-	c.write(fresh.refresh, fresh.access)
+	c.write(fresh.Refresh, fresh.Access)
 	return "refreshed"
 }
 
-// spend refreshes, and then has the keys to judge the ID token by.
-func (c *falLogin) spend(refresh string, read time.Time) (p pair, err error) {
+// refresh sends the token, and then has the keys to judge the ID token by.
+func (c *falLogin) refresh(refresh string, read time.Time) (p tokenfile.TokenPair, err error) {
 	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"test-client"}, "refresh_token": {refresh}}
 	req, err := http.NewRequest(http.MethodPost, c.issuer+"/oauth/token", strings.NewReader(form.Encode()))
 	if err != nil {
-		return pair{}, err
+		return tokenfile.TokenPair{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("User-Agent", fmt.Sprintf("fal-cli/1 read/%.6f", float64(read.UnixMicro())/1e6))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return pair{}, err
+		return tokenfile.TokenPair{}, err
 	}
 	defer resp.Body.Close()
 	var got struct {
@@ -161,15 +163,15 @@ func (c *falLogin) spend(refresh string, read time.Time) (p pair, err error) {
 		Access  string `json:"access_token"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || resp.StatusCode != http.StatusOK {
-		return pair{}, fmt.Errorf("status %d: %w", resp.StatusCode, err)
+		return tokenfile.TokenPair{}, fmt.Errorf("status %d: %w", resp.StatusCode, err)
 	}
 	keys, err := http.Get(c.issuer + "/.well-known/jwks.json")
 	if err != nil {
-		return pair{}, err
+		return tokenfile.TokenPair{}, err
 	}
 	defer keys.Body.Close()
 	io.Copy(io.Discard, keys.Body)
-	return pair{got.Refresh, got.Access}, nil
+	return tokenfile.TokenPair{Refresh: got.Refresh, Access: got.Access}, nil
 }
 
 func (c *falLogin) tokenPath() string { return filepath.Join(c.home, protocol.TokenFile) }
@@ -260,7 +262,7 @@ func (b *besides) round(i int) {
 	c := b.dial()
 	err := c.ask("get "+protocol.DefaultServer, &got)
 	c.Close()
-	if p, parsed := parsePair(b.content()); err == nil && parsed == nil && b.idp.Alive(p.refresh) && got.Secret == p.access {
+	if p, parsed := tokenfile.Parse(b.content()); err == nil && parsed == nil && b.idp.Alive(p.Refresh) && got.Secret == p.Access {
 		b.alive++
 	}
 	b.judge()

@@ -13,9 +13,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +32,7 @@ func TestMain(m *testing.M) {
 		for _, name := range []string{"FALCRED_SOCKET", "FAL_KEY", "LISTEN_PID", "LISTEN_FDS"} {
 			os.Unsetenv(name)
 		}
-		syscall.Umask(0o022) // a home that its group may write is none (F6), and t.TempDir goes by it
+		testkit.Umask()
 		// Those that may run side by side wait more than they work.
 		flag.Parse()
 		if err := flag.Set("test.parallel", "8"); err != nil {
@@ -46,7 +50,6 @@ var roles = map[string]func() error{
 	"daemon":    playDaemon,
 	"activated": playActivated,
 	"client":    playClient,
-	"proxied":   playProxied,
 }
 
 // play prepares a process of that role; env adds to its environment.
@@ -100,11 +103,27 @@ func limitDescriptors(text string) error {
 	return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n})
 }
 
-func testConfig(home, issuer string) Config {
+func testConfig(home, url string) Config {
 	servers, err := protocol.NewServers(func(string) string { return "" })
 	if err != nil {
 		panic(err)
 	}
-	return Config{Home: home, Issuer: issuer, ClientID: "test-client", Audience: "fal-cloud",
-		Scopes: FalScopes, Servers: servers, Version: "test"}
+	return Config{Config: login.Config{Home: home, Issuer: url, ClientID: "test-client", Audience: "fal-cloud",
+		Scopes: issuer.FalScopes, Servers: servers}, Version: "test"}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func mustContain(t *testing.T, text, want string) {
+	t.Helper()
+	if !strings.Contains(text, want) {
+		t.Errorf("%q does not say %q", text, want)
+	}
+}
+
+func mustDo(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

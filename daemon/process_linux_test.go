@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -55,39 +56,6 @@ func TestS1SecondDaemon(t *testing.T) {
 	}
 }
 
-// S1, S2: whatever the order of things, one of many starters serves.
-func TestS1OneOfMany(t *testing.T) {
-	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
-	stale(t, h.sock)
-	const many = 16
-	results := make(chan error, many)
-	socks := make(chan *socket, many)
-	for range many {
-		go func() {
-			s, err := openSocket(context.Background(), h.cfg)
-			if err == nil {
-				socks <- s
-			}
-			results <- err
-		}()
-	}
-	for range many {
-		if err := <-results; err != nil {
-			mustContain(t, err.Error(), "falcred is already running")
-		}
-	}
-	if len(socks) != 1 {
-		t.Errorf("%d daemons on one socket", len(socks))
-	}
-	for len(socks) > 0 {
-		(<-socks).close()
-	}
-	if gone(h.sock + ".lock") {
-		t.Error("the lock file was unlinked")
-	}
-}
-
 // S2, S5: what a kill -9 leaves is replaced, its refresh settled (R4).
 func TestS5KillAndRestart(t *testing.T) {
 	t.Parallel()
@@ -110,8 +78,8 @@ func TestS5KillAndRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := parsePair(data)
-	if err != nil || p.access != secret || !h.idp.Alive(p.refresh) {
+	p, err := tokenfile.Parse(data)
+	if err != nil || p.Access != secret || !h.idp.Alive(p.Refresh) {
 		t.Errorf("after the restart the file does not hold the living login: %v", err)
 	}
 	if s := h.idp.Stats(); s.ReuseDetections != 0 || s.Replays != 1 {
@@ -168,7 +136,7 @@ func TestS5Terminate(t *testing.T) {
 		t.Errorf("exit: %v\n%s", err, h.log)
 	}
 	data, _ := os.ReadFile(h.file)
-	if p, err := parsePair(data); err != nil || p.access != got.Secret || !h.idp.Alive(p.refresh) {
+	if p, err := tokenfile.Parse(data); err != nil || p.Access != got.Secret || !h.idp.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
 	if gone(h.sock + ".lock") {
@@ -196,7 +164,7 @@ func TestS5FinishesAlone(t *testing.T) {
 		t.Errorf("exit: %v\n%s", err, h.log)
 	}
 	data, _ := os.ReadFile(h.file)
-	if p, err := parsePair(data); err != nil || p.access == "" || !h.idp.Alive(p.refresh) {
+	if p, err := tokenfile.Parse(data); err != nil || p.Access == "" || !h.idp.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
 }
@@ -254,7 +222,7 @@ func TestS4Harden(t *testing.T) {
 // S6: when every connection is taken, the next is refused, and a refresh
 // still has its descriptors.
 func TestS6Reserved(t *testing.T) {
-	const most = 40
+	const reserved, most = 64, 40
 	h := newHouse(t, idp.Config{})
 	h.process(play("daemon", "FALCRED_TEST_NOFILE="+itoa(reserved+most)))
 	watcher := h.dial()
@@ -287,7 +255,7 @@ func TestS6Reserved(t *testing.T) {
 		c := h.dial()
 		defer c.Close()
 		var v protocol.VersionAnswer
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		// Refused ones are hung up on before they ask.
 		io.WriteString(c.UnixConn, "version\n")
 		line, err := c.in.ReadLine()

@@ -3,11 +3,6 @@ package daemon
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"syscall"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,39 +68,4 @@ func playHardened() error {
 	}
 	fmt.Printf("dumpable %d, core %d %d", dumpable, core.Cur, core.Max)
 	return nil
-}
-
-// as runs a role as another user.
-func as(uid uint32, binary, role string, env ...string) *exec.Cmd {
-	cmd := play(role, env...)
-	cmd.Path, cmd.Args = binary, []string{binary}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-	return cmd
-}
-
-// copyBinary puts the test binary where every user can run it.
-func copyBinary(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := shortDir(t)
-	path := filepath.Join(dir, "falcred.test")
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	// What is written all at once, the kernel can map 2 MiB at a touch.
-	for piece := range slices.Chunk(data, 32<<10) {
-		if _, err := file.Write(piece); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
 }

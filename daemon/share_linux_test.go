@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -30,17 +31,14 @@ func (h *house) asks(program, socket string, attr *syscall.SysProcAttr) string {
 // S7 with real users: whom the kernel names, by number, in whatever user namespace
 // they say they are somebody else.
 func TestS7OtherUsers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		needRoot(t)
-		return
-	}
+	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
 	_, access := h.signIn("ann")
 	share := h.shares(12345)
 	if err := os.Chmod(filepath.Dir(share), 0o711); err != nil {
 		t.Fatal(err)
 	}
-	program := copyBinary(t)
+	program := testkit.CopyBinary(t)
 	h.run()
 	h.at(share).dial().secret()
 

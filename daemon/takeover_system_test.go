@@ -3,8 +3,6 @@
 package daemon
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,63 +15,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"golang.org/x/sys/unix"
+	"github.com/falcred/falcred/daemon/tokenfile"
 )
-
-func init() {
-	roles["squatter"] = playSquatter
-	roles["flocker"] = playFlocker
-}
-
-// playSquatter listens where falcred should, and prints what it is sent.
-func playSquatter() error {
-	listener, err := net.Listen("unix", os.Getenv("FALCRED_TEST_SOCKET"))
-	if err != nil {
-		return err
-	}
-	fmt.Println("listening")
-	for {
-		c, err := listener.Accept()
-		if err != nil {
-			return err
-		}
-		io.Copy(os.Stdout, c)
-		c.Close()
-	}
-}
-
-// playFlocker holds a lock until its standard input ends.
-func playFlocker() error {
-	file, err := os.OpenFile(os.Getenv("FALCRED_TEST_FILE"), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
-		return err
-	}
-	fmt.Println("locked")
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
-}
-
-// starts runs a role, and waits for the line that says that it is at work.
-func (h *house) starts(cmd *exec.Cmd, line string) (stdin io.Closer, stdout io.Reader) {
-	h.Helper()
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		h.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.process(cmd)
-	got := make([]byte, len(line)+1)
-	if _, err := io.ReadFull(out, got); err != nil || string(got) != line+"\n" {
-		h.Fatalf("%q, %v", got, err)
-	}
-	return in, out
-}
 
 // program builds falcred as it is in that folder.
 func program(t *testing.T, folder string) string {
@@ -152,115 +95,6 @@ func TestTakeOverFromTheVersionBefore_S10(t *testing.T) {
 	}
 }
 
-// S10: a daemon that is stopped is named, after a bound.
-func TestTakeOverFromAStoppedDaemon_S10(t *testing.T) {
-	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
-	other := h.process(play("daemon"))
-	h.dial().secret()
-	other.Process.Signal(syscall.SIGSTOP)
-	h.cfg.TakeOver = true
-	begun := time.Now()
-	err := Run(context.Background(), h.cfg, h.logger())
-	if err == nil {
-		t.Fatal("its lock was taken")
-	}
-	if took := time.Since(begun); took > takeOverLimit+patience {
-		t.Errorf("it took %v", took)
-	}
-	mustContain(t, err.Error(), "(pid "+itoa(other.Process.Pid)+")")
-	mustContain(t, err.Error(), "kill -9 "+itoa(other.Process.Pid))
-}
-
-// S3, S10: nothing is ever sent to another user's process that listens on the path.
-func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
-	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
-	lock, err := claim(h.sock) // somebody of ours holds it, and does not listen
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	os.Chmod(h.cfg.Home, 0o777)
-	cmd := as(12345, copyBinary(t), "squatter", "FALCRED_TEST_SOCKET="+h.sock)
-	_, heard := h.starts(cmd, "listening")
-	os.Chmod(h.cfg.Home, 0o700)
-	_, err = claimFrom(context.Background(), h.sock, false)
-	if err == nil {
-		t.Fatal("the lock was got")
-	}
-	mustContain(t, err.Error(), "belongs to user 12345")
-	cmd.Process.Kill()
-	if sent, _ := io.ReadAll(heard); len(sent) > 0 {
-		t.Errorf("it was sent %q", sent)
-	}
-}
-
-// G14: a file of the same inode number on another file system, locked by somebody else,
-// confuses nobody.
-func TestTakeOverDespiteADecoy_S10(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
-	binary := copyBinary(t)
-	h := newHouse(t, idp.Config{})
-	mountMemory(t, h.cfg.Home)
-	elsewhere := shortDir(t)
-	mountMemory(t, elsewhere)
-	os.Chmod(elsewhere, 0o777)
-	h.signIn("ann")
-	listener := h.process(play("daemon"))
-	h.dial().secret()
-	wanted := inodeOf(t, h.sock+".lock")
-	decoy := filepath.Join(elsewhere, "decoy")
-	for inode := uint64(0); inode != wanted; {
-		os.Remove(decoy)
-		if err := os.WriteFile(decoy, nil, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if inode = inodeOf(t, decoy); inode > wanted {
-			t.Fatalf("inode %d is past %d", inode, wanted)
-		}
-	}
-	os.Chmod(decoy, 0o666)
-	h.starts(as(12345, binary, "flocker", "FALCRED_TEST_FILE="+decoy), "locked")
-	if got := lockHolder(h.sock + ".lock"); got != listener.Process.Pid {
-		t.Errorf("the lock is said to be %d's, and is %d's", got, listener.Process.Pid)
-	}
-	// So that it can only be found by its lock.
-	if err := os.Remove(h.sock); err != nil {
-		t.Fatal(err)
-	}
-	lock, err := claimFrom(context.Background(), h.sock, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lock.Close()
-}
-
-func mountMemory(t *testing.T, folder string) {
-	t.Helper()
-	if err := unix.Mount("falcred", folder, "tmpfs", 0, "mode=700"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("no mount here: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(folder, unix.MNT_DETACH) })
-}
-
-func inodeOf(t *testing.T, path string) uint64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.Sys().(*syscall.Stat_t).Ino
-}
-
 // S5: the real program, hostile readers on both of its sockets, and a refresh in flight at a
 // slow issuer: those who asked before are answered, the token is not lost, and it is
 // over in time.
@@ -323,7 +157,7 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 		t.Errorf("others are answered %.20q", other)
 	}
 	data, _ := os.ReadFile(h.file)
-	if p, err := parsePair(data); err != nil || p.access != secret || !h.idp.Alive(p.refresh) {
+	if p, err := tokenfile.Parse(data); err != nil || p.Access != secret || !h.idp.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
 	if !gone(h.sock) || !gone(share) {

@@ -61,18 +61,12 @@ func (h *house) secrets(text string) string {
 		refresh, _, _ := h.idp.Login("ann")
 		text = strings.ReplaceAll(text, "REFRESH", refresh)
 	}
-	return strings.ReplaceAll(text, "ACCESS", h.access())
-}
-
-func (h *house) access() string {
-	data, _ := os.ReadFile(h.file)
-	p, _ := parsePair(data)
-	return p.access
+	return strings.ReplaceAll(text, "ACCESS", h.tokens().Access)
 }
 
 func (h *house) wantAnswer(got, want string) {
 	h.Helper()
-	pattern := regexp.QuoteMeta(strings.ReplaceAll(want, "ACCESS", h.access()))
+	pattern := regexp.QuoteMeta(strings.ReplaceAll(want, "ACCESS", h.tokens().Access))
 	pattern = "^" + strings.ReplaceAll(pattern, "…", `(?:[^"\\]|\\.)*`) + "$"
 	if !regexp.MustCompile(pattern).MatchString(got) {
 		h.Errorf("the daemon answers\n%s\nand the page says\n%s", got, want)

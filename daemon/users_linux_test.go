@@ -11,14 +11,13 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
 // S3: another user is told one line, denied, and is logged once.
 func TestS3OtherUsers(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
+	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
 	h.signIn("ann")
 	h.run()
@@ -29,15 +28,15 @@ func TestS3OtherUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	binary := copyBinary(t)
+	binary := testkit.CopyBinary(t)
 	for _, uid := range []uint32{65534, 12345, 65534, 12345} {
-		out, err := as(uid, binary, "client", "FALCRED_TEST_SOCKET="+h.sock).CombinedOutput()
+		out, err := testkit.As(uid, binary, play("client", "FALCRED_TEST_SOCKET="+h.sock)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("uid %d: %v: %s", uid, err, out)
 		}
 		line, rest, _ := strings.Cut(string(out), "\n")
 		var e *protocol.Error
-		if err := protocol.ParseAnswer(line, nil); !asError(err, &e) || e.Code != protocol.CodeDenied {
+		if err := protocol.ParseAnswer(line, nil); !errors.As(err, &e) || e.Code != protocol.CodeDenied {
 			t.Errorf("uid %d was answered %q", uid, out)
 		}
 		if rest != "" {
@@ -54,9 +53,7 @@ func TestS3OtherUsers(t *testing.T) {
 
 // S3: root is served by everybody's daemon.
 func TestS3Root(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
+	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
 	_, access := h.signIn("ann")
 	for _, path := range []string{h.cfg.Home, h.file} {
@@ -64,7 +61,7 @@ func TestS3Root(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.process(as(12345, copyBinary(t), "daemon"))
+	h.process(testkit.As(12345, testkit.CopyBinary(t), play("daemon")))
 	if h.dial().secret() != access {
 		t.Error("root does not get the login")
 	}
@@ -72,12 +69,10 @@ func TestS3Root(t *testing.T) {
 
 // §3: a home that cannot hold a socket leaves the second place, with a warning.
 func TestSocketSecondPlace(t *testing.T) {
-	if os.Getuid() != 0 {
-		needRoot(t)
-	}
+	testkit.NeedRoot(t)
 	h := newHouse(t, idp.Config{})
 	_, access := h.signIn("ann")
-	runtimeDir := shortDir(t)
+	runtimeDir := testkit.ShortDir(t)
 	h.sock = filepath.Join(runtimeDir, "falcred.sock")
 	cmd := play("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
@@ -92,14 +87,3 @@ func TestSocketSecondPlace(t *testing.T) {
 	}
 	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.sock)
 }
-
-// needRoot skips on a laptop and fails in CI.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal("CI must run this as root")
-	}
-	t.Skip("needs root")
-}
-
-func asError(err error, e **protocol.Error) bool { return errors.As(err, e) }

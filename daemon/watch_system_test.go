@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // F3, S5: the home is moved and deleted in a loop, beside somebody who writes
@@ -19,7 +20,7 @@ import (
 func TestF3HomeMovedInALoop(t *testing.T) {
 	const rounds = 4000
 	h := newHouse(t, idp.Config{})
-	h.sock = filepath.Join(shortDir(t), "s") // a daemon whose socket goes with the home ends (S1)
+	h.sock = filepath.Join(testkit.ShortDir(t), "s") // a daemon whose socket goes with the home ends (S1)
 	cmd := h.process(play("daemon", "FALCRED_SOCKET="+h.sock))
 	h.status()
 	text, _ := h.fresh()
@@ -56,7 +57,7 @@ func TestF3HomeMovedInALoop(t *testing.T) {
 		if err != nil {
 			t.Errorf("exit: %v\n%s", err, tail(h.log.String()))
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatalf("the daemon does not end\n%s", tail(h.log.String()))
 	}
 }

@@ -3,14 +3,12 @@
 package daemon
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/fsnotify/fsnotify"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // watching starts a daemon and a watcher that has had its first answer.
@@ -21,12 +19,6 @@ func (h *house) watching(first string) *client {
 	w.send("watch https://fal.run\n")
 	w.until(first)
 	return w
-}
-
-// fresh is another login of the issuer, in the file's form.
-func (h *house) fresh() (text, access string) {
-	refresh, access, _ := h.idp.Login("ann")
-	return refresh + "\n" + access, access
 }
 
 // F3: whatever way a neighbour writes, it is seen at once.
@@ -60,7 +52,7 @@ func TestF3ForeignWrites(t *testing.T) {
 // has changed.
 func TestF3Links(t *testing.T) {
 	h := newHouse(t, idp.Config{})
-	a, b := shortDir(t), shortDir(t)
+	a, b := testkit.ShortDir(t), testkit.ShortDir(t)
 	text, access := h.fresh()
 	target := filepath.Join(a, "login") // another name than the link's
 	if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
@@ -95,7 +87,7 @@ func TestF3Links(t *testing.T) {
 func TestF3HomeVanishes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, idp.Config{})
-	h.cfg.Socket = filepath.Join(shortDir(t), "s") // else the daemon ends when a minute does, its socket gone with the home (S1)
+	h.cfg.Socket = filepath.Join(testkit.ShortDir(t), "s") // else the daemon ends when a minute does, its socket gone with the home (S1)
 	h.sock = h.cfg.Socket
 	_, access := h.signIn("ann")
 	w := h.watching(access)
@@ -120,98 +112,6 @@ func TestF3HomeVanishes(t *testing.T) {
 		_, access = h.signIn("ann") // by the new folder's watch
 		w.until(access)
 		os.RemoveAll(away)
-	}
-}
-
-// What else happens in the home is no reason to look at the file, and nobody who
-// is busy keeps fsnotify waiting.
-func TestWatchIgnoresOthers(t *testing.T) {
-	home := t.TempDir()
-	file := filepath.Join(home, "auth0_token")
-	f := &folders{stirred: make(chan struct{}, 1), wanted: make(chan aim, 1)}
-	f.aim(file)
-	events := &fsnotify.Watcher{Events: make(chan fsnotify.Event), Errors: make(chan error)}
-	go f.hear(events)
-	tell := func(name string) { events.Events <- fsnotify.Event{Name: name, Op: fsnotify.Write} }
-	for _, name := range []string{placePrefix + "x", ".portalock", memoryFile, "1"} {
-		tell(filepath.Join(home, name))
-	}
-	tell(filepath.Join(home, "the ones before have been heard"))
-	if len(f.stirred) != 0 {
-		t.Error("others matter")
-	}
-	for what, happen := range map[string]func(){
-		"the file":    func() { tell(file) },
-		"the folder":  func() { tell(home) },
-		"lost events": func() { events.Errors <- fsnotify.ErrEventOverflow },
-	} {
-		for range 100 {
-			happen()
-		}
-		tell("the ones before have been heard")
-		select {
-		case <-f.stirred:
-		default:
-			t.Errorf("%s: nobody is told", what)
-		}
-	}
-	close(events.Errors)
-}
-
-// S5: the end does not wait for fsnotify, whatever that does: here nobody comes to
-// what is wanted of it.
-func TestS5WatchEndsAlone(t *testing.T) {
-	h := newHouse(t, idp.Config{})
-	h.signIn("ann")
-	l, err := newLogin(h.cfg, h.logger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &folders{stirred: make(chan struct{}, 1), wanted: make(chan aim, 1)}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		l.watchBy(ctx, f)
-		f.close()
-	}()
-	late := time.After(patience)
-	for range 3 { // it goes on looking
-		select {
-		case f.stirred <- struct{}{}:
-		case <-late:
-			t.Fatal("its look waits for fsnotify")
-		}
-	}
-	cancel()
-	select {
-	case <-ended:
-	case <-late:
-		t.Fatal("its end waits for fsnotify")
-	}
-	l.work.Wait()
-	l.close()
-}
-
-// A token runs out with nobody doing anything; a watcher hears of it.
-func TestWatchRunsOut(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, idp.Config{})
-	refresh, _, _ := h.idp.Login("ann")
-	access := h.idp.Mint("ann", time.Now(), 5*time.Second)
-	h.write(refresh + "\n" + access)
-	l, err := newLogin(h.cfg, h.logger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.check()
-	l.retryAt = time.Now().Add(time.Hour) // R7: nothing is sent, so nothing happens
-	h.serveLogin(l, func(*server) {})
-	w := h.dial()
-	w.send("watch https://fal.run\n")
-	w.until(access)
-	if got := w.next(); got != "unavailable" {
-		t.Errorf("then %.20q", got)
 	}
 }
 

@@ -66,6 +66,7 @@ type Snapshot struct {
 	answer     *Answer         // of the served token, nil where there is none or its attribution is not known
 	unresolved *protocol.Error // why that is not known
 	refusal    *protocol.Error // why there is no token, or will be none
+	until      time.Time       // answer satisfies whoever asks for nothing special
 	changed    chan struct{}   // closed when clients get something else
 }
 
@@ -84,6 +85,7 @@ func (m *Manager) publish() {
 	old := m.snapshot.Load()
 	now := clock.Now()
 	expires := clock.WallTime(token.Expires, now)
+	s.until = token.Expires.Add(-margin)
 	switch {
 	case token.Access == "" || s.unresolved != nil:
 	case old != nil && old.answer != nil && old.answer.Secret == token.Access && old.answer.Expires.Sub(expires).Abs() <= time.Second && maps.Equal(old.answer.Headers, headers):
@@ -107,16 +109,19 @@ func sameError(a, b *protocol.Error) bool { return a == b || a != nil && b != ni
 
 // Ready is what a get of a served host is given, where it need not wait: nearly always.
 func (s *Snapshot) Ready(q protocol.Query, now time.Time) *Answer {
-	if s.key != nil && !q.ForceUser {
+	switch {
+	case s.key != nil && !q.ForceUser:
 		return s.key
-	}
-	if s.answer == nil || !s.State.satisfies(q, now) {
+	case s.answer == nil:
 		return nil
-	}
-	if clock.WallTime(s.State.Served.Expires, now).Sub(s.answer.Expires).Abs() > time.Second {
+	case clock.WallTime(s.State.Served.Expires, now).Sub(s.answer.Expires).Abs() > time.Second:
 		return nil // the wall clock was set since, and the answer says when by it
+	case q.Rejected == "" && q.MinValid == 0 && clock.Remaining(s.until, now) > 0:
+		return s.answer
+	case s.State.satisfies(q, now):
+		return s.answer
 	}
-	return s.answer
+	return nil
 }
 
 // final is what a snapshot has for a request that has waited.
@@ -138,10 +143,9 @@ func (s *Snapshot) final(now time.Time) (*Answer, error) {
 func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 	s := m.Snapshot()
 	if ready := s.Ready(q, clock.Now()); ready != nil {
-		if s.key == ready || !s.State.due(false, clock.Now()) {
-			return ready, nil
+		if now := clock.Now(); ready != s.key && clock.Remaining(s.State.Tokens.RefreshAt, now) <= 0 && s.State.due(false, now) {
+			wake{}.perform(m) // R2: half of its life is over, and the schedule has not come to it yet
 		}
-		wake{}.perform(m) // R2: half of its life is over, and the schedule has not come to it yet
 		return ready, nil
 	}
 	if !s.State.satisfies(q, clock.Now()) {

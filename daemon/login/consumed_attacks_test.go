@@ -163,6 +163,28 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 	})
 }
 
+// TestLogoutWithAnUnreadableList_F6: falcred's own files hold no login, and stop no
+// logout.
+func TestLogoutWithAnUnreadableList_F6(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		list := filepath.Join(w.home, journal.ConsumedName)
+		os.Remove(list)
+		if err := os.Mkdir(list, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		refresh := w.signIn("ann")
+		if done, err := w.logout(false); err != nil || !done.Revoked {
+			t.Fatalf("logout = %+v, %v", done, err)
+		}
+		if _, err := os.Lstat(w.path); err == nil || w.idp.Alive(refresh) {
+			t.Errorf("the file is there: %v; its login is alive: %v", err == nil, w.idp.Alive(refresh))
+		}
+		w.wantCode(protocol.CodeNotFound)
+	})
+}
+
 // TestOldCopyOfWhat_F5: only a living login is worth an older one of its account.
 func TestOldCopyOfWhat_F5(t *testing.T) {
 	t.Parallel()
@@ -177,8 +199,8 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 		w.pass(2 * time.Hour)
 		w.mustGet()
 		w.wantAlive()
-		if !w.idp.Alive(w.inFile().Refresh) {
-			w.Errorf("the living login was overwritten\n%s", w.log)
+		if !w.state().Ledger.Consumed(refresh) {
+			w.Errorf("what is held did not come of the login that landed\n%s", w.log)
 		}
 	}
 	t.Run("rejected, its fallback too", func(t *testing.T) {
@@ -195,6 +217,28 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 			w.pass(time.Minute)
 			w.wantCode(protocol.CodeLoginRequired)
 			taken(w, older(w))
+		})
+	})
+	t.Run("rejected, its fallback not tried yet", func(t *testing.T) {
+		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+			w.signIn("ann")
+			w.start()
+			dead, _, _ := w.idp.Login("ann")
+			w.idp.RevokeFamily(dead)
+			hold := idp.NewHold()
+			w.idp.Inject(hold.After())
+			w.write(dead, w.ranOut("ann"))
+			w.reconcile()
+			<-hold.Arrived
+			w.net.set(errNetDown, false)
+			close(hold.Release)
+			w.settle()
+			refresh := older(w)
+			if s := w.state(); s.Dead != dead || s.Tokens.Refresh != refresh || w.inFile().Refresh != refresh {
+				t.Errorf("the login that landed is not the one held\n%s", w.log)
+			}
+			w.net.set(nil, false)
+			taken(w, refresh)
 		})
 	})
 	t.Run("distrusted", func(t *testing.T) {

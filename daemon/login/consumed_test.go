@@ -82,6 +82,10 @@ func TestConsumedForEver_F5(t *testing.T) {
 		for _, damage := range []func(path string){
 			func(path string) { os.Truncate(path, 16) },
 			func(path string) { os.Remove(path) },
+			func(path string) { // with falcred.json, so that this process alone knows
+				os.Remove(path)
+				os.WriteFile(filepath.Join(w.home, journal.LedgerName), json, 0o600)
+			},
 		} {
 			damage(filepath.Join(w.home, journal.ConsumedName))
 			w.putBack(tokenfile.TokenPair{Refresh: second.Refresh})

@@ -223,7 +223,6 @@ func TestWrongIsWrittenDownAtOnce_R10(t *testing.T) {
 		w.pass(doubtLifetime / 2)
 		w.open() // a rotation without what follows it: a kill −9, or another daemon that reads
 		w.keys = newGate()
-		w.reconcile()
 		w.idp.Inject(idp.OtherSubject("eve"))
 		if got, err := w.rotate(""); err != nil || got.reply == nil {
 			t.Fatalf("rotate: %v, %v", got.reply, err)

@@ -63,7 +63,10 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 		return done, asWire(err)
 	}
 	defer t.end()
-	r := m.read()
+	r, untold := readAnyway(m)
+	if untold != nil { // it stops no logout (F6): what the file holds is ended
+		warnUnreadable(m, untold)
+	}
 	if r.State == tokenfile.Unusable {
 		return done, protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.Err, r.Hint())
 	}

@@ -1,3 +1,18 @@
+// Package login decides what a login is and what is done about it; nobody else does.
+//
+// All that is known of it is one value, [State]. Files that change, answers of the issuer,
+// timers and clients' wishes are [Event]s; what an event makes of the state, and what
+// follows from it, is a pure function, which does no I/O and knows no clock. A [Manager]
+// applies it, in one place, and readers load an immutable [Snapshot] and wait for nobody.
+//
+// A refresh is one function, rotate, whose steps are those that the disk knows: take the
+// lock, read the token file again, begin a journal entry, send, record the answer, compare
+// the file with what was read, commit. A file that changed meanwhile wins: a deletion is a
+// logout, other tokens are another login. Nobody's leaving stops a refresh, so it has no
+// caller's context; it is bounded by the hold of the lock, 17 s.
+//
+// All exported methods may be called from any goroutine. No error and no String shows a
+// token.
 package login
 
 import (
@@ -128,10 +143,26 @@ func (m *Manager) Close() {
 	m.history.Close()
 }
 
-// apply is the one place where the login changes.
+// apply changes the login by what has happened. Nothing else does, but for finish.
 func (m *Manager) apply(e Event) State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return advance(m, e)
+}
+
+// finish applies what a call has brought and gives its place free, both in one: whoever
+// looked in between would take what is over for something that nobody has begun.
+func finish(m *Manager, place **call, e Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	done := (*place).done
+	*place = nil
+	advance(m, e)
+	close(done)
+}
+
+// advance is apply with the mutex held.
+func advance(m *Manager, e Event) State {
 	state, actions := next(m.state, e, clock.Now())
 	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
 		actions = append(actions, wake{}) // the schedule waits for something else

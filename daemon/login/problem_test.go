@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +185,30 @@ func TestF3RestoresWithoutDiscovery(t *testing.T) {
 		w.pass(time.Minute)
 		if w.inFile() != (tokenfile.TokenPair{Refresh: refresh, Access: access}) {
 			w.Error("the emptied file was not restored")
+		}
+	})
+}
+
+// R1, R7: whoever asks at the moment at which a rotation fails finds either that rotation
+// or its pause, and starts no other.
+func TestR7NobodyAsksBetweenAFailureAndItsPause(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		fault := idp.Status(http.StatusServiceUnavailable)
+		w.idp.SetFault(&fault)
+		refresh, _, _ := w.idp.Login("ann")
+		w.write(refresh, w.ranOut("ann"))
+		w.open()
+		w.reconcile()
+		w.settle()
+		for n := range 200 {
+			w.wantRequests(n+1, "the first, and one for each pause")
+			w.pass(time.Minute + time.Second)
+			var askers sync.WaitGroup
+			for range 200 {
+				askers.Go(func() { w.get() })
+			}
+			askers.Wait()
+			w.settle()
 		}
 	})
 }

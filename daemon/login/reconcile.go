@@ -26,22 +26,32 @@ func (m *Manager) reconcile() Reading {
 // living login is held and nobody can tell whether the other was used up, the file is
 // unusable: the one held is served meanwhile.
 func (m *Manager) read() Reading {
-	s := &m.Snapshot().State
-	held := s.Tokens.TokenPair
-	r := Reading{Content: m.file.Read(), Held: held}
-	if r.State != tokenfile.Holds || r.Pair.Refresh == held.Refresh {
-		return r
-	}
-	r.Known, _ = journal.Load(m.cfg.Home)
-	var err error
-	switch r.Used, err = used(s.Ledger, m.cfg.Home, r.Pair.Refresh); {
-	case err != nil && held.Refresh != "":
+	r, err := readAnyway(m)
+	switch {
+	case err != nil && r.Held.Refresh != "":
 		r.Content = r.Because(errUntold(m.file.Path, err),
 			"make "+filepath.Join(m.cfg.Home, journal.ConsumedName)+" readable, or move it away: it holds no login")
 	case err != nil:
-		m.Warn("falcred's list of consumed tokens cannot be read: " + fsx.Cause(err).Error())
+		warnUnreadable(m, err)
 	}
 	return r
+}
+
+// readAnyway is a reading that keeps what the file holds, and why nobody can tell whether
+// that was used up.
+func readAnyway(m *Manager) (r Reading, untold error) {
+	s := &m.Snapshot().State
+	r = Reading{Content: m.file.Read(), Held: s.Tokens.TokenPair}
+	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh {
+		return r, nil
+	}
+	r.Known, _ = journal.Load(m.cfg.Home)
+	r.Used, untold = used(s.Ledger, m.cfg.Home, r.Pair.Refresh)
+	return r, untold
+}
+
+func warnUnreadable(m *Manager, err error) {
+	m.Warn("falcred's list of consumed tokens cannot be read: " + fsx.Cause(err).Error())
 }
 
 // used says whether a refresh token was used up in a home.

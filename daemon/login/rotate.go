@@ -21,14 +21,14 @@ func (m *Manager) start(forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		c := &call{make(chan struct{})}
 		m.rotation = c
-		m.work.Go(func() { c.refresh(m, forced) })
+		m.work.Go(func() { refresh(m, forced) })
 	}
 	return m.rotation
 }
 
 // refresh runs one rotation to its end, judges what it brought, and has it served.
 // Nobody's leaving stops it (R1), so it has no caller's context.
-func (c *call) refresh(m *Manager, forced string) {
+func refresh(m *Manager, forced string) {
 	got, err := m.rotate(forced)
 	if got.revoke != "" {
 		disown(m, got.revoke)
@@ -51,11 +51,7 @@ func (c *call) refresh(m *Manager, forced string) {
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
 		}
 	}
-	m.mu.Lock()
-	m.rotation = nil
-	m.mu.Unlock()
-	m.apply(e)
-	close(c.done)
+	finish(m, &m.rotation, e)
 	m.reconcile() // what happened to the file meanwhile
 	if got.reply != nil {
 		debug.FreeOSMemory() // what the rotation needed; the next one is half of a token's life away

@@ -176,11 +176,7 @@ func (a resolveTeam) perform(m *Manager) {
 		if e.Found, e.Asked.ID = found, account.UserID; e.Err != nil {
 			e.Pause = m.asking.next()
 		}
-		m.mu.Lock()
-		m.question = nil
-		m.mu.Unlock()
-		m.apply(e)
-		close(c.done)
+		finish(m, &m.question, e)
 	})
 }
 

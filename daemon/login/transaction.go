@@ -152,7 +152,7 @@ func (t *transaction) unchanged(before tokenfile.Content) error {
 func (t *transaction) wasUsed(refresh string) bool {
 	found, err := t.used(refresh)
 	if err != nil {
-		t.m.Warn("falcred's list of consumed tokens cannot be read: " + fsx.Cause(err).Error())
+		warnUnreadable(t.m, err)
 	}
 	return found
 }

@@ -45,12 +45,12 @@ func (c *conn) refuse(err error) bool {
 // nothing else ever gets a token.
 func (c *conn) query(r protocol.Request) (protocol.Query, error) {
 	q, err := protocol.ParseQuery(r.Payload)
-	if err == nil && c.shared {
+	if err == nil && c.readOnly {
 		if q, err = sharedQuery(q); err != nil {
 			c.warnOnce(overreach, "verb", r.Verb)
 		}
 	}
-	if err == nil && !c.Servers.Match(q.ServerURL) {
+	if err == nil && !c.cfg.Servers.Match(q.ServerURL) {
 		err = protocol.ErrNotFound
 	}
 	return q, err
@@ -104,7 +104,7 @@ func (c *conn) watch(q protocol.Query) {
 
 // result is what is sent for all other requests: an error is one too.
 func (c *conn) result(r protocol.Request) any {
-	if c.shared && slices.Contains(ownersVerbs, r.Verb) {
+	if c.readOnly && slices.Contains(ownersVerbs, r.Verb) {
 		c.warnOnce(overreach, "verb", r.Verb)
 		return errOnlyReads
 	}
@@ -112,7 +112,7 @@ func (c *conn) result(r protocol.Request) any {
 	var err error
 	switch r.Verb {
 	case protocol.VerbList:
-		result = c.login.Snapshot().Servers(c.shared)
+		result = c.login.Snapshot().Servers(c.readOnly)
 	case protocol.VerbStore:
 		err = c.store(r.Payload)
 		c.hasWaited()
@@ -122,10 +122,10 @@ func (c *conn) result(r protocol.Request) any {
 	case protocol.VerbStatus:
 		result = c.status()
 	case protocol.VerbVersion:
-		result = protocol.VersionAnswer{Version: c.Version, Protocol: protocol.Version}
+		result = protocol.VersionAnswer{Version: c.cfg.Version, Protocol: protocol.Version}
 	case protocol.VerbStop:
-		c.Log.Info("asked to stop", "pid", socket.PeerPID(c.wire.peer))
-		c.Stop()
+		c.cfg.Log.Info("asked to stop", "pid", socket.PeerPID(c.wire.peer))
+		c.cfg.Stop()
 	default:
 		err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version, watch and stop")
 	}

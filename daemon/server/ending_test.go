@@ -17,21 +17,26 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// hostile sends that request until the kernel takes no more, and then reads a little now
-// and then, so that no single answer ever waits for long.
-func (h *house) hostile(request string) *client {
+// flood sends that request until the kernel takes no more.
+func (h *house) flood(request string) *client {
 	h.Helper()
 	c := h.dial()
-	flood := []byte(strings.Repeat(request+"\n", 1000))
+	lines := []byte(strings.Repeat(request+"\n", 1000))
 	for {
 		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		if _, err := c.Write(flood); err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				h.Fatal(err)
-			}
-			break
+		if _, err := c.Write(lines); errors.Is(err, os.ErrDeadlineExceeded) {
+			return c
+		} else if err != nil {
+			h.Fatal(err)
 		}
 	}
+}
+
+// hostile is one that then reads a little now and then, so that no single answer ever
+// waits for long.
+func (h *house) hostile(request string) *client {
+	h.Helper()
+	c := h.flood(request)
 	go func() {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
@@ -53,10 +58,14 @@ func TestStopIsBounded_S5(t *testing.T) {
 			t.Run(name+", "+request, func(t *testing.T) {
 				h := newHouse(t, idp.Config{})
 				h.signIn("ann")
-				s := h.serve(func(s *Server) { s.shared, s.grace = shared, 50*time.Millisecond })
+				s := h.serve(func(s *Server) {
+					s.readOnly, s.grace = shared, 50*time.Millisecond
+					s.answerTimeout = time.Hour // is not what ends it
+				})
 				for range 3 {
 					h.hostile(request)
 				}
+				h.flood(request) // and nobody reads the answers
 				h.dial().secret()
 				s.end()
 				h.wantEnded(s)
@@ -97,6 +106,8 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	// Its get has been counted, and so read, before the end begins.
 	h.eventually("the good one waits for the refresh", func() bool { return s.gets.Load() == 1 && h.status().Connections == 3 })
 	s.end()
+	<-s.ending
+	<-time.After(time.Until(s.until) + time.Millisecond) // who does not wait for the refresh has no time left
 	// The hostile one is cut off, with what the kernel had taken for it.
 	hostile.SetReadDeadline(time.Now().Add(testkit.Patience))
 	got, err := io.Copy(io.Discard, hostile.UnixConn)
@@ -122,6 +133,29 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	h.wantEnded(s)
 	if data, _ := os.ReadFile(h.file); !strings.HasSuffix(string(data), cred.Secret) {
 		t.Error("the token file does not hold what was served")
+	}
+}
+
+// S5: once the daemon ends, there is one total for all answers, and no answer that may
+// wait longer.
+func TestAnswersHaveOneTotal_S5(t *testing.T) {
+	s := New(nil, Options{})
+	c := &conn{Server: s}
+	if by := c.answerBy(); time.Until(by) < s.answerTimeout-time.Minute {
+		t.Errorf("while it does not end: %v", by)
+	}
+	s.until = time.Now().Add(time.Second)
+	close(s.ending)
+	if by := c.answerBy(); !by.Equal(s.until) {
+		t.Errorf("%v, want %v", by, s.until)
+	}
+	c.late = s.until.Add(time.Second)
+	if by := c.answerBy(); !by.Equal(c.late) {
+		t.Errorf("for one that had to wait: %v, want %v", by, c.late)
+	}
+	s.answerTimeout = time.Millisecond
+	if by := c.answerBy(); !by.Before(s.until) {
+		t.Errorf("no answer has more than its own time: %v", by)
 	}
 }
 

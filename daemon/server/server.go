@@ -68,10 +68,10 @@ type Options struct {
 // Server answers the clients of one socket. Its methods may be called from any
 // goroutine, Serve once.
 type Server struct {
-	Options
+	cfg            Options
 	login          *login.Manager
 	path           string
-	shared         bool  // S7: this is the share socket, which is for reading only
+	readOnly       bool  // S7: this is the share socket
 	others         []int // the uids that may ask there
 	since          time.Time
 	limit          int // of connections (S6)
@@ -97,7 +97,7 @@ func New(m *login.Manager, o Options) *Server {
 		o.Stop = func() {}
 	}
 	s := &Server{
-		Options:        o,
+		cfg:            o,
 		login:          m,
 		since:          clock.Now(),
 		limit:          maxConnections(),
@@ -145,7 +145,7 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case pause == 0:
-			s.Log.Warn("connections cannot be accepted; it is tried again", "cause", err)
+			s.cfg.Log.Warn("connections cannot be accepted; it is tried again", "cause", err)
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), acceptPause)
 		select {
@@ -185,7 +185,7 @@ func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
 // their number.
 func (s *Server) warnOnce(what string, more ...any) {
 	if _, before := s.logged.LoadOrStore(what+fmt.Sprint(more...), true); !before {
-		s.Log.Warn(what, more...)
+		s.cfg.Log.Warn(what, more...)
 	}
 }
 
@@ -236,12 +236,12 @@ func (s *Server) closeReads() {
 func (s *Server) status() protocol.Status {
 	snapshot := s.login.Snapshot()
 	status := snapshot.Status()
-	if s.shared {
+	if s.readOnly {
 		status = snapshot.SharedStatus()
 	} else {
 		status.Socket = s.path
 	}
-	status.Version, status.Protocol = s.Version, protocol.Version
+	status.Version, status.Protocol = s.cfg.Version, protocol.Version
 	status.PID, status.Since = os.Getpid(), s.since
 	status.Clients = int(min(s.gets.Load(), math.MaxInt)) // as many as an int of this machine holds
 	s.mu.Lock()

@@ -91,7 +91,7 @@ func shareOnce(ctx context.Context, m *login.Manager, path string, uids []int, o
 // newShared makes the server of a share socket.
 func newShared(m *login.Manager, uids []int, o Options) *Server {
 	s := New(m, o)
-	s.shared, s.others, s.grace = true, uids, shareGrace
+	s.readOnly, s.others, s.grace = true, uids, shareGrace
 	s.limit = max(shareOf(maxConnections()), 1)
 	return s
 }

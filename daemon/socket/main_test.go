@@ -152,18 +152,6 @@ func (p *process) ends() string {
 	return string(rest)
 }
 
-// theirFolder belongs to another user, whoever we are: root gives one away, and
-// everybody else has root's.
-func theirFolder(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return "/usr"
-	}
-	folder := testkit.ShortDir(t)
-	mustDo(t, os.Chown(folder, 12345, 12345))
-	return folder
-}
-
 // listen makes a socket that is none of falcred's.
 func listen(t *testing.T, path string) *net.UnixListener {
 	t.Helper()

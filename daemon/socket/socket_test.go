@@ -76,7 +76,7 @@ func TestS2Folder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := testkit.ShortDir(t)
 			if c.prepare == nil {
-				folder = theirFolder(t)
+				folder = testkit.TheirFolder(t)
 			} else {
 				mustDo(t, c.prepare(folder))
 			}

@@ -8,9 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -55,46 +53,6 @@ func playFlocker() error {
 	return err
 }
 
-// as has a role played by another user.
-func as(uid uint32, binary string, cmd *exec.Cmd) *exec.Cmd {
-	cmd.Path, cmd.Args = binary, []string{binary}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-	return cmd
-}
-
-// copyBinary puts the test binary where every user can run it.
-func copyBinary(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile(os.Args[0])
-	mustDo(t, err)
-	dir := testkit.ShortDir(t)
-	path := filepath.Join(dir, "falcred.test")
-	mustDo(t, os.Chmod(dir, 0o755))
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	mustDo(t, err)
-	defer file.Close()
-	// What is written all at once, the kernel can map 2 MiB at a touch.
-	for piece := range slices.Chunk(data, 32<<10) {
-		if _, err := file.Write(piece); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
-// needRoot skips on a laptop and fails in CI.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("CI must run this as root")
-	}
-	t.Skip("needs root")
-}
-
 // S10: a daemon that is stopped is named, after a bound.
 func TestTakeOverFromAStoppedDaemon_S10(t *testing.T) {
 	path := in(t)
@@ -116,13 +74,13 @@ func TestTakeOverFromAStoppedDaemon_S10(t *testing.T) {
 
 // S3, S10: nothing is ever sent to another user's process that listens on the path.
 func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	path := in(t)
 	lock, err := claim(path) // somebody of ours holds it, and does not listen
 	mustDo(t, err)
 	defer lock.Close()
 	os.Chmod(filepath.Dir(path), 0o777)
-	squatter := start(t, as(12345, copyBinary(t), play("squatter", path)))
+	squatter := start(t, testkit.As(12345, testkit.CopyBinary(t), play("squatter", path)))
 	if got := squatter.line(); got != "listening" {
 		t.Fatal(got)
 	}
@@ -141,7 +99,7 @@ func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
 // G14: a file of the same inode number on another file system, locked by somebody else,
 // confuses nobody.
 func TestTakeOverDespiteADecoy_S10(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	path, elsewhere := in(t), testkit.ShortDir(t)
 	mountMemory(t, filepath.Dir(path))
 	mountMemory(t, elsewhere)
@@ -158,7 +116,7 @@ func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 		}
 	}
 	mustDo(t, os.Chmod(decoy, 0o666))
-	flocker := as(12345, copyBinary(t), play("flocker", path, "FALCRED_TEST_FILE="+decoy))
+	flocker := testkit.As(12345, testkit.CopyBinary(t), play("flocker", path, "FALCRED_TEST_FILE="+decoy))
 	held, err := flocker.StdinPipe()
 	mustDo(t, err)
 	defer held.Close()

@@ -27,27 +27,13 @@ func TestF6HomeOfAnotherUser(t *testing.T) {
 		t.Error("a home that others can write was accepted")
 	}
 	os.Chmod(home, 0o755)
-	theirs := theirFolder(t)
+	theirs := testkit.TheirFolder(t)
 	if err := MakeHome(theirs); err == nil || !strings.Contains(err.Error(), "another user") {
 		t.Errorf("another user's home: %v", err)
 	}
 	if err := MakeHome(filepath.Join(theirs, ".fal")); err == nil {
 		t.Error("a folder was made in another user's home")
 	}
-}
-
-// theirFolder belongs to another user, whoever we are: root gives one away, and
-// everybody else has root's.
-func theirFolder(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return "/usr"
-	}
-	folder := testkit.ShortDir(t)
-	if err := os.Chown(folder, 12345, 12345); err != nil {
-		t.Fatal(err)
-	}
-	return folder
 }
 
 // F6: what the version before accepted goes on, where nobody else can swap it.
@@ -95,10 +81,10 @@ func TestGroupsAbove_F6(t *testing.T) {
 // F6: nothing is made in what belongs to another user; what everybody may write is
 // spared.
 func TestCheckPlace_F6(t *testing.T) {
-	theirs := theirFolder(t)
+	theirs := testkit.TheirFolder(t)
 	everybodys := os.TempDir() // root's
 	if os.Geteuid() == 0 {
-		everybodys = theirFolder(t)
+		everybodys = testkit.TheirFolder(t)
 		must(t, os.Chmod(everybodys, 0o777|fs.ModeSticky))
 	}
 	for path, good := range map[string]bool{

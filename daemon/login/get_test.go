@@ -1,0 +1,76 @@
+package login
+
+import (
+	"context"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+var plainGet = protocol.Query{ServerURL: protocol.DefaultServer}
+
+// serving is a login in memory whose token came with a lifetime of a day, by our own
+// clock.
+func serving(now time.Time) *Manager {
+	t := tokenfile.Token{TokenPair: tokenfile.TokenPair{Refresh: "r", Access: "a"},
+		Expires: now.Add(24 * time.Hour), RefreshAt: now.Add(12 * time.Hour)}
+	m := &Manager{wake: make(chan struct{}, 1)}
+	m.state = State{Phase: Active, Tokens: t, Served: t}
+	m.publish()
+	return m
+}
+
+// R2: the answer that is ready says by the wall clock when its token runs out. It is not
+// given once that clock was set back, nor when the machine has slept for too long.
+func TestReadyEndsWithTheClock_R2(t *testing.T) {
+	now := time.Now()
+	s := serving(now).Snapshot()
+	for _, later := range []time.Duration{0, time.Hour, 23 * time.Hour} {
+		if s.Ready(plainGet, now.Add(later)) == nil {
+			t.Errorf("nothing is ready after %v", later)
+		}
+	}
+	for name, then := range map[string]time.Time{
+		"two seconds back":        moved(now, -2),
+		"an hour back":            moved(now, -3600),
+		"a day of sleep":          moved(now, 24*3600),
+		"a day":                   now.Add(24 * time.Hour),
+		"all but half the margin": now.Add(24*time.Hour - margin/2),
+	} {
+		if s.Ready(plainGet, then) != nil {
+			t.Errorf("ready after %s", name)
+		}
+	}
+}
+
+// moved is a moment whose wall clock was set, or went on while the monotonic one stood
+// still. Nothing but the system makes those, so this goes by how package time has both:
+// seconds of the wall clock stand above 30 bits of nanoseconds.
+func moved(t time.Time, seconds int) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30 // #nosec G103 G115 -- as said
+	return t
+}
+
+// A get takes no lock: it is answered while somebody holds it.
+func TestGetTakesNoLock(t *testing.T) {
+	m := serving(time.Now())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := m.Get(context.Background(), plainGet)
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(testkit.Patience):
+		t.Error("a get waits for the lock")
+	}
+}

@@ -1,0 +1,323 @@
+package login
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// noon is when everything in these tables happens.
+var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+const here = "https://id.example.com/"
+
+// tokens are a pair whose access token was issued age ago and lives for two hours.
+func tokens(refresh, sub, iss string, age time.Duration) tokenfile.TokenPair {
+	at := noon.Add(-age)
+	claims := fmt.Sprintf(`{"iss":%q,"sub":%q,"iat":%d,"exp":%d}`, iss, sub, at.Unix(), at.Add(2*time.Hour).Unix())
+	return tokenfile.TokenPair{Refresh: refresh, Access: "h." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".s"}
+}
+
+var (
+	anns    = tokens("held", "ann", here, 10*time.Minute)
+	due     = tokens("held", "ann", here, 90*time.Minute)
+	newer   = tokens("newer", "ann", here, time.Minute)
+	stale   = tokens("newer", "bob", here, 3*time.Hour)
+	bobs    = tokens("bobs", "bob", here, time.Minute)
+	theirs  = tokens("theirs", "ann", "https://elsewhere.example.com/", time.Minute)
+	oldCopy = tokens("older", "ann", here, time.Hour)
+	cut     = tokenfile.TokenPair{Refresh: "held", Access: anns.Access[:len(anns.Access)-4]}
+	twoDots = tokenfile.TokenPair{Refresh: "granted", Access: tokens("granted", "ann", here, 0).Access}
+)
+
+// in is a state of that phase, in which ann's tokens are held where any are.
+func in(phase Phase, change ...func(*State)) State {
+	s := State{Phase: phase, reported: protocol.StateLoggedIn, Ledger: journal.Ledger{Issuer: here}}
+	switch phase {
+	case Active, Missing, Rejected, Unverified:
+		s.Tokens = tokenfile.Dated(anns, noon)
+		s.Served = s.Tokens
+	}
+	switch phase {
+	case Rejected:
+		s.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: "rejected"}
+	case Unverified:
+		s.Served = tokenfile.Token{}
+		s.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: "unverified"}
+	case Foreign:
+		s.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: "another issuer"}
+	}
+	s.reported = s.Login(noon)
+	for _, c := range change {
+		c(&s)
+	}
+	return s
+}
+
+// fileHolds is a reading of the token file against a state.
+func fileHolds(s State, p tokenfile.TokenPair) Reading {
+	return Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: p}, Held: s.Tokens.TokenPair}
+}
+
+func fileIs(s State, state tokenfile.State) Reading {
+	r := Reading{Content: tokenfile.Content{State: state}, Held: s.Tokens.TokenPair}
+	if state == tokenfile.Unusable {
+		r.Err = errors.New("it is a folder")
+	}
+	return r
+}
+
+// column is one kind of event, made for a state.
+type column struct {
+	name string
+	make func(s State) Event
+}
+
+var columns = []column{
+	{"same", func(s State) Event { return Read{fileHolds(s, s.Tokens.TokenPair)} }},
+	{"new tokens", func(s State) Event { return Read{fileHolds(s, newer)} }},
+	{"new, run out", func(s State) Event { return Read{fileHolds(s, stale)} }},
+	{"consumed", func(s State) Event { r := fileHolds(s, oldCopy); r.Used = true; return Read{r} }},
+	{"other issuer", func(s State) Event { return Read{fileHolds(s, theirs)} }},
+	{"gone", func(s State) Event { return Read{fileIs(s, tokenfile.Absent)} }},
+	{"empty", func(s State) Event { return Read{fileIs(s, tokenfile.Empty)} }},
+	{"unusable", func(s State) Event { return Read{fileIs(s, tokenfile.Unusable)} }},
+	{"issuer heard", func(State) Event { return Pinged{Reachable: true} }},
+	{"not heard", func(State) Event { return Pinged{Pause: time.Second} }},
+	{"network error", func(State) Event {
+		return Failed{failure: *unavailable("no network", networkHint), Pause: time.Second}
+	}},
+	{"invalid_grant", func(State) Event { return Failed{failure: *loginEnded("ended")} }},
+	{"logout", func(State) Event { return Ended{"falcred logout"} }},
+}
+
+// what is an action by its name, "" for those that the tables leave out.
+func what(a Action) string {
+	switch a := a.(type) {
+	case rotate:
+		return "rotate"
+	case ping:
+		return "ping"
+	case remember:
+		return "remember"
+	case recorded:
+		return a.Event.Event
+	case reported:
+		return "hook " + a.State
+	}
+	return ""
+}
+
+var phases = []string{"LoggedOut", "Active", "Missing", "Rejected", "Unverified", "Foreign"}
+
+// The machine of the login, each phase with each event: what the phase becomes, and what
+// is done. F3, F5, F7, R8, R9, R10, R13.
+func TestNext(t *testing.T) {
+	const table = `
+from       | same            | new tokens                                   | new, run out                                         | consumed                  | other issuer                                        | gone                                        | empty          | unusable   | issuer heard                          | not heard | network error            | invalid_grant                                        | logout
+LoggedOut  | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | LoggedOut rotate          | Foreign login_required hook login_required          | -                                           | LoggedOut      | LoggedOut  | -                                     | -         | LoggedOut unavailable    | Rejected login_required hook login_required | LoggedOut logged_out
+Active     | Active          | Active remember adopted                      | Active adopted rotate                                | Active rotate             | Foreign login_required hook login_required          | Missing vanished ping hook unavailable      | Active         | Active     | Active                                | Active    | Active unavailable       | Rejected login_required hook login_required          | LoggedOut logged_out hook logged_out
+Missing    | Active adopted hook logged_in | Active remember adopted hook logged_in | Active adopted rotate hook logged_in            | Missing rotate            | Foreign login_required hook login_required          | Missing                                     | Missing        | Missing    | LoggedOut logged_out hook logged_out  | Missing   | Missing unavailable      | Rejected login_required hook login_required          | LoggedOut logged_out hook logged_out
+Rejected   | Rejected        | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Rejected rotate           | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Rejected       | Rejected   | Rejected                              | Rejected  | Rejected unavailable     | Rejected login_required                              | LoggedOut logged_out hook logged_out
+Unverified | Unverified      | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Unverified rotate         | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Unverified     | Unverified | Unverified                            | Unverified | Unverified unavailable  | Unverified login_required                            | LoggedOut logged_out hook logged_out
+Foreign    | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | Foreign rotate            | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Foreign        | Foreign    | Foreign                               | Foreign   | Foreign unavailable      | Rejected login_required                              | LoggedOut logged_out hook logged_out
+`
+	rows := strings.Split(strings.TrimSpace(table), "\n")
+	names := cells(rows[0])[1:]
+	if len(rows) != len(phases)+1 || len(names) != len(columns) {
+		t.Fatalf("%d rows and %d columns, for %d phases and %d events", len(rows)-1, len(names), len(phases), len(columns))
+	}
+	for i, row := range rows[1:] {
+		fields := cells(row)
+		for j, c := range columns {
+			if names[j] != c.name || fields[0] != phases[i] {
+				t.Fatalf("the table is out of order at %s, %s", fields[0], names[j])
+			}
+			if want := fields[j+1]; want != "-" {
+				s := in(Phase(i))
+				if got := step(s, c.make(s)); got != want {
+					t.Errorf("%s, %s: %q, want %q", phases[i], c.name, got, want)
+				}
+			}
+		}
+	}
+}
+
+func cells(row string) []string {
+	fields := strings.Split(row, "|")
+	for i := range fields {
+		fields[i] = strings.Join(strings.Fields(fields[i]), " ")
+	}
+	return fields
+}
+
+// step is what an event makes of a state, in words.
+func step(s State, e Event) string {
+	after, actions := next(s, e, noon)
+	words := []string{phases[after.Phase]}
+	for _, a := range actions {
+		if name := what(a); name != "" {
+			words = append(words, name)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// What an action brings about comes from the table of its events alone: next changes no
+// state that it was given.
+func TestNextChangesNoOtherState(t *testing.T) {
+	s := in(Active, func(s *State) {
+		s.Warnings = slices.Grow([]string{"one"}, 8)
+		s.Ledger = s.Ledger.Consume("a").Consume("b")
+		s.Doubt = &Doubt{Retry: noon}
+	})
+	before := fmt.Sprintf("%+v", s)
+	for _, c := range columns {
+		next(s, c.make(s), noon)
+	}
+	next(s, Warned{Text: "two"}, noon)
+	next(s, ConsumedHere{[]string{"c"}}, noon)
+	next(s, Tick{}, noon)
+	if after := fmt.Sprintf("%+v", s); after != before {
+		t.Errorf("it was %s\nand is %s", before, after)
+	}
+}
+
+// What clients get, and whether they may wait, by phase. R9, R10, F7.
+func TestWhatIsServed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		s      State
+		served string
+		code   protocol.Code // once that has run out
+	}{
+		{"logged out", in(LoggedOut), "", protocol.CodeNotFound},
+		{"active", in(Active), anns.Access, ""},
+		{"active, with a problem", in(Active, func(s *State) { s.Problem = &unavailable("x", "").Problem }), anns.Access, protocol.CodeUnavailable},
+		{"missing", in(Missing), "", protocol.CodeUnavailable},
+		{"rejected", in(Rejected), anns.Access, protocol.CodeLoginRequired},
+		{"unverified", in(Unverified), "", protocol.CodeLoginRequired},
+		{"foreign", in(Foreign), "", protocol.CodeLoginRequired},
+	} {
+		token, refusal := c.s.token(), c.s.refusal()
+		if token.Access != c.served || refusal == nil && c.code != "" || refusal != nil && refusal.Code != c.code {
+			t.Errorf("%s: %t, %v", c.name, token.Access != "", refusal)
+		}
+	}
+}
+
+// classify is the one place that says what a content means (F3, F5, R5, R13).
+func TestClassify(t *testing.T) {
+	active := in(Active)
+	ahead := in(Active, func(s *State) { s.Tokens, s.Replaces = tokenfile.Dated(twoDots, noon), "held" })
+	for _, c := range []struct {
+		name string
+		s    State
+		r    Reading
+		want Meaning
+	}{
+		{"same", active, fileHolds(active, anns), Unchanged},
+		{"the same refresh token, another access token", active, fileHolds(active, due), NewTokens},
+		{"cut", active, fileHolds(active, cut), Torn},
+		{"the first line alone", active, fileHolds(active, tokenfile.TokenPair{Refresh: "held"}), NewTokens},
+		{"newer", active, fileHolds(active, newer), NewTokens},
+		{"somebody else's", active, fileHolds(active, bobs), NewTokens},
+		{"an old copy by its access token", active, fileHolds(active, oldCopy), Consumed},
+		{"an old copy of a rejected login", in(Rejected), fileHolds(in(Rejected), oldCopy), NewTokens},
+		{"an old copy of a distrusted login", in(Unverified), fileHolds(in(Unverified), oldCopy), NewTokens},
+		{"an old copy of a dead login", in(Active, func(s *State) { s.Dead = "held" }), fileHolds(active, oldCopy), NewTokens},
+		{"an old copy that falcred noted as the newest", active, func() Reading {
+			r := fileHolds(active, oldCopy)
+			r.Known = r.Known.WithTip(oldCopy, "ann")
+			return r
+		}(), NewTokens},
+		{"in the ledger of this daemon", in(Active, func(s *State) { s.Ledger = s.Ledger.Consume("newer") }), fileHolds(active, newer), Consumed},
+		{"in the ledger of another", active, func() Reading { r := fileHolds(active, newer); r.Known = r.Known.Consume("newer"); return r }(), Consumed},
+		{"in falcred.consumed", active, func() Reading { r := fileHolds(active, newer); r.Used = true; return r }(), Consumed},
+		{"another issuer's", active, fileHolds(active, theirs), OtherIssuer},
+		{"another issuer's, consumed", active, func() Reading { r := fileHolds(active, theirs); r.Used = true; return r }(), Consumed},
+		{"what ours is to replace", ahead, fileHolds(ahead, anns), Behind},
+		{"another than what ours is to replace", ahead, fileHolds(ahead, bobs), NewTokens},
+		{"ours, in its place", ahead, fileHolds(ahead, twoDots), Unchanged},
+		{"gone", active, fileIs(active, tokenfile.Absent), Gone},
+		{"empty", active, fileIs(active, tokenfile.Empty), Empty},
+		{"a folder", active, fileIs(active, tokenfile.Unusable), Unusable},
+	} {
+		if got := classify(c.r, c.s, noon); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// What a rotation brings, by the worth of its ID token. R5, R10.
+func TestNextRotated(t *testing.T) {
+	granted := in(Active)
+	reply := issuer.Reply{Tokens: twoDots}
+	granted, _ = next(granted, Granted{From: "held", Reply: reply, InFile: "held", Recorded: true}, noon)
+	if granted.Served.Access != anns.Access || granted.Tokens.Refresh != "granted" || granted.Replaces != "held" || !granted.Ledger.Consumed("held") {
+		t.Fatal("before it is in the file the old one is served, and the new one held")
+	}
+	placed, _ := next(granted, Committed{}, noon)
+	for _, c := range []struct {
+		name   string
+		s      State
+		e      Rotated
+		want   string
+		served string
+	}{
+		{"no ID token", placed, Rotated{Tokens: twoDots}, "Active remember", twoDots.Access},
+		{"wrong", placed, Rotated{Tokens: twoDots, Verdict: issuer.Verdict{Wrong: errors.New("another account")}}, "Unverified login_required remember hook login_required", ""},
+		{"in doubt", placed, Rotated{Tokens: twoDots, Verdict: issuer.Verdict{Doubt: errors.New("no key")}}, "Active remember", twoDots.Access},
+		{"another was adopted since", in(Active), Rotated{Tokens: twoDots}, "Active", anns.Access},
+		{"nothing was sent", in(Active), Rotated{}, "Active", anns.Access},
+	} {
+		after, _ := next(c.s, c.e, noon)
+		if got := step(c.s, c.e); got != c.want || after.Served.Access != c.served {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	unsaved, _ := next(granted, Rotated{Tokens: twoDots, Pause: time.Minute}, noon)
+	if unsaved.Problem == nil || unsaved.Served.Access != twoDots.Access || !unsaved.Retry.Equal(noon.Add(time.Minute)) {
+		t.Error("what could not be put in place is served, said and tried again (R5)")
+	}
+}
+
+// When there is something to do by the clock. R2, R4, R7, F3, F7.
+func TestDue(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		s          State
+		unfinished bool
+		want       bool
+	}{
+		{"fresh", in(Active), false, false},
+		{"half of its life is over", in(Active, func(s *State) { s.Tokens = tokenfile.Dated(due, noon) }), false, true},
+		{"in a pause", in(Active, func(s *State) { s.Tokens, s.Retry = tokenfile.Dated(due, noon), noon.Add(time.Second) }), false, false},
+		{"unfinished", in(Active), true, true},
+		{"unfinished, and rejected", in(Rejected), true, false},
+		{"rejected", in(Rejected, func(s *State) { s.Tokens = tokenfile.Dated(due, noon) }), false, false},
+		{"unverified", in(Unverified, func(s *State) { s.Tokens = tokenfile.Dated(due, noon) }), false, false},
+		{"not in the file yet", in(Active, func(s *State) { s.Replaces = "x" }), false, true},
+		{"empty for a moment", in(Active, func(s *State) { s.EmptySince = noon.Add(-time.Second) }), false, false},
+		{"empty for long", in(Active, func(s *State) { s.EmptySince = noon.Add(-writerDied) }), false, true},
+		{"competing", in(Active, func(s *State) { s.Competing = "held" }), false, true},
+		{"competing, and given by falcred", in(Active, func(s *State) { s.Competing = "held"; s.Ledger = s.Ledger.WithTip(anns, "ann") }), false, false},
+		{"missing, and being asked about", in(Missing, func(s *State) { s.Pinging = true }), false, false},
+		{"missing", in(Missing), false, true},
+		{"logged out", in(LoggedOut), false, false},
+		{"foreign", in(Foreign), false, false},
+	} {
+		if got := c.s.due(c.unfinished, noon); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}

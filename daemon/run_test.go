@@ -1,0 +1,93 @@
+//go:build linux || darwin
+
+package daemon
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol"
+)
+
+// Whoever is first is answered from the file, not from a daemon that has not
+// looked at it yet.
+func TestFirstAnswer(t *testing.T) {
+	for range 30 {
+		h := newHouse(t, idp.Config{})
+		_, access := h.signIn("ann")
+		h.run()
+		// As early as the socket is there, and so before the look.
+		c := h.dialAtOnce()
+		var s protocol.Status
+		if err := c.ask("status", &s); err != nil || s.State != protocol.StateLoggedIn {
+			t.Fatalf("the first answer: %s, %v", s.State, err)
+		}
+		if c.secret() != access {
+			t.Fatal("the second answer")
+		}
+		h.end()
+	}
+}
+
+// A daemon that cannot start leaves no socket behind.
+func TestRunFailsClean(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	ledger := filepath.Join(h.cfg.Home, journal.LedgerName)
+	mustDo(t, os.WriteFile(ledger, []byte(`{"Issuer":"https://other.example"}`), 0o600))
+	if err := Run(context.Background(), h.cfg, h.logger()); err == nil {
+		t.Fatal("a home of another issuer was served (R13)")
+	}
+	if !gone(h.sock) {
+		t.Error("the socket was left behind")
+	}
+	os.Remove(ledger)
+	h.signIn("ann")
+	h.run()
+	h.dial().secret() // and the lock is free
+}
+
+// S10: stop ends the daemon, as SIGTERM does, and is for the owner's socket only.
+func TestStop_S10(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.signIn("ann")
+	share := h.shares()
+	h.run()
+	other := h.at(share).dial()
+	other.wantCode("stop", protocol.CodeDenied)
+	other.wantCode("stop now", protocol.CodeDenied)
+	if other.secret() != access || h.dial().secret() != access {
+		t.Fatal("it does not serve any more")
+	}
+	if n := strings.Count(h.log.String(), `asked for what only the owner may" verb=stop`); n != 1 {
+		t.Errorf("the log says it %d times", n)
+	}
+	c := h.dial()
+	c.send("stop\nget https://fal.run\n")
+	if line := c.line(); line != "{}" {
+		t.Errorf("stop: %s", line)
+	}
+	if got := c.next(); got != access {
+		t.Errorf("what was sent ahead is answered %q", got)
+	}
+	c.wantEnd()
+	other.wantEnd()
+	select {
+	case err := <-h.done:
+		if h.stop = nil; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(testkit.Patience):
+		t.Fatalf("it does not end\n%s", h.log)
+	}
+	if !gone(h.sock) || !gone(share) {
+		t.Error("a socket was left behind")
+	}
+	mustContain(t, h.log.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+}
