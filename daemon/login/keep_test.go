@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -72,6 +74,20 @@ func (k *keeper) ledger() journal.Ledger {
 	return l
 }
 
+// wantLogins: the history names every login that was kept, and by whom it was.
+func (k *keeper) wantLogins(n int) {
+	k.Helper()
+	list, err := events.Read(k.cfg.Home)
+	for _, e := range list {
+		if e.Event != events.LoggedIn || e.Cause != "falcred login" || e.Subject != idp.DefaultSubject {
+			k.Errorf("the history says %+v", e)
+		}
+	}
+	if len(list) != n || err != nil {
+		k.Errorf("%d logins are in the history, want %d; %v", len(list), n, err)
+	}
+}
+
 // R6: a refresh token is kept, with or without an access token. The login before it is
 // replaced, and not revoked.
 func TestKeepWritesWhatWasGranted_R6(t *testing.T) {
@@ -102,9 +118,10 @@ func TestKeepWritesWhatWasGranted_R6(t *testing.T) {
 		}
 		earlier = tokens.Refresh
 	}
-	if n := len(journal.Others(k.path, "")); n != 0 {
-		t.Errorf("%d entries are left", n)
+	if entries, probes := journal.Others(k.path, ""), fsx.Temporaries(k.path); len(entries)+len(probes) != 0 {
+		t.Errorf("left beside the token file: %v %v", entries, probes)
 	}
+	k.wantLogins(2)
 }
 
 // F3, R10: a daemon that finds a login of ours also finds the note that it is
@@ -120,6 +137,7 @@ func TestKeepIsNotedFirst_F3R10(t *testing.T) {
 		if k.ledger().Tip != "" {
 			t.Error("a note of a login that was not written is left")
 		}
+		k.wantLogins(0)
 		os.Remove(k.path)
 	}
 	home, err := fsnotify.NewWatcher()
