@@ -2,8 +2,12 @@ package daemon
 
 import (
 	"go/ast"
+	"go/importer"
 	"go/parser"
 	"go/token"
+	"go/types"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -227,4 +231,83 @@ func selectors(file *ast.File) (found [][2]string) {
 		return true
 	})
 	return found
+}
+
+// A file of a package can be read with those below it: no more than three need one
+// another in a circle.
+func TestFilesDoNotNeedEachOther(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-export", "-f", `{{.ImportPath}}={{.Export}}={{.Dir}}={{range .GoFiles}} {{.}}{{end}}`, project+"daemon/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exports := map[string]string{} // what the compiler has made of each package
+	folders, sources := map[string]string{}, map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Split(strings.TrimSpace(line), "=")
+		exports[words[0]] = words[1]
+		if name, ours := strings.CutPrefix(words[0], project); ours && strings.HasPrefix(name, "daemon") && name != "daemon/idp" { // tests' and the demo's
+			folders[words[0]], sources[words[0]] = words[2], strings.Fields(words[3])
+		}
+	}
+	if len(folders) < 10 {
+		t.Fatalf("only %d packages were found", len(folders))
+	}
+	for pkg, folder := range folders {
+		for _, circle := range circles(uses(t, folder, sources[pkg], exports)) {
+			if len(circle) > 3 {
+				t.Errorf("%s: these need one another: %v", pkg, circle)
+			}
+		}
+	}
+}
+
+// uses says which files of a package use what another one declares.
+func uses(t *testing.T, folder string, names []string, exports map[string]string) map[string][]string {
+	t.Helper()
+	set := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range names {
+		file, err := parser.ParseFile(set, filepath.Join(folder, name), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	open := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
+	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
+	pkg, err := (&types.Config{Importer: importer.ForCompiler(set, "gc", open)}).Check(folder, set, files, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph := map[string][]string{}
+	for name, used := range info.Uses {
+		from, to := set.Position(name.Pos()).Filename, set.Position(used.Pos()).Filename
+		if used.Pkg() == pkg && from != to && !slices.Contains(graph[from], to) {
+			graph[from] = append(graph[from], to)
+		}
+	}
+	return graph
+}
+
+// circles are the groups whose members all lead to one another.
+func circles(graph map[string][]string) (groups [][]string) {
+	reach := map[string]map[string]bool{}
+	for file := range graph {
+		reach[file] = links(graph, file)
+	}
+	done := map[string]bool{}
+	for file := range graph {
+		if done[file] || !reach[file][file] {
+			continue
+		}
+		var group []string
+		for other := range reach[file] {
+			if reach[other][file] {
+				group, done[other] = append(group, filepath.Base(other)), true
+			}
+		}
+		slices.Sort(group)
+		groups = append(groups, group)
+	}
+	return groups
 }

@@ -53,6 +53,14 @@ const (
 	acceptPause = time.Second
 )
 
+// maxShared bounds what others' connections cost in memory, whatever the limit of
+// descriptors: each can hold a request of 64 KiB.
+const maxShared = 1024
+
+// shareOf is the part of all connections that others can have: they must not keep the
+// owner out (S6).
+func shareOf(limit int) int { return min(limit/4, maxShared) }
+
 // Options say how to serve.
 type Options struct {
 	Version string           // falcred's own, for version and status

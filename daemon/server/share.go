@@ -8,37 +8,10 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
-	"github.com/falcred/falcred/protocol"
 )
 
 // Sharing (S7): others get a socket of their own. Who is forwarded to by OpenSSH, or sits
 // in a container, gets the login's access token there and nothing else.
-
-var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is for reading only\nuse the owner's own")
-
-// ownersVerbs are denied there.
-var ownersVerbs = []string{protocol.VerbStore, protocol.VerbErase, protocol.VerbStop}
-
-// overreach is logged, and the verb: not what came with it (R12).
-const overreach = "a client of the share socket asked for what only the owner may"
-
-// sharedQuery is what a request may ask for there: the login, never a key of the
-// daemon's environment (R12), as it is. Others cannot have it refreshed before its time.
-func sharedQuery(q protocol.Query) (protocol.Query, error) {
-	if q.Rejected != "" {
-		return q, protocol.Errorf(protocol.CodeDenied, "Rejected is not taken on this socket\nask again after a while: its owner refreshes ahead of time")
-	}
-	q.ForceUser, q.MinValid = true, 0
-	return q, nil
-}
-
-// maxShared bounds what others' connections cost in memory, whatever the limit of
-// descriptors: each can hold a request of 64 KiB.
-const maxShared = 1024
-
-// shareOf is the part of all connections that others can have: they must not keep the
-// owner out (S6).
-func shareOf(limit int) int { return min(limit/4, maxShared) }
 
 // notShared begins the warning that says why others are not served.
 const notShared = "the share socket is not served: "
