@@ -155,11 +155,12 @@ func TestGroupsAbove_F6(t *testing.T) {
 	for range 3 { // each looks at the file
 		m.Get(over, protocol.Query{ServerURL: protocol.DefaultServer})
 	}
-	if n, said := strings.Count(log.String(), above+" can be written by its group"), m.Snapshot().Status().Warnings; n != 1 || len(said) != 1 {
-		t.Errorf("said %d times, %q", n, said)
-	}
+	said := m.Snapshot().Status().Warnings
 	end()
 	m.Close()
+	if n := strings.Count(log.String(), above+" can be written by its group"); n != 1 || len(said) != 1 {
+		t.Errorf("logged %d times, %q", n, said)
+	}
 	if f := doctor.ExamineHome(home); len(f) != 1 || f[0].Result != doctor.Warn {
 		t.Errorf("doctor: %+v", f)
 	}
