@@ -15,7 +15,7 @@ func TestImports_Section3_Section9(t *testing.T) {
 		module + "protocol":                  {module + "protocol/ijson", module + "protocol"},
 		module + "protocol/strict":           {module + "protocol/strict"},
 		module + "helper":                    {module + "protocol/ijson", module + "protocol", module + "protocol/strict", module + "helper"},
-		module + "cmd/docker-credential-fal": {module + "protocol/ijson", module + "protocol", module + "protocol/strict", module + "helper", module + "cmd/docker-credential-fal/internal/stack", module + "cmd/docker-credential-fal"},
+		module + "cmd/docker-credential-fal": {module + "protocol/ijson", module + "protocol", module + "protocol/strict", module + "helper", module + "cmd/docker-credential-fal"},
 	}
 	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag", "log/slog", "encoding/json"}
 	for pkg, ours := range allowed {

@@ -5,7 +5,6 @@ package main
 import (
 	"os"
 
-	_ "github.com/falcred/falcred/cmd/docker-credential-fal/internal/stack" // first of all
 	"github.com/falcred/falcred/helper"
 )
 
