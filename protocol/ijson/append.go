@@ -95,17 +95,47 @@ func appendStrings(dst []byte, list []string) []byte {
 	return append(dst, ']')
 }
 
+// appendString copies what needs no escape in runs: almost all of a token does not.
 func appendString(dst []byte, text string) []byte {
 	dst = append(slices.Grow(dst, len(text)+2), '"') // a token's 1 KB would be copied five times
-	for _, r := range text {
-		dst = appendRune(dst, r)
+	for text != "" {
+		n := plain(text)
+		dst = append(dst, text[:n]...)
+		if text = text[n:]; text != "" {
+			r, size := utf8.DecodeRuneInString(text)
+			dst = appendEscaped(dst, r)
+			text = text[size:]
+		}
 	}
 	return append(dst, '"')
 }
 
-func appendRune(dst []byte, r rune) []byte {
+// plain is the length of the text up to what is not written as it stands there: '"',
+// '\\', a control byte, or a byte that is not UTF-8.
+func plain(text string) int {
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c < ' ', c == '"', c == '\\':
+			return i
+		case c < utf8.RuneSelf:
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return len(text)
+}
+
+// appendEscaped appends what may not stand in a string as it is. A byte that is not
+// UTF-8 is [utf8.RuneError].
+func appendEscaped(dst []byte, r rune) []byte {
 	const hex = "0123456789abcdef"
-	if r >= ' ' && r != '"' && r != '\\' {
+	if r == utf8.RuneError {
 		return utf8.AppendRune(dst, r)
 	}
 	for i := 0; i < len(escapes); i += 2 {
