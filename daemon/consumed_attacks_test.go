@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,7 +87,7 @@ func TestUnsavedAnswerIsReplayed_R4_F5(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.kill()
-		w.home, w.path = killed, filepath.Join(killed, protocol.TokenFile)
+		w.home, w.path = killed, filepath.Join(killed, env.TokenFile)
 		w.start()
 		w.mustGet()
 		w.wantAlive()
@@ -145,8 +146,8 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 		w.pass(time.Minute)
 		w.mustGet()
 		w.wantRequests(requests, "it may have been used up")
-		if s := w.status(); !strings.Contains(s.LastError, "cannot be told") || !strings.Contains(s.Mend, consumedFile) {
-			t.Errorf("status says %q, %q", s.LastError, s.Mend)
+		if s := w.status(); !strings.Contains(s.LastError, "cannot be told") || !strings.Contains(s.Hint, consumedFile) {
+			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
 		if err := os.Remove(list); err != nil {
 			t.Fatal(err)
@@ -236,7 +237,7 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 
 // TestReplaceLooksLast_F5: who logs in while a login is being written keeps his.
 func TestReplaceLooksLast_F5(t *testing.T) {
-	target := filepath.Join(t.TempDir(), protocol.TokenFile)
+	target := filepath.Join(t.TempDir(), env.TokenFile)
 	asked := false
 	err := tokenFile{path: target}.replace(target, pair{refresh: "ours"}, func() error {
 		asked = true

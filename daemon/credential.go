@@ -143,7 +143,7 @@ func (v *view) calm(now time.Time) bool { return now.Sub(v.since) < v.quiet && v
 // satisfies says whether a request need not wait.
 func (v *view) satisfies(q protocol.Query, now time.Time) bool {
 	t := v.token
-	if !t.valid(now) || q.Rejected == t.access {
+	if !t.valid(now) || string(q.Rejected) == t.access {
 		return false
 	}
 	rest := left(t.expires, now)
@@ -167,7 +167,7 @@ func (v *view) credential(now time.Time) (*credential, error) {
 
 func (v *view) bearer(now time.Time) *credential {
 	return &credential{Credential: protocol.Credential{
-		Username: "Bearer", Secret: v.token.access, Expires: onWall(v.token.expires, now), Headers: v.headers,
+		Username: "Bearer", Secret: protocol.Secret(v.token.access), Expires: onWall(v.token.expires, now), Headers: v.headers,
 	}}
 }
 
@@ -251,7 +251,7 @@ func (l *Login) status() protocol.Status {
 	s.Unresolved = l.team.trouble != nil || l.team.name != "" && l.team.id == ""
 	for _, t := range []*trouble{l.troubleLocked(), l.team.trouble} {
 		if t != nil && s.LastError == "" {
-			s.LastError, s.Mend = t.text, t.mend
+			s.LastError, s.Hint = t.text, t.mend
 		}
 	}
 	return s
@@ -265,7 +265,7 @@ func (l *Login) nextLocked(now time.Time) time.Time {
 	return l.login.renew
 }
 
-func (l *Login) stateLocked() protocol.State {
+func (l *Login) stateLocked() string {
 	if l.cfg.Key.Secret != "" {
 		return protocol.StateKey
 	}
@@ -273,7 +273,7 @@ func (l *Login) stateLocked() protocol.State {
 }
 
 // loginStateLocked is the state of the login, whatever key is served instead.
-func (l *Login) loginStateLocked() protocol.State {
+func (l *Login) loginStateLocked() string {
 	now := time.Now()
 	switch {
 	case l.limbo:

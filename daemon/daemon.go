@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"github.com/falcred/falcred/daemon/alarm"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 // open makes sure that we are the one who serves here, and only then looks into the home.
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket, *Login, error) {
-	if err := protocol.KnownUser(); err != nil {
+	if err := peer.KnownUser(); err != nil {
 		return nil, nil, err // whom to serve cannot be known (S3)
 	}
 	// S1 first: a second daemon must touch nothing of the home.

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +17,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
@@ -34,7 +37,21 @@ type Finding struct {
 	Check  string
 	Result Result
 	Text   string
-	Mend   string `json:",omitempty"`
+	Hint   string `json:",omitempty"`
+}
+
+// MarshalJSON adds Mend, which is what Hint was called in earlier versions. HTML is not
+// escaped, unless the encoder around it does so.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type members Finding
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(struct {
+		members
+		Mend string `json:",omitempty"`
+	}{members(f), f.Hint})
+	return out.Bytes(), err
 }
 
 // Examine looks at a home and its issuer from outside, as doctor does: no lock
@@ -64,7 +81,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 func ExamineHome(home string) []Finding {
 	troubles, err := strict.Examine(home)
 	findings := wayFindings("home", troubles)
-	unknown := protocol.KnownUser()
+	unknown := peer.KnownUser()
 	switch {
 	case unknown != nil:
 		text, mend, _ := strings.Cut(unknown.Error(), "\n")
@@ -94,9 +111,9 @@ func examineSockets(cfg Config) (findings []Finding) {
 	return findings
 }
 
-func wayFindings(check string, troubles []strict.Trouble) (findings []Finding) {
+func wayFindings(check string, troubles []strict.Problem) (findings []Finding) {
 	for _, t := range troubles {
-		f := Finding{check, Fail, t.Text, t.Mend}
+		f := Finding{check, Fail, t.Text, t.Hint}
 		if t.Minor {
 			f.Result = Warn
 		}
@@ -141,9 +158,9 @@ func examineFile(cfg Config) Finding {
 	}
 	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.path, before)
 	if before&0o077 != 0 {
-		f.Result, f.Mend = Warn, "others could read it; its mode is 0600 now"
+		f.Result, f.Hint = Warn, "others could read it; its mode is 0600 now"
 		if after, err := os.Stat(file.path); err != nil || after.Mode().Perm()&0o077 != 0 {
-			f.Mend = "others can read it: chmod 600 " + file.path
+			f.Hint = "others can read it: chmod 600 " + file.path
 		}
 	}
 	if info != nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -151,7 +168,7 @@ func examineFile(cfg Config) Finding {
 		f.Text += ", by a link to " + target
 	}
 	if target, err := os.Stat(file.path); err == nil && hardLinks(target) > 1 {
-		f.Result, f.Mend = Warn, "it has several hard links and is written in place, so a reader can meet it half written: leave one name"
+		f.Result, f.Hint = Warn, "it has several hard links and is written in place, so a reader can meet it half written: leave one name"
 	}
 	return f
 }
@@ -195,7 +212,7 @@ func examineLock(home string) Finding {
 	return Finding{"lock", Warn, path + " is held by " + holder(path), "if it lasts longer than half a minute, end that program"}
 }
 
-func (c Config) tokenPath() string { return filepath.Join(c.Home, protocol.TokenFile) }
+func (c Config) tokenPath() string { return filepath.Join(c.Home, env.TokenFile) }
 
 // tolerableDrift is what a clock may be off before tokens and certificates are
 // judged wrongly.

@@ -158,7 +158,7 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	good.wantEnd()
 	h.wantEnded(a)
 	l.work.Wait()
-	if data, _ := os.ReadFile(h.file); !strings.HasSuffix(string(data), cred.Secret) {
+	if data, _ := os.ReadFile(h.file); !strings.HasSuffix(string(data), string(cred.Secret)) {
 		t.Error("the token file does not hold what was served")
 	}
 }

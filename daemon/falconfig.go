@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -34,7 +34,7 @@ func LocateFalConfig(lookup func(string) (string, bool)) (FalConfig, error) {
 	if filepath.IsAbs(path) {
 		return FalConfig{path}, nil
 	}
-	standard, err := protocol.DefaultHome(lookup)
+	standard, err := env.DefaultHome(lookup)
 	if err != nil {
 		return FalConfig{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 var errFollowed = errors.New("is kept by falcred follow, and holds no login of its own")
@@ -50,7 +51,7 @@ func OpenFollowed(cfg Config, warn func(string)) (*Followed, error) {
 // Held is what an earlier follow has left in the file.
 func (f *Followed) Held() protocol.Credential {
 	t := fromFile(f.file.read().pair, time.Now())
-	return protocol.Credential{Username: "Bearer", Secret: t.access, Expires: t.expires}
+	return protocol.Credential{Username: "Bearer", Secret: protocol.Secret(t.access), Expires: t.expires}
 }
 
 // Close removes nothing.
@@ -73,7 +74,7 @@ func (f *Followed) Watch() (changed <-chan struct{}, again time.Duration) {
 // Put has the file hold that access token, "" for no file at all. It writes
 // under the lock (F1), over its own earlier file or none (F5).
 func (f *Followed) Put(ctx context.Context, access string) error {
-	want := pair{protocol.Placeholder, access}
+	want := pair{env.Placeholder, access}
 	if !visible(access) || len(want.format()) > maxTokenFile {
 		return errors.New("what the socket tells is no access token")
 	}

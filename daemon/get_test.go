@@ -20,6 +20,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // heldLogin is a login in memory that nobody watches or refreshes.
@@ -214,7 +215,7 @@ func expire(b *testing.B, l *Login, issuer *idp.Server) {
 		refresh, _, _ = issuer.Login("ann")
 	}
 	access := issuer.Mint("ann", time.Now().Add(-48*time.Hour), 24*time.Hour)
-	if err := os.WriteFile(filepath.Join(l.cfg.Home, protocol.TokenFile), []byte(refresh+"\n"+access), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(l.cfg.Home, env.TokenFile), []byte(refresh+"\n"+access), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	l.check()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // patience bounds every wait of these tests for something that must come.
@@ -45,7 +46,7 @@ func newHouse(t *testing.T, cfg idp.Config) *house {
 	t.Cleanup(issuer.Close)
 	home := shortDir(t)
 	return &house{T: t, idp: issuer, cfg: testConfig(home, issuer.URL), log: &syncBuffer{},
-		file: filepath.Join(home, protocol.TokenFile), sock: filepath.Join(home, "falcred.sock")}
+		file: filepath.Join(home, env.TokenFile), sock: filepath.Join(home, "falcred.sock")}
 }
 
 // shortDir fits a socket's path, which t.TempDir does not.
@@ -262,7 +263,7 @@ func (c *client) secret() string {
 	if err := c.ask("get "+protocol.DefaultServer, &got); err != nil {
 		c.Fatalf("get: %v\n%s", err, c.log)
 	}
-	return got.Secret
+	return string(got.Secret)
 }
 
 // wantEnd wants the daemon to hang up with nothing more said.
@@ -298,7 +299,7 @@ func (c *client) next() string {
 	if err != nil {
 		c.Fatal(err)
 	}
-	return got.Secret
+	return string(got.Secret)
 }
 
 // until reads answers of a watch up to the wanted one.

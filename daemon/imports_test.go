@@ -15,16 +15,20 @@ func TestImportRules(t *testing.T) {
 		stdlib bool   // and nothing else but the standard library
 		not    []string
 	}{
-		{pkg: "protocol/ijson", stdlib: true},
-		{pkg: "protocol", ours: "protocol/ijson", stdlib: true},
+		{pkg: "protocol/internal/ijson", stdlib: true},
+		{pkg: "protocol", ours: "protocol/internal/ijson", stdlib: true},
+		{pkg: "protocol/env", ours: "protocol protocol/internal/ijson", stdlib: true},
+		{pkg: "protocol/peer", ours: "protocol protocol/internal/ijson", stdlib: true},
+		{pkg: "protocol/bazel", ours: "protocol protocol/internal/ijson", stdlib: true},
 		{pkg: "protocol/strict", stdlib: true},
-		{pkg: "helper", ours: "protocol protocol/ijson protocol/strict", stdlib: true, not: []string{"net/http", "crypto/tls"}},
-		{pkg: "helper/falhttp", ours: "protocol protocol/ijson protocol/strict helper"},
-		{pkg: "cmd/docker-credential-fal", ours: "protocol protocol/ijson protocol/strict helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
-		{pkg: "daemon", ours: "protocol protocol/ijson protocol/strict daemon/alarm"},
+		{pkg: "helper", ours: "protocol protocol/internal/ijson protocol/env protocol/peer", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "helper/dockercred", ours: "protocol protocol/internal/ijson protocol/env protocol/peer protocol/bazel protocol/strict helper", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "helper/falhttp", ours: "protocol protocol/internal/ijson protocol/env protocol/peer helper"},
+		{pkg: "cmd/docker-credential-fal", ours: "protocol protocol/internal/ijson protocol/env protocol/peer protocol/bazel protocol/strict helper helper/dockercred", stdlib: true, not: []string{"net/http", "crypto/tls"}},
+		{pkg: "daemon", ours: "protocol protocol/internal/ijson protocol/env protocol/peer protocol/strict daemon/alarm"},
 		{pkg: "daemon/alarm", ours: ""},
 		{pkg: "daemon/idp", ours: ""},
-		{pkg: "daemon/bench", ours: "protocol protocol/ijson daemon/idp"},
+		{pkg: "daemon/bench", ours: "protocol protocol/internal/ijson protocol/env protocol/peer daemon/idp"},
 		{pkg: "packaging", stdlib: true, not: []string{"net/http"}},
 		{pkg: "packaging/build", ours: "packaging", stdlib: true},
 	}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // newCertificate signs itself for that address until then.
@@ -72,7 +73,7 @@ func overTLS(t *testing.T, shown *atomic.Pointer[tls.Certificate], trusted ...*t
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	w := &world{T: t, idp: p, home: t.TempDir(), log: &syncBuffer{}}
-	w.path = filepath.Join(w.home, protocol.TokenFile)
+	w.path = filepath.Join(w.home, env.TokenFile)
 	refresh, access, _ := p.Login("ann")
 	w.write(refresh, access)
 	cfg := testConfig(w.home, issuer)

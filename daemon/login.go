@@ -11,6 +11,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/falcred/falcred/daemon/alarm"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -76,8 +78,8 @@ type state struct {
 	leaving     bool   // we are deleting the file ourselves
 	forced      string // fingerprint of the last access token that a client has had replaced
 
-	told   protocol.State // the state that was told last
-	looked time.Time      // when the schedule looked last, by the monotonic clock…
+	told   string    // the state that was told last
+	looked time.Time // when the schedule looked last, by the monotonic clock…
 
 	lookedWall time.Time // …and by the wall's
 	refreshed  time.Time
@@ -160,7 +162,7 @@ const siblingWindow = time.Minute
 const writerDied = 5 * time.Second
 
 func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
-	if err := protocol.KnownUser(); err != nil {
+	if err := peer.KnownUser(); err != nil {
 		return nil, err
 	}
 	l := &Login{
@@ -174,7 +176,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 		wake:   make(chan struct{}, 1),
 		ending: endingWith(context.Background()),
 	}
-	l.file = tokenFile{path: filepath.Join(cfg.Home, protocol.TokenFile), warn: l.warn}
+	l.file = tokenFile{path: filepath.Join(cfg.Home, env.TokenFile), warn: l.warn}
 	l.pause = newPause()
 	l.view.Store(&view{problem: protocol.ErrNotFound, changed: make(chan struct{})})
 	if cfg.Key.Secret != "" {
@@ -191,7 +193,7 @@ func newLogin(cfg Config, log *slog.Logger) (*Login, error) {
 	l.memory = m
 	if troubles, err := strict.Examine(cfg.Home); err == nil {
 		for _, t := range troubles {
-			l.warn(t.Text + "\n" + t.Mend)
+			l.warn(t.Text + "\n" + t.Hint)
 		}
 	}
 	// Until the fal config says otherwise: it may be half written just now.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // `fal auth login` writes line 1, and refreshes that token itself within
@@ -172,7 +173,7 @@ func (c *falLogin) spend(refresh string, read time.Time) (p pair, err error) {
 	return pair{got.Refresh, got.Access}, nil
 }
 
-func (c *falLogin) tokenPath() string { return filepath.Join(c.home, protocol.TokenFile) }
+func (c *falLogin) tokenPath() string { return filepath.Join(c.home, env.TokenFile) }
 
 // write is in place, with the umask's mode.
 func (c *falLogin) write(lines ...string) {
@@ -260,7 +261,7 @@ func (b *besides) round(i int) {
 	c := b.dial()
 	err := c.ask("get "+protocol.DefaultServer, &got)
 	c.Close()
-	if p, parsed := parsePair(b.content()); err == nil && parsed == nil && b.idp.Alive(p.refresh) && got.Secret == p.access {
+	if p, parsed := parsePair(b.content()); err == nil && parsed == nil && b.idp.Alive(p.refresh) && string(got.Secret) == p.access {
 		b.alive++
 	}
 	b.judge()

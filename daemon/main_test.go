@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/protocol"
+	falenv "github.com/falcred/falcred/protocol/env"
 	"golang.org/x/sys/unix"
 )
 
@@ -101,7 +102,7 @@ func limitDescriptors(text string) error {
 }
 
 func testConfig(home, issuer string) Config {
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := falenv.NewServers(func(string) string { return "" })
 	if err != nil {
 		panic(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // These tests run beside Debian's portalocker 2.2.1, the lock of the fal SDK
@@ -320,10 +320,10 @@ func onRealClock(t *testing.T, cfg idp.Config) (w *world, issuer string) {
 	}
 	t.Cleanup(server.Close)
 	w = &world{T: t, idp: server.Provider, home: t.TempDir(), log: &syncBuffer{}}
-	w.path = filepath.Join(w.home, protocol.TokenFile)
+	w.path = filepath.Join(w.home, env.TokenFile)
 	refresh, access, _ := w.idp.Login("ann")
 	w.write(refresh, access)
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -31,7 +31,7 @@ func OwnFiles(home string) (files []string, pending bool, err error) {
 			files = append(files, filepath.Join(home, name))
 		}
 	}
-	for _, path := range []string{filepath.Join(home, protocol.TokenFile), beside(home)} {
+	for _, path := range []string{filepath.Join(home, env.TokenFile), beside(home)} {
 		pending = pending || len(otherPlaces(path, "")) > 0
 	}
 	return files, pending, err
@@ -39,7 +39,7 @@ func OwnFiles(home string) (files []string, pending bool, err error) {
 
 // beside is the token file behind links.
 func beside(home string) string {
-	path := filepath.Join(home, protocol.TokenFile)
+	path := filepath.Join(home, env.TokenFile)
 	if target, err := (tokenFile{path: path}).target(); err == nil {
 		return target
 	}

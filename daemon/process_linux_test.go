@@ -160,7 +160,7 @@ func TestS5Terminate(t *testing.T) {
 		}
 	}
 	asker.wantEnd()
-	if watcher.next() != got.Secret {
+	if watcher.next() != string(got.Secret) {
 		t.Error("the watcher did not get its first answer")
 	}
 	watcher.wantEnd()
@@ -168,7 +168,7 @@ func TestS5Terminate(t *testing.T) {
 		t.Errorf("exit: %v\n%s", err, h.log)
 	}
 	data, _ := os.ReadFile(h.file)
-	if p, err := parsePair(data); err != nil || p.access != got.Secret || !h.idp.Alive(p.refresh) {
+	if p, err := parsePair(data); err != nil || p.access != string(got.Secret) || !h.idp.Alive(p.refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
 	if gone(h.sock + ".lock") {
@@ -329,7 +329,7 @@ func TestS6Starved(t *testing.T) {
 	})
 	io.WriteString(in, "x")
 	var got protocol.Credential
-	if err := c.answer(&got); err != nil || got.Secret != access {
+	if err := c.answer(&got); err != nil || string(got.Secret) != access {
 		t.Errorf("after the famine: %v, %v", got, err)
 	}
 	if n := strings.Count(h.log.String(), "cannot be accepted"); n != 1 {

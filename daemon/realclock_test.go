@@ -26,7 +26,7 @@ func (w *world) servesTheFile() bool {
 	c, err := w.get()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return err == nil && r.state == fileHolds && c.Secret == r.pair.access && w.flight == nil && w.login.fresh(time.Now())
+	return err == nil && r.state == fileHolds && string(c.Secret) == r.pair.access && w.flight == nil && w.login.fresh(time.Now())
 }
 
 // expire makes the login due for whoever looks, in place as the SDK writes.

@@ -126,7 +126,7 @@ func TestR8LoginRequired(t *testing.T) {
 		if w.inFile().refresh != refresh {
 			t.Fatal("the file was touched")
 		}
-		if mend := w.status().Mend; !strings.Contains(mend, "fal auth login") {
+		if mend := w.status().Hint; !strings.Contains(mend, "fal auth login") {
 			t.Errorf("status does not say how to log in: %q", mend)
 		}
 		w.signIn("ann")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // drain is how long the end waits for those who have connected and are about
@@ -111,8 +112,8 @@ func (s *server) accept(ctx context.Context, listener *net.UnixListener) {
 
 // admit lets a client in, or turns it away before a byte of it is read.
 func (s *server) admit(c *net.UnixConn) {
-	if err := protocol.CheckPeer(c, s.others...); err != nil { // S3, S7
-		uid, _ := protocol.PeerUID(c)
+	if err := peer.Check(c, s.others...); err != nil { // S3, S7
+		uid, _ := peer.UID(c)
 		s.warnOnce("a client was denied", "uid", uid, "cause", err)
 		s.turnAway(c, err)
 		return

@@ -10,6 +10,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // shares has the daemon share its login with others.
@@ -31,7 +32,7 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	refresh, access := h.signIn("ann")
 	share := h.shares()
-	h.cfg.Key = protocol.Key{Secret: "id:key", Source: "FAL_KEY"}
+	h.cfg.Key = env.Key{Secret: "id:key", Source: "FAL_KEY"}
 	h.run()
 	own, c := h.dial(), h.at(share).dial()
 	if got := own.secret(); got != "id:key" {
@@ -52,7 +53,7 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 		c.wantCode(request, protocol.CodeDenied)
 	}
 	var got protocol.Credential
-	if err := c.ask(`get {"ServerURL":"https://fal.run","MinValid":86400,"ForceUser":false}`, &got); err != nil || got.Secret != access {
+	if err := c.ask(`get {"ServerURL":"https://fal.run","MinValid":86400,"ForceUser":false}`, &got); err != nil || string(got.Secret) != access {
 		t.Errorf("get: %v, %v", got, err)
 	}
 	if n := h.idp.Stats().TokenRequests; n != before {

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/fsnotify/fsnotify"
 	"github.com/gofrs/flock"
 )
@@ -53,7 +53,7 @@ func startOddIssuer(t *testing.T) *oddIssuer {
 	})
 	o.Server = httptest.NewServer(mux)
 	t.Cleanup(o.Close)
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}

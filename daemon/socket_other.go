@@ -6,16 +6,16 @@ import (
 	"context"
 	"io"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // openSocket refuses. On Windows the socket needs an ACL of its own and the
 // peers' users have never been tried (S8); elsewhere peers cannot be known (S3).
-func openSocket(context.Context, Config) (*socket, error) { return nil, protocol.ErrNotServed }
+func openSocket(context.Context, Config) (*socket, error) { return nil, peer.ErrNotServed }
 
-func openShare(Config) (*socket, error) { return nil, protocol.ErrNotServed }
+func openShare(Config) (*socket, error) { return nil, peer.ErrNotServed }
 
-func claimFollow(string) (io.Closer, error) { return nil, protocol.ErrNotServed }
+func claimFollow(string) (io.Closer, error) { return nil, peer.ErrNotServed }
 
 // onNetwork is not found out here.
 func onNetwork(string) bool { return false }

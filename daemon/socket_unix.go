@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -45,7 +45,7 @@ func openSocket(ctx context.Context, cfg Config) (*socket, error) {
 			return os.LookupEnv(name)
 		}
 	}
-	places, err := protocol.Sockets(lookup, cfg.Home)
+	places, err := env.Sockets(lookup, cfg.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func openSocket(ctx context.Context, cfg Config) (*socket, error) {
 func openShare(cfg Config) (*socket, error) {
 	s, err := listenAt(cfg.ShareSocket, claim)
 	if err == nil && len(cfg.AllowUIDs) > 0 {
-		if err = os.Chmod(s.path, 0o666); err != nil { // #nosec G302 -- CheckPeer lets in the users named
+		if err = os.Chmod(s.path, 0o666); err != nil { // #nosec G302 -- peer.Check lets in the users named
 			s.close()
 		}
 	}
@@ -93,7 +93,7 @@ var errModeIgnored = errors.New("its filesystem does not keep a socket's mode")
 
 // listenAt makes the socket (S1, S2).
 func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *socket, err error) {
-	if err := protocol.CheckSocketPath(path); err != nil {
+	if err := env.CheckSocketPath(path); err != nil {
 		return nil, err
 	}
 	if err := checkFolder(filepath.Dir(path)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // store adopts a refresh token as the login (§4). A refresh proves it first,
@@ -18,7 +19,7 @@ func (l *Login) store(payload protocol.Login) error {
 	case payload.Username != protocol.TokenUsername:
 		return protocol.Errorf(protocol.CodeBadRequest,
 			"falcred stores refresh tokens (Username %s), not keys or passwords: set FAL_KEY for a key", protocol.TokenUsername)
-	case payload.Secret == "" || payload.Secret == protocol.Placeholder || !visible(payload.Secret) || len(payload.Secret) > maxTokenFile/2:
+	case payload.Secret == "" || payload.Secret == env.Placeholder || !visible(string(payload.Secret)) || len(payload.Secret) > maxTokenFile/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
 	leave, err := l.queue()
@@ -29,7 +30,7 @@ func (l *Login) store(payload protocol.Login) error {
 	if _, err := l.issuer.discover(l.ending.side); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
-	o, err := l.prove(payload.Secret)
+	o, err := l.prove(string(payload.Secret))
 	if err != nil || o == nil {
 		return asWire(err)
 	}

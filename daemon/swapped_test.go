@@ -15,6 +15,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -28,7 +29,7 @@ func (w *world) swap(victims string) {
 	w.must(os.Rename(w.home, w.home+".was"))
 	w.must(os.Mkdir(w.home, 0o755))
 	for name, victim := range map[string]string{
-		protocol.TokenFile: ".npmrc", historyFile: ".bashrc", memoryFile: ".profile", lockFile: "chosen", envFile: "env",
+		env.TokenFile: ".npmrc", historyFile: ".bashrc", memoryFile: ".profile", lockFile: "chosen", envFile: "env",
 	} {
 		w.must(os.Symlink(filepath.Join(victims, victim), filepath.Join(w.home, name)))
 	}
@@ -66,7 +67,7 @@ func TestSwappedHome_F6(t *testing.T) {
 	}
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.home = filepath.Join(above, "home")
-		w.path = filepath.Join(w.home, protocol.TokenFile)
+		w.path = filepath.Join(w.home, env.TokenFile)
 		w.must(os.Mkdir(w.home, 0o700))
 		w.signIn("ann")
 		w.start()
@@ -82,8 +83,8 @@ func TestSwappedHome_F6(t *testing.T) {
 		}
 		w.note(EventClock)
 		w.settle()
-		if s := w.status(); !strings.Contains(s.LastError, above+" can be written by others") || !strings.Contains(s.Mend, "chmod go-w "+above) {
-			t.Errorf("status says %q, %q", s.LastError, s.Mend)
+		if s := w.status(); !strings.Contains(s.LastError, above+" can be written by others") || !strings.Contains(s.Hint, "chmod go-w "+above) {
+			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
 		w.pass(time.Hour) // it has run out by now
 		w.wantCode(protocol.CodeUnavailable)
@@ -122,7 +123,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
 	mustDo(t, os.Mkdir(home, 0o700))
-	mustWrite(t, filepath.Join(home, protocol.TokenFile), "refresh\naccess", 0o600)
+	mustWrite(t, filepath.Join(home, env.TokenFile), "refresh\naccess", 0o600)
 	mustWrite(t, filepath.Join(home, envFile), "FALCRED_TEST_X=1\n", 0o600)
 	mustWrite(t, filepath.Join(home, historyFile), "{}\n", 0o600)
 	cfg := testConfig(home, testIssuer)
@@ -139,7 +140,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 		"a note":         func() error { return memory{}.save(home) },
 		"the history":    func() error { _, err := ReadHistory(home); return err },
 		"the lock":       func() error { _, err := acquire(t.Context(), filepath.Join(home, lockFile)); return err },
-		"a place":        func() error { _, err := openPlace(filepath.Join(home, protocol.TokenFile), "refresh"); return err },
+		"a place":        func() error { _, err := openPlace(filepath.Join(home, env.TokenFile), "refresh"); return err },
 		"own files":      func() error { _, _, err := OwnFiles(home); return err },
 		"a socket":       func() error { return checkFolder(home) },
 		"login":          func() error { return keepable(t.Context(), cfg) },
@@ -160,7 +161,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	}
 	// doctor names it, once, and believes nothing in it.
 	for i, f := range Examine(t.Context(), cfg) {
-		names := f.Result == Fail && strings.Contains(f.Text, above) && strings.Contains(f.Mend, "chmod go-w "+above)
+		names := f.Result == Fail && strings.Contains(f.Text, above) && strings.Contains(f.Hint, "chmod go-w "+above)
 		if names != (i == 0) || i > 0 && strings.Contains(f.Text, above+" can be written") {
 			t.Errorf("doctor: %+v", f)
 		}
@@ -178,7 +179,7 @@ func TestOwnFilesFollowNoLink_F6(t *testing.T) {
 			return err
 		},
 		placePrefix + fingerprint("refresh"): func(home string) error {
-			_, err := openPlace(filepath.Join(home, protocol.TokenFile), "refresh")
+			_, err := openPlace(filepath.Join(home, env.TokenFile), "refresh")
 			return err
 		},
 		"falcred.sock.lock":   func(home string) error { _, err := claim(filepath.Join(home, "falcred.sock")); return err },
@@ -209,7 +210,7 @@ func TestTokenFileByALink_F6(t *testing.T) {
 	home, elsewhere := t.TempDir(), t.TempDir()
 	target := filepath.Join(elsewhere, "token")
 	mustWrite(t, target, "refresh\naccess", 0o600)
-	file := tokenFile{path: filepath.Join(home, protocol.TokenFile), warn: func(string) {}}
+	file := tokenFile{path: filepath.Join(home, env.TokenFile), warn: func(string) {}}
 	mustDo(t, os.Symlink(target, file.path))
 	for mode, want := range map[fs.FileMode]fileState{0o755: fileHolds, 0o777: fileUnusable, 0o777 | fs.ModeSticky: fileUnusable} {
 		mustDo(t, os.Chmod(elsewhere, mode))
@@ -280,7 +281,7 @@ func TestGroupsAbove_F6(t *testing.T) {
 	mustDo(t, os.Mkdir(home, 0o700))
 	mustDo(t, os.Chmod(above, 0o775))
 	troubles, err := strict.Examine(home)
-	if mustDo(t, err); len(troubles) != 1 || troubles[0].Path != above || !strings.Contains(troubles[0].Mend, "chmod g-w "+above) {
+	if mustDo(t, err); len(troubles) != 1 || troubles[0].Path != above || !strings.Contains(troubles[0].Hint, "chmod g-w "+above) {
 		t.Fatalf("found %+v", troubles)
 	}
 	err = prepareHome(home)

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -71,7 +71,7 @@ func (f tokenFile) guard() error {
 // not known.
 func parts(err error) (what, mend string) {
 	if t := strict.As(err); t != nil {
-		return t.Text, t.Mend
+		return t.Text, t.Hint
 	}
 	return err.Error(), ""
 }
@@ -148,7 +148,7 @@ func (f tokenFile) look() reading {
 	}
 	p, err := parsePair(data)
 	switch {
-	case p.refresh == protocol.Placeholder:
+	case p.refresh == env.Placeholder:
 		return reading{state: fileUnusable, pair: p, data: data, err: fmt.Errorf("%s %w", f.path, errFollowed)}
 	case errors.Is(err, errEmptyFile):
 		return reading{state: fileEmpty}
@@ -291,7 +291,7 @@ func writeTemp(path string, data []byte) (name string, err error) {
 // ValidAccess is the token file's access token, read as an SDK would, if it has
 // not run out.
 func ValidAccess(home string) (string, bool) {
-	file := tokenFile{path: filepath.Join(home, protocol.TokenFile), warn: func(string) {}}
+	file := tokenFile{path: filepath.Join(home, env.TokenFile), warn: func(string) {}}
 	t := fromFile(file.read().pair, time.Now())
 	return t.access, t.valid(time.Now())
 }

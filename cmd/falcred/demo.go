@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/spf13/cobra"
 )
 
@@ -99,8 +100,8 @@ func runDemo(ctx context.Context, out io.Writer) error {
 // prepare makes a home that has nothing to do with the user's, and an issuer
 // that allows no reuse at all, as Auth0's do by default.
 func (d *demo) prepare() (err error) {
-	if !protocol.Serves {
-		return protocol.ErrNotServed
+	if !peer.Serves {
+		return peer.ErrNotServed
 	}
 	d.home, d.socket, err = demoHome()
 	if err != nil {
@@ -127,7 +128,7 @@ func demoHome() (home, socket string, err error) {
 			return "", "", err
 		}
 		socket = filepath.Join(home, "falcred.sock")
-		if err = protocol.CheckSocketPath(socket); err == nil {
+		if err = env.CheckSocketPath(socket); err == nil {
 			return home, socket, nil
 		}
 		os.Remove(home)

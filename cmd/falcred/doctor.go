@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/daemon"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -53,8 +53,8 @@ func examine(ctx context.Context) []daemon.Finding {
 	cfg, err := daemon.Look(version())
 	if err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings := []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Mend: mend}}
-		if home, err := protocol.Home(os.LookupEnv); err == nil {
+		findings := []daemon.Finding{{Check: "settings", Result: daemon.Fail, Text: text, Hint: mend}}
+		if home, err := env.Home(os.LookupEnv); err == nil {
 			findings = append(findings, daemon.ExamineHome(home)...) // they may be in it
 		}
 		return findings
@@ -89,8 +89,8 @@ func printFindings(w io.Writer, colour paint, findings []daemon.Finding) error {
 			mark = colour.red("FAIL")
 		}
 		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, printable(f.Text))
-		if f.Mend != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", printable(f.Mend))
+		if f.Hint != "" {
+			fmt.Fprintf(&page, "      %-11s %s\n", "", printable(f.Hint))
 		}
 	}
 	_, err := io.WriteString(w, page.String())

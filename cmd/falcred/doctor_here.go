@@ -11,36 +11,38 @@ import (
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // examineDaemon looks at what `status` has found.
 func examineDaemon(s *standing) []daemon.Finding {
 	switch {
 	case s.Error != "":
-		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: s.Error, Mend: s.Mend}}
-	case s.Daemon == nil && !protocol.Serves:
-		text, mend, _ := strings.Cut(protocol.ErrNotServed.Error(), "\n")
-		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: text, Mend: mend}}
+		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: s.Error, Hint: s.Hint}}
+	case s.Daemon == nil && !peer.Serves:
+		text, mend, _ := strings.Cut(peer.ErrNotServed.Error(), "\n")
+		return []daemon.Finding{{Check: "daemon", Result: daemon.Fail, Text: text, Hint: mend}}
 	case s.Daemon == nil:
 		return []daemon.Finding{{Check: "daemon", Result: daemon.Warn, Text: "not running: no one refreshes ahead of time",
-			Mend: "start it: falcred run (docker-credential-fal starts it by itself)"}}
+			Hint: "start it: falcred run (docker-credential-fal starts it by itself)"}}
 	}
 	d := s.Daemon
 	findings := []daemon.Finding{{Check: "daemon", Result: daemon.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}
 	if d.Version != version() {
 		findings = append(findings, daemon.Finding{Check: "version", Result: daemon.Warn,
-			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Mend: "restart the daemon"})
+			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Hint: "restart the daemon"})
 	}
 	if d.LastError != "" {
 		result := daemon.Warn
 		if d.State == protocol.StateLoginRequired || d.State == protocol.StateUnavailable {
 			result = daemon.Fail
 		}
-		findings = append(findings, daemon.Finding{Check: "login", Result: result, Text: d.LastError, Mend: d.Mend})
+		findings = append(findings, daemon.Finding{Check: "login", Result: result, Text: d.LastError, Hint: d.Hint})
 	}
 	for _, warning := range d.Warnings {
 		text, mend, _ := strings.Cut(warning, "\n")
-		findings = append(findings, daemon.Finding{Check: "warning", Result: daemon.Warn, Text: text, Mend: mend})
+		findings = append(findings, daemon.Finding{Check: "warning", Result: daemon.Warn, Text: text, Hint: mend})
 	}
 	return findings
 }
@@ -53,9 +55,9 @@ func examineHelper(ctx context.Context) daemon.Finding {
 		self, _ := os.Executable()
 		path = filepath.Join(filepath.Dir(self), name)
 		if _, err := os.Stat(path); err != nil {
-			return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: name + " is not on PATH", Mend: "install it beside falcred, in a folder of PATH"}
+			return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: name + " is not on PATH", Hint: "install it beside falcred, in a folder of PATH"}
 		}
-		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: path + " is not on PATH", Mend: "add its folder to PATH"}
+		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: path + " is not on PATH", Hint: "add its folder to PATH"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, statusPatience) // it may be any program of that name
 	defer cancel()
@@ -64,10 +66,10 @@ func examineHelper(ctx context.Context) daemon.Finding {
 	out, err := cmd.Output()
 	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
-		return daemon.Finding{Check: "helper", Result: daemon.Fail, Text: path + " does not tell its version", Mend: "install it anew"}
+		return daemon.Finding{Check: "helper", Result: daemon.Fail, Text: path + " does not tell its version", Hint: "install it anew"}
 	}
 	if theirs := fields[len(fields)-1]; theirs != version() && theirs != "(devel)" {
-		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Mend: "install both from one version"}
+		return daemon.Finding{Check: "helper", Result: daemon.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Hint: "install both from one version"}
 	}
 	return daemon.Finding{Check: "helper", Result: daemon.OK, Text: path}
 }
@@ -75,21 +77,21 @@ func examineHelper(ctx context.Context) daemon.Finding {
 // examineKeys says what wins over the login, here and in fal's own programs.
 func examineKeys(getenv func(string) string, cfg daemon.Config) []daemon.Finding {
 	var findings []daemon.Finding
-	if key, ok := protocol.KeyFromEnv(getenv); ok {
+	if key, ok := env.FindKey(getenv); ok {
 		findings = append(findings, daemon.Finding{Check: "key", Result: daemon.Warn,
 			Text: key.Source + " is set here: requests are attributed to the key's team, a login is not used",
-			Mend: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
 	} else {
 		findings = append(findings, daemon.Finding{Check: "key", Result: daemon.OK, Text: "no key hides the login here"})
 	}
 	profile, hasKey, err := cfg.FalConfig.Profile(getenv("FAL_PROFILE"))
 	switch {
 	case err != nil:
-		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Fail, Text: err.Error(), Mend: "mend that file"})
-	case hasKey && !protocol.ForceUser(getenv):
+		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Fail, Text: err.Error(), Hint: "mend that file"})
+	case hasKey && !env.ForceUser(getenv):
 		findings = append(findings, daemon.Finding{Check: "fal config", Result: daemon.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
-			Mend: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
 	}
 	return findings
 }
@@ -106,7 +108,7 @@ func examineTeam(d *protocol.Status, cfg daemon.Config) []daemon.Finding {
 	}
 	return []daemon.Finding{{Check: "team", Result: daemon.Warn,
 		Text: fmt.Sprintf("the daemon attributes requests to %s, and %s names %s", teamOr(d.Team), cfg.FalConfig.Path, teamOr(team)),
-		Mend: "if that lasts, give the daemon the same FAL_CONFIG_PATH: in falcred.env"}}
+		Hint: "if that lasts, give the daemon the same FAL_CONFIG_PATH: in falcred.env"}}
 }
 
 func teamOr(name string) string {

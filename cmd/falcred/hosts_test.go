@@ -183,7 +183,7 @@ func TestDoctorNamesTheHomesIssuer_R13(t *testing.T) {
 	}
 	findings := daemon.Examine(t.Context(), cfg)
 	for _, f := range findings {
-		if f.Check == "home issuer" && f.Result == daemon.Fail && strings.Contains(f.Text, issuer.URL) && strings.Contains(f.Mend, "falcred.env") {
+		if f.Check == "home issuer" && f.Result == daemon.Fail && strings.Contains(f.Text, issuer.URL) && strings.Contains(f.Hint, "falcred.env") {
 			return
 		}
 	}

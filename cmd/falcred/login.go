@@ -13,7 +13,7 @@ import (
 
 	"github.com/cli/browser"
 	"github.com/falcred/falcred/daemon"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
 )
@@ -205,11 +205,11 @@ func (l *loginRun) welcome(g *daemon.Granted, cfg daemon.Config) {
 		who = "whoever you are"
 	}
 	fmt.Fprintf(l.out, "%s, %s\n", l.green("logged in"), printable(who))
-	fmt.Fprintf(l.out, "the login is in %s\n", filepath.Join(cfg.Home, protocol.TokenFile))
+	fmt.Fprintf(l.out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
 	if g.Doubt != "" {
 		fmt.Fprintln(l.out, l.yellow(printable(g.Doubt)))
 	}
-	if key, ok := protocol.KeyFromEnv(l.shell); ok {
+	if key, ok := env.FindKey(l.shell); ok {
 		fmt.Fprintf(l.out, "%s\n", l.yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
 		fmt.Fprintln(l.out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // page is a list of names and what they stand for, in two columns.
@@ -32,7 +33,7 @@ func (s *standing) print(w io.Writer, colour paint, now time.Time) error {
 	p := &page{paint: colour}
 	if s.Daemon != nil {
 		p.line("daemon", "%s, pid %d, version %s, since %s", p.green("running"), s.Daemon.PID, s.Daemon.Version, when(s.Daemon.Since, now))
-	} else if s.Error == "" && !protocol.Serves {
+	} else if s.Error == "" && !peer.Serves {
 		p.line("daemon", "%s", p.yellow("falcred does not serve on "+runtime.GOOS))
 	} else if s.Error == "" {
 		p.line("daemon", "%s", p.yellow("not running"))
@@ -46,7 +47,7 @@ func (s *standing) print(w io.Writer, colour paint, now time.Time) error {
 	}
 	if s.Error != "" {
 		p.line("error", "%s", p.red(s.Error))
-		p.under(s.Mend)
+		p.under(s.Hint)
 	} else {
 		p.shell(s.Shell)
 	}
@@ -81,7 +82,7 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	p.line("served", "%d requests, %d connections open", d.Clients, d.Connections)
 	if d.LastError != "" {
 		p.line("last error", "%s", p.red(printable(d.LastError)))
-		p.under(printable(d.Mend))
+		p.under(printable(d.Hint))
 	}
 	for _, warning := range d.Warnings {
 		p.line("warning", "%s", p.yellow(printable(warning)))
@@ -117,7 +118,7 @@ func (p *page) shell(s shell) {
 		p.under("which hides: " + strings.Join(s.Shadows, ", "))
 	}
 	p.under(s.Note)
-	p.under(s.Mend)
+	p.under(s.Hint)
 }
 
 // printable keeps what an issuer has named from commanding the terminal.

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // idle measures a daemon that has lived, and then has nothing to do.
@@ -59,7 +59,7 @@ func (l *lab) refreshed() error {
 	if err := l.login(due); err != nil {
 		return err
 	}
-	file := filepath.Join(l.home, protocol.TokenFile)
+	file := filepath.Join(l.home, env.TokenFile)
 	given, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 const (
@@ -130,7 +131,7 @@ func (l *lab) close() {
 // login puts one into the home whose access token is that old. The refresh token stays
 // where there is one: another login that is older would be taken for an old copy (F5).
 func (l *lab) login(age time.Duration) error {
-	held, _ := os.ReadFile(filepath.Join(l.home, protocol.TokenFile))
+	held, _ := os.ReadFile(filepath.Join(l.home, env.TokenFile))
 	refresh, _, _ := strings.Cut(string(held), "\n")
 	if refresh == "" {
 		refresh, _, _ = l.issuer.Login("ann")
@@ -140,7 +141,7 @@ func (l *lab) login(age time.Duration) error {
 	if err := os.WriteFile(draft, []byte(refresh+"\n"+access), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(draft, filepath.Join(l.home, protocol.TokenFile))
+	return os.Rename(draft, filepath.Join(l.home, env.TokenFile))
 }
 
 func (l *lab) env() []string {
