@@ -13,7 +13,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -49,7 +49,7 @@ func Load(version string) (Config, error) {
 // Look is Load for those who only look: a home that is not there, or is not as
 // it should be, is left so.
 func Look(version string) (Config, error) {
-	home, err := protocol.Home(os.LookupEnv)
+	home, err := env.Home(os.LookupEnv)
 	if err != nil {
 		return Config{}, err
 	}
@@ -57,7 +57,7 @@ func Look(version string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	servers, err := protocol.NewServers(os.Getenv)
+	servers, err := env.NewServers(os.Getenv)
 	if err != nil {
 		return Config{}, err
 	}
@@ -75,14 +75,14 @@ func Look(version string) (Config, error) {
 		Socket:  os.Getenv("FALCRED_SOCKET"),
 		Version: version,
 	}
-	cfg.Key, _ = protocol.KeyFromEnv(os.Getenv)
-	if cfg.ShareSocket, err = protocol.ShareSocket(os.LookupEnv); err != nil {
+	cfg.Key, _ = env.FindKey(os.Getenv)
+	if cfg.ShareSocket, err = env.ShareSocket(os.LookupEnv); err != nil {
 		return Config{}, err
 	}
 	if cfg.ShareSocket != "" && (cfg.ShareSocket == cfg.Socket || cfg.ShareSocket == filepath.Join(home, "falcred.sock")) {
 		return Config{}, fmt.Errorf("FALCRED_SHARE_SOCKET is the owner's own socket: %s\ngive it another path", cfg.ShareSocket)
 	}
-	if cfg.AllowUIDs, err = protocol.AllowUIDs(os.Getenv); err != nil {
+	if cfg.AllowUIDs, err = env.AllowUIDs(os.Getenv); err != nil {
 		return Config{}, err
 	}
 	if cfg.FalConfig, err = fal.Locate(os.LookupEnv); err != nil {
@@ -104,7 +104,7 @@ func theIssuer(given string) string {
 }
 
 func isDefaultHome(home string) bool {
-	standard, err := protocol.DefaultHome(os.LookupEnv)
+	standard, err := env.DefaultHome(os.LookupEnv)
 	if err != nil {
 		return false
 	}

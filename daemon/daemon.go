@@ -18,7 +18,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/server"
 	"github.com/falcred/falcred/daemon/socket"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
@@ -84,7 +84,7 @@ var errHangs = errors.New("ended without waiting any longer: something hangs, a 
 // open makes sure that we are the one who serves here, and only then looks into the
 // home: a second daemon must touch nothing of it (S1).
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *login.Manager, error) {
-	if err := protocol.KnownUser(); err != nil {
+	if err := peer.KnownUser(); err != nil {
 		return nil, nil, err // whom to serve cannot be known (S3)
 	}
 	sock, err := socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver})

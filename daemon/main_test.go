@@ -21,6 +21,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	falenv "github.com/falcred/falcred/protocol/env"
 	"golang.org/x/sys/unix"
 )
 
@@ -104,7 +105,7 @@ func limitDescriptors(text string) error {
 }
 
 func testConfig(home, url string) Config {
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := falenv.NewServers(func(string) string { return "" })
 	if err != nil {
 		panic(err)
 	}

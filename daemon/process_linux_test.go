@@ -128,7 +128,7 @@ func TestS5Terminate(t *testing.T) {
 		}
 	}
 	asker.WantEnd()
-	if watcher.Next() != got.Secret {
+	if watcher.Next() != string(got.Secret) {
 		t.Error("the watcher did not get its first answer")
 	}
 	watcher.WantEnd()
@@ -136,7 +136,7 @@ func TestS5Terminate(t *testing.T) {
 		t.Errorf("exit: %v\n%s", err, h.Logged)
 	}
 	data, _ := os.ReadFile(h.File)
-	if p, err := tokenfile.Parse(data); err != nil || p.Access != got.Secret || !h.IDP.Alive(p.Refresh) {
+	if p, err := tokenfile.Parse(data); err != nil || p.Access != string(got.Secret) || !h.IDP.Alive(p.Refresh) {
 		t.Errorf("the refresh in flight was not finished: %v", err)
 	}
 	if testkit.Gone(h.Sock + ".lock") {
@@ -297,7 +297,7 @@ func TestS6Starved(t *testing.T) {
 	})
 	io.WriteString(in, "x")
 	var got protocol.Credential
-	if err := c.Answer(&got); err != nil || got.Secret != access {
+	if err := c.Answer(&got); err != nil || string(got.Secret) != access {
 		t.Errorf("after the famine: %v, %v", got, err)
 	}
 	if n := strings.Count(h.Logged.String(), "cannot be accepted"); n != 1 {

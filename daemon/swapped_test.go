@@ -23,6 +23,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -42,7 +43,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
 	mustDo(t, os.Mkdir(home, 0o700))
-	mustWrite(t, filepath.Join(home, protocol.TokenFile), "refresh\naccess", 0o600)
+	mustWrite(t, filepath.Join(home, env.TokenFile), "refresh\naccess", 0o600)
 	mustWrite(t, filepath.Join(home, envFile), "FALCRED_TEST_X=1\n", 0o600)
 	mustWrite(t, filepath.Join(home, events.HistoryName), "{}\n", 0o600)
 	cfg := testConfig(home, testIssuer)
@@ -62,7 +63,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 		"a note":      func() error { return journal.Ledger{}.Save(home) },
 		"the history": func() error { _, err := events.Read(home); return err },
 		"the lock":    func() error { _, err := tokenfile.Acquire(t.Context(), home); return err },
-		"an entry":    func() error { _, err := journal.Begin(filepath.Join(home, protocol.TokenFile), "refresh"); return err },
+		"an entry":    func() error { _, err := journal.Begin(filepath.Join(home, env.TokenFile), "refresh"); return err },
 		"home files":  func() error { _, _, err := HomeFiles(home); return err },
 		"a socket": func() error {
 			_, err := socket.Open(t.Context(), socket.Options{Path: filepath.Join(home, "s"), Home: home})
@@ -100,7 +101,7 @@ func TestOwnFilesFollowNoLink_F6(t *testing.T) {
 		envFile:            func(home string) error { _, err := loadEnvFile(filepath.Join(home, envFile)); return err },
 		tokenfile.LockName: func(home string) error { _, err := tokenfile.Acquire(t.Context(), home); return err },
 		filepath.Base(journal.Path("", "refresh")): func(home string) error {
-			_, err := journal.Begin(filepath.Join(home, protocol.TokenFile), "refresh")
+			_, err := journal.Begin(filepath.Join(home, env.TokenFile), "refresh")
 			return err
 		},
 		"falcred.sock.lock": func(home string) error {
@@ -137,7 +138,7 @@ func TestGroupsAbove_F6(t *testing.T) {
 	mustDo(t, os.Mkdir(home, 0o700))
 	mustDo(t, os.Chmod(above, 0o775))
 	problems, err := strict.Examine(home)
-	if mustDo(t, err); len(problems) != 1 || problems[0].Path != above || !strings.Contains(problems[0].Mend, "chmod g-w "+above) {
+	if mustDo(t, err); len(problems) != 1 || problems[0].Path != above || !strings.Contains(problems[0].Hint, "chmod g-w "+above) {
 		t.Fatalf("found %+v", problems)
 	}
 	err = fsx.MakeHome(home)
@@ -155,11 +156,12 @@ func TestGroupsAbove_F6(t *testing.T) {
 	for range 3 { // each looks at the file
 		m.Get(over, protocol.Query{ServerURL: protocol.DefaultServer})
 	}
-	if n, said := strings.Count(log.String(), above+" can be written by its group"), m.Snapshot().Status().Warnings; n != 1 || len(said) != 1 {
-		t.Errorf("said %d times, %q", n, said)
-	}
+	said := m.Snapshot().Status().Warnings
 	end()
 	m.Close()
+	if n := strings.Count(log.String(), above+" can be written by its group"); n != 1 || len(said) != 1 {
+		t.Errorf("logged %d times, %q", n, said)
+	}
 	if f := doctor.ExamineHome(home); len(f) != 1 || f[0].Result != doctor.Warn {
 		t.Errorf("doctor: %+v", f)
 	}

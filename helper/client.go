@@ -7,20 +7,22 @@ import (
 	"unicode/utf8"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // maxIdle is how many connections wait for the next request. A program that
 // asks often asks from a few goroutines; more are opened and closed as needed.
 const maxIdle = 4
 
-// ErrNotRunning says that no daemon answers at any of the places. It is
+// ErrNotRunning says that no daemon answers at any of the sockets. It is
 // unavailable, not not_found: with a daemon there may well be a credential. Where
-// falcred does not serve at all it is [protocol.ErrNotServed].
+// falcred does not serve at all it is [peer.ErrNotServed].
 var ErrNotRunning = notRunning()
 
 func notRunning() *protocol.Error {
-	if !protocol.Serves {
-		return protocol.ErrNotServed
+	if !peer.Serves {
+		return peer.ErrNotServed
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running\nstart it: falcred run")
 }
@@ -29,12 +31,11 @@ func notRunning() *protocol.Error {
 // flight has a connection of its own, so a slow answer delays no other. [New]
 // makes one that knows the environment; &Client{Socket: path} knows none.
 type Client struct {
-	// Socket is the daemon's socket. When empty, protocol.Sockets says where to
-	// look. It must not change after the first request.
+	// Socket is the daemon's socket. When empty, [env.Sockets] says where to look. It must not change after the first request.
 	Socket string
 
 	lookup     func(string) (string, bool)
-	servers    protocol.Servers
+	servers    env.Servers
 	serversErr error // FALCRED_SERVERS or a fal host variable is wrong
 	others     []int // FALCRED_ALLOW_UIDS: whose daemons are read from, besides our own (S7)
 	othersErr  error
@@ -49,8 +50,8 @@ type Client struct {
 // request.
 func New(lookup func(string) (string, bool)) *Client {
 	c := &Client{lookup: lookup}
-	c.servers, c.serversErr = protocol.NewServers(c.getenv)
-	c.others, c.othersErr = protocol.AllowUIDs(c.getenv)
+	c.servers, c.serversErr = env.NewServers(c.getenv)
+	c.others, c.othersErr = env.AllowUIDs(c.getenv)
 	return c
 }
 
@@ -68,7 +69,7 @@ func (c *Client) getenv(name string) string {
 }
 
 // Serves reports whether [Client.Get] answers for that server at all: an address
-// of fal's, or one that this end's environment names (§4).
+// of fal's, or one that this end's environment names.
 func (c *Client) Serves(serverURL string) bool { return c.servers.Match(serverURL) }
 
 // fromDaemon asks the daemon for a credential.
@@ -132,6 +133,17 @@ func (c *Client) Erase(ctx context.Context, q protocol.Query) (protocol.EraseAns
 // socket is about to go, and a refresh under way is finished first.
 func (c *Client) Stop(ctx context.Context) error {
 	return c.once(ctx, protocol.Request{Verb: protocol.VerbStop}, nil)
+}
+
+// Connect connects to the daemon, if there is one, and keeps the connection for the next
+// request. It asks nothing, and takes the daemons of our own user and root only.
+func (c *Client) Connect(ctx context.Context) error {
+	cn, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	c.give(cn)
+	return nil
 }
 
 // Close closes the idle connections. Requests in flight end by themselves.
@@ -245,7 +257,7 @@ func brokenOff(ctx context.Context, err error) error {
 // usable says whether a credential can be one header line each: a line break in
 // a secret or a header would become a header of its own.
 func usable(cred protocol.Credential) bool {
-	ok := cred.Username != "" && oneLine(cred.Username) && cred.Secret != "" && oneLine(cred.Secret)
+	ok := cred.Username != "" && oneLine(cred.Username) && cred.Secret != "" && oneLine(string(cred.Secret))
 	for name, value := range cred.Headers {
 		ok = ok && headerName(name) && oneLine(value)
 	}

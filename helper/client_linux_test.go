@@ -9,12 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/helper/internal/testdaemon"
 )
 
 // Linux refuses a connection at once while the daemon's queue is full; elsewhere
 // connect blocks by itself.
 func TestAFullQueueIsWaitedFor_S6(t *testing.T) {
-	path := filepath.Join(folder(t), "s")
+	path := filepath.Join(testdaemon.Folder(t), "s")
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func TestAFullQueueIsWaitedFor_S6(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveOn(t, l, bearer)
+	testdaemon.ServeOn(t, l, testdaemon.Bearer)
 	if err := <-result; err != nil {
 		t.Error(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/falcred/falcred/helper/internal/testdaemon"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -23,15 +24,15 @@ func client(t *testing.T, socket string) *Client {
 }
 
 func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
-	s := serve(t, filepath.Join(folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbStatus {
 			return protocol.Status{Home: "/h", State: protocol.StateLoggedIn}
 		}
-		return bearer(r)
+		return testdaemon.Bearer(r)
 	})
-	c, ctx := client(t, s.path), t.Context()
+	c, ctx := client(t, s.Path), t.Context()
 	cred, err := c.Get(ctx, protocol.Query{ServerURL: "https://fal.run/x", ForceUser: true, MinValid: 5, Rejected: "old"})
-	if err != nil || cred.Authorization() != "Bearer token" || !cred.Expires.Equal(expiry) || cred.Headers["X-Fal-User-Id"] != "u1" {
+	if err != nil || cred.Authorization() != "Bearer token" || !cred.Expires.Equal(testdaemon.Expiry) || cred.Headers["X-Fal-User-Id"] != "u1" {
 		t.Errorf("Get = %s, %v", cred, err)
 	}
 	if list, err := c.List(ctx); err != nil || list["https://fal.run"] != "Bearer" {
@@ -54,36 +55,36 @@ func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
 	}
 	want := []string{`get {"ServerURL":"https://fal.run/x","ForceUser":true,"MinValid":5,"Rejected":"old"}`, "list", "status", "version",
 		`store {"ServerURL":"x","Username":"<token>","Secret":"r"}`, "erase https://fal.run", "stop"}
-	if got := s.lines(); !slices.Equal(got, want) {
+	if got := s.Lines(); !slices.Equal(got, want) {
 		t.Errorf("sent %q, want %q", got, want)
 	}
 }
 
 func TestClientReturnsTheDaemonsErrors_Section4(t *testing.T) {
-	s := serve(t, filepath.Join(folder(t), "s"), func(protocol.Request) any { return protocol.ErrNotFound })
-	if _, err := client(t, s.path).Get(t.Context(), fal); !errors.Is(err, protocol.ErrNotFound) {
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(protocol.Request) any { return protocol.ErrNotFound })
+	if _, err := client(t, s.Path).Get(t.Context(), fal); !errors.Is(err, protocol.ErrNotFound) {
 		t.Error(err)
 	}
 }
 
 func TestClientKeepsItsConnection_Section4(t *testing.T) {
-	s := serve(t, filepath.Join(folder(t), "s"), bearer)
-	c := client(t, s.path)
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	c := client(t, s.Path)
 	for range 10 {
 		if _, err := c.Get(t.Context(), fal); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.stop(); s.dials != 1 {
-		t.Errorf("%d connections for 10 requests in a row", s.dials)
+	if s.Stop(); s.Dials() != 1 {
+		t.Errorf("%d connections for 10 requests in a row", s.Dials())
 	}
 }
 
 func TestClientFindsARestartedDaemon_Section4(t *testing.T) {
-	path := filepath.Join(folder(t), "s")
+	path := filepath.Join(testdaemon.Folder(t), "s")
 	c := client(t, path)
 	for range 3 {
-		s := serve(t, path, bearer)
+		s := testdaemon.Serve(t, path, testdaemon.Bearer)
 		var wg sync.WaitGroup
 		for range 8 { // several idle connections, all dead after the restart
 			wg.Go(func() {
@@ -93,7 +94,7 @@ func TestClientFindsARestartedDaemon_Section4(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		s.stop()
+		s.Stop()
 	}
 	if _, err := c.Get(t.Context(), fal); err != ErrNotRunning {
 		t.Errorf("without a daemon: %v", err)
@@ -102,13 +103,13 @@ func TestClientFindsARestartedDaemon_Section4(t *testing.T) {
 
 func TestClientRepeatsOnlyWhatMayBeRepeated_Section4(t *testing.T) {
 	var hungUp sync.Map
-	s := serve(t, filepath.Join(folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
 		if _, again := hungUp.LoadOrStore(r.Verb, true); !again {
 			return nil
 		}
-		return bearer(r)
+		return testdaemon.Bearer(r)
 	})
-	c, ctx := client(t, s.path), t.Context()
+	c, ctx := client(t, s.Path), t.Context()
 	if _, err := c.Get(ctx, fal); err != nil {
 		t.Errorf("get is not repeated: %v", err)
 	}
@@ -119,7 +120,7 @@ func TestClientRepeatsOnlyWhatMayBeRepeated_Section4(t *testing.T) {
 		t.Errorf("store: %v", err)
 	}
 	var verbs []string
-	for _, line := range s.lines() {
+	for _, line := range s.Lines() {
 		verb, _, _ := strings.Cut(line, " ")
 		verbs = append(verbs, verb)
 	}
@@ -129,25 +130,25 @@ func TestClientRepeatsOnlyWhatMayBeRepeated_Section4(t *testing.T) {
 }
 
 func TestClientGivesUpOnADaemonThatAlwaysHangsUp_Section4(t *testing.T) {
-	s := serve(t, filepath.Join(folder(t), "s"), func(protocol.Request) any { return nil })
-	if _, err := client(t, s.path).Get(t.Context(), fal); codeOf(err) != protocol.CodeUnavailable {
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(protocol.Request) any { return nil })
+	if _, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeUnavailable {
 		t.Error(err)
 	}
-	if n := len(s.lines()); n != 2 {
+	if n := len(s.Lines()); n != 2 {
 		t.Errorf("asked %d times", n)
 	}
 }
 
 func TestContextEndsTheRequestAndItsConnection_Section4(t *testing.T) {
 	asked, release := make(chan bool), make(chan bool)
-	s := serve(t, filepath.Join(folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbGet {
 			asked <- true
 			<-release
 		}
-		return bearer(r)
+		return testdaemon.Bearer(r)
 	})
-	c := client(t, s.path)
+	c := client(t, s.Path)
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error)
 	go func() {
@@ -164,21 +165,21 @@ func TestContextEndsTheRequestAndItsConnection_Section4(t *testing.T) {
 	if v, err := c.Version(t.Context()); err != nil || v.Version != "v0" {
 		t.Errorf("Version = %v, %v", v, err)
 	}
-	if s.stop(); s.dials != 2 {
-		t.Errorf("%d connections, want a second one", s.dials)
+	if s.Stop(); s.Dials() != 2 {
+		t.Errorf("%d connections, want a second one", s.Dials())
 	}
 }
 
 func TestOneSlowGetDelaysNoOther_Section4(t *testing.T) {
 	asked, release := make(chan bool), make(chan bool)
-	s := serve(t, filepath.Join(folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
 		if strings.Contains(r.Payload, "slow") {
 			asked <- true
 			<-release
 		}
-		return bearer(r)
+		return testdaemon.Bearer(r)
 	})
-	c := client(t, s.path)
+	c := client(t, s.Path)
 	result := make(chan error)
 	go func() {
 		_, err := c.Get(t.Context(), protocol.Query{ServerURL: "https://slow.fal.run"})
@@ -197,8 +198,8 @@ func TestOneSlowGetDelaysNoOther_Section4(t *testing.T) {
 }
 
 func TestManyGoroutinesShareAClient_Section4(t *testing.T) {
-	s := serve(t, filepath.Join(folder(t), "s"), bearer)
-	c := client(t, s.path)
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	c := client(t, s.Path)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -219,13 +220,13 @@ func TestManyGoroutinesShareAClient_Section4(t *testing.T) {
 }
 
 func TestClientSendsNoSecondRequest_Section4(t *testing.T) {
-	s := serve(t, filepath.Join(folder(t), "s"), bearer)
-	c, ctx := client(t, s.path), t.Context()
+	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	c, ctx := client(t, s.Path), t.Context()
 	for _, bad := range []string{"https://fal.run\nerase https://fal.run", "x\r", "x\x00", "x\ty", "\xff"} {
 		_, err1 := c.Get(ctx, protocol.Query{ServerURL: bad})
-		_, err2 := c.Get(ctx, protocol.Query{ServerURL: "x", Rejected: bad})
+		_, err2 := c.Get(ctx, protocol.Query{ServerURL: "x", Rejected: protocol.Secret(bad)})
 		_, err3 := c.Erase(ctx, protocol.Query{ServerURL: bad})
-		err4 := c.Store(ctx, protocol.Login{ServerURL: "x", Username: "u", Secret: bad})
+		err4 := c.Store(ctx, protocol.Login{ServerURL: "x", Username: "u", Secret: protocol.Secret(bad)})
 		for i, err := range []error{err1, err2, err3, err4} {
 			if i == 3 && bad == "\xff" {
 				continue // JSON cannot carry it: it arrives as U+FFFD
@@ -235,7 +236,7 @@ func TestClientSendsNoSecondRequest_Section4(t *testing.T) {
 			}
 		}
 	}
-	for _, line := range s.lines() {
+	for _, line := range s.Lines() {
 		if !strings.HasPrefix(line, "store ") || strings.ContainsAny(line, "\r\x00\t") {
 			t.Errorf("sent %q", line)
 		}
@@ -249,68 +250,68 @@ func TestClientRefusesACredentialThatWouldBecomeTwoHeaders_Section4(t *testing.T
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X: y\nZ": "a"}},
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"": "a"}},
 	} {
-		s := serve(t, filepath.Join(folder(t), "s"), func(protocol.Request) any { return cred })
-		if got, err := client(t, s.path).Get(t.Context(), fal); codeOf(err) != protocol.CodeInternal || got.Secret != "" {
+		s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(protocol.Request) any { return cred })
+		if got, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeInternal || got.Secret != "" {
 			t.Errorf("%q: %v", cred.Secret, err)
 		}
 	}
 }
 
 func TestSecondPlaceIsUsedForTheSameHomeOnly_Section3(t *testing.T) {
-	home, other, run := folder(t), folder(t), folder(t)
+	home, other, run := testdaemon.Folder(t), testdaemon.Folder(t), testdaemon.Folder(t)
 	env := map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": run}
 	var served string
-	s := serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbStatus {
 			return protocol.Status{Home: served}
 		}
-		return bearer(r)
+		return testdaemon.Bearer(r)
 	})
 	for _, tt := range []struct {
 		served string
 		want   error
 	}{{home, nil}, {home + "/.", nil}, {other, ErrNotRunning}, {"", ErrNotRunning}} {
 		served = tt.served
-		c := New(lookupIn(env))
+		c := New(testdaemon.Lookup(env))
 		if _, err := c.Get(t.Context(), fal); err != tt.want {
 			t.Errorf("a daemon for %q: %v", tt.served, err)
 		}
 		c.Close()
 	}
-	before := len(s.lines())
-	first := serve(t, filepath.Join(home, "falcred.sock"), bearer)
-	c := New(lookupIn(env))
+	before := len(s.Lines())
+	first := testdaemon.Serve(t, filepath.Join(home, "falcred.sock"), testdaemon.Bearer)
+	c := New(testdaemon.Lookup(env))
 	defer c.Close()
-	if _, err := c.Get(t.Context(), fal); err != nil || len(first.lines()) != 1 || len(s.lines()) != before {
+	if _, err := c.Get(t.Context(), fal); err != nil || len(first.Lines()) != 1 || len(s.Lines()) != before {
 		t.Errorf("the home's own socket is not the first: %v", err)
 	}
 }
 
 func TestAHomeTooLongForASocketLeavesTheSecondPlace_S2(t *testing.T) {
-	home := filepath.Join(folder(t), strings.Repeat("a", 120))
+	home := filepath.Join(testdaemon.Folder(t), strings.Repeat("a", 120))
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run := folder(t)
-	serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
+	run := testdaemon.Folder(t)
+	testdaemon.Serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbStatus {
 			return protocol.Status{Home: home}
 		}
-		return bearer(r)
+		return testdaemon.Bearer(r)
 	})
-	c := New(lookupIn(map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": run}))
+	c := New(testdaemon.Lookup(map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": run}))
 	defer c.Close()
 	if _, err := c.Get(t.Context(), fal); err != nil {
 		t.Error(err)
 	}
-	_, err := New(lookupIn(map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": ""})).Get(t.Context(), fal)
+	_, err := New(testdaemon.Lookup(map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": ""})).Get(t.Context(), fal)
 	if err == nil || !strings.Contains(err.Error(), "FALCRED_SOCKET") {
-		t.Errorf("no mend: %v", err)
+		t.Errorf("no hint: %v", err)
 	}
 }
 
 func TestAStaleSocketAndAFileAreNoDaemon_S2(t *testing.T) {
-	dir := folder(t)
+	dir := testdaemon.Folder(t)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(dir, "stale")})
 	if err != nil {
 		t.Fatal(err)

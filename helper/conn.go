@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // conn is a connection to a daemon whose user has been checked.
@@ -45,24 +47,24 @@ func (cn *conn) roundTrip(ctx context.Context, line []byte) (string, error) {
 	return cn.in.ReadLine()
 }
 
-// dial connects to the first place where a daemon listens. A place that is not
-// ours, or one of others', ends the search: somebody who listens there may be after
+// dial connects to the first socket where a daemon listens. One that is not ours,
+// or one of others', ends the search: somebody who listens there may be after
 // the request, so nothing is sent and nothing started (S3).
 func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 	if c.othersErr != nil {
 		return nil, c.othersErr
 	}
-	places, err := c.places()
+	candidates, err := c.candidates()
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range places {
+	for i, p := range candidates {
 		s, err := connect(ctx, p.socket)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case nobodyThere(err), !protocol.Serves: // there is nobody to be found there
+		case nobodyThere(err), !peer.Serves: // there is nobody to be found there
 			continue
 		case errors.Is(err, fs.ErrPermission) && i > 0:
 			// XDG_RUNTIME_DIR of another user, as su leaves it.
@@ -74,7 +76,7 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v", p.socket, errors.Unwrap(err))
 		}
 		cn := newConn(s)
-		if err := protocol.CheckPeer(s, others...); err != nil {
+		if err := peer.Check(s, others...); err != nil {
 			cn.Close()
 			text, hint, _ := strings.Cut(err.Error(), "\n")
 			if hint == "" {
@@ -91,39 +93,49 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 	return nil, ErrNotRunning
 }
 
-// place is a socket to try. Where home is set, the socket is shared by all
+// candidate is a socket to try. Where home is set, the socket is shared by all
 // homes of a user, and the daemon there must serve that one.
-type place struct{ socket, home string }
+type candidate struct{ socket, home string }
 
-func (c *Client) places() ([]place, error) {
-	if c.Socket != "" {
-		return []place{{socket: c.Socket}}, protocol.CheckSocketPath(c.Socket)
+// Sockets is where the Client looks for a daemon, the first choice first.
+func (c *Client) Sockets() ([]string, error) {
+	candidates, err := c.candidates()
+	var sockets []string
+	for _, candidate := range candidates {
+		sockets = append(sockets, candidate.socket)
 	}
-	home, homeErr := protocol.Home(c.variable)
+	return sockets, err
+}
+
+func (c *Client) candidates() ([]candidate, error) {
+	if c.Socket != "" {
+		return []candidate{{socket: c.Socket}}, env.CheckSocketPath(c.Socket)
+	}
+	home, homeErr := env.Home(c.variable)
 	if _, given := c.variable("FALCRED_SOCKET"); homeErr != nil && !given {
 		return nil, homeErr
 	}
-	sockets, err := protocol.Sockets(c.variable, home)
+	sockets, err := env.Sockets(c.variable, home)
 	if err != nil {
 		return nil, err
 	}
-	var places []place
+	var candidates []candidate
 	for i, socket := range sockets {
-		// A home with a long name still has the second place.
-		if lengthErr := protocol.CheckSocketPath(socket); lengthErr != nil {
+		// A home with a long name still has the second one.
+		if lengthErr := env.CheckSocketPath(socket); lengthErr != nil {
 			err = lengthErr
 			continue
 		}
-		p := place{socket: socket}
+		p := candidate{socket: socket}
 		if i > 0 {
 			p.home = home
 		}
-		places = append(places, p)
+		candidates = append(candidates, p)
 	}
-	if len(places) == 0 {
+	if len(candidates) == 0 {
 		return nil, err
 	}
-	return places, nil
+	return candidates, nil
 }
 
 // servesHome asks a daemon for its home, lest a program with a home of its own
@@ -182,7 +194,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // nobodyThere tells a missing daemon from a failure of this end, such as too
-// many open files, which starting a daemon would not mend.
+// many open files, which starting a daemon would not help.
 func nobodyThere(err error) bool {
 	if runtime.GOOS == "windows" {
 		return !errors.Is(err, fs.ErrPermission) // its error numbers are its own

@@ -3,21 +3,21 @@ package protocol
 import (
 	"time"
 
-	"github.com/falcred/falcred/protocol/ijson"
+	"github.com/falcred/falcred/protocol/internal/ijson"
 )
 
-// Credential is the answer to get, and each answer to watch. JSON and its like write
-// a description of it (see [Credential.MarshalText]); [AppendAnswer] writes the line.
+// Credential is the answer to get, and each answer to watch. It is printed, and written
+// by encoding/json, as "[hidden]" ([Secret]); [AppendAnswer] writes the line.
 type Credential struct {
 	ServerURL string
 	Username  string // "Key" or "Bearer"
-	Secret    string
-	Expires   time.Time         // only where there is one
-	Headers   map[string]string // what to send besides Authorization
+	Secret
+	Expires time.Time         // only where there is one
+	Headers map[string]string // what to send besides Authorization
 }
 
 // Authorization is the value of the Authorization header.
-func (c Credential) Authorization() string { return c.Username + " " + c.Secret }
+func (c Credential) Authorization() string { return c.Username + " " + string(c.Secret) }
 
 // VersionAnswer is the answer to version.
 type VersionAnswer struct {
@@ -30,47 +30,49 @@ type EraseAnswer struct {
 	Revoked bool // at the issuer; false where it was left out, or cannot revoke
 }
 
-// State says how the daemon stands. A later version may know more states.
-type State = string
-
-// The states of [Status].
+// What State of a [Status] can be. A later version may know more.
 const (
-	StateLoggedIn      State = "logged_in"
-	StateLoginRequired State = "login_required" // the issuer refuses the login: log in again
-	StateLoggedOut     State = "logged_out"     // there is no token file
-	StateUnavailable   State = "unavailable"    // the token ran out and the issuer cannot be reached
-	StateKey           State = "key"            // a key of the daemon's environment is served
+	StateLoggedIn      = "logged_in"
+	StateLoginRequired = "login_required" // the issuer refuses the login: log in again
+	StateLoggedOut     = "logged_out"     // there is no token file
+	StateUnavailable   = "unavailable"    // the token ran out and the issuer cannot be reached
+	StateKey           = "key"            // a key of the daemon's environment is served
 )
 
-// Status is the answer to status. No member is a secret.
+// Status is the answer to status. No member is a secret. On the wire and in JSON those
+// that say nothing are left out, and Hint is there twice: see [Status.MarshalJSON].
 type Status struct {
 	Version  string
 	Protocol int
 	PID      int
-	Since    time.Time `json:",omitzero"` // when the daemon started
+	Since    time.Time // when the daemon started
 	Home     string
 	Socket   string
 	Issuer   string
-	State    State
+	State    string
 	Source   string   // "login", "FAL_KEY", "FAL_KEY_ID and FAL_KEY_SECRET" or ""
-	Shadows  []string `json:",omitempty"` // sources that Source hides (§5)
+	Shadows  []string // sources that Source hides
 
-	Subject     string    `json:",omitempty"` // the account of the login
-	Team        string    `json:",omitempty"` // the team that its requests are attributed to, "" for the account itself
-	TeamID      string    `json:",omitempty"` // that team's X-Fal-User-Id, once it is resolved
-	Unresolved  bool      `json:",omitempty"` // whom requests of the login are attributed to is not known: it is not served
-	Expires     time.Time `json:",omitzero"`  // of the access token
-	Refreshed   time.Time `json:",omitzero"`  // the last successful refresh
-	NextRefresh time.Time `json:",omitzero"`
-	Refreshes   int       // since the daemon started
+	Subject     string    // the account of the login
+	Team        string    // the team that its requests are attributed to, "" for the account itself
+	TeamID      string    // that team's X-Fal-User-Id, once it is resolved
+	Unresolved  bool      // whom requests of the login are attributed to is not known: it is not served
+	Expires     time.Time // of the access token
+	Refreshed   time.Time // the last successful refresh
+	NextRefresh time.Time
+	Refreshes   int // since the daemon started
 
 	Clients     int // requests for a credential since the daemon started
 	Connections int // open now
 
-	LastError string   `json:",omitempty"`
-	Mend      string   `json:",omitempty"` // what to do about it, one line
-	Warnings  []string `json:",omitempty"`
+	LastError string
+	Hint      string // what to do about it, one line
+	Warnings  []string
 }
+
+// MarshalJSON writes the object of the wire. Hint is in it under that name and, for
+// programs that know version 1 as it began, under its first one, Mend.
+func (s Status) MarshalJSON() ([]byte, error) { return ijson.Append(nil, s.members()...) }
 
 // answer is what travels as an object with these members.
 type answer interface{ members() []ijson.Member }
@@ -79,7 +81,7 @@ func (c *Credential) members() []ijson.Member {
 	return []ijson.Member{
 		{Name: "ServerURL", Value: &c.ServerURL},
 		{Name: "Username", Value: &c.Username},
-		{Name: "Secret", Value: &c.Secret},
+		{Name: "Secret", Value: (*string)(&c.Secret)},
 		{Name: "Expires", Value: &c.Expires, OmitEmpty: true},
 		{Name: "Headers", Value: &c.Headers, OmitEmpty: true},
 	}
@@ -119,7 +121,8 @@ func (s *Status) members() []ijson.Member {
 		{Name: "Clients", Value: &s.Clients},
 		{Name: "Connections", Value: &s.Connections},
 		{Name: "LastError", Value: &s.LastError, OmitEmpty: true},
-		{Name: "Mend", Value: &s.Mend, OmitEmpty: true},
+		{Name: "Mend", Value: &s.Hint, OmitEmpty: true}, // first, so that Hint is what counts in an answer that has both
+		{Name: "Hint", Value: &s.Hint, OmitEmpty: true},
 		{Name: "Warnings", Value: &s.Warnings, OmitEmpty: true},
 	}
 }

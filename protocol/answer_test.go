@@ -62,8 +62,8 @@ func TestParseAnswerTellsErrorsFromAnswers_Section4(t *testing.T) {
 	}
 }
 
-// What travels is all that the types have, as encoding/json writes those that it may
-// write (status --json).
+// What travels is all that the types have, each field under its name, and what
+// encoding/json writes of those that it may write (status --json).
 func TestEveryMemberTravels_Section4(t *testing.T) {
 	for _, v := range []answer{&Status{}, &VersionAnswer{}, &EraseAnswer{}, &Credential{}, &Error{}} {
 		for _, filled := range []bool{false, true} {
@@ -79,6 +79,17 @@ func TestEveryMemberTravels_Section4(t *testing.T) {
 			case *Status, *VersionAnswer, *EraseAnswer:
 				if want, err := json.Marshal(v); err != nil || line != string(want) {
 					t.Errorf("%s, not %s (%v)", line, want, err)
+				}
+			}
+			if _, isError := v.(*Error); filled && !isError {
+				var members map[string]any
+				if err := json.Unmarshal(out, &members); err != nil {
+					t.Fatal(err)
+				}
+				for _, field := range reflect.VisibleFields(reflect.TypeOf(v).Elem()) {
+					if _, ok := members[field.Name]; !ok {
+						t.Errorf("no %s in %s", field.Name, line)
+					}
 				}
 			}
 			again := reflect.New(reflect.TypeOf(v).Elem())
@@ -102,6 +113,8 @@ func fill(v reflect.Value) {
 			*field = i + 1
 		case *string:
 			*field = v.Type().Field(i).Name
+		case *Secret:
+			*field = "secret"
 		case *Code:
 			*field = "code"
 		case *time.Time:
@@ -113,6 +126,27 @@ func fill(v reflect.Value) {
 		default:
 			panic(v.Type().Field(i).Name + ": what is that?")
 		}
+	}
+}
+
+// Version 1 began with Mend for what is Hint now. Who knows only one of the names, at
+// either end, is understood.
+func TestHintIsAlsoMend_Section4(t *testing.T) {
+	line, err := AppendAnswer(nil, Status{LastError: "e", Hint: "do this"})
+	var old struct{ Mend string }
+	if err != nil || json.Unmarshal(line, &old) != nil || old.Mend != "do this" || !strings.Contains(string(line), `"Hint":"do this"`) {
+		t.Errorf("%s, %v", line, err)
+	}
+	for line, want := range map[string]string{
+		`{"Mend":"a"}`: "a", `{"Hint":"a"}`: "a", `{"Hint":"a","Mend":"b"}`: "a", `{"Mend":"b","Hint":"a"}`: "a", `{}`: "",
+	} {
+		var s Status
+		if err := ParseAnswer(line, &s); err != nil || s.Hint != want {
+			t.Errorf("%s: %q, %v", line, s.Hint, err)
+		}
+	}
+	if line, err := AppendAnswer(nil, Status{}); err != nil || strings.Contains(string(line), "Mend") || strings.Contains(string(line), "Hint") {
+		t.Errorf("nothing to say: %s, %v", line, err)
 	}
 }
 

@@ -1,7 +1,8 @@
 // Package protocol is wire version 1 between falcred, the credential daemon for
 // fal.ai logins, and its clients. This text is its specification; the package
-// holds what both ends share: framing, the payloads, and the rules that must
-// not differ between them (which server, which key, which place, which peer).
+// holds what both ends share of it: framing and payloads. The rules that must not
+// differ between them are beside it: which home, socket, server and key (package env),
+// and which peer (package peer).
 //
 // # Where
 //
@@ -13,19 +14,19 @@
 //
 // The second place is shared by all homes of a user, so a client that finds a
 // daemon there compares the Home of its status with its own before it uses the
-// daemon's credentials ([Sockets], [Home]).
+// daemon's credentials (Sockets and Home of package env).
 //
 // # Security
 //
 // Both ends ask the kernel who is at the other (SO_PEERCRED on Linux,
 // LOCAL_PEERCRED on macOS, the user of the peer's process on Windows) before
 // the first byte: the daemon serves, and a client speaks to, its own effective
-// user and root only, and where that cannot be known it hangs up ([CheckPeer]).
+// user and root only, and where that cannot be known it hangs up (Check of package peer).
 // A refused peer may be told the error denied, or nothing. There is no other
 // authentication and no encryption: who may connect is who may read the file.
 //
 // Refresh tokens never leave the daemon. Messages of errors never quote a
-// payload. Types of this package that hold a secret do not print it.
+// payload. Types of this package that hold a secret do not print it ([Secret]).
 //
 // # Framing
 //
@@ -117,7 +118,9 @@
 // team could not be unset, the error is internal and says so. It acts on fal's
 // own hosts only; for any other server the error is not_found.
 //
-// status answers [Status], version [VersionAnswer].
+// status answers [Status], version [VersionAnswer]. What to do about LastError is in
+// the status as Hint and, with the same text, as Mend: version 1 began with that name,
+// and a daemon before Hint has it alone. Clients read Hint, and Mend where there is none.
 //
 // watch answers as get does, at once and again at each change: after each
 // refresh, login, logout and loss of the login. An answer may be an error, and
@@ -139,12 +142,12 @@
 // FALCRED_SHARE_SOCKET names a second socket, for others: containers, and machines
 // that it is forwarded to. Besides the daemon's own user and root it serves the
 // users whose numbers FALCRED_ALLOW_UIDS lists, never the overflow uid 65534 (but
-// for a daemon that is that user itself: [KnownUser]). It
+// for a daemon that is that user itself: KnownUser of package peer). It
 // speaks the same lines, with these differences: store, erase and stop are denied, and
 // so is a Rejected; MinValid is taken for 0; the credential is the login's, never
 // a key of the daemon's environment; status leaves out paths, the account, and
 // texts that could name them. A client whose own FALCRED_ALLOW_UIDS lists the
-// server's user may read from it ([CheckPeer], [AllowUIDs]).
+// server's user may read from it (Check of package peer, AllowUIDs of package env).
 //
 // # Errors
 //
@@ -193,7 +196,7 @@
 // Path, query and fragment of a URL do not matter. White space around it is
 // trimmed. A URL that two parsers could read differently is none of these: with
 // userinfo, a backslash, a percent-escape in the host, a trailing dot, an empty
-// label or port, or a host that is not plain ASCII ([Servers]).
+// label or port, or a host that is not plain ASCII (Servers of package env).
 //
 // Both ends apply this, each with its own environment: a client does not ask
 // for a server that fails it, and does not hand out its own key for one either.
@@ -202,7 +205,7 @@
 //
 // Unless FAL_FORCE_AUTH_BY_USER is exactly "1", FAL_KEY is the credential, else
 // FAL_KEY_ID and FAL_KEY_SECRET joined by ":", else the login; empty means unset
-// ([KeyFromEnv]). A client applies this to its own environment first, where a
+// (FindKey of package env). A client applies this to its own environment first, where a
 // key answers with no daemon, and sends ForceUser where the variable says so
 // (Client.Get of package helper does).
 // The daemon applies it to its own for every request without ForceUser.

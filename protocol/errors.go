@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/falcred/falcred/protocol/ijson"
+	"github.com/falcred/falcred/protocol/internal/ijson"
 )
 
 // Code says what kind of error an answer is. Clients act on the code and show
@@ -37,15 +37,17 @@ func (e *Error) members() []ijson.Member {
 	}
 }
 
-// Docker's tools compare these two messages byte for byte.
+// The errors that are always the same.
 var (
+	// ErrNotFound and ErrNoServerURL are docker's: its tools compare the messages byte
+	// for byte.
 	ErrNotFound    = &Error{Message: "credentials not found in native keychain", Code: CodeNotFound}
 	ErrNoServerURL = &Error{Message: "no credentials server URL", Code: CodeNoServerURL}
-)
 
-// ErrTooLong is a line over [MaxLine]. Where one was read, the beginning of the next
-// request is unknown, so the connection ends; one that was to be written is not.
-var ErrTooLong = &Error{Message: "line longer than 64 KiB", Code: CodeBadRequest}
+	// ErrTooLong is a line over [MaxLine]. Where one was read, the beginning of the next
+	// request is unknown, so the connection ends; one that was to be written is not.
+	ErrTooLong = &Error{Message: "line longer than 64 KiB", Code: CodeBadRequest}
+)
 
 // What garbage is answered is made once.
 var (
@@ -67,7 +69,7 @@ func (e *Error) Is(target error) bool {
 }
 
 // Errorf makes an Error. The text is shown to clients and logged, so no
-// argument may be a secret or another library's error (R12).
+// argument may be a secret or another library's error, which can quote one.
 func Errorf(code Code, format string, args ...any) *Error {
 	if len(args) == 0 { // the many that are made when a program starts
 		return &Error{Message: format, Code: code}
@@ -76,8 +78,8 @@ func Errorf(code Code, format string, args ...any) *Error {
 }
 
 // AsError finds the *Error in err's chain. Any other error becomes a fixed,
-// neutral one: library errors can quote a reply's body, and with it a token
-// (R12). It is nil for nil.
+// neutral one: library errors can quote a reply's body, and with it a
+// token. It is nil for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil

@@ -3,26 +3,17 @@ package protocol
 import (
 	"strings"
 
-	"github.com/falcred/falcred/protocol/ijson"
+	"github.com/falcred/falcred/protocol/internal/ijson"
 )
 
-// DefaultServer is the server that a client asks for when it is told none.
-const DefaultServer = "https://fal.run"
-
-// TokenUsername is docker's mark for "the secret is a token, not a password".
-const TokenUsername = "<token>"
-
-// MaxMinValid is a year in seconds. No access token lives that long; a larger
-// number is a mistake about the unit, and could overflow a time.Duration.
-const MaxMinValid = 366 * 24 * 60 * 60
-
 // Query is the payload of get and watch, and of erase, which looks at ServerURL
-// and Local only.
+// and Local only. It is printed as "[hidden]" ([Secret]).
 type Query struct {
+	hidden
 	ServerURL string
-	ForceUser bool   // skip the daemon's own keys (§5)
+	ForceUser bool   // skip the daemon's own keys
 	MinValid  int    // seconds, best effort
-	Rejected  string // a secret that a server answered with 401
+	Rejected  Secret // one that a server answered with 401
 	Local     bool   // erase: delete the login here without revoking it
 }
 
@@ -31,7 +22,7 @@ func (q *Query) members() []ijson.Member {
 		{Name: "ServerURL", Value: &q.ServerURL},
 		{Name: "ForceUser", Value: &q.ForceUser, OmitEmpty: true},
 		{Name: "MinValid", Value: &q.MinValid, OmitEmpty: true},
-		{Name: "Rejected", Value: &q.Rejected, OmitEmpty: true},
+		{Name: "Rejected", Value: (*string)(&q.Rejected), OmitEmpty: true},
 		{Name: "Local", Value: &q.Local, OmitEmpty: true},
 	}
 }
@@ -68,7 +59,7 @@ func (q Query) checked() (Query, error) {
 	if err := checkText(q.ServerURL, "server URL"); err != nil {
 		return Query{}, err
 	}
-	if err := checkText(q.Rejected, "rejected token"); err != nil {
+	if err := checkText(string(q.Rejected), "rejected token"); err != nil {
 		return Query{}, err
 	}
 	q.ServerURL = strings.TrimSpace(q.ServerURL)
@@ -81,18 +72,18 @@ func (q Query) checked() (Query, error) {
 	return q, nil
 }
 
-// Login is the payload of store.
+// Login is the payload of store. It is printed as "[hidden]" ([Secret]).
 type Login struct {
 	ServerURL string
 	Username  string
-	Secret    string
+	Secret    // the refresh token
 }
 
 func (l *Login) members() []ijson.Member {
 	return []ijson.Member{
 		{Name: "ServerURL", Value: &l.ServerURL},
 		{Name: "Username", Value: &l.Username},
-		{Name: "Secret", Value: &l.Secret},
+		{Name: "Secret", Value: (*string)(&l.Secret)},
 	}
 }
 
@@ -103,7 +94,7 @@ func ParseLogin(payload string) (Login, error) {
 	if err := parseObject(payload, l.members()); err != nil {
 		return Login{}, err
 	}
-	for _, s := range []string{l.ServerURL, l.Username, l.Secret} {
+	for _, s := range []string{l.ServerURL, l.Username, string(l.Secret)} {
 		if err := checkText(s, "login"); err != nil {
 			return Login{}, err
 		}
@@ -130,7 +121,7 @@ func (l Login) Payload() (string, error) {
 	return string(object), nil
 }
 
-// parseObject: unknown members are ignored (§4).
+// parseObject: unknown members are ignored.
 func parseObject(payload string, members []ijson.Member) error {
 	read, err := ijson.Read(payload)
 	if err == nil {

@@ -21,8 +21,10 @@ const (
 // maxVerb bounds what an "unknown verb" message can quote.
 const maxVerb = 32
 
-// Request is one line: a verb and, after one space, its payload.
+// Request is one line: a verb and, after one space, its payload. It is printed as
+// "[hidden]" ([Secret]): a payload can hold a token.
 type Request struct {
+	hidden
 	Verb    string
 	Payload string
 }
@@ -43,7 +45,7 @@ func ParseRequest(line string) (Request, error) {
 
 // Append appends the request's line, LF included. It makes the same checks as
 // ParseRequest, so nothing that a client is given can become a second request
-// (§4: refused at both ends).
+// (refused at both ends).
 func (r Request) Append(dst []byte) ([]byte, error) {
 	r.Payload = strings.Trim(r.Payload, " ")
 	if err := r.check(); err != nil {

@@ -6,16 +6,27 @@ import (
 	"time"
 )
 
-// Version is the Protocol member of the version answer. It rises only when
-// ignoring unknown members is not enough for an old client.
-const Version = 1
-
-// MaxLine is the longest line in bytes, its LF included. Access tokens are
-// JWTs of a few KiB, seldom over 8; this leaves room for several of them and
-// keeps what a hostile client can make the daemon hold small.
-const MaxLine = 64 << 10
-
+// What this version of the wire fixes.
 const (
+	// Version is the Protocol member of the version answer. It rises only when
+	// ignoring unknown members is not enough for an old client.
+	Version = 1
+
+	// DefaultServer is the server that a client asks for when it is told none.
+	DefaultServer = "https://fal.run"
+
+	// TokenUsername is docker's mark for "the secret is a token, not a password".
+	TokenUsername = "<token>"
+
+	// MaxLine is the longest line in bytes, its LF included. Access tokens are
+	// JWTs of a few KiB, seldom over 8; this leaves room for several of them and
+	// keeps what a hostile client can make the daemon hold small.
+	MaxLine = 64 << 10
+
+	// MaxMinValid is a year in seconds. No access token lives that long; a larger
+	// number is a mistake about the unit, and could overflow a time.Duration.
+	MaxMinValid = 366 * 24 * 60 * 60
+
 	// RequestTimeout is how long a request may take from its first byte to its LF.
 	RequestTimeout = 10 * time.Second
 	// AnswerTimeout is how long an answer may wait for its reader.

@@ -35,7 +35,7 @@ func (s *stage) crowd(n int, sockets []string, change func(*exec.Cmd)) (secrets 
 				}
 				return
 			}
-			secrets[c.Secret]++
+			secrets[string(c.Secret)]++
 		})
 	}
 	all.Wait()
@@ -85,7 +85,7 @@ func (s *stage) settled(sockets []string) (access string) {
 	s.until("all daemons serve a fresh token, the file's", func() bool {
 		_, access = s.tokens()
 		for _, socket := range sockets {
-			if c, err := s.get(socket); err != nil || c.Secret != access || !c.Expires.After(time.Now()) {
+			if c, err := s.get(socket); err != nil || string(c.Secret) != access || !c.Expires.After(time.Now()) {
 				return false
 			}
 		}

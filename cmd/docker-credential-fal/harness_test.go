@@ -21,6 +21,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // bin holds the two programs.
@@ -101,7 +102,7 @@ func (s *stage) env(socket string) []string {
 
 // tokens reads the file as the SDK does.
 func (s *stage) tokens() (refresh, access string) {
-	data, err := os.ReadFile(filepath.Join(s.home, protocol.TokenFile))
+	data, err := os.ReadFile(filepath.Join(s.home, env.TokenFile))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func (s *stage) tokens() (refresh, access string) {
 // taken for an old copy (F5).
 func (s *stage) expired(refresh string, inPlace bool) {
 	s.Helper()
-	path := filepath.Join(s.home, protocol.TokenFile)
+	path := filepath.Join(s.home, env.TokenFile)
 	access := s.idp.Mint("ann", time.Now().Add(-time.Minute), 30*time.Second)
 	name := path
 	if !inPlace {

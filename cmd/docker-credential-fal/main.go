@@ -1,14 +1,13 @@
 // Command docker-credential-fal gives scripts and docker-style clients the
-// credential that falcred keeps. See package helper.
+// credential that falcred keeps. See package dockercred.
 package main
 
 import (
 	"os"
 
-	_ "github.com/falcred/falcred/cmd/docker-credential-fal/internal/stack" // first of all
-	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/helper/dockercred"
 )
 
 func main() {
-	os.Exit(helper.Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+	os.Exit(dockercred.Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // short is a lifetime of access tokens, in seconds, after which tests need not wait
@@ -35,7 +36,7 @@ func TestProviderSigns_R10(t *testing.T) {
 			if out, err := p.falcred("logout").CombinedOutput(); err != nil {
 				t.Errorf("logout: %v\n%s", err, out)
 			}
-			if _, err := os.Stat(filepath.Join(p.home, protocol.TokenFile)); !os.IsNotExist(err) {
+			if _, err := os.Stat(filepath.Join(p.home, env.TokenFile)); !os.IsNotExist(err) {
 				t.Errorf("the token file: %v", err)
 			}
 			p.refused(refresh)
@@ -338,7 +339,7 @@ func TestProviderNeverMeetsASpentToken_F5(t *testing.T) {
 	p := newProvider(t)
 	p.order(order{"lifetime": short})
 	p.login()
-	path := filepath.Join(p.home, protocol.TokenFile)
+	path := filepath.Join(p.home, env.TokenFile)
 	old, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

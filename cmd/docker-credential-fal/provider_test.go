@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // provider is oidc-provider, which nobody here has written, behind a proxy that
@@ -320,7 +321,7 @@ func (p *provider) wantExit(code int) {
 func (p *provider) due() {
 	p.Helper()
 	refresh, _ := p.tokens()
-	if err := os.WriteFile(filepath.Join(p.home, protocol.TokenFile), []byte(refresh), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.home, env.TokenFile), []byte(refresh), 0o600); err != nil {
 		p.Fatal(err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // F2, F3: a reader of the token file beside a daemon that refreshes all the
@@ -61,7 +61,7 @@ func (r *reader) read() {
 			return
 		default:
 		}
-		data, err := os.ReadFile(filepath.Join(r.home, protocol.TokenFile))
+		data, err := os.ReadFile(filepath.Join(r.home, env.TokenFile))
 		if !r.whole(string(data), err) {
 			return
 		}

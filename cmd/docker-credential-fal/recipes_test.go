@@ -191,7 +191,7 @@ func (s *stage) rotate() {
 	s.expired(refresh, false)
 	s.until("another token is served", func() bool {
 		c, err := s.get(s.socket())
-		return err == nil && c.Secret != before
+		return err == nil && string(c.Secret) != before
 	})
 }
 

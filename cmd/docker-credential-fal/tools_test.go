@@ -40,7 +40,7 @@ func (s *stage) wantThreeAnswers(lines []string) {
 	if err := protocol.ParseAnswer(lines[1], &c); err != nil {
 		s.Error("get: ", err)
 	}
-	if _, access := s.tokens(); c.Secret != access || c.Username != "Bearer" {
+	if _, access := s.tokens(); string(c.Secret) != access || c.Username != "Bearer" {
 		s.Error("get: not the file's token")
 	}
 	if err := protocol.ParseAnswer(lines[2], nil); protocol.AsError(err) == nil || protocol.AsError(err).Code != protocol.CodeNotFound {

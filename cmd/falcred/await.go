@@ -42,7 +42,7 @@ func awaitLogin(ctx context.Context, cfg daemon.Config) {
 		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		access, ok := login.ValidAccess(cfg.Home)
 		e := new(protocol.Error)
-		return !ok || err == nil && cred.Secret == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
+		return !ok || err == nil && string(cred.Secret) == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
 	})
 }
 

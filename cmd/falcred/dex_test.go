@@ -21,6 +21,7 @@ import (
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // dexVersion is a real identity provider's, which nobody here has written.
@@ -101,7 +102,7 @@ func startDex(t *testing.T) *dex {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(home) })
-	d := &dex{T: t, issuer: "http://" + address + "/dex", home: home, file: filepath.Join(home, protocol.TokenFile)}
+	d := &dex{T: t, issuer: "http://" + address + "/dex", home: home, file: filepath.Join(home, env.TokenFile)}
 	config := filepath.Join(t.TempDir(), "dex.yaml")
 	text := fmt.Sprintf(dexConfig, d.issuer, address, dexLifetime)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/doctor"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -56,7 +56,7 @@ func examine(ctx context.Context) []doctor.Finding {
 	if err != nil {
 		text, mend, _ := strings.Cut(err.Error(), "\n")
 		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: mend}}
-		if home, err := protocol.Home(os.LookupEnv); err == nil {
+		if home, err := env.Home(os.LookupEnv); err == nil {
 			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
 		}
 		return findings

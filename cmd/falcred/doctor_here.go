@@ -12,15 +12,17 @@ import (
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // examineDaemon looks at what `status` has found.
 func examineDaemon(s *standing) []doctor.Finding {
 	switch {
 	case s.Error != "":
-		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Mend}}
-	case s.Daemon == nil && !protocol.Serves:
-		text, mend, _ := strings.Cut(protocol.ErrNotServed.Error(), "\n")
+		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Hint}}
+	case s.Daemon == nil && !peer.Serves:
+		text, mend, _ := strings.Cut(peer.ErrNotServed.Error(), "\n")
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: text, Hint: mend}}
 	case s.Daemon == nil:
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Warn, Text: "not running: no one refreshes ahead of time",
@@ -37,7 +39,7 @@ func examineDaemon(s *standing) []doctor.Finding {
 		if d.State == protocol.StateLoginRequired || d.State == protocol.StateUnavailable {
 			result = doctor.Fail
 		}
-		findings = append(findings, doctor.Finding{Check: "login", Result: result, Text: d.LastError, Hint: d.Mend})
+		findings = append(findings, doctor.Finding{Check: "login", Result: result, Text: d.LastError, Hint: d.Hint})
 	}
 	for _, warning := range d.Warnings {
 		text, mend, _ := strings.Cut(warning, "\n")
@@ -76,7 +78,7 @@ func examineHelper(ctx context.Context) doctor.Finding {
 // examineKeys says what wins over the login, here and in fal's own programs.
 func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding {
 	var findings []doctor.Finding
-	if key, ok := protocol.KeyFromEnv(getenv); ok {
+	if key, ok := env.FindKey(getenv); ok {
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn,
 			Text: key.Source + " is set here: requests are attributed to the key's team, a login is not used",
 			Hint: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
@@ -87,7 +89,7 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 	switch {
 	case err != nil:
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Fail, Text: err.Error(), Hint: "mend that file"})
-	case hasKey && !protocol.ForceUser(getenv):
+	case hasKey && !env.ForceUser(getenv):
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
 			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})

@@ -12,7 +12,7 @@ import (
 // A daemon of another version is named, and one whose login has ended fails.
 func TestDoctorLooksAtTheDaemon(t *testing.T) {
 	now := stub(t)
-	now.Store(&protocol.Status{Version: "v0.0.1", State: protocol.StateLoginRequired, LastError: "the login has ended", Mend: "log in",
+	now.Store(&protocol.Status{Version: "v0.0.1", State: protocol.StateLoginRequired, LastError: "the login has ended", Hint: "log in",
 		Warnings: []string{"the file was readable\nchmod it"}})
 	want := map[string]doctor.Result{"daemon": doctor.OK, "version": doctor.Warn, "login": doctor.Fail, "warning": doctor.Warn}
 	findings := examineDaemon(stand(t.Context()))

@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // earlierCommit is the version that this one is an upgrade of.
@@ -34,7 +35,7 @@ func TestEarlierVersion_F5(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(home)
-	h := &upgraded{T: t, issuer: issuer, home: home, file: filepath.Join(home, protocol.TokenFile)}
+	h := &upgraded{T: t, issuer: issuer, home: home, file: filepath.Join(home, env.TokenFile)}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func (f *follower) keep(ctx context.Context) error {
 	if cred.Username != "Bearer" || !time.Now().Before(cred.Expires) {
 		return f.file.Put(ctx, "")
 	}
-	return f.file.Put(ctx, cred.Secret)
+	return f.file.Put(ctx, string(cred.Secret))
 }
 
 // listen asks again when the socket is gone: the connection that forwards it
@@ -190,7 +190,7 @@ func (f *follower) watch(ctx context.Context, client *helper.Client) (good bool)
 func (f *follower) tell(ctx context.Context, t told) {
 	var e *protocol.Error
 	switch {
-	case t.err == nil && t.cred.Secret == f.heard, t.err != nil && t.err.Error() == f.trouble:
+	case t.err == nil && string(t.cred.Secret) == f.heard, t.err != nil && t.err.Error() == f.trouble:
 		return // it is known
 	case t.err == nil:
 		f.trouble = ""
@@ -207,7 +207,7 @@ func (f *follower) tell(ctx context.Context, t told) {
 		}
 		return
 	}
-	f.heard = t.cred.Secret
+	f.heard = string(t.cred.Secret)
 	select {
 	case f.told <- t:
 	case <-ctx.Done():

@@ -9,7 +9,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/events"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -51,7 +51,7 @@ func newHistory() *cobra.Command {
 			if last < 0 {
 				return usageError{fmt.Sprintf("-n is not a number of events: %d", last), helpHint(cmd)}
 			}
-			home, err := protocol.Home(os.LookupEnv)
+			home, err := env.Home(os.LookupEnv)
 			if err != nil {
 				return err
 			}

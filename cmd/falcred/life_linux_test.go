@@ -17,6 +17,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // life is a home, an issuer, and the installed programs, run as somebody or by
@@ -112,7 +113,7 @@ func (l *life) token() string {
 	l.Helper()
 	out, code := l.run("docker-credential-fal", "token")
 	access := strings.TrimSpace(out)
-	file, err := os.ReadFile(filepath.Join(l.home, protocol.TokenFile))
+	file, err := os.ReadFile(filepath.Join(l.home, env.TokenFile))
 	if code != 0 || err != nil || !strings.HasSuffix(string(file), "\n"+access) {
 		l.Fatalf("exit %d, %v: %s", code, err, out)
 	}
@@ -126,14 +127,14 @@ func (l *life) live() {
 	l.wants(out, code, "logged in, demo")
 	first := l.token()
 	cred := l.ask(`get {"ServerURL":"https://fal.run","Rejected":"` + first + `"}`)
-	if cred.Secret == first {
+	if string(cred.Secret) == first {
 		l.Fatal("no newer token")
 	}
-	if second := l.token(); second != cred.Secret {
+	if second := l.token(); second != string(cred.Secret) {
 		l.Error("the helper gives another token than the socket")
 	}
 	l.kill()
-	if third := l.token(); third != cred.Secret {
+	if third := l.token(); third != string(cred.Secret) {
 		l.Error("the daemon that was started anew gives another token")
 	}
 	out, code = l.run("falcred", "status")

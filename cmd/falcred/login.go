@@ -16,7 +16,7 @@ import (
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
 )
@@ -211,11 +211,11 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 		who = "whoever you are"
 	}
 	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), ui.Printable(who))
-	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, protocol.TokenFile))
+	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
 	if g.Doubt != "" {
 		fmt.Fprintln(l.Out, l.Yellow(ui.Printable(g.Doubt)))
 	}
-	if key, ok := protocol.KeyFromEnv(l.shell); ok {
+	if key, ok := env.FindKey(l.shell); ok {
 		fmt.Fprintf(l.Out, "%s\n", l.Yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
 		fmt.Fprintln(l.Out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // screen is a program on a terminal of its own.
@@ -143,7 +143,7 @@ func TestLoginOnATerminal(t *testing.T) {
 	if got := s.ends(); got != 0 {
 		t.Fatalf("exit status %d\n%s", got, s.shown())
 	}
-	refresh, _ := readTokens(filepath.Join(s.home, protocol.TokenFile))
+	refresh, _ := readTokens(filepath.Join(s.home, env.TokenFile))
 	if !s.idp.Alive(refresh) {
 		t.Error("the login in the file is not alive")
 	}
@@ -168,7 +168,7 @@ func TestTeamQuestionIsInterrupted(t *testing.T) {
 	if got := s.ends(); got == 0 {
 		t.Error("it went on")
 	}
-	if refresh, _ := readTokens(filepath.Join(s.home, protocol.TokenFile)); !s.idp.Alive(refresh) {
+	if refresh, _ := readTokens(filepath.Join(s.home, env.TokenFile)); !s.idp.Alive(refresh) {
 		t.Error("the login in the file is not alive")
 	}
 }
@@ -185,7 +185,7 @@ func TestLoginIsInterrupted(t *testing.T) {
 	if !strings.Contains(s.shown(), "interrupted; nothing was changed") || strings.ContainsAny(s.shown(), "▀▄█") {
 		t.Errorf("the screen says\n%q", s.shown())
 	}
-	if _, err := os.Stat(filepath.Join(s.home, protocol.TokenFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(s.home, env.TokenFile)); err == nil {
 		t.Error("a token file was written")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -48,7 +49,7 @@ func newLogout() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			file := filepath.Join(cfg.Home, protocol.TokenFile)
+			file := filepath.Join(cfg.Home, env.TokenFile)
 			switch {
 			case done.Revoked:
 				fmt.Fprintf(out, "logged out: revoked at %s, and deleted %s\n", cfg.Issuer, file)

@@ -22,6 +22,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	falenv "github.com/falcred/falcred/protocol/env"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -134,7 +135,7 @@ func startIssuer(ts *testscript.TestScript, _ bool, args []string) {
 func leaveLogin(ts *testscript.TestScript, _ bool, args []string) {
 	refresh, _, _ := ts.Value("issuers").(map[string]*idp.Server)[args[0]].Login("auth0|ada")
 	ts.Check(os.MkdirAll(ts.Getenv("FAL_HOME_DIR"), 0o700))
-	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile), refresh, ""))
+	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile), refresh, ""))
 }
 
 // served waits until the login in the file is served, and not one before it.
@@ -143,8 +144,8 @@ func served(ts *testscript.TestScript, _ bool, _ []string) {
 	defer client.Close()
 	ts.Check(until(context.Background(), "a credential", func() bool {
 		cred, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
-		_, access := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile))
-		return err == nil && cred.Secret == access
+		_, access := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile))
+		return err == nil && string(cred.Secret) == access
 	}))
 }
 
@@ -207,15 +208,15 @@ func followed(ts *testscript.TestScript, _ bool, args []string) {
 	defer client.Close()
 	ts.Check(until(context.Background(), "a followed file", func() bool {
 		cred, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
-		first, access := readTokens(filepath.Join(ts.MkAbs(args[0]), protocol.TokenFile))
-		return err == nil && access == cred.Secret && strings.HasPrefix(first, "falcred-follow")
+		first, access := readTokens(filepath.Join(ts.MkAbs(args[0]), falenv.TokenFile))
+		return err == nil && access == string(cred.Secret) && strings.HasPrefix(first, "falcred-follow")
 	}))
 }
 
 // refused does what the fal CLI does to a file whose access token is too old for
 // it (§2): it sends line 1 to the issuer, and deletes the file when that fails.
 func refused(ts *testscript.TestScript, _ bool, args []string) {
-	path := filepath.Join(ts.MkAbs(args[1]), protocol.TokenFile)
+	path := filepath.Join(ts.MkAbs(args[1]), falenv.TokenFile)
 	first, _ := readTokens(path)
 	answer, err := http.PostForm(ts.Getenv(args[0])+"/oauth/token", url.Values{
 		"grant_type": {"refresh_token"}, "client_id": {testClient}, "refresh_token": {first},
@@ -255,7 +256,7 @@ func down(ts *testscript.TestScript, _ bool, args []string) { named(ts, args[0])
 
 // living wants the file's refresh token to be alive at that issuer.
 func living(ts *testscript.TestScript, _ bool, args []string) {
-	refresh, _ := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), protocol.TokenFile))
+	refresh, _ := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile))
 	if !named(ts, args[0]).Alive(refresh) {
 		ts.Fatalf("the login in the token file is dead")
 	}

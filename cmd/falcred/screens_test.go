@@ -109,7 +109,7 @@ func (th *theatre) command(args []string, env ...string) *exec.Cmd {
 }
 
 // state waits until the daemon has noticed what a command did.
-func (th *theatre) state(want protocol.State) {
+func (th *theatre) state(want string) {
 	th.Helper()
 	client := &helper.Client{Socket: filepath.Join(th.home, "falcred.sock")}
 	defer client.Close()

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/spf13/cobra"
 )
 
@@ -74,8 +74,8 @@ func (f *serviceFlags) command(name, short string, do func(*service, context.Con
 				return usageError{"--purge removes files in a home, and root keeps out of those",
 					"leave --purge out; then, as " + f.runAs + ": falcred service uninstall --purge"}
 			}
-			if !protocol.Serves && slices.Contains([]string{"install", "start", "restart"}, name) {
-				return protocol.ErrNotServed // a daemon that can only refuse would be started again and again
+			if !peer.Serves && slices.Contains([]string{"install", "start", "restart"}, name) {
+				return peer.ErrNotServed // a daemon that can only refuse would be started again and again
 			}
 			s, err := newServiceOf(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/packaging"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // account is whose login the service serves.
@@ -39,14 +39,14 @@ func (s *service) ofUser() error {
 		return err
 	}
 	s.user = account{u.Username, u.Uid, u.Gid, u.HomeDir}
-	if s.home, err = protocol.Home(os.LookupEnv); err != nil {
+	if s.home, err = env.Home(os.LookupEnv); err != nil {
 		return err
 	}
-	standard, err := protocol.DefaultHome(os.LookupEnv)
+	standard, err := env.DefaultHome(os.LookupEnv)
 	if err != nil {
 		return err
 	}
-	sockets, err := protocol.Sockets(os.LookupEnv, s.home)
+	sockets, err := env.Sockets(os.LookupEnv, s.home)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *service) ofUser() error {
 	if _, set := os.LookupEnv("FALCRED_SOCKET"); set {
 		s.env["FALCRED_SOCKET"] = s.socket
 	}
-	return errors.Join(packaging.Check(s.home), packaging.Check(s.socket), protocol.CheckSocketPath(s.socket))
+	return errors.Join(packaging.Check(s.home), packaging.Check(s.socket), env.CheckSocketPath(s.socket))
 }
 
 func (s *service) ofMachine(name string) error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // shell is which credential a program started from this shell would get, and
@@ -15,7 +16,8 @@ type shell struct {
 	Usable  bool
 	Shadows []string `json:",omitempty"`
 	Note    string   `json:",omitempty"`
-	Mend    string   `json:",omitempty"`
+	Hint    string   `json:",omitempty"`
+	Mend    string   `json:",omitempty"` // Hint under its first name, in JSON only: withMend
 }
 
 const (
@@ -26,10 +28,10 @@ const (
 // judge applies the rule of §5 as a client in this shell does. d is nil where
 // no daemon runs.
 func judge(getenv func(string) string, d *protocol.Status, login bool, now time.Time) shell {
-	if key, ok := protocol.KeyFromEnv(getenv); ok {
+	if key, ok := env.FindKey(getenv); ok {
 		return ownKey(getenv, key, d, login)
 	}
-	forced := protocol.ForceUser(getenv)
+	forced := env.ForceUser(getenv)
 	if d != nil && d.State == protocol.StateKey && !forced {
 		return daemonKey(d)
 	}
@@ -43,17 +45,17 @@ func judge(getenv func(string) string, d *protocol.Status, login bool, now time.
 	switch {
 	case !login:
 		s.Source = ""
-		s.Mend = "log in: falcred login, or fal auth login"
+		s.Hint = "log in: falcred login, or fal auth login"
 	case d == nil:
 		// The helper starts a daemon, and a request waits for what that finds.
 		s.Usable = getenv("FALCRED_AUTOSTART") != "0"
-		s.Note, s.Mend = "a client that does not start falcred on demand gets nothing", "start it: falcred run"
+		s.Note, s.Hint = "a client that does not start falcred on demand gets nothing", "start it: falcred run"
 	}
 	return s
 }
 
 // ownKey is the common surprise: a key in the environment wins silently.
-func ownKey(getenv func(string) string, key protocol.Key, d *protocol.Status, login bool) shell {
+func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, login bool) shell {
 	s := shell{Source: key.Source, Usable: true}
 	s.Shadows = slices.DeleteFunc(keysSet(getenv), func(name string) bool { return name == key.Source })
 	s.Shadows = append(s.Shadows, keysOf(d)...)
@@ -66,7 +68,7 @@ func ownKey(getenv func(string) string, key protocol.Key, d *protocol.Status, lo
 		verb = " are set"
 	}
 	s.Note = key.Source + verb + ": requests are attributed to the key's team, your login is not used"
-	s.Mend = "unset it or set FAL_FORCE_AUTH_BY_USER=1"
+	s.Hint = "unset it or set FAL_FORCE_AUTH_BY_USER=1"
 	return s
 }
 
@@ -74,7 +76,7 @@ func daemonKey(d *protocol.Status) shell {
 	s := shell{Source: ofDaemon + d.Source, Usable: true, Shadows: d.Shadows}
 	if slices.Contains(d.Shadows, sourceLogin) {
 		s.Note = "the daemon was given a key: requests are attributed to the key's team, your login is not used"
-		s.Mend = "take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
+		s.Hint = "take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
 	}
 	return s
 }

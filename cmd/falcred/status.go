@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/spf13/cobra"
 )
@@ -45,7 +46,8 @@ type standing struct {
 	Daemon  *protocol.Status `json:",omitempty"`
 	Shell   shell            // what this shell would get
 	Error   string           `json:",omitempty"`
-	Mend    string           `json:",omitempty"`
+	Hint    string           `json:",omitempty"`
+	Mend    string           `json:",omitempty"` // Hint under its first name, in JSON only: withMend
 }
 
 func newStatus() *cobra.Command {
@@ -64,7 +66,7 @@ func newStatus() *cobra.Command {
 			s := stand(cmd.Context())
 			var err error
 			if asJSON {
-				err = printJSON(out, s)
+				err = printJSON(out, s.withMend())
 			} else {
 				err = s.print(out, ui.NewPaint(out), time.Now())
 			}
@@ -77,6 +79,12 @@ func newStatus() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	cmd.Flags().BoolVar(&follow, "watch", false, "print it anew at each change, until Ctrl-C")
 	return cmd
+}
+
+// withMend is what JSON shows: programs may know Hint by its first name.
+func (s standing) withMend() standing {
+	s.Mend, s.Shell.Mend = s.Hint, s.Shell.Hint
+	return s
 }
 
 func (s *standing) exit() int {
@@ -100,10 +108,10 @@ func bounded(ctx context.Context, patience time.Duration) (context.Context, cont
 func stand(ctx context.Context) *standing {
 	s := &standing{}
 	var err error
-	if s.Home, err = protocol.Home(os.LookupEnv); err != nil {
+	if s.Home, err = env.Home(os.LookupEnv); err != nil {
 		return s.failed(err)
 	}
-	sockets, err := protocol.Sockets(os.LookupEnv, s.Home)
+	sockets, err := env.Sockets(os.LookupEnv, s.Home)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -123,13 +131,13 @@ func stand(ctx context.Context) *standing {
 	}
 	s.Shell = judge(os.Getenv, s.Daemon, hasLogin(s.Daemon, s.Home), time.Now())
 	if t := strict.As(strict.Folder(s.Home)); t != nil && s.Daemon == nil && s.Shell.Source == sourceLogin {
-		s.Shell.Usable, s.Shell.Note, s.Shell.Mend = false, t.Text, t.Mend // no daemon starts there (F6)
+		s.Shell.Usable, s.Shell.Note, s.Shell.Hint = false, t.Text, t.Hint // no daemon starts there (F6)
 	}
 	return s
 }
 
 func (s *standing) failed(err error) *standing {
-	s.Error, s.Mend, _ = strings.Cut(err.Error(), "\n")
+	s.Error, s.Hint, _ = strings.Cut(err.Error(), "\n")
 	return s
 }
 
@@ -146,6 +154,6 @@ func hasLogin(d *protocol.Status, home string) bool {
 	if d != nil {
 		return daemonHasLogin(d)
 	}
-	info, err := os.Stat(filepath.Join(home, protocol.TokenFile))
+	info, err := os.Stat(filepath.Join(home, env.TokenFile))
 	return err == nil && info.Size() > 0
 }

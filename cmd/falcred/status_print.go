@@ -9,6 +9,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // page is the screen of status.
@@ -18,7 +19,7 @@ func (s *standing) print(w io.Writer, colour ui.Paint, now time.Time) error {
 	p := &page{ui.Page{Paint: colour}}
 	if s.Daemon != nil {
 		p.Line("daemon", "%s, pid %d, version %s, since %s", p.Green("running"), s.Daemon.PID, s.Daemon.Version, ui.When(s.Daemon.Since, now))
-	} else if s.Error == "" && !protocol.Serves {
+	} else if s.Error == "" && !peer.Serves {
 		p.Line("daemon", "%s", p.Yellow("falcred does not serve on "+runtime.GOOS))
 	} else if s.Error == "" {
 		p.Line("daemon", "%s", p.Yellow("not running"))
@@ -32,7 +33,7 @@ func (s *standing) print(w io.Writer, colour ui.Paint, now time.Time) error {
 	}
 	if s.Error != "" {
 		p.Line("error", "%s", p.Red(s.Error))
-		p.Under(s.Mend)
+		p.Under(s.Hint)
 	} else {
 		p.shell(s.Shell)
 	}
@@ -67,7 +68,7 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	p.Line("served", "%d requests, %d connections open", d.Clients, d.Connections)
 	if d.LastError != "" {
 		p.Line("last error", "%s", p.Red(ui.Printable(d.LastError)))
-		p.Under(ui.Printable(d.Mend))
+		p.Under(ui.Printable(d.Hint))
 	}
 	for _, warning := range d.Warnings {
 		p.Line("warning", "%s", p.Yellow(ui.Printable(warning)))
@@ -103,5 +104,5 @@ func (p *page) shell(s shell) {
 		p.Under("which hides: " + strings.Join(s.Shadows, ", "))
 	}
 	p.Under(s.Note)
-	p.Under(s.Mend)
+	p.Under(s.Hint)
 }

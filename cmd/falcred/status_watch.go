@@ -58,7 +58,7 @@ func (s standing) fingerprint() []byte {
 
 func (s *standing) show(out io.Writer, asJSON bool) error {
 	if asJSON {
-		return printLines(out, []*standing{s})
+		return printLines(out, []standing{s.withMend()})
 	}
 	var screen bytes.Buffer
 	if err := s.print(&screen, ui.NewPaint(out), time.Now()); err != nil {

@@ -62,7 +62,7 @@ func TestStatusWatch(t *testing.T) {
 		in.Close()
 	}()
 	lines := bufio.NewScanner(out)
-	for _, state := range []protocol.State{protocol.StateLoggedIn, protocol.StateLoginRequired, protocol.StateLoggedOut} {
+	for _, state := range []string{protocol.StateLoggedIn, protocol.StateLoginRequired, protocol.StateLoggedOut} {
 		now.Store(&protocol.Status{State: state, Clients: 1000})
 		var s standing
 		for s.Daemon == nil || s.Daemon.State != state {

@@ -176,7 +176,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 	}
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 	if err == nil {
-		return cred.Secret, nil
+		return string(cred.Secret), nil
 	}
 	if access, ok := login.ValidAccess(cfg.Home); ok {
 		return access, nil

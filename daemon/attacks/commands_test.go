@@ -87,7 +87,7 @@ func (s *scene) renewed() (access string) {
 	_, access = s.login(0)
 	s.until("the new login is served", func() bool {
 		var got protocol.Credential
-		return s.ask(getLogin, &got) == nil && got.Secret == access
+		return s.ask(getLogin, &got) == nil && string(got.Secret) == access
 	})
 	return access
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // patience bounds every wait: running into it means never.
@@ -83,7 +84,7 @@ func (s *scene) belongTo(uid uint32) {
 	}))
 }
 
-func (s *scene) file() string { return filepath.Join(s.home, protocol.TokenFile) }
+func (s *scene) file() string { return filepath.Join(s.home, env.TokenFile) }
 
 func (s *scene) env() []string {
 	return append([]string{
@@ -221,7 +222,7 @@ func (s *scene) ask(request string, v any) error {
 func (s *scene) get() (access string, err error) {
 	var got protocol.Credential
 	err = s.ask("get "+protocol.DefaultServer, &got)
-	return got.Secret, err
+	return string(got.Secret), err
 }
 
 // served waits until the login is served.

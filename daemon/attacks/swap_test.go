@@ -102,8 +102,8 @@ func TestHomeIsSwapped_F6(t *testing.T) {
 		s.must(s.ask("status", &status))
 		return strings.Contains(status.LastError, above+" can be written by others")
 	})
-	if want := "chmod g-w " + above; !strings.Contains(status.Mend, want) {
-		t.Errorf("the mend is %q, want %q", status.Mend, want)
+	if want := "chmod g-w " + above; !strings.Contains(status.Hint, want) {
+		t.Errorf("the mend is %q, want %q", status.Hint, want)
 	}
 	s.force(access)
 	if got, err := s.get(); err != nil || got != access {

@@ -5,6 +5,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -28,7 +29,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
@@ -50,13 +51,18 @@ type Finding struct {
 	Hint   string `json:",omitempty"` // what to do about it
 }
 
-// MarshalJSON adds Mend, which is what Hint was called in earlier versions.
+// MarshalJSON adds Mend, which is what Hint was called in earlier versions. HTML is not
+// escaped, unless the encoder around it does so.
 func (f Finding) MarshalJSON() ([]byte, error) {
 	type members Finding
-	return json.Marshal(struct {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(struct {
 		members
 		Mend string `json:",omitempty"`
 	}{members(f), f.Hint})
+	return out.Bytes(), err
 }
 
 // Config says what is looked at.
@@ -91,7 +97,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 func ExamineHome(home string) []Finding {
 	troubles, err := strict.Examine(home)
 	findings := wayFindings("home", troubles)
-	unknown := protocol.KnownUser()
+	unknown := peer.KnownUser()
 	switch {
 	case unknown != nil:
 		text, mend, _ := strings.Cut(unknown.Error(), "\n")
@@ -121,9 +127,9 @@ func examineSockets(cfg Config) (findings []Finding) {
 	return findings
 }
 
-func wayFindings(check string, troubles []strict.Trouble) (findings []Finding) {
+func wayFindings(check string, troubles []strict.Problem) (findings []Finding) {
 	for _, t := range troubles {
-		f := Finding{check, Fail, t.Text, t.Mend}
+		f := Finding{check, Fail, t.Text, t.Hint}
 		if t.Minor {
 			f.Result = Warn
 		}

@@ -10,14 +10,14 @@ import (
 
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/login"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // R10: after three rotations and 24 h in doubt, doctor, another process, names
 // key, algorithm and set, printable and bounded.
 func TestDoctorNamesALongDoubt_R10(t *testing.T) {
 	home := t.TempDir()
-	if err := os.WriteFile(filepath.Join(home, protocol.TokenFile), []byte("r\na"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, env.TokenFile), []byte("r\na"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -46,7 +46,7 @@ func Locate(lookup func(string) (string, bool)) (Config, error) {
 	if filepath.IsAbs(path) {
 		return Config{path}, nil
 	}
-	standard, err := protocol.DefaultHome(lookup)
+	standard, err := env.DefaultHome(lookup)
 	if err != nil {
 		return Config{}, err
 	}

@@ -255,7 +255,7 @@ func (j *jumper) off() (early, late time.Duration) {
 	j.Helper()
 	var got protocol.Credential
 	j.must(j.ask("get "+protocol.DefaultServer, &got))
-	_, body, _ := strings.Cut(got.Secret, ".")
+	_, body, _ := strings.Cut(string(got.Secret), ".")
 	body, _, _ = strings.Cut(body, ".")
 	data, err := base64.RawURLEncoding.DecodeString(body)
 	j.must(err)

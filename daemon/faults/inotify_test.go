@@ -58,7 +58,7 @@ func (s *scene) wantNoticed() {
 	}
 	var got protocol.Credential
 	s.must(s.ask(`get {"ServerURL":"`+protocol.DefaultServer+`","Rejected":"`+old+`"}`, &got))
-	if got.Secret != access {
+	if string(got.Secret) != access {
 		s.Error("the new login is not served")
 	}
 	s.wantAlive()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // login writes a login whose access token ran out a moment ago: the daemon has
@@ -124,7 +125,7 @@ func (s *scene) get() (access string, err error) {
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the issuer does not know the served token: status %d", resp.StatusCode)
 	}
-	return got.Secret, nil
+	return string(got.Secret), nil
 }
 
 // state is what the daemon says of itself.
@@ -201,7 +202,7 @@ func (s *scene) leftovers() []string {
 	var left []string
 	for _, entry := range entries {
 		switch entry.Name() {
-		case protocol.TokenFile, ".portalock", "falcred.json", "falcred.consumed", "falcred.history", "falcred.sock", "falcred.sock.lock":
+		case env.TokenFile, ".portalock", "falcred.json", "falcred.consumed", "falcred.history", "falcred.sock", "falcred.sock.lock":
 		default:
 			left = append(left, entry.Name())
 		}

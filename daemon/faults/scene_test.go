@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // scene is a home with a login, its issuer, and the daemon that owns it.
@@ -79,7 +79,7 @@ func (s *scene) socketOutside() {
 	s.socket = filepath.Join(run, "falcred.sock")
 }
 
-func (s *scene) file() string { return filepath.Join(s.home, protocol.TokenFile) }
+func (s *scene) file() string { return filepath.Join(s.home, env.TokenFile) }
 
 func (s *scene) env() []string {
 	return append([]string{

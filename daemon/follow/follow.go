@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/env"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
@@ -58,7 +59,7 @@ func Open(home string, warn func(string)) (*File, error) {
 // Held is what an earlier follow has left in the file.
 func (f *File) Held() protocol.Credential {
 	t := tokenfile.Dated(f.file.Read().Pair, clock.Now())
-	return protocol.Credential{Username: "Bearer", Secret: t.Access, Expires: t.Expires}
+	return protocol.Credential{Username: "Bearer", Secret: protocol.Secret(t.Access), Expires: t.Expires}
 }
 
 // errChanged asks for another try: somebody else writes the file.
@@ -84,7 +85,7 @@ func (f *File) Watch() (changed <-chan struct{}, again time.Duration) {
 // Put has the file hold that access token, "" for no file at all. It writes
 // under the lock (F1), over its own earlier file or none (F5).
 func (f *File) Put(ctx context.Context, access string) error {
-	want := tokenfile.TokenPair{Refresh: protocol.Placeholder, Access: access}
+	want := tokenfile.TokenPair{Refresh: env.Placeholder, Access: access}
 	if !tokenfile.Printable(access) || len(want.Bytes()) > tokenfile.MaxSize {
 		return errors.New("what the socket tells is no access token")
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 func TestMain(m *testing.M) {
@@ -60,7 +60,7 @@ func TestFollowedHomeMovedAndMadeAnew_F3(t *testing.T) {
 		for !kept() {
 			next()
 		}
-		os.Remove(filepath.Join(home, protocol.TokenFile))
+		os.Remove(filepath.Join(home, env.TokenFile))
 		next()
 		kept()
 		away := home + ".away"

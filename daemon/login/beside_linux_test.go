@@ -23,6 +23,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // `fal auth login` writes line 1, and refreshes that token itself within
@@ -173,7 +174,7 @@ func (c *falLogin) refresh(refresh string, read time.Time) (p tokenfile.TokenPai
 	return tokenfile.TokenPair{Refresh: got.Refresh, Access: got.Access}, nil
 }
 
-func (c *falLogin) tokenPath() string { return filepath.Join(c.home, protocol.TokenFile) }
+func (c *falLogin) tokenPath() string { return filepath.Join(c.home, env.TokenFile) }
 
 // write is in place, with the umask's mode.
 func (c *falLogin) write(lines ...string) {
@@ -273,7 +274,7 @@ func (b *besides) round(i int) {
 	b.ends[b.said.Text()]++
 	// Long after it a client asks; then the owner has done what it wanted to.
 	got, err := b.get()
-	if p, parsed := tokenfile.Parse(b.content()); err == nil && parsed == nil && b.idp.Alive(p.Refresh) && got.Secret == p.Access {
+	if p, parsed := tokenfile.Parse(b.content()); err == nil && parsed == nil && b.idp.Alive(p.Refresh) && string(got.Secret) == p.Access {
 		b.alive++
 	}
 	b.judge()

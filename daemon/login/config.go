@@ -10,7 +10,7 @@ import (
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // Config is what a login needs to be told.
@@ -21,8 +21,8 @@ type Config struct {
 	ClientID string
 	Audience string
 	Scopes   string
-	Servers  protocol.Servers
-	Key      protocol.Key // served instead of the login to those who are not forced to that
+	Servers  env.Servers
+	Key      env.Key // served instead of the login to those who are not forced to that
 
 	OnChange  string     // a command that is told of each change of state
 	FalConfig fal.Config // names the team

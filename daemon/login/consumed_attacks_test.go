@@ -17,6 +17,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,7 +90,7 @@ func TestUnsavedAnswerIsReplayed_R4_F5(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.kill()
-		w.home, w.path = killed, filepath.Join(killed, protocol.TokenFile)
+		w.home, w.path = killed, filepath.Join(killed, env.TokenFile)
 		w.start()
 		w.mustGet()
 		w.wantAlive()
@@ -146,8 +147,8 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 		w.pass(time.Minute)
 		w.mustGet()
 		w.wantRequests(requests, "it may have been used up")
-		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "cannot be told") || !strings.Contains(s.Mend, journal.ConsumedName) {
-			t.Errorf("status says %q, %q", s.LastError, s.Mend)
+		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "cannot be told") || !strings.Contains(s.Hint, journal.ConsumedName) {
+			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
 		if err := os.Remove(list); err != nil {
 			t.Fatal(err)

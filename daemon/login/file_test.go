@@ -326,18 +326,18 @@ func TestForcedRefreshes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return c.Secret
+			return string(c.Secret)
 		}
 		first := w.mustGet()
-		if ask(protocol.Query{Rejected: first}) != first {
+		if ask(protocol.Query{Rejected: protocol.Secret(first)}) != first {
 			t.Fatal("forced within five minutes of the last refresh")
 		}
 		w.pass(forcedPause + time.Second)
-		second := ask(protocol.Query{Rejected: first})
+		second := ask(protocol.Query{Rejected: protocol.Secret(first)})
 		if second == first {
 			t.Fatal("a rejected token was not replaced")
 		}
-		if ask(protocol.Query{Rejected: first}) != second {
+		if ask(protocol.Query{Rejected: protocol.Secret(first)}) != second {
 			t.Fatal("an older rejected token gets the newer one")
 		}
 		w.wantRequests(2, "one forced refresh")
@@ -357,7 +357,7 @@ func TestForcedOncePerAccessToken(t *testing.T) {
 		w.start()
 		token := w.mustGet()
 		reject := func() {
-			if _, err := w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: token}); err != nil {
+			if _, err := w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(token)}); err != nil {
 				w.Fatal(err)
 			}
 		}
@@ -399,7 +399,7 @@ func TestStoreAndErase(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.start()
 		store := func(server, user, secret string) error {
-			return w.Store(protocol.Login{ServerURL: server, Username: user, Secret: secret})
+			return w.Store(protocol.Login{ServerURL: server, Username: user, Secret: protocol.Secret(secret)})
 		}
 		code := func(err error) protocol.Code {
 			var e *protocol.Error

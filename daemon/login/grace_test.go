@@ -33,7 +33,7 @@ func (w *world) asking(n int) chan string {
 			if err != nil {
 				w.Error(err)
 			}
-			answers <- c.Secret
+			answers <- string(c.Secret)
 		}()
 	}
 	w.settle()

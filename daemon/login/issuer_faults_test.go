@@ -136,9 +136,9 @@ func (w *world) servedFor(d time.Duration, old string) string {
 		switch c, err := w.get(); {
 		case err != nil:
 			answer = string(codeOf(err))
-		case !w.accepts(c.Secret):
+		case !w.accepts(string(c.Secret)):
 			answer = "a token that is not valid"
-		case c.Secret == old:
+		case string(c.Secret) == old:
 			answer = "the old token"
 		}
 		if len(list) == 0 || list[len(list)-1] != answer {

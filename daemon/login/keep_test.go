@@ -15,7 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/fsnotify/fsnotify"
 	"github.com/gofrs/flock"
 )
@@ -35,12 +35,12 @@ func newKeeper(t *testing.T) *keeper {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
 	home := t.TempDir()
-	return &keeper{T: t, idp: server.Provider, path: filepath.Join(home, protocol.TokenFile),
+	return &keeper{T: t, idp: server.Provider, path: filepath.Join(home, env.TokenFile),
 		cfg: Config{Home: home, Issuer: server.URL, ClientID: "test-client", Servers: servers}}
 }
 
@@ -204,11 +204,11 @@ func TestNotKeepable_R13(t *testing.T) {
 		prepare func(k *keeper) error
 		want    string
 	}{
-		"a folder is there":          {func(k *keeper) error { return os.Mkdir(k.path, 0o700) }, protocol.TokenFile},
+		"a folder is there":          {func(k *keeper) error { return os.Mkdir(k.path, 0o700) }, env.TokenFile},
 		"another issuer's login":     {func(k *keeper) error { return os.WriteFile(k.path, []byte(foreign), 0o600) }, "this home holds a login of"},
 		"another issuer's home":      {func(k *keeper) error { return journal.Ledger{Issuer: "https://other.example.com/"}.Save(k.cfg.Home) }, "https://other.example.com/"},
 		"a home that others write":   {func(k *keeper) error { return os.Chmod(k.cfg.Home, 0o777) }, "chmod"},
-		"a link that leads in a row": {func(k *keeper) error { return os.Symlink(protocol.TokenFile, k.path) }, "link"},
+		"a link that leads in a row": {func(k *keeper) error { return os.Symlink(env.TokenFile, k.path) }, "link"},
 	} {
 		k := newKeeper(t)
 		if err := c.prepare(k); err != nil {

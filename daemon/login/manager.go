@@ -127,10 +127,10 @@ func (m *Manager) publish() {
 	s.until = token.Expires.Add(-margin)
 	switch {
 	case token.Access == "" || s.unresolved != nil:
-	case old != nil && old.answer != nil && old.answer.Secret == token.Access && old.answer.Expires.Sub(expires).Abs() <= time.Second && maps.Equal(old.answer.Headers, headers):
+	case old != nil && old.answer != nil && string(old.answer.Secret) == token.Access && old.answer.Expires.Sub(expires).Abs() <= time.Second && maps.Equal(old.answer.Headers, headers):
 		s.answer = old.answer // with its line
 	default:
-		s.answer = &Answer{Credential: protocol.Credential{Username: "Bearer", Secret: token.Access, Expires: expires, Headers: headers}}
+		s.answer = &Answer{Credential: protocol.Credential{Username: "Bearer", Secret: protocol.Secret(token.Access), Expires: expires, Headers: headers}}
 	}
 	if old != nil && old.answer == s.answer && sameError(old.unresolved, s.unresolved) && sameError(old.refusal, s.refusal) && old.State.token().Expires.Equal(token.Expires) {
 		s.changed = old.changed

@@ -13,7 +13,7 @@ import (
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // F3, S5: a home that is moved, deleted and made anew again and again. fsnotify
@@ -51,7 +51,7 @@ func TestF3HomeMovedAndDeleted(t *testing.T) {
 	for range rounds {
 		seen()
 		m.mu.Lock()
-		os.Remove(filepath.Join(home, protocol.TokenFile))
+		os.Remove(filepath.Join(home, env.TokenFile))
 		moveAndDelete(t, home)
 		moveAndDelete(t, other)
 		for range steps { // who has waited so long for mu is given it, and then we are again
@@ -84,7 +84,7 @@ func opened(t testing.TB, home string, cfg idp.Config, change func(*Config)) (*i
 		t.Fatal(err)
 	}
 	t.Cleanup(issuer.Close)
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func mustMake(t *testing.T, folder string) {
 
 func mustWriteTokens(t testing.TB, home, refresh, access string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(home, protocol.TokenFile), []byte(refresh+"\n"+access), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, env.TokenFile), []byte(refresh+"\n"+access), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Open takes the login of a home over, which must be there. It looks at nothing but the
 // home until Run, or a request. ctx ends when the daemon is asked to end.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
-	if err := protocol.KnownUser(); err != nil {
+	if err := peer.KnownUser(); err != nil {
 		return nil, err
 	}
 	ledger, err := journal.Load(cfg.Home)
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	go performAll(m)
 	if problems, err := strict.Examine(cfg.Home); err == nil {
 		for _, p := range problems {
-			m.Warn(p.Text + "\n" + p.Mend)
+			m.Warn(p.Text + "\n" + p.Hint)
 		}
 	}
 	return m, nil

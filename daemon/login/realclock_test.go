@@ -14,7 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // onRealClock is a world without a bubble, whose owner watches the file and asks an issuer
@@ -22,10 +22,10 @@ import (
 func onRealClock(t *testing.T, p *idp.Provider, issuer string, transport http.RoundTripper) *world {
 	t.Helper()
 	w := &world{T: t, idp: p, home: t.TempDir(), log: &testkit.LogBuffer{}}
-	w.path = filepath.Join(w.home, protocol.TokenFile)
+	w.path = filepath.Join(w.home, env.TokenFile)
 	refresh, access, _ := p.Login("ann")
 	w.write(refresh, access)
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (w *world) servesTheFile() bool {
 	c, err := w.get()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return err == nil && r.State == tokenfile.Holds && c.Secret == r.Pair.Access && w.rotation == nil && w.Manager.state.Tokens.Fresh(clock.Now())
+	return err == nil && r.State == tokenfile.Holds && string(c.Secret) == r.Pair.Access && w.rotation == nil && w.Manager.state.Tokens.Fresh(clock.Now())
 }
 
 // expire makes the login due for whoever looks, in place as the SDK writes.

@@ -130,7 +130,7 @@ func TestR8LoginRequired(t *testing.T) {
 		if w.inFile().Refresh != refresh {
 			t.Fatal("the file was touched")
 		}
-		if mend := w.Snapshot().Status().Mend; !strings.Contains(mend, "fal auth login") {
+		if mend := w.Snapshot().Status().Hint; !strings.Contains(mend, "fal auth login") {
 			t.Errorf("status does not say how to log in: %q", mend)
 		}
 		w.signIn("ann")

@@ -30,7 +30,7 @@ func TestR1OneRefreshForAThousandClients(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				secrets[i] = c.Secret
+				secrets[i] = string(c.Secret)
 			})
 		}
 		// A client that leaves never cancels it.

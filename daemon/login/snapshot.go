@@ -139,7 +139,7 @@ func (s *Snapshot) Status() protocol.Status {
 	status.Unresolved = t.Problem != nil || t.Name != "" && t.ID == ""
 	for _, p := range []*Problem{state.problem(), t.Problem} {
 		if p != nil && status.LastError == "" {
-			status.LastError, status.Mend = p.Text, p.Hint
+			status.LastError, status.Hint = p.Text, p.Hint
 		}
 	}
 	return status

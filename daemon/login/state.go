@@ -62,8 +62,8 @@ type State struct {
 	Forced      string    // fingerprint of the last access token that a client has had replaced
 	minute      time.Time // since when inMinute counts refreshes
 	inMinute    int
-	reported    protocol.State // the state that the hook heard of last, "" before the first
-	Warnings    []string       // what people should know but what stops nothing
+	reported    string   // the state that the hook heard of last, "" before the first
+	Warnings    []string // what people should know but what stops nothing
 	Team        Team
 	Ledger      journal.Ledger
 	ledgerRev   int // counts the changes of Ledger…
@@ -190,7 +190,7 @@ func (s *State) refusal() *protocol.Error {
 // satisfies says whether a request need not wait for a rotation.
 func (s *State) satisfies(q protocol.Query, now time.Time) bool {
 	t := s.token()
-	if !t.Valid(now) || q.Rejected == t.Access {
+	if !t.Valid(now) || string(q.Rejected) == t.Access {
 		return false
 	}
 	rest := clock.Remaining(t.Expires, now)
@@ -199,7 +199,7 @@ func (s *State) satisfies(q protocol.Query, now time.Time) bool {
 
 // Login is the login's state as people and scripts are told it, whatever key is served
 // instead.
-func (s *State) Login(now time.Time) protocol.State {
+func (s *State) Login(now time.Time) string {
 	p := s.problem()
 	switch {
 	case s.Phase == Missing:

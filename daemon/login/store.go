@@ -10,6 +10,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // Store adopts a refresh token that a client brings as the login. A rotation proves it
@@ -22,7 +23,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 	case payload.Username != protocol.TokenUsername:
 		return protocol.Errorf(protocol.CodeBadRequest,
 			"falcred stores refresh tokens (Username %s), not keys or passwords: set FAL_KEY for a key", protocol.TokenUsername)
-	case payload.Secret == "" || payload.Secret == protocol.Placeholder || !tokenfile.Printable(payload.Secret) || len(payload.Secret) > tokenfile.MaxSize/2:
+	case payload.Secret == "" || payload.Secret == env.Placeholder || !tokenfile.Printable(string(payload.Secret)) || len(payload.Secret) > tokenfile.MaxSize/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
 	leave, err := queue(m)
@@ -33,7 +34,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 	if _, err := m.issuer.Discover(m.ending.side); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
-	o, err := prove(m, payload.Secret)
+	o, err := prove(m, string(payload.Secret))
 	if err != nil || o == nil {
 		return asWire(err)
 	}

@@ -270,7 +270,7 @@ func (s *storm) ask(ctx context.Context) {
 		c, err := s.get()
 		switch {
 		case err != nil:
-		case s.accepts(c.Secret):
+		case s.accepts(string(c.Secret)):
 			s.answered++
 		default:
 			s.wrong++

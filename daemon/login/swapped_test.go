@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 const npmrc = "//registry.example.com/:_authToken=npm_precious\n"
@@ -27,7 +28,7 @@ func (w *world) swap(victims string) {
 	w.must(os.Rename(w.home, w.home+".was"))
 	w.must(os.Mkdir(w.home, 0o755))
 	for name, victim := range map[string]string{
-		protocol.TokenFile: ".npmrc", events.HistoryName: ".bashrc", journal.LedgerName: ".profile",
+		env.TokenFile: ".npmrc", events.HistoryName: ".bashrc", journal.LedgerName: ".profile",
 		tokenfile.LockName: "chosen", "falcred.env": "env",
 	} {
 		w.must(os.Symlink(filepath.Join(victims, victim), filepath.Join(w.home, name)))
@@ -62,7 +63,7 @@ func TestSwappedHome_F6(t *testing.T) {
 	}
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.home = filepath.Join(above, "home")
-		w.path = filepath.Join(w.home, protocol.TokenFile)
+		w.path = filepath.Join(w.home, env.TokenFile)
 		w.must(os.Mkdir(w.home, 0o700))
 		w.signIn("ann")
 		w.start()
@@ -78,8 +79,8 @@ func TestSwappedHome_F6(t *testing.T) {
 		}
 		w.Note(events.Clock, "")
 		w.settle()
-		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, above+" can be written by others") || !strings.Contains(s.Mend, "chmod go-w "+above) {
-			t.Errorf("status says %q, %q", s.LastError, s.Mend)
+		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, above+" can be written by others") || !strings.Contains(s.Hint, "chmod go-w "+above) {
+			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
 		w.pass(time.Hour) // it has run out by now
 		w.wantCode(protocol.CodeUnavailable)

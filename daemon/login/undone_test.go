@@ -159,7 +159,7 @@ func TestStoreKeepsWhatItWrote(t *testing.T) {
 
 // offer is a store.
 func (w *world) offer(refresh string) error {
-	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: refresh})
+	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)})
 }
 
 // §4: stores that the issuer keeps waiting do not stand in a row before a

@@ -28,6 +28,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // memoryNet is a network in memory: a synctest bubble sees both ends blocked,
@@ -171,7 +172,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 			t.Fatal(err)
 		}
 		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
-		w.path = filepath.Join(home, protocol.TokenFile)
+		w.path = filepath.Join(home, env.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)
 		defer func() {
@@ -212,7 +213,7 @@ func (w *world) open() {
 
 func (w *world) config() Config {
 	w.Helper()
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -319,7 +320,7 @@ func (w *world) mustGet() string {
 	if err != nil {
 		w.Fatalf("get: %v\n%s", err, w.log)
 	}
-	return c.Secret
+	return string(c.Secret)
 }
 
 func (w *world) wantCode(code protocol.Code) {

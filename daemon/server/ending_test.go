@@ -131,7 +131,7 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	}
 	good.WantEnd()
 	h.wantEnded(s)
-	if data, _ := os.ReadFile(h.File); !strings.HasSuffix(string(data), cred.Secret) {
+	if data, _ := os.ReadFile(h.File); !strings.HasSuffix(string(data), string(cred.Secret)) {
 		t.Error("the token file does not hold what was served")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // readPath is one get, from the client's write to its read, with the server's own code
@@ -25,7 +26,7 @@ func readPath(tb testing.TB) func() {
 	tb.Cleanup(issuer.Close)
 	cfg := testConfig(tb, tb.TempDir(), issuer.URL)
 	refresh, access, _ := issuer.Login("ann")
-	mustDo(tb, os.WriteFile(filepath.Join(cfg.Home, protocol.TokenFile), []byte(refresh+"\n"+access), 0o600))
+	mustDo(tb, os.WriteFile(filepath.Join(cfg.Home, env.TokenFile), []byte(refresh+"\n"+access), 0o600))
 	m, err := login.Open(context.Background(), cfg, slog.New(slog.DiscardHandler)) // nobody watches or refreshes it
 	mustDo(tb, err)
 	tb.Cleanup(m.Close)

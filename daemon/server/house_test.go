@@ -17,6 +17,7 @@ import (
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 func TestMain(m *testing.M) {
@@ -49,9 +50,9 @@ func testConfig(t testing.TB, home, issuer string) login.Config {
 		Scopes: "openid profile email offline_access", Servers: falsServers(t)}
 }
 
-func falsServers(t testing.TB) protocol.Servers {
+func falsServers(t testing.TB) env.Servers {
 	t.Helper()
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	mustDo(t, err)
 	return servers
 }
@@ -146,8 +147,8 @@ func (h *house) become(m *login.Manager, refresh, access string) {
 	mustDo(h.T, os.WriteFile(temporary, []byte(refresh+"\n"+access), 0o600))
 	mustDo(h.T, os.Rename(temporary, h.File))
 	s := m.Snapshot().State
-	answer, err := m.Get(h.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: s.Served.Access})
-	if err != nil || answer.Secret != access {
+	answer, err := m.Get(h.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(s.Served.Access)})
+	if err != nil || string(answer.Secret) != access {
 		h.Fatalf("it is not served: %v", err)
 	}
 }

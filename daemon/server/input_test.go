@@ -204,7 +204,7 @@ func TestForeignServers(t *testing.T) {
 	}
 	for _, server := range []string{"https://fal.run", "fal.ai", "https://queue.fal.run/x?y#z", "wss://fal.run"} {
 		var got protocol.Credential
-		if err := c.Ask("get "+server, &got); err != nil || got.Secret != access || got.ServerURL != server {
+		if err := c.Ask("get "+server, &got); err != nil || string(got.Secret) != access || got.ServerURL != server {
 			t.Errorf("get %s: %v, %v", server, got, err)
 		}
 	}
@@ -242,7 +242,7 @@ func TestBadTokenFile(t *testing.T) {
 			if strings.Contains(e.Message, "internal error") {
 				t.Errorf("the error does not say what is wrong: %q", e.Message)
 			}
-			if s := h.Status(); s.LastError == "" || s.Mend == "" {
+			if s := h.Status(); s.LastError == "" || s.Hint == "" {
 				t.Errorf("status does not say what is wrong: %+v", s)
 			}
 

@@ -29,6 +29,8 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 const (
@@ -63,8 +65,8 @@ func shareOf(limit int) int { return min(limit/4, maxShared) }
 
 // Options say how to serve.
 type Options struct {
-	Version string           // falcred's own, for version and status
-	Servers protocol.Servers // those that are answered for; nobody else ever gets a token
+	Version string      // falcred's own, for version and status
+	Servers env.Servers // those that are answered for; nobody else ever gets a token
 	Log     *slog.Logger
 	Stop    func() // ends the daemon, when the owner asks for it; nil ignores that
 
@@ -166,8 +168,8 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 
 // admit lets a client in, or turns it away before a byte of it is read.
 func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
-	if err := protocol.CheckPeer(c, s.others...); err != nil { // S3, S7
-		uid, _ := protocol.PeerUID(c)
+	if err := peer.Check(c, s.others...); err != nil { // S3, S7
+		uid, _ := peer.UID(c)
 		s.warnOnce("a client was denied", "uid", uid, "cause", err)
 		s.turnAway(ctx, c, err)
 		return

@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // shares has the daemon share its login with others.
@@ -25,7 +26,7 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	refresh, access := h.SignIn("ann")
 	share := h.shares()
-	h.cfg.Key = protocol.Key{Secret: "id:key", Source: "FAL_KEY"}
+	h.cfg.Key = env.Key{Secret: "id:key", Source: "FAL_KEY"}
 	h.serve(nil)
 	own, c := h.Dial(), h.At(share).Dial()
 	if got := own.Secret(); got != "id:key" {
@@ -46,7 +47,7 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 		c.WantCode(request, protocol.CodeDenied)
 	}
 	var got protocol.Credential
-	if err := c.Ask(`get {"ServerURL":"https://fal.run","MinValid":86400,"ForceUser":false}`, &got); err != nil || got.Secret != access {
+	if err := c.Ask(`get {"ServerURL":"https://fal.run","MinValid":86400,"ForceUser":false}`, &got); err != nil || string(got.Secret) != access {
 		t.Errorf("get: %v, %v", got, err)
 	}
 	if n := h.IDP.Stats().TokenRequests; n != before {

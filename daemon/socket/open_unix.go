@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
@@ -45,7 +45,7 @@ func Open(ctx context.Context, o Options) (*Socket, error) {
 			return os.LookupEnv(name)
 		}
 	}
-	paths, err := protocol.Sockets(lookup, o.Home)
+	paths, err := env.Sockets(lookup, o.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func OpenShared(path string, uids []int) (*Socket, error) {
 		return nil, err
 	}
 	if len(uids) > 0 {
-		if err := os.Chmod(path, 0o666); err != nil { // #nosec G302 -- CheckPeer lets in the users named
+		if err := os.Chmod(path, 0o666); err != nil { // #nosec G302 -- peer.Check lets in the users named
 			s.Close()
 			return nil, err
 		}
@@ -99,7 +99,7 @@ var errModeIgnored = errors.New("its filesystem does not keep a socket's mode")
 
 // listenAt makes the socket (S1, S2), once claim has got its lock.
 func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *Socket, err error) {
-	if err := protocol.CheckSocketPath(path); err != nil {
+	if err := env.CheckSocketPath(path); err != nil {
 		return nil, err
 	}
 	if err := checkFolder(filepath.Dir(path)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	falpeer "github.com/falcred/falcred/protocol/peer"
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 )
@@ -97,7 +98,7 @@ func (t *takeOver) ask(ctx context.Context) error {
 // stop asks by the socket (S10). A daemon that does not know the verb, or has no
 // connection to spare for it, gets a signal.
 func (t *takeOver) stop(ctx context.Context, c *net.UnixConn) error {
-	if err := protocol.CheckPeer(c); err != nil {
+	if err := falpeer.Check(c); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // House is one home with a real issuer, in which a test has something serve, and that its
@@ -46,7 +47,7 @@ func NewHouse(t *testing.T, cfg idp.Config) *House {
 	t.Cleanup(issuer.Close)
 	home := ShortDir(t)
 	h := &House{T: t, IDP: issuer, Home: home, Logged: new(LogBuffer),
-		File: filepath.Join(home, protocol.TokenFile), Sock: filepath.Join(home, "falcred.sock")}
+		File: filepath.Join(home, env.TokenFile), Sock: filepath.Join(home, "falcred.sock")}
 	t.Cleanup(func() {
 		if t.Failed() {
 			log := h.Logged.String()
@@ -188,7 +189,7 @@ func (c *Client) Secret() string {
 	if err := c.Ask("get "+protocol.DefaultServer, &got); err != nil {
 		c.Fatalf("get: %v", err)
 	}
-	return got.Secret
+	return string(got.Secret)
 }
 
 // WantEnd wants the other end to hang up with nothing more said.
@@ -213,7 +214,7 @@ func (c *Client) Next() string {
 	if err != nil {
 		c.Fatal(err)
 	}
-	return got.Secret
+	return string(got.Secret)
 }
 
 // Until reads answers of a watch up to the wanted one.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -74,7 +74,7 @@ type File struct {
 
 // In is the token file of a home.
 func In(home string, warn func(text string)) File {
-	return File{Path: filepath.Join(home, protocol.TokenFile), Warn: warn}
+	return File{Path: filepath.Join(home, env.TokenFile), Warn: warn}
 }
 
 func (f File) warn(text string) {
@@ -165,7 +165,7 @@ func (f File) look() (c Content, data []byte) {
 	}
 	p, err := Parse(data)
 	switch {
-	case p.Refresh == protocol.Placeholder:
+	case p.Refresh == env.Placeholder:
 		return Content{State: Unusable, Pair: p, Err: fmt.Errorf("%s %w", f.Path, ErrFollowed)}, data
 	case errors.Is(err, ErrEmpty):
 		return Content{State: Empty}, nil

@@ -17,7 +17,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // F3: what can stand where the token file should is told apart, and each thing that is
@@ -45,7 +45,7 @@ func TestRead_F3(t *testing.T) {
 		"a loop":     {make: func(p string) error { return os.Symlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
 		"dangling":   {make: func(p string) error { return os.Symlink("none", p) }, state: Absent},
 		"unreadable": {make: unreadable, state: Unusable, err: map[bool]string{true: "PATH belongs to another user", false: "open PATH: permission denied"}[os.Getuid() == 0], hint: usual},
-		"followed": {make: holding(protocol.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{protocol.Placeholder, "access"},
+		"followed": {make: holding(env.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{env.Placeholder, "access"},
 			err:  "PATH is kept by falcred follow, and holds no login of its own",
 			hint: "set FALCRED_SOCKET to the socket that is followed; or end falcred follow, and remove the file if that was killed"},
 	} {
@@ -223,7 +223,7 @@ func TestModified(t *testing.T) {
 // whatever moment they look. Real clock: this is about the kernel's.
 func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 	dir := t.TempDir()
-	target := filepath.Join(dir, protocol.TokenFile)
+	target := filepath.Join(dir, env.TokenFile)
 	long := func(i int) TokenPair {
 		return TokenPair{fmt.Sprintf("refresh-%06d", i), strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
@@ -257,7 +257,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 
 // TestReplaceLooksLast_F5: who logs in while a login is being written keeps his.
 func TestReplaceLooksLast_F5(t *testing.T) {
-	target := filepath.Join(t.TempDir(), protocol.TokenFile)
+	target := filepath.Join(t.TempDir(), env.TokenFile)
 	errChanged := errors.New("it has changed")
 	asked := false
 	err := File{Path: target}.Replace(target, TokenPair{Refresh: "ours"}, func() error {

@@ -18,7 +18,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // fal is a login with its issuer, a daemon, and a server that wants the login's
@@ -53,7 +53,7 @@ func startFal(teams ...idp.Team) (*fal, error) {
 	}
 	vars := map[string]string{"FAL_HOME_DIR": home, "FALCRED_SERVERS": f.URL}
 	f.Client = helper.New(func(name string) (string, bool) { value, ok := vars[name]; return value, ok })
-	servers, err := protocol.NewServers(func(string) string { return "" })
+	servers, err := env.NewServers(func(string) string { return "" })
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func startFal(teams ...idp.Team) (*fal, error) {
 // login leaves a new one in the file, with an access token.
 func (f *fal) login(sub string) error {
 	refresh, access, _ := f.idp.Login(sub)
-	return os.WriteFile(filepath.Join(f.home, protocol.TokenFile), []byte(refresh+"\n"+access), 0o600)
+	return os.WriteFile(filepath.Join(f.home, env.TokenFile), []byte(refresh+"\n"+access), 0o600)
 }
 
 func (f *fal) ServeHTTP(w http.ResponseWriter, r *http.Request) {

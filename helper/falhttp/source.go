@@ -36,5 +36,5 @@ func (s source) Token() (*oauth2.Token, error) {
 	if len(cred.Headers) > 0 {
 		return nil, ErrTeam
 	}
-	return &oauth2.Token{AccessToken: cred.Secret, TokenType: cred.Username, Expiry: cred.Expires}, nil
+	return &oauth2.Token{AccessToken: string(cred.Secret), TokenType: cred.Username, Expiry: cred.Expires}, nil
 }

@@ -100,7 +100,7 @@ func (b *build) binaries(arch string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil { // #nosec G301 -- of a package: everybody's
 		return err
 	}
-	flags := "-s -w -buildid= -X main.release=" + b.version + " -X github.com/falcred/falcred/helper.release=" + b.version
+	flags := "-s -w -buildid= -X main.release=" + b.version + " -X github.com/falcred/falcred/helper/dockercred.release=" + b.version
 	return b.command([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch},
 		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", folder+"/", "./cmd/falcred", "./cmd/docker-credential-fal")
 }

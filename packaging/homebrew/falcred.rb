@@ -12,7 +12,7 @@ class Falcred < Formula
 
   def install
     ENV["CGO_ENABLED"] = "0"
-    helper = "-X github.com/falcred/falcred/helper.release=#{version}"
+    helper = "-X github.com/falcred/falcred/helper/dockercred.release=#{version}"
     system "go", "build", *std_go_args(ldflags: "-s -w -X main.release=#{version} #{helper}"), "./cmd/falcred"
     system "go", "build", *std_go_args(ldflags: "-s -w #{helper}", output: bin/"docker-credential-fal"), "./cmd/docker-credential-fal"
     generate_completions_from_executable(bin/"falcred", "completion")

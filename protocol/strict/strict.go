@@ -23,43 +23,43 @@ import (
 	"path/filepath"
 )
 
-// Trouble is a place where somebody else could put something of his.
-type Trouble struct {
+// Problem is a place where somebody else could put something of his.
+type Problem struct {
 	Path string // the very folder, link or file
 	Text string // what is wrong with it
-	Mend string // what to do about it
+	Hint string // what to do about it
 	// Minor: only a group can write it in which nobody is but us or root. A umask of 002
 	// makes such folders where each user has a group (Debian, Fedora).
 	Minor bool
 }
 
-func (t *Trouble) Error() string { return t.Text + ": " + t.Mend }
+func (t *Problem) Error() string { return t.Text + ": " + t.Hint }
 
-// As is the trouble that an error is, or nil.
-func As(err error) *Trouble {
-	var t *Trouble
+// As is the problem that an error is, or nil.
+func As(err error) *Problem {
+	var t *Problem
 	errors.As(err, &t)
 	return t
 }
 
 // Folder is for a home and a socket's folder. It is nil where the folder is ours
 // and of a mode that lets nobody else write, our own group neither, and nobody can
-// put another one in its place. Else it is a *Trouble, or why it could not be looked
+// put another one in its place. Else it is a *Problem, or why it could not be looked
 // at: fs.ErrNotExist where it is not there, and nobody else can put one there.
 func Folder(path string) error {
-	troubles, err := Examine(path)
-	return first(troubles, err)
+	problems, err := Examine(path)
+	return first(problems, err)
 }
 
 // File is for a file, behind the links that may lead to it: nobody else can put
 // another one in its place. It need not be there.
 func File(path string) error {
-	troubles, err := examine(path, toFile)
-	return first(troubles, err)
+	problems, err := examine(path, toFile)
+	return first(problems, err)
 }
 
 // Examine lists all that is wrong with a folder for Folder, from the root down.
-func Examine(path string) ([]Trouble, error) { return examine(path, toHome) }
+func Examine(path string) ([]Problem, error) { return examine(path, toHome) }
 
 // goal is what stands at the end of a way.
 type goal int
@@ -70,8 +70,8 @@ const (
 	toFile               // a file, in such a folder
 )
 
-func first(troubles []Trouble, err error) error {
-	for _, t := range troubles {
+func first(problems []Problem, err error) error {
+	for _, t := range problems {
 		if !t.Minor {
 			return &t
 		}
@@ -96,11 +96,11 @@ func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	return file, nil
 }
 
-// NoLink makes a trouble of the error that a link gives where none is followed: the
+// NoLink makes a problem of the error that a link gives where none is followed: the
 // kernel's own word, "too many levels of symbolic links", helps nobody.
 func NoLink(path string, err error) error {
 	if info, lookErr := os.Lstat(path); lookErr == nil && info.Mode().Type() == fs.ModeSymlink {
-		return &Trouble{Path: path, Text: path + " is a link, and is not followed", Mend: "remove the link, or put the file itself there"}
+		return &Problem{Path: path, Text: path + " is a link, and is not followed", Hint: "remove the link, or put the file itself there"}
 	}
 	return err
 }
@@ -109,7 +109,7 @@ func NoLink(path string, err error) error {
 func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
 	info, err := file.Stat()
 	if err == nil && !(info.Mode().IsRegular() && Ours(info)) {
-		return &Trouble{Path: path, Text: path + " is not a file of ours", Mend: "move it away"}
+		return &Problem{Path: path, Text: path + " is not a file of ours", Hint: "move it away"}
 	}
 	return err
 }

@@ -14,13 +14,13 @@ const noFollow = 0
 // Ours is always true: see noFollow.
 func Ours(fs.FileInfo) bool { return true }
 
-func examine(path string, to goal) ([]Trouble, error) {
+func examine(path string, to goal) ([]Problem, error) {
 	if to == toFile {
 		return nil, nil
 	}
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		return []Trouble{{Path: path, Text: path + " is not a folder", Mend: "move it away"}}, nil
+		return []Problem{{Path: path, Text: path + " is not a folder", Hint: "move it away"}}, nil
 	}
 	return nil, err
 }

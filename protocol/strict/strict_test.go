@@ -48,8 +48,8 @@ func group(t *testing.T, path string) string {
 // F6: a home that others could swap is none, wherever on the way they could.
 func TestFolder_F6(t *testing.T) {
 	for name, c := range map[string]struct {
-		prepare func(t *testing.T, base, above, home string) (path, trouble string) // "" for none
-		mend    string
+		prepare func(t *testing.T, base, above, home string) (path, problem string) // "" for none
+		hint    string
 	}{
 		"all is ours": {func(_ *testing.T, _, _, home string) (string, string) { return home, "" }, ""},
 		"others can write above": {func(t *testing.T, _, above, home string) (string, string) {
@@ -112,14 +112,14 @@ func TestFolder_F6(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			base, above, home := aWay(t)
-			path, trouble := c.prepare(t, base, above, home)
+			path, problem := c.prepare(t, base, above, home)
 			err := Folder(path)
 			found := As(err)
 			switch {
-			case trouble == "" && err != nil:
+			case problem == "" && err != nil:
 				t.Errorf("refused: %v", err)
-			case trouble != "" && (found == nil || found.Path != trouble || !strings.Contains(found.Mend, c.mend) || !strings.Contains(found.Text, trouble)):
-				t.Errorf("%v, want trouble with %s, to be mended by %q", err, trouble, c.mend)
+			case problem != "" && (found == nil || found.Path != problem || !strings.Contains(found.Hint, c.hint) || !strings.Contains(found.Text, problem)):
+				t.Errorf("%v, want problem with %s, to be mended by %q", err, problem, c.hint)
 			}
 		})
 	}
@@ -145,14 +145,14 @@ func TestExamineNamesEach_F6(t *testing.T) {
 	for _, dir := range []string{base, above, home} {
 		must(t, os.Chmod(dir, 0o777))
 	}
-	troubles, err := Examine(home)
+	problems, err := Examine(home)
 	must(t, err)
 	var paths []string
-	for _, trouble := range troubles {
-		paths = append(paths, trouble.Path)
+	for _, problem := range problems {
+		paths = append(paths, problem.Path)
 	}
 	if got, want := strings.Join(paths, " "), strings.Join([]string{base, above, home}, " "); got != want {
-		t.Errorf("troubles with %s, want %s", got, want)
+		t.Errorf("problems with %s, want %s", got, want)
 	}
 }
 

@@ -80,14 +80,14 @@ func parts(path string) []string {
 }
 
 // examine judges the way to a folder, or to a file.
-func examine(path string, to goal) ([]Trouble, error) {
+func examine(path string, to goal) ([]Problem, error) {
 	steps, end, err := walk(path)
 	switch {
 	case err != nil:
 	case end == nil && to != toFile:
 		err = &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT}
 	case end != nil && to != toFile && !end.IsDir():
-		return []Trouble{{Path: path, Text: path + " is not a folder", Mend: "move it away"}}, nil
+		return []Problem{{Path: path, Text: path + " is not a folder", Hint: "move it away"}}, nil
 	case end != nil && to == toFile && end.IsDir():
 		steps = steps[:len(steps)-1] // it is no file; the caller sees
 	}
@@ -97,17 +97,17 @@ func examine(path string, to goal) ([]Trouble, error) {
 			own = i
 		}
 	}
-	var troubles []Trouble
+	var problems []Problem
 	for i, s := range steps {
 		t := onTheWay(s, path)
 		if i == own {
 			t = holding(s, to == toHome)
 		}
-		if t != nil && !slices.ContainsFunc(troubles, func(known Trouble) bool { return known.Path == t.Path }) {
-			troubles = append(troubles, *t)
+		if t != nil && !slices.ContainsFunc(problems, func(known Problem) bool { return known.Path == t.Path }) {
+			problems = append(problems, *t)
 		}
 	}
-	return troubles, err
+	return problems, err
 }
 
 // Everybodys says whether everybody can put something else in place of a program, or
@@ -131,53 +131,53 @@ func Everybodys(path string) bool {
 }
 
 // holding judges the folder itself. A home is ours alone, by its mode.
-func holding(s step, home bool) *Trouble {
+func holding(s step, home bool) *Problem {
 	switch {
 	case !Ours(s.info):
-		return &Trouble{Path: s.path, Text: s.path + " belongs to another user", Mend: "run falcred as that user, or choose a folder of your own"}
+		return &Problem{Path: s.path, Text: s.path + " belongs to another user", Hint: "run falcred as that user, or choose a folder of your own"}
 	case s.info.Mode().Perm()&0o022 == 0:
 		return nil
 	case !home && ourGroups(s):
 		return groups(s)
 	}
-	return &Trouble{Path: s.path, Text: s.path + " can be written by others", Mend: "chmod go-w " + s.path}
+	return &Problem{Path: s.path, Text: s.path + " can be written by others", Hint: "chmod go-w " + s.path}
 }
 
 // onTheWay judges a folder above, or a link.
-func onTheWay(s step, path string) *Trouble {
+func onTheWay(s step, path string) *Problem {
 	mode := s.info.Mode()
 	switch {
 	case !trusted(s.info):
-		return &Trouble{
+		return &Problem{
 			Path: s.path,
 			Text: fmt.Sprintf("%s belongs to another user, who could put something else in place of %s", s.path, path),
-			Mend: "run falcred as that user, or choose a place below folders of your own and root's",
+			Hint: "run falcred as that user, or choose a place below folders of your own and root's",
 		}
 	case !mode.IsDir() || mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0:
 		return nil
 	case ourGroups(s):
 		return groups(s)
 	}
-	t := &Trouble{
+	t := &Problem{
 		Path: s.path,
 		Text: fmt.Sprintf("%s can be written by others, who could put something else in place of %s", s.path, path),
-		Mend: "chmod go-w " + s.path,
+		Hint: "chmod go-w " + s.path,
 	}
 	if mode.Perm()&0o002 == 0 {
-		t.Mend = "chmod g-w " + s.path
+		t.Hint = "chmod g-w " + s.path
 	}
 	if !Ours(s.info) {
-		t.Mend = "have root do: " + t.Mend
+		t.Hint = "have root do: " + t.Hint
 	}
-	t.Mend += "; or choose a place below other folders"
+	t.Hint += "; or choose a place below other folders"
 	return t
 }
 
-func groups(s step) *Trouble {
-	return &Trouble{
+func groups(s step) *Problem {
+	return &Problem{
 		Path: s.path, Minor: true,
 		Text: s.path + " can be written by its group, in which nobody is but you or root",
-		Mend: "keep it so, or chmod g-w " + s.path,
+		Hint: "keep it so, or chmod g-w " + s.path,
 	}
 }
 

@@ -263,7 +263,7 @@ func Cause(err error) error {
 // not known.
 func Explain(err error) (text, hint string) {
 	if t := strict.As(err); t != nil {
-		return t.Text, t.Mend
+		return t.Text, t.Hint
 	}
 	return err.Error(), ""
 }

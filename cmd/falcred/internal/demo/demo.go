@@ -13,7 +13,8 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // The parts of the demo that one might want to vary by hand.
@@ -74,8 +75,8 @@ func Run(ctx context.Context, out io.Writer) error {
 // prepare makes a home that has nothing to do with the user's, and an issuer
 // that allows no reuse at all, as Auth0's do by default.
 func (d *demo) prepare() (err error) {
-	if !protocol.Serves {
-		return protocol.ErrNotServed
+	if !peer.Serves {
+		return peer.ErrNotServed
 	}
 	d.home, d.socket, err = makeHome()
 	if err != nil {
@@ -102,7 +103,7 @@ func makeHome() (home, socket string, err error) {
 			return "", "", err
 		}
 		socket = filepath.Join(home, "falcred.sock")
-		if err = protocol.CheckSocketPath(socket); err == nil {
+		if err = env.CheckSocketPath(socket); err == nil {
 			return home, socket, nil
 		}
 		os.Remove(home)

@@ -44,7 +44,7 @@ func (i *inspector) check(cred protocol.Credential) error {
 func (i *inspector) ends(cred protocol.Credential) (time.Time, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if ends, ok := i.known[cred.Secret]; ok {
+	if ends, ok := i.known[string(cred.Secret)]; ok {
 		return ends, nil
 	}
 	req, err := http.NewRequest(http.MethodGet, i.userinfo, nil)
@@ -60,9 +60,9 @@ func (i *inspector) ends(cred protocol.Credential) (time.Time, error) {
 	if resp.StatusCode != http.StatusOK {
 		return time.Time{}, errors.New("the issuer does not know an answered token")
 	}
-	ends, err := jwtExpiry(cred.Secret)
+	ends, err := jwtExpiry(string(cred.Secret))
 	if err == nil {
-		i.known[cred.Secret] = ends
+		i.known[string(cred.Secret)] = ends
 	}
 	return ends, err
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/helper/dockercred"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -29,7 +29,7 @@ func (d *demo) sees(shown string, env map[string]string, want string) {
 	case cred.Username != want:
 		d.lapse("%s got a %s, not a %s", shown, cred.Username, want)
 	default:
-		d.Say("%-38s %s %s", shown, cred.Username, shorten(cred.Secret))
+		d.Say("%-38s %s %s", shown, cred.Username, shorten(string(cred.Secret)))
 	}
 }
 
@@ -49,7 +49,7 @@ func (d *demo) get(env map[string]string) (cred protocol.Credential, err error) 
 		return value, ok
 	}
 	var stdout, stderr bytes.Buffer
-	if code := helper.Run([]string{"get"}, strings.NewReader(protocol.DefaultServer), &stdout, &stderr, lookup); code != 0 {
+	if code := dockercred.Run([]string{"get"}, strings.NewReader(protocol.DefaultServer), &stdout, &stderr, lookup); code != 0 {
 		return cred, fmt.Errorf("docker-credential-fal get: exit status %d", code)
 	}
 	return cred, json.Unmarshal(stdout.Bytes(), &cred)

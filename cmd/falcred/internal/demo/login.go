@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"golang.org/x/oauth2"
 )
 
@@ -72,7 +73,7 @@ func (d *demo) signIn(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *demo) tokenFile() string { return filepath.Join(d.home, protocol.TokenFile) }
+func (d *demo) tokenFile() string { return filepath.Join(d.home, env.TokenFile) }
 
 // settled waits until a refresh of spent has come to its end: its successor is
 // in the file and alive at the issuer, and its access token is served.
@@ -85,7 +86,7 @@ func (d *demo) settled(ctx context.Context, spent string) error {
 			return false
 		}
 		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
-		return err == nil && cred.Secret == access
+		return err == nil && string(cred.Secret) == access
 	})
 }
 

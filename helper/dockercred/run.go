@@ -1,0 +1,254 @@
+// Package dockercred is docker-credential-fal: what docker, Bazel and scripts run to be
+// given a credential ([Run]). It links the standard library only, and of that nothing
+// which makes a program start slowly, since it is a new process for each credential.
+//
+// A key of its environment answers at once. Else the daemon does, and where none runs
+// one is started, if there is a login for it. Whatever fails, nothing is printed that
+// could be taken for a credential.
+package dockercred
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
+)
+
+const (
+	name    = "docker-credential-fal"
+	project = "github.com/falcred/falcred"
+)
+
+const usage = "Usage: " + name + " <store|get|erase|list|version>\n" +
+	"       " + name + " <header|token> [SERVER]"
+
+// help is what people see who ask for it.
+const help = usage + `
+
+Gives the fal credential of the moment to scripts and programs: FAL_KEY of the
+environment, else the login, from falcred, which is started if it does not run.
+
+  header [SERVER]  header lines for curl -H @-   h=$(docker-credential-fal header) &&
+                                                   printf '%s\n' "$h" | curl -H @- https://fal.run/...
+  token [SERVER]   the bare secret
+  get              a JSON object; the server stands on standard input:
+                   echo https://fal.run | docker-credential-fal get | jq .
+                   (as docker's helpers; {"uri":...} as Bazel's)
+  list             the servers that there is a credential for
+  store            keep a refresh token as the login ({"ServerURL","Username":"<token>","Secret"})
+  erase            log out (the server on standard input)
+  version
+
+SERVER is https://fal.run if it is not given. Only fal's servers, and those that
+FALCRED_SERVERS names, are answered for.
+
+Exit status: 0; 1 no credential, or a mistake; of header and token also 3, log in
+again (falcred login), and 75, try again later. These two print nothing on
+standard output unless it is 0.
+
+FAL_FORCE_AUTH_BY_USER=1 passes FAL_KEY over; FALCRED_AUTOSTART=0 starts no daemon
+(systemd does all the same where it holds the socket).`
+
+// The exit codes of header and token. Docker's verbs know 0 and 1 only.
+const (
+	exitOK            = 0
+	exitFailure       = 1
+	exitLoginRequired = 3
+	exitTryLater      = 75 // EX_TEMPFAIL of sysexits.h
+)
+
+// patience is how long a whole run may take. A get can wait for a refresh (17 s
+// under the lock, after up to 20 s in which a neighbour holds it: F1); a daemon
+// that says nothing for longer must not hang a script for ever.
+const patience = 45 * time.Second
+
+// 45s is patience; made without fmt, since every run makes it.
+var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45s\nlook at it: falcred status")
+
+// run is one run of the program.
+type run struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	client         *helper.Client
+	getenv         func(string) string
+	lookup         func(string) (string, bool)
+	servers        env.Servers
+}
+
+// Run is docker-credential-fal: args without the program's name, and the exit
+// code. It writes nothing on stdout before it knows all that belongs there.
+func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) int {
+	if len(args) == 0 {
+		fmt.Fprintln(stdout, usage)
+		return exitFailure
+	}
+	verb, rest := args[0], args[1:]
+	forScripts := verb == "header" || verb == "token"
+	if len(rest) > 0 && !(forScripts && len(rest) == 1) {
+		return misused(forScripts, stdout, stderr)
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errSilent)
+	defer cancel()
+
+	// The client's connection ends with the process; closing it here as well would
+	// take a thirtieth of the process's life.
+	r := newRun(stdin, stdout, stderr, lookup)
+	var out []byte
+	var err error
+	if r.servers, err = env.NewServers(r.getenv); err == nil || !needsServers(verb) {
+		out, err = r.do(ctx, verb, rest)
+	}
+	if err != nil {
+		return r.fail(verb, err)
+	}
+	if _, err := stdout.Write(out); err != nil {
+		fmt.Fprintln(stderr, "standard output:", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func newRun(stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) *run {
+	getenv := func(name string) string {
+		value, _ := lookup(name)
+		return value
+	}
+	return &run{stdin: stdin, stdout: stdout, stderr: stderr, client: helper.New(lookup), getenv: getenv, lookup: lookup}
+}
+
+func (r *run) do(ctx context.Context, verb string, args []string) ([]byte, error) {
+	switch verb {
+	case "get":
+		return r.get(ctx)
+	case "list":
+		return r.list(ctx)
+	case "store":
+		return nil, r.store(ctx)
+	case "erase":
+		return nil, r.erase(ctx)
+	case "header", "token":
+		return r.print(ctx, verb, args)
+	case "version", "--version", "-v":
+		return fmt.Appendf(nil, "%s (%s) %s\n", name, project, version()), nil
+	case "--help", "-h":
+		return []byte(help + "\n"), nil
+	}
+	return nil, protocol.Errorf(protocol.CodeBadRequest, "%s: unknown action: %q", name, verb)
+}
+
+// needsServers leaves the version and the help to those whose FALCRED_SERVERS
+// is wrong.
+func needsServers(verb string) bool {
+	return slices.Contains([]string{"get", "list", "store", "erase", "header", "token"}, verb)
+}
+
+// misused prints the usage where docker's helpers do, except for the commands
+// whose standard output becomes a header.
+func misused(forScripts bool, stdout, stderr io.Writer) int {
+	if forScripts {
+		stdout = stderr
+	}
+	fmt.Fprintln(stdout, usage)
+	return exitFailure
+}
+
+// credential is Get, with a daemon started for it where none runs.
+func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.Credential, err error) {
+	err = r.withDaemon(ctx, r.hasLogin, func() error {
+		cred, err = r.client.Get(ctx, q)
+		return err
+	})
+	return cred, err
+}
+
+// withDaemon runs ask, and once more after it has started a daemon for it, if
+// that has something to do.
+func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func() error) error {
+	err := ask()
+	if err != helper.ErrNotRunning || !peer.Serves {
+		return err
+	}
+	home, homeErr := env.Home(r.lookup)
+	if homeErr != nil {
+		return homeErr
+	}
+	if !useful(home) {
+		if r.forwarded(home) {
+			return errAway
+		}
+		return protocol.ErrNotFound
+	}
+	if r.getenv("FALCRED_AUTOSTART") == "0" {
+		return helper.ErrNotRunning
+	}
+	if err := r.start(ctx, home); err != nil {
+		return err
+	}
+	return ask()
+}
+
+// hasLogin: without a login there is nothing to get or to erase.
+func (r *run) hasLogin(home string) bool {
+	path := filepath.Join(home, env.TokenFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	return !followed(path)
+}
+
+// errAway is what a forwarded socket's other end can be: gone for a while (S7).
+var errAway = protocol.Errorf(protocol.CodeUnavailable,
+	"the login is another machine's, and its socket cannot be reached now\nis the connection that forwards it up, and does FALCRED_SOCKET name it?")
+
+// forwarded says whether a login is to be expected here all the same: falcred
+// follow keeps a file for it, or FALCRED_SOCKET names a socket that a connection
+// has left behind.
+func (r *run) forwarded(home string) bool {
+	if followed(filepath.Join(home, env.TokenFile)) {
+		return true
+	}
+	path := r.getenv("FALCRED_SOCKET")
+	info, err := os.Lstat(path)
+	return path != "" && err == nil && info.Mode().Type() == fs.ModeSocket
+}
+
+// followed says whether the file is one of `falcred follow`: the login is another
+// machine's, and a daemon here would only take its socket's place.
+func followed(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false // a FIFO would hold us
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	first := make([]byte, len(env.Placeholder))
+	_, err = io.ReadFull(file, first)
+	return err == nil && string(first) == env.Placeholder
+}
+
+// release is what a package was built as: packaging/build sets it.
+var release string
+
+// version is the module's, which go install and the release build know.
+func version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

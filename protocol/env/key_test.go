@@ -1,0 +1,64 @@
+package env
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func TestKeyRule_Section5(t *testing.T) {
+	for _, tt := range []struct {
+		env    []string
+		secret string
+		source string
+		forced bool
+	}{
+		{},
+		{env: []string{"FAL_KEY", "k"}, secret: "k", source: "FAL_KEY"},
+		{env: []string{"FAL_KEY", "k", "FAL_KEY_ID", "i", "FAL_KEY_SECRET", "s"}, secret: "k", source: "FAL_KEY"},
+		{env: []string{"FAL_KEY", "", "FAL_KEY_ID", "i", "FAL_KEY_SECRET", "s"}, secret: "i:s", source: "FAL_KEY_ID and FAL_KEY_SECRET"},
+		{env: []string{"FAL_KEY_ID", "i"}},
+		{env: []string{"FAL_KEY_SECRET", "s"}},
+		{env: []string{"FAL_KEY_ID", "i", "FAL_KEY_SECRET", ""}},
+		{env: []string{"FAL_KEY", ""}},
+		{env: []string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", "1"}, forced: true},
+		{env: []string{"FAL_KEY_ID", "i", "FAL_KEY_SECRET", "s", "FAL_FORCE_AUTH_BY_USER", "1"}, forced: true},
+		{env: []string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", "true"}, secret: "k", source: "FAL_KEY"},
+		{env: []string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", "0"}, secret: "k", source: "FAL_KEY"},
+		{env: []string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", " 1"}, secret: "k", source: "FAL_KEY"},
+		{env: []string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", "11"}, secret: "k", source: "FAL_KEY"},
+		{env: []string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", ""}, secret: "k", source: "FAL_KEY"},
+	} {
+		key, ok := FindKey(env(tt.env...))
+		if string(key.Secret) != tt.secret || key.Source != tt.source || ok != (tt.secret != "") || ForceUser(env(tt.env...)) != tt.forced {
+			t.Errorf("%q: %q from %q, %t", tt.env, string(key.Secret), key.Source, ok)
+		}
+	}
+}
+
+func TestNothingPrintsAKey_S4_R12(t *testing.T) {
+	const secret = "s3cr3t"
+	key, ok := FindKey(env("FAL_KEY_ID", secret, "FAL_KEY_SECRET", secret))
+	if !ok {
+		t.Fatal("no key")
+	}
+	for _, v := range []any{key, &key, Key{Source: secret}, map[string]Key{"a": key}, []*Key{&key}, struct{ K Key }{key}, []any{&key}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
+			if got := fmt.Sprintf(verb, v); strings.Contains(got, secret) || strings.Contains(got, fmt.Sprintf("%x", secret)) {
+				t.Errorf("%s of %T shows it: %s", verb, v, got)
+			}
+		}
+		if text, err := json.Marshal(v); err != nil || strings.Contains(string(text), secret) {
+			t.Errorf("JSON of %T shows it: %s, %v", v, text, err)
+		}
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "v", v)
+		slog.New(slog.NewTextHandler(&log, nil)).Info("m", "v", v)
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("slog of %T shows it: %s", v, log.String())
+		}
+	}
+}
