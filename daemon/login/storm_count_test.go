@@ -146,8 +146,8 @@ func (s *storm) judge(row stormRow) {
 	if s.wrong != 0 {
 		s.Errorf("falcred gave %d bearers that the issuer does not accept", s.wrong)
 	}
-	if s.uses < stormNeighbours || s.answered == 0 || falcred < 3 {
-		s.Errorf("no storm: %d uses, %d answers and %d refreshes by falcred", s.uses, s.answered, falcred)
+	if !s.enough() || s.answered == 0 {
+		s.Errorf("no storm: %d uses, %d answers and %d refreshes by falcred in %d gusts", s.uses, s.answered, falcred, s.gusts)
 	}
 	if len(savedTimes(s.log.String())) == 0 {
 		s.Error("the log does not say when a refresh was in the file: whoever left a spent token there goes free")
@@ -162,9 +162,16 @@ func (s *storm) judge(row stormRow) {
 		s.Errorf("falcred keeps the file fresh, yet of %d gets %d were answered, neighbours sent %d refreshes, their uses ended %v; lost: %q",
 			s.asked, s.answered, neighbours, s.ends, s.reasons)
 	}
-	if seconds := int(stormLasts() / stormPace); falcred < seconds*3/4 {
+	if seconds := s.gusts * int(stormLasts()/stormPace); falcred < seconds*3/4 {
 		s.Errorf("falcred refreshed %d times in %d s: the neighbours kept it from its work", falcred, seconds)
 	}
+}
+
+// enough says that the storm was one: what it shows is that falcred's refreshes survive.
+func (s *storm) enough() bool {
+	s.collect()
+	falcred, _ := s.refreshed()
+	return s.uses >= stormNeighbours && falcred >= 3
 }
 
 // refreshed counts the refreshes that the issuer granted.

@@ -30,6 +30,9 @@ const (
 	// stormSeen is how many looks in a row must find a login lost: between a
 	// neighbour's truncate and its write the file is nobody's.
 	stormSeen = 3
+	// stormGusts bounds how often a storm blows anew, on a machine that is too busy for
+	// one to show anything.
+	stormGusts = 5
 )
 
 // stormRow is one mixture of lifetimes and leniency.
@@ -107,7 +110,10 @@ func (row stormRow) run(t *testing.T, how, source string) {
 	var threads sync.WaitGroup
 	threads.Go(func() { s.refreshEverySecond(ctx) })
 	threads.Go(func() { s.ask(ctx) })
-	s.blow(stormLasts())
+	s.since = time.Now()
+	for s.gusts < stormGusts && !s.enough() {
+		s.blow(stormLasts())
+	}
 	cancel()
 	threads.Wait()
 	s.end()
@@ -131,6 +137,7 @@ type storm struct {
 	reasons  []string
 	ends     map[string]int // how the neighbours' uses ended
 	uses     int
+	gusts    int
 
 	asked, answered, wrong int
 }
@@ -195,7 +202,7 @@ func (s *storm) allUp() bool {
 
 // blow lets the neighbours go for that long, and sees the login through it.
 func (s *storm) blow(d time.Duration) {
-	s.since = time.Now()
+	s.gusts++
 	for _, n := range s.neighbours {
 		fmt.Fprintln(n.in, d.Seconds())
 	}
