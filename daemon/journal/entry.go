@@ -62,7 +62,7 @@ const (
 type Entry struct {
 	path    string
 	file    *os.File
-	resumed bool
+	resumed bool // the token was sent before, or may have been, and how that ended is unknown: it stays until it is settled
 }
 
 // ErrBusy is returned by [Begin] while another process rotates the same token.
@@ -82,8 +82,8 @@ func Exists(target, refresh string) bool {
 }
 
 // Begin makes the entry for rotating refresh, or takes over the one that an
-// unfinished rotation of the same token has left: [Entry.Resumed] tells. Where it
-// fails, the token must not be sent, since its answer could not be kept.
+// unfinished rotation of the same token has left. Where it fails, the token must not be
+// sent, since its answer could not be kept.
 func Begin(target, refresh string) (*Entry, error) {
 	e := &Entry{path: Path(target, refresh)}
 	file, err := strict.Open(e.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -136,10 +136,6 @@ func (e *Entry) reserve() error {
 	}
 	return fsx.SyncFolder(filepath.Dir(e.path))
 }
-
-// Resumed reports whether the token was sent before, or may have been, and how that
-// ended is unknown. Such an entry stays until it is settled.
-func (e *Entry) Resumed() bool { return e.resumed }
 
 // MarkSent notes that the token was sent, and its answer was lost: from now on
 // [Entry.Abandon] keeps the entry, and the next try is a replay.
@@ -195,7 +191,7 @@ func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPa
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err
 	}
-	e.Keep()
+	e.file.Close()
 	return nil
 }
 

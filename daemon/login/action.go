@@ -11,7 +11,7 @@ import (
 type Action interface{ action() }
 
 type (
-	rotate      struct{ forced string } // forced: an access token that is to be replaced, however fresh it is
+	rotate      struct{}
 	ping        struct{}                // ask whether the issuer can be heard (F7)
 	resetPause  struct{}                // R7's pause starts from its beginning
 	resetAsking struct{}                // the same of the questions for a team

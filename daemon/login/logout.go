@@ -114,7 +114,7 @@ func (t *transaction) living(r Reading) []string {
 	case r.State != tokenfile.Holds:
 		return t.sealed()
 	}
-	if meaning := classify(r, *s, s.Refreshed); s.held() && (meaning == Behind || meaning == Consumed) {
+	if meaning := classify(r, *s); s.held() && (meaning == Behind || meaning == Consumed) {
 		return []string{s.Tokens.Refresh}
 	}
 	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh)); whole {

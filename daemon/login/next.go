@@ -156,7 +156,7 @@ func (m *machine) read(e Read) {
 	if m.Outdated {
 		return
 	}
-	meaning := classify(e.Reading, m.State, m.now)
+	meaning := classify(e.Reading, m.State)
 	noted := e.Known.IsTip(e.Pair.Refresh) // by `falcred login`, or another daemon: it is in the history already
 	m.Ledger = m.Ledger.Learn(e.Known)
 	if meaning != Empty {
@@ -397,7 +397,7 @@ func (m *machine) granted(e Granted) {
 	if skew != 0 {
 		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + skew.Round(time.Second).String()})
 	}
-	l, _ := m.Ledger.Step(e.From, e.Reply.Tokens)
+	l := m.Ledger.Step(e.From, e.Reply.Tokens)
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file
 		l = l.Distrust(e.Reply.Tokens)
@@ -514,7 +514,7 @@ func (m *machine) failed(e Failed) {
 }
 
 func (m *machine) step(e Stepped) {
-	l, _ := m.Ledger.Step(e.From, e.To)
+	l := m.Ledger.Step(e.From, e.To)
 	if e.Subject != "" {
 		l = l.Belongs(e.To.Refresh, e.Subject)
 	}

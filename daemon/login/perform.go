@@ -20,7 +20,7 @@ func perform(m *Manager, a Action) {
 	switch a := a.(type) {
 	case rotate:
 		m.mu.Lock()
-		m.start(a.forced)
+		m.start("")
 		m.mu.Unlock()
 	case ping:
 		m.work.Go(func() {

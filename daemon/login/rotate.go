@@ -162,7 +162,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	case tokenfile.Empty:
 		return c, t.refill(r.Content, s)
 	}
-	meaning := classify(r, s, clock.Now())
+	meaning := classify(r, s)
 	if meaning == OtherIssuer {
 		return c, nil // not even what was begun is replayed (R13)
 	}
@@ -355,7 +355,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 	t.m.apply(Refused{refresh})
 	r := t.m.read()
 	if r.State == tokenfile.Holds && r.Pair.Refresh != refresh && r.Pair.Refresh != before.Pair.Refresh {
-		if classify(r, t.m.Snapshot().State, clock.Now()) != Consumed {
+		if classify(r, t.m.Snapshot().State) != Consumed {
 			return t.choose(forced) // somebody was faster
 		}
 	}
@@ -417,7 +417,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	}
 	err := entry.Trim(reply.Tokens)
 	r := t.settled()
-	switch classify(r, s, clock.Now()) { // to what was held then: others may have been adopted since
+	switch classify(r, s) { // to what was held then: others may have been adopted since
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
 	case Gone:
 		switch {

@@ -135,9 +135,9 @@ func Dated(p TokenPair, now time.Time) Token {
 }
 
 const (
-	// AssumedLifetime serves an opaque access token whose reply named no
+	// assumedLifetime serves an opaque access token whose reply named no
 	// lifetime (RFC 6749 §5.1 only recommends expires_in).
-	AssumedLifetime = time.Hour
+	assumedLifetime = time.Hour
 	// TolerableSkew is how far our clock may be from the issuer's before
 	// the token's own times are no longer compared with it.
 	TolerableSkew = time.Minute
@@ -162,7 +162,7 @@ func DatedReply(p TokenPair, lifetime time.Duration, now time.Time) (t Token, sk
 		return t, 0
 	}
 	if lifetime <= 0 {
-		lifetime = AssumedLifetime
+		lifetime = assumedLifetime
 	}
 	t.Expires = now.Add(lifetime)
 	t.RefreshAt = halfway(now, t.Expires)
