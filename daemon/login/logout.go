@@ -20,7 +20,7 @@ func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
 	if !m.cfg.Servers.IsFal(q.ServerURL) {
 		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
-	leave, err := queue(m)
+	leave, err := letIn(m)
 	if err != nil {
 		return protocol.EraseAnswer{}, err
 	}
