@@ -1,5 +1,6 @@
 // Package journal keeps on disk what has to outlive a falcred that dies in the middle of
-// a rotation, so that no login is lost by it and no refresh token is used twice.
+// a rotation: so no login is lost that the issuer would give again, and no refresh token
+// is sent twice but to ask for an answer that was lost.
 //
 // It has three things, and makes a promise with each:
 //
@@ -13,9 +14,10 @@
 //   - falcred.consumed in the home names every refresh token that was ever used up there.
 //     It only grows. [Ledger.Save] writes it, and [Used] reads it.
 //
-// Whoever writes any of them holds the home's .portalock (daemon/tokenfile). Reading
-// needs no lock. Only falcred's own files are touched: regular ones of this user, by no
-// link, where nobody else can put another in their place.
+// Whoever makes or writes any of them holds the home's .portalock (daemon/tokenfile); an
+// Entry, which its owner has a lock of its own on, may end without. Reading needs no lock.
+// Only falcred's own files are touched, and the token file when an Entry is committed:
+// regular ones of this user, by no link, where nobody else can put another in their place.
 package journal
 
 import (

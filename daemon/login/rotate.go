@@ -14,9 +14,9 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
-// start joins the rotation that is under way, or starts one (R1). forced names an access
-// token that is to be replaced even if it is fresh. It returns nil where the daemon is
-// ending (S5). The mutex is held.
+// start joins the rotation that is under way, or starts one (R1), unless the daemon is
+// ending (S5): then it may return nil. forced names an access token that is to be replaced
+// even if it is fresh. The mutex is held.
 func (m *Manager) start(forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		c := &call{make(chan struct{})}
