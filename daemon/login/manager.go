@@ -97,7 +97,7 @@ func advance(m *Manager, e Event) State {
 	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
 		m.poke() // the schedule waits for something else
 	}
-	if state.Team.Asking && m.question == nil {
+	if state.Team.Asking && m.question == nil { // resolve is among the actions, and finishes it
 		m.question = &call{make(chan struct{})}
 	}
 	m.state = state

@@ -416,7 +416,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		m.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
 	}
 	err := entry.Trim(reply.Tokens)
-	r := t.settled()
+	r := t.readWhole()
 	switch classify(r, s) { // to what was held then: others may have been adopted since
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
 	case Gone:
@@ -452,9 +452,9 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	return got
 }
 
-// settled is a reading that waits for a neighbour who is between its truncate and its
+// readWhole is a reading that waits for a neighbour who is between its truncate and its
 // write.
-func (t *transaction) settled() Reading {
+func (t *transaction) readWhole() Reading {
 	until := clock.Now().Add(writerDied)
 	for {
 		r := t.m.read()
