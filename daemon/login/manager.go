@@ -88,6 +88,7 @@ func finish(m *Manager, place **call, e Event) {
 	*place = nil
 	advance(m, e)
 	close(done)
+	poke(m.wake) // what became due meanwhile was taken for what this call was about
 }
 
 // advance is apply with the mutex held. What takes no time is done at once; the rest of
