@@ -88,16 +88,14 @@ func finish(m *Manager, place **call, e Event) {
 	*place = nil
 	advance(m, e)
 	close(done)
-	poke(m.wake) // what became due meanwhile was taken for what this call was about
 }
 
 // advance is apply with the mutex held. What takes no time is done at once; the rest of
 // what follows from a change is done soon, in the order of the changes (perform).
 func advance(m *Manager, e Event) State {
-	state, actions := next(m.state, e, clock.Now())
-	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
-		poke(m.wake) // the schedule waits for something else
-	}
+	now := clock.Now()
+	state, actions := next(m.state, e, now)
+	moments := m.state.moments()
 	if state.Team.Asking && m.question == nil { // resolve is among the actions, and finishes it
 		m.question = &call{make(chan struct{})}
 	}
@@ -114,6 +112,10 @@ func advance(m *Manager, e Event) State {
 		default:
 			m.actions.add(a)
 		}
+	}
+	due := m.rotation == nil && !m.ending.over() && m.state.due(false, now)
+	if due || m.state.moments() != moments {
+		poke(m.wake) // the schedule waits for something else
 	}
 	return m.state
 }
