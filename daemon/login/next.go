@@ -200,7 +200,7 @@ func (m *machine) read(e Read) {
 		}
 	}
 	if m.FileProblem != nil {
-		if m.Problem != nil && strings.HasSuffix(m.Problem.Text, m.FileProblem.Text) { // a rotation met the same
+		if m.Problem != nil && m.Problem.file { // a rotation met the same
 			m.Problem, m.Retry = nil, time.Time{}
 		}
 		m.FileProblem = nil

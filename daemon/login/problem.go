@@ -15,6 +15,8 @@ type Problem struct {
 	Code protocol.Code
 	Text string
 	Hint string
+
+	file bool // it is the token file's, and over when that can be used again
 }
 
 // Wire is the problem as clients are sent it: the hint is the second line of the

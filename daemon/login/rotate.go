@@ -137,7 +137,9 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	s := t.m.Snapshot().State
 	switch r.State {
 	case tokenfile.Unusable:
-		return c, unavailable("no refresh while the token file cannot be used: "+r.Err.Error(), r.Hint())
+		f := unavailable("no refresh while the token file cannot be used: "+r.Err.Error(), r.Hint())
+		f.file = true
+		return c, f
 	case tokenfile.Absent:
 		if !t.missing || s.Phase != Missing {
 			return c, nil // we may be the first to see it: the CLI deletes the file and then gives the lock away (F7)
