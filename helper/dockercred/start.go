@@ -54,10 +54,10 @@ func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-// interval grows with the wait: fifty helpers that ask a hundred times a second
-// take the machine from the daemon that starts.
+// interval grows with the wait: a daemon is there within some milliseconds, mostly, and
+// fifty helpers that go on asking so often take the machine from one that is not.
 func interval(waited time.Duration) time.Duration {
-	return min(max(waited/4, 10*time.Millisecond), 100*time.Millisecond)
+	return min(max(waited/4, 2*time.Millisecond), 100*time.Millisecond)
 }
 
 // findDaemon looks beside this program first: the two belong together. Who may
