@@ -291,6 +291,37 @@ func TestNextRotated(t *testing.T) {
 	}
 }
 
+// A look that finds what the one before has found is no reason for another: the schedule
+// looks again as soon as what it waits for has moved.
+func TestLooksComeToRest(t *testing.T) {
+	damaged := errors.New("it is damaged")
+	configs := map[string]TeamRead{
+		"no team": {}, "a team": {Name: "acme"}, "gone": {Empty: true}, "damaged": {Err: damaged},
+	}
+	for i, phase := range phases {
+		for _, c := range columns[:8] {
+			for name, config := range configs {
+				for _, team := range []string{"", "acme"} {
+					s := in(Phase(i), func(s *State) { s.Team.Name = team })
+					var before State
+					for look := range 10 {
+						now := noon.Add(time.Duration(look) * time.Second)
+						before = s
+						e := c.make(s).(Read)
+						e.Held = s.Tokens.TokenPair
+						for _, e := range []Event{e, config, Tick{}} {
+							s, _ = next(s, e, now)
+						}
+					}
+					if s.moments() != before.moments() {
+						t.Errorf("%s, the file: %s, the config: %s, after %q", phase, c.name, name, team)
+					}
+				}
+			}
+		}
+	}
+}
+
 // When there is something to do by the clock. R2, R4, R7, F3, F7.
 func TestDue(t *testing.T) {
 	for _, c := range []struct {
