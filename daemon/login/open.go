@@ -63,10 +63,13 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	return m, nil
 }
 
+// Wait waits for what is under way. Nobody may ask for anything new by then.
+func (m *Manager) Wait() { m.work.Wait() }
+
 // Close waits for what is under way and ends what is behind the login. Nothing may be
 // asked of it afterwards.
 func (m *Manager) Close() {
-	m.work.Wait()
+	m.Wait()
 	m.actions.end()
 	<-m.performed
 	m.hook.Close(m.ending.last)
