@@ -34,6 +34,9 @@ func refresh(m *Manager, forced string) {
 	case got.reply == nil:
 		e = Rotated{}
 	default: // the keys are fetched outside of the lock, and after saving (R10)
+		if m.Snapshot().State.Tokens.Fresh(clock.Now()) {
+			m.pause.reset() // a token that lasts: what could not be written is tried again soon (R5)
+		}
 		e = Rotated{
 			Tokens: got.reply.Tokens, Verdict: judge(m, got.reply.IDToken, got.subject), Subject: got.subject,
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
