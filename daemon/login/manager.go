@@ -126,6 +126,7 @@ func advance(m *Manager, e Event) State {
 func (m *Manager) start(forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{make(chan struct{})}
+		m.publish()
 		m.actions.add(rotate{forced})
 	}
 	return m.rotation
@@ -144,7 +145,7 @@ func (m *Manager) Snapshot() *Snapshot { return m.snapshot.Load() }
 
 // publish replaces the snapshot after a change. The mutex is held.
 func (m *Manager) publish() {
-	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal()}
+	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal(), rotating: m.rotation != nil}
 	var headers map[string]string
 	headers, s.unresolved = m.state.attribution()
 	token := m.state.token()
