@@ -20,6 +20,37 @@ func (s slowLog) Handle(ctx context.Context, r slog.Record) error {
 	return s.Handler.Handle(ctx, r)
 }
 
+// stuckLog takes nothing until it is closed, as a pipe that nobody reads.
+type stuckLog struct {
+	slog.Handler
+	free chan struct{}
+}
+
+func (s stuckLog) Handle(context.Context, slog.Record) error {
+	<-s.free
+	return nil
+}
+
+// A log that hangs keeps neither requests nor the schedule from a fresh token.
+func TestRefreshNeedsNoLog(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		free := make(chan struct{})
+		defer close(free)
+		w.signIn("ann")
+		w.open()
+		w.Manager.log = slog.New(stuckLog{w.Manager.log.Handler(), free})
+		w.Warn("a line")
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, err := w.ask(ctx, plainGet); err != nil {
+			t.Fatal(err)
+		}
+		w.run()
+		w.pass(time.Hour)
+		w.wantRequests(2, "at half of its life")
+	})
+}
+
 // R10, S5: what is learned at the end is written down before Close returns, however long
 // the log keeps the one who writes it.
 func TestCloseWaitsForWhatFollows_R10(t *testing.T) {
