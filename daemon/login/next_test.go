@@ -291,6 +291,23 @@ func TestNextRotated(t *testing.T) {
 	}
 }
 
+// F5: the fallback is the newest token that was not used. What a rotation hands out and
+// gives back, or finds in the journal, is older than a login that was replaced meanwhile.
+func TestFallbackIsTheNewest_F5(t *testing.T) {
+	older := Fallback{Refresh: "older", Subject: "ann"}
+	s, _ := next(in(Active), FallbackKept{older}, noon)
+	s, _ = next(s, FallbackTaken{"older"}, noon)
+	if s.Fallback.Refresh != "" {
+		t.Error("it is tried once")
+	}
+	s, _ = next(s, Read{fileHolds(s, bobs)}, noon)
+	for _, e := range []Event{FallbackTaken{""}, FallbackTaken{"older"}, FallbackKept{older}} {
+		if s, _ = next(s, e, noon); s.Fallback.Refresh != "held" {
+			t.Errorf("after %T it is %q", e, s.Fallback.Refresh)
+		}
+	}
+}
+
 // A look that finds what the one before has found is no reason for another: the schedule
 // looks again as soon as what it waits for has moved.
 func TestLooksComeToRest(t *testing.T) {

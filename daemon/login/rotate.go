@@ -269,9 +269,7 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 		if subject != tokenfile.Dated(inFile, now).Subject || t.wasUsed(answer.Refresh) {
 			continue
 		}
-		if t.m.Snapshot().State.Fallback.Refresh == "" {
-			t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
-		}
+		t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
 	}
 	for _, path := range abandoned(t.target, t.m.cfg.Home) {
 		fsx.Remove(path)
@@ -364,7 +362,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 // a person has just made names nobody yet, and is not replaced.
 func (t *transaction) takeFallback(failed string) Fallback {
 	s := t.m.Snapshot().State
-	t.m.apply(FallbackTaken{})
+	t.m.apply(FallbackTaken{s.Fallback.Refresh})
 	newest := s.Fallback
 	if subject := s.Ledger.SubjectOf(newest.Refresh); subject != "" {
 		newest.Subject = subject
