@@ -66,6 +66,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		server.New(m, o).Serve(ctx, sock)
 		end()
 		parts.Wait()
+		m.Wait() // the history has what is still finished before the end
 		m.Note(events.Stopped, "")
 		m.Close()
 		// The socket's lock is kept until here: no other daemon comes in between.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
@@ -90,4 +91,23 @@ func TestStop_S10(t *testing.T) {
 		t.Error("a socket was left behind")
 	}
 	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+}
+
+// S5: the history ends with the daemon's end, after what was finished first.
+func TestStoppedComesLast_S5(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
+	hold := idp.NewHold()
+	h.IDP.Inject(hold.After())
+	h.run()
+	<-hold.Arrived
+	h.stop()
+	h.Eventually("the socket is gone", func() bool { return testkit.Gone(h.Sock) })
+	time.AfterFunc(time.Second, func() { close(hold.Release) })
+	h.end()
+	all, err := events.Read(h.Home)
+	if n := len(all); err != nil || n < 2 || all[n-2].Event != events.Refreshed || all[n-1].Event != events.Stopped {
+		t.Errorf("the history: %+v, %v", all, err)
+	}
 }

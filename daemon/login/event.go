@@ -64,8 +64,9 @@ type (
 	// Refused is invalid_grant for a refresh token.
 	Refused struct{ Refresh string }
 	// FallbackTaken hands the fallback out: it is tried once.
-	FallbackTaken struct{}
-	// FallbackKept gives it back: the network failed, not the token.
+	FallbackTaken struct{ Refresh string }
+	// FallbackKept gives it back: the network failed, not the token. Or it brings one that
+	// the journal had. A login that was replaced meanwhile is newer than either.
 	FallbackKept struct{ Fallback }
 	// Restored says that the tokens held are in the file again.
 	Restored struct{ Why string }

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
@@ -53,6 +54,31 @@ func TestReadyEndsWithTheClock_R2(t *testing.T) {
 func moved(t time.Time, seconds int) time.Time {
 	*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30 // #nosec G103 G115 -- as said
 	return t
+}
+
+// R2: who asks in the second half of the token's life wakes the schedule, unless there is
+// a rotation already: an issuer may take 17 s, in which clients would keep it from rest.
+func TestGetWakesTheScheduleOnce_R2(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		refresh, _, _ := w.idp.Login("ann")
+		w.write(refresh, w.idp.Mint("ann", time.Now().Add(-90*time.Minute), 2*time.Hour))
+		w.open()
+		w.reconcile()
+		<-hold.Arrived
+		for len(w.wake) > 0 {
+			<-w.wake
+		}
+		for range 3 {
+			w.mustGet()
+		}
+		if len(w.wake) > 0 {
+			t.Error("the schedule is woken during a rotation")
+		}
+		close(hold.Release)
+		w.settle()
+	})
 }
 
 // A get takes no lock: it is answered while somebody holds it.

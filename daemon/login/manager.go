@@ -51,6 +51,7 @@ type Manager struct {
 	pause   *pause // R7's, between rotations
 	asking  *pause // the same between questions for a team
 
+	rotations chan string   // R1: the one that is to begin, for refreshAll
 	actions   actionQueue   // what follows from the changes of state
 	performed chan struct{} // closed when all of that has been done
 
@@ -102,9 +103,9 @@ func advance(m *Manager, e Event) State {
 	m.state = state
 	m.publish()
 	for _, a := range actions {
-		switch a := a.(type) {
+		switch a.(type) {
 		case rotate:
-			m.start(a.forced)
+			m.start("")
 		case resetPause:
 			m.pause.reset()
 		case resetAsking:
@@ -126,7 +127,9 @@ func advance(m *Manager, e Event) State {
 func (m *Manager) start(forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{make(chan struct{})}
-		m.actions.add(rotate{forced})
+		m.publish()
+		m.work.Add(1)
+		m.rotations <- forced // which waits for nobody: there is one at a time
 	}
 	return m.rotation
 }
@@ -144,7 +147,7 @@ func (m *Manager) Snapshot() *Snapshot { return m.snapshot.Load() }
 
 // publish replaces the snapshot after a change. The mutex is held.
 func (m *Manager) publish() {
-	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal()}
+	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal(), rotating: m.rotation != nil}
 	var headers map[string]string
 	headers, s.unresolved = m.state.attribution()
 	token := m.state.token()

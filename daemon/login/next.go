@@ -70,9 +70,13 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.Dead = e.Refresh
 		m.record(events.Rejected, "the issuer does not accept the refresh token (invalid_grant)")
 	case FallbackTaken:
-		m.Fallback = Fallback{}
+		if m.Fallback.Refresh == e.Refresh {
+			m.Fallback = Fallback{}
+		}
 	case FallbackKept:
-		m.Fallback = e.Fallback
+		if m.Fallback.Refresh == "" {
+			m.Fallback = e.Fallback
+		}
 	case Restored:
 		m.Replaces, m.Owed, m.EmptySince = "", "", time.Time{}
 		m.log(slog.LevelWarn, "restored the token file", "cause", e.Why)

@@ -117,6 +117,37 @@ func TestR7RetryAfter(t *testing.T) {
 	})
 }
 
+// R5, R7: what came after an outage and could not be put in place is tried again soon, not
+// after the pause that the outage has left.
+func TestWriteIsTriedSoonAfterAnOutage_R5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		const failures = 12
+		for range failures {
+			w.idp.Inject(idp.Status(503))
+		}
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.signIn("ann")
+		w.start()
+		for w.idp.Stats().TokenRequests <= failures {
+			w.pass(time.Second)
+		}
+		<-hold.Arrived
+		if err := os.Remove(w.path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(w.path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		close(hold.Release)
+		w.settle()
+		s := w.state()
+		if wait := time.Until(s.Retry); s.Replaces == "" || wait > 2*time.Second {
+			t.Errorf("in memory only: %t, the next try: in %v", s.Replaces != "", wait)
+		}
+	})
+}
+
 // R8: a dead login stops the asking, keeps the file, and ends with a new one.
 func TestR8LoginRequired(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,9 @@ func refresh(m *Manager, forced string) {
 	case got.reply == nil:
 		e = Rotated{}
 	default: // the keys are fetched outside of the lock, and after saving (R10)
+		if m.Snapshot().State.Tokens.Fresh(clock.Now()) {
+			m.pause.reset() // a token that lasts: what could not be written is tried again soon (R5)
+		}
 		e = Rotated{
 			Tokens: got.reply.Tokens, Verdict: judge(m, got.reply.IDToken, got.subject), Subject: got.subject,
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
@@ -268,9 +271,7 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 		if subject != tokenfile.Dated(inFile, now).Subject || t.wasUsed(answer.Refresh) {
 			continue
 		}
-		if t.m.Snapshot().State.Fallback.Refresh == "" {
-			t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
-		}
+		t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
 	}
 	for _, path := range abandoned(t.target, t.m.cfg.Home) {
 		fsx.Remove(path)
@@ -363,7 +364,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 // a person has just made names nobody yet, and is not replaced.
 func (t *transaction) takeFallback(failed string) Fallback {
 	s := t.m.Snapshot().State
-	t.m.apply(FallbackTaken{})
+	t.m.apply(FallbackTaken{s.Fallback.Refresh})
 	newest := s.Fallback
 	if subject := s.Ledger.SubjectOf(newest.Refresh); subject != "" {
 		newest.Subject = subject

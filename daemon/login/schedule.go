@@ -24,6 +24,9 @@ const tolerableJump = time.Minute
 // read for the first time. What it has begun may still be under way when it returns.
 func (m *Manager) Run(ready chan<- struct{}) {
 	watch := tokenfile.OpenWatch(func(err error) {
+		if m.ending.over() {
+			return // Close may be under way
+		}
 		m.Warn("changes of the token file are seen once a minute only: " + err.Error() +
 			"\nif inotify has run out, raise fs.inotify.max_user_instances and max_user_watches")
 	})

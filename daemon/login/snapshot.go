@@ -52,6 +52,7 @@ type Snapshot struct {
 	unresolved *protocol.Error // why that is not known
 	refusal    *protocol.Error // why there is no token, or will be none
 	until      time.Time       // answer satisfies whoever asks for nothing special
+	rotating   bool            // a rotation is under way
 	changed    chan struct{}   // closed when clients get something else
 }
 

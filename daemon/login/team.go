@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -63,7 +64,9 @@ func (m *machine) teamNamed(name string) {
 }
 
 func (m *machine) teamProblem(text, hint string, wait time.Duration) {
-	m.Team.Retry = m.now.Add(wait)
+	if clock.Remaining(m.Team.Retry, m.now) <= 0 { // else each reading that finds the same would be a reason to look again
+		m.Team.Retry = m.now.Add(wait)
+	}
 	if p := m.Team.Problem; p != nil && p.Text == text {
 		return
 	}
