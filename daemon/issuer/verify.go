@@ -43,7 +43,7 @@ type IDToken struct {
 	issued, expires time.Time
 }
 
-// IsZero: there was no ID token.
+// IsZero reports whether there was no ID token.
 func (t IDToken) IsZero() bool { return t.raw == "" }
 
 // String keeps the token out of anything that prints it by accident.
@@ -102,8 +102,8 @@ func (c chain) contradicts(t IDToken) error {
 	return nil
 }
 
-// Verdict is what was found of an ID token: verified, wrong or in doubt. Its zero
-// value: there was none.
+// Verdict is what was found out about an ID token: verified, wrong or in doubt. The zero
+// value is that there was none.
 type Verdict struct {
 	Token   IDToken // whose it is counts only where it is verified
 	Wrong   error   // it is not to be trusted, and neither is what came with it
@@ -111,7 +111,8 @@ type Verdict struct {
 	checked bool
 }
 
-// Verified is all that anything is learned from.
+// Verified reports whether a key of the issuer's verifies the token, and nothing speaks
+// against it. Nothing is learned from any other.
 func (v Verdict) Verified() bool { return v.checked && v.Wrong == nil && v.Doubt == nil }
 
 // Subject is the account that was proved, "" where none was.
@@ -132,7 +133,7 @@ func judge(t IDToken, unsigned error, c chain) Verdict {
 	case unsigned != nil:
 		v.Doubt = unsigned
 	case !t.timely():
-		v.Doubt = errors.New("its times and this machine's clock do not agree")
+		v.Doubt = errors.New("its times do not fit this machine's clock")
 	}
 	return v
 }
@@ -179,7 +180,7 @@ func (p *Provider) signed(ctx context.Context, t IDToken) error {
 	}
 	known := p.found.Load()
 	if known == nil {
-		return errors.New("where the issuer's keys are is not known")
+		return errors.New("the address of the issuer's keys is not known yet")
 	}
 	if p.signedByOne(ctx, t, known.keys.named(t.Key, t.Algorithm)) {
 		return nil

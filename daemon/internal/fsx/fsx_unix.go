@@ -13,7 +13,7 @@ import (
 // Nonblock keeps a FIFO that stands where a file should be from holding us.
 const Nonblock = unix.O_NONBLOCK
 
-// NoFollow is for what must be no link (F6).
+// NoFollow has open(2) fail where a link stands.
 const NoFollow = unix.O_NOFOLLOW
 
 // OthersCanRead goes by the mode: group or world have a right to the file.
