@@ -40,9 +40,9 @@ const (
 	entrySize = tokenfile.MaxSize + 64
 )
 
-// Entry is where the answer to one refresh will stand (R4). It is made, filled
-// with zeros and fsynced beside the token file *before* the request leaves:
-// a full or read-only disk is found out while no token is used up. Its name
+// Entry is the write-ahead entry of one rotation: the room for the issuer's answer. It is
+// made, filled with zeros and fsynced beside the token file *before* the request leaves: a
+// full or read-only disk is found out while no token is used up. Its name
 // carries the fingerprint of the refresh token that is sent, so that the note
 // which token it is and the room for the answer appear and vanish in one step.
 //
@@ -66,7 +66,7 @@ type Entry struct {
 }
 
 // ErrBusy is returned by [Begin] while another process rotates the same token.
-var ErrBusy = errors.New("another falcred is spending this refresh token")
+var ErrBusy = errors.New("another falcred is refreshing with this token")
 
 // Path is the name of the entry for refresh, beside target: the token file behind
 // any links.
@@ -120,7 +120,7 @@ func (e *Entry) named() bool {
 	return err == nil && os.SameFile(held, now)
 }
 
-// reserve writes zeros rather than asking for space: every filesystem
+// reserve writes zeros rather than asking for space: every file system
 // understands it. What an earlier owner left is kept if it is an answer.
 func (e *Entry) reserve() error {
 	if e.resumed {
@@ -179,9 +179,8 @@ func readAnswer(file io.ReaderAt) (tokenfile.TokenPair, bool) {
 	return answer, err == nil
 }
 
-// Trim cuts the recorded answer to what the token file is to hold. It is done
-// before the last look at the token file (F5), so that nothing but a rename comes
-// after that.
+// Trim cuts the recorded answer to what the token file is to hold. Call it before the token
+// file is compared for the last time, so that nothing but a rename comes after that.
 func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 	if err := e.file.Truncate(int64(len(answer.Bytes()))); err != nil {
 		return err
@@ -189,8 +188,8 @@ func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 	return fsx.Sync(e.file)
 }
 
-// Commit moves the trimmed answer over the token file (F2), and the entry is no more.
-// Where it fails the entry is as it was.
+// Commit moves the trimmed answer over the token file, which is on the disk when it returns,
+// and the entry is no more. Where it fails the entry is as it was.
 func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPair) error {
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err

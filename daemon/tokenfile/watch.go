@@ -17,9 +17,10 @@ import (
 // FolderPoll is how often a folder that vanished is looked for.
 const FolderPoll = time.Second
 
-// Watch tells that something has happened to files, by watching the folders
-// that they are in: a file that is renamed over takes its own watch with it. The
-// folders may vanish, move and come back too.
+// Watch says that something may have happened to files, by watching the folders that they
+// are in: a file that is renamed over takes its own watch with it. The folders may vanish,
+// move and come back too. It may say so too often, and after a lost event not at all: read
+// once a minute as well.
 //
 // Nobody waits for fsnotify, and who reads its channels never calls it. It sends
 // without a buffer, and 1.10.1 sends some errors while it holds the lock that Add,
@@ -32,7 +33,7 @@ type Watch struct {
 	changed chan struct{} // gets one thing, however much has happened
 	wanted  chan aim      // holds one, the newest
 	aimed   atomic.Pointer[aim]
-	failed  func(error) // is told why there is nothing to watch with
+	failed  func(error) // is called with why there is nothing to watch with
 }
 
 // aim is what is to be watched.
@@ -57,7 +58,7 @@ func (w *Watch) Changed() <-chan struct{} { return w.changed }
 func (w *Watch) Close() { close(w.wanted) }
 
 // Aim watches the folders of those paths as they are now. What happened before
-// they were watched is told too. It says when to aim again if nothing happens: a
+// they were watched is reported too. It says when to aim again if nothing happens: a
 // folder may come back, and a link above it may change, without an event.
 func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	again = clock.UntilMinute(clock.Now())
