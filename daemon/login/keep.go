@@ -51,7 +51,7 @@ func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
 	err := keep(ctx, cfg, granted)
 	if err != nil && ctx.Err() == nil {
 		what, hint, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("the login was granted and not kept; what was there is unchanged: %s\n%s", what, hint)
+		return fmt.Errorf("the login was granted but could not be kept, and the one here is unchanged: %s\n%s", what, hint)
 	}
 	return err
 }

@@ -78,7 +78,7 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.log(slog.LevelWarn, "restored the token file", "cause", e.Why)
 		m.record(events.Restored, e.Why)
 	case Settled:
-		m.log(slog.LevelInfo, "settled an unfinished refresh: its answer was on disk")
+		m.log(slog.LevelInfo, "finished an interrupted refresh: its answer was on disk")
 		m.record(m.adopt(e.Tokens), "")
 		m.Fallback = Fallback{Refresh: e.Tokens.Refresh}
 	case Stepped:
@@ -181,7 +181,7 @@ func (m *machine) read(e Read) {
 			m.Replaces = e.Pair.Refresh
 			m.do(rotate{})
 		}
-	case Consumed: // a rotation puts the living token back
+	case Consumed: // a rotation puts the valid token back
 		if m.mayTry(m.now) {
 			m.do(rotate{})
 		}
@@ -207,8 +207,8 @@ func (m *machine) read(e Read) {
 	}
 }
 
-// unusable: whatever stands there is not a logout. Memory goes on serving; nothing is
-// refreshed, since the result could not be kept.
+// unusable: whatever stands there is not a logout. What is in memory is served on; nothing
+// is refreshed, since the result could not be kept.
 func (m *machine) unusable(e Read) {
 	if m.FileProblem != nil && m.FileProblem.Text == e.Err.Error() {
 		return
@@ -237,7 +237,7 @@ func (m *machine) vanished() {
 		return
 	}
 	m.Phase = Missing
-	m.record(events.Vanished, "the token file is gone; the issuer is asked whether that was a logout")
+	m.record(events.Vanished, "the token file was deleted; asking the issuer whether that was a logout")
 	if !m.Pinging {
 		m.Pinging = true
 		m.do(ping{})
@@ -254,7 +254,7 @@ func (m *machine) pinged(e Pinged) {
 		m.forget("the token file was deleted")
 		return
 	}
-	m.log(slog.LevelWarn, "the token file vanished while the issuer cannot be reached; kept in memory until it answers")
+	m.log(slog.LevelWarn, "the token file was deleted and the issuer cannot be reached; the login is kept in memory until it answers")
 	m.Retry = m.now.Add(e.Pause)
 }
 
@@ -331,15 +331,15 @@ func (m *machine) distrust() {
 	m.Phase, m.Doubt = Unverified, nil
 	m.Problem = &Problem{
 		Code: protocol.CodeLoginRequired,
-		Text: "the issuer's last answer failed verification, so its token is not served",
-		Hint: "log in again; if it repeats, somebody stands between this machine and the issuer",
+		Text: "the issuer's last answer is not trusted (its ID token is for another issuer, client or account, or is not signed), so its token is not served",
+		Hint: "log in again: falcred login; if it happens again, something between this machine and the issuer answers in its place",
 	}
 	m.record(events.LoginRequired, m.Problem.Text)
 }
 
 // foreign holds R13 against a login of another issuer.
 func (m *machine) foreign(other string) {
-	text := fmt.Sprintf("the token file holds a login of another issuer (%q), and this daemon is for %s", short(other), m.Ledger.Issuer)
+	text := fmt.Sprintf("the token file holds a login from another issuer (%q), and this daemon is for %s", short(other), m.Ledger.Issuer)
 	if m.Problem != nil && m.Problem.Text == text {
 		return
 	}
@@ -382,7 +382,7 @@ func (m *machine) saved(e LedgerSaved) {
 	switch {
 	case e.Err != nil:
 		m.ledgerRev++ // whatever of it has reached the disk
-		m.warned(Warned{Text: "falcred's memory in the home cannot be written: " + e.Err.Error()})
+		m.warned(Warned{Text: "falcred.json or falcred.consumed cannot be written: " + e.Err.Error()})
 	case e.Whole:
 		m.ledgerSaved = e.Rev
 	default:
@@ -441,7 +441,7 @@ func (m *machine) rotated(e Rotated) {
 	}
 	switch {
 	case e.Verdict.Wrong != nil:
-		m.log(slog.LevelError, "the issuer's answer is not to be trusted", "cause", e.Verdict.Wrong)
+		m.log(slog.LevelError, "the issuer's answer is not trusted", "cause", e.Verdict.Wrong)
 		m.distrust()
 		m.do(remember{Note{Wrong: e.Tokens}, true}) // once more: the rotation may not have been able to write it
 		return
@@ -462,7 +462,7 @@ func (m *machine) rotated(e Rotated) {
 		m.Retry = m.now.Add(e.Pause)
 	}
 	if m.Replaces != "" { // R5: served from memory, retried until it is on disk
-		m.Problem = &Problem{Code: protocol.CodeUnavailable, Text: "the new token could not be written to the token file", Hint: diskHint}
+		m.Problem = &Problem{Code: protocol.CodeUnavailable, Text: "the new token could not be written to the token file; it is served from memory until it can be", Hint: diskHint}
 		m.Retry = m.now.Add(e.Pause)
 	}
 }
@@ -550,7 +550,7 @@ func (m *machine) verified(subject string) {
 		m.learn(subject)
 		return
 	}
-	m.log(slog.LevelInfo, "the login's ID token is verified after all")
+	m.log(slog.LevelInfo, "the login's ID token is now verified")
 	m.Ledger.Doubt = journal.Doubted{}
 	m.do(remember{Note{Refresh: m.Tokens.Refresh, Subject: &subject, Doubt: &journal.Doubted{}}, true})
 }

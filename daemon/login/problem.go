@@ -26,12 +26,12 @@ func (p *Problem) Wire() *protocol.Error {
 	return protocol.Errorf(p.Code, "%s\n%s", p.Text, p.Hint)
 }
 
-// What to do about the usual problems.
+// What to do about the usual problems. LoginHint is for whoever has to log in.
 const (
 	LoginHint   = "log in: falcred login, or fal auth login"
-	diskHint    = "free the disk or make it writable"
-	networkHint = "it is tried again; check the network if it lasts"
-	retryHint   = "it is tried again"
+	diskHint    = fsx.DiskHint
+	retryHint   = "nothing to do: falcred tries again"
+	networkHint = retryHint + "; check the network if it lasts"
 )
 
 // failure is a transaction that did not come to its end.
@@ -40,7 +40,7 @@ type failure struct {
 	after    time.Duration // the earliest next try; 0: R7's pause decides
 	onChange bool          // it is the file's doing: the next try is due when that changes
 	gone     bool          // the login was deleted
-	ended    bool          // its refresh token is dead: nothing is tried again (R8)
+	ended    bool          // its refresh token is rejected: nothing is tried again (R8)
 	about    *string       // the refresh token of the login that failed; nil: whichever is held
 }
 
@@ -50,7 +50,7 @@ func unavailable(text, hint string) *failure {
 	return &failure{Problem: Problem{Code: protocol.CodeUnavailable, Text: text, Hint: hint}}
 }
 
-// hourly is R8's pace after an error that repeating will not mend.
+// hourly is R8's pace after an error that a repetition does not cure.
 const hourly = time.Hour
 
 // loginEnded is R8's end of a login.
@@ -61,9 +61,10 @@ func loginEnded(text string) *failure {
 // deleted is a logout that the transaction has found out about.
 func deleted(text string) *failure { return &failure{gone: true, Problem: Problem{Text: text}} }
 
-// errChanged asks for another reading at once: somebody else writes the file.
+// errChanged asks for another reading at once: somebody else writes the file. A rotation
+// comes again by itself, a command does not.
 var errChanged = &failure{after: time.Millisecond, onChange: true, Problem: Problem{
-	Code: protocol.CodeUnavailable, Text: "the token file is being changed by somebody else", Hint: retryHint,
+	Code: protocol.CodeUnavailable, Text: "another program is changing the token file", Hint: "try again in a moment; a running falcred does so by itself",
 }}
 
 // asWire keeps the code and the hint of a failure.
@@ -77,7 +78,7 @@ func asWire(err error) error {
 // errUntold is that nobody can tell whether a token was used up.
 func errUntold(path string, err error) error {
 	text, _ := fsx.Explain(err)
-	return fmt.Errorf("another token is in %s, and whether it was used up cannot be told: %s", path, text)
+	return fmt.Errorf("%s holds another refresh token, and nobody can tell whether that was used up: %s", path, text)
 }
 
 func short(s string) string { return s[:min(len(s), 100)] }

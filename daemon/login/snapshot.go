@@ -88,7 +88,7 @@ func (s *Snapshot) final(now time.Time) (*Answer, error) {
 	case s.refusal != nil:
 		return nil, s.refusal
 	}
-	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has run out, and no new one has come yet")
+	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has expired, and there is no new one yet")
 }
 
 // Servers answers list, for a request that is forced to the login or not.

@@ -178,7 +178,7 @@ func (s *State) refusal() *protocol.Error {
 	switch {
 	case s.Phase == Missing:
 		return protocol.Errorf(protocol.CodeUnavailable,
-			"the token file vanished while the issuer could not be reached; the next answer of the issuer decides whether that was a logout")
+			"the token file was deleted while the issuer could not be reached; its next answer decides whether that was a logout")
 	case p != nil:
 		return p.Wire()
 	case !s.held():
