@@ -56,7 +56,7 @@ type Manager struct {
 	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
 	guest chan struct{}      // the one store or erase that clients may have under way
 	reads singleflight.Group // of the token file, for all requests that want one
-	work  sync.WaitGroup     // what actions have begun
+	work  sync.WaitGroup     // what was begun, and actions that wait for their turn
 
 	key      *Answer // of the daemon's own environment, nil where there is none
 	snapshot atomic.Pointer[Snapshot]
@@ -88,26 +88,48 @@ func finish(m *Manager, place **call, e Event) {
 	close(done)
 }
 
-// advance is apply with the mutex held. What follows from a change is done soon, in the
-// order of the changes.
+// advance is apply with the mutex held. What takes no time is done at once; the rest of
+// what follows from a change is done soon, in the order of the changes (perform).
 func advance(m *Manager, e Event) State {
 	state, actions := next(m.state, e, clock.Now())
 	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
-		m.poke() // the schedule waits for something else
+		poke(m.wake) // the schedule waits for something else
 	}
 	if state.Team.Asking && m.question == nil {
 		m.question = &call{make(chan struct{})}
 	}
 	m.state = state
 	m.publish()
-	m.actions.add(actions)
+	for _, a := range actions {
+		switch a := a.(type) {
+		case rotate:
+			m.start(a.forced)
+		case resetPause:
+			m.pause.reset()
+		case resetAsking:
+			m.asking.reset()
+		default:
+			m.actions.add(a)
+		}
+	}
 	return m.state
 }
 
-// poke has the schedule look again.
-func (m *Manager) poke() {
+// start joins the rotation that is under way, or starts one (R1). forced names an access
+// token that is to be replaced even if it is fresh. It returns nil where the daemon is
+// ending (S5). The mutex is held.
+func (m *Manager) start(forced string) *call {
+	if m.rotation == nil && !m.ending.over() {
+		m.rotation = &call{make(chan struct{})}
+		m.actions.add(rotate{forced})
+	}
+	return m.rotation
+}
+
+// poke tells a channel that holds one thing, and waits for nobody.
+func poke(c chan struct{}) {
 	select {
-	case m.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -185,19 +207,22 @@ func (p *pause) reset() {
 	p.b.Reset()
 }
 
-// actionQueue holds actions in their order. Adding one waits for nobody.
+// actionQueue holds actions in their order. Adding one waits for nobody, and is work that
+// Close waits for.
 type actionQueue struct {
+	work    *sync.WaitGroup
 	mu      sync.Mutex
 	waiting []Action
 	ended   bool
 	more    chan struct{} // holds one when there is something to take, or the end
 }
 
-func (q *actionQueue) add(actions []Action) {
+func (q *actionQueue) add(a Action) {
+	q.work.Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, actions...)
-	q.tell()
+	q.waiting = append(q.waiting, a)
+	poke(q.more)
 }
 
 // end has all stop once what was added before is taken.
@@ -205,14 +230,7 @@ func (q *actionQueue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ended = true
-	q.tell()
-}
-
-func (q *actionQueue) tell() {
-	select {
-	case q.more <- struct{}{}:
-	default:
-	}
+	poke(q.more)
 }
 
 // all takes what is added, one after the other.

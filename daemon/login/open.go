@@ -40,6 +40,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 		turn:      make(chan struct{}, 1),
 		guest:     make(chan struct{}, 1),
 	}
+	m.actions.work = &m.work
 	m.file = tokenfile.In(cfg.Home, m.Warn)
 	m.state.Ledger = ledger
 	if lost {

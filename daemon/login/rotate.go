@@ -14,18 +14,6 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
-// start joins the rotation that is under way, or starts one (R1). forced names an access
-// token that is to be replaced even if it is fresh. It returns nil where the daemon is
-// ending (S5). The mutex is held.
-func (m *Manager) start(forced string) *call {
-	if m.rotation == nil && !m.ending.over() {
-		c := &call{make(chan struct{})}
-		m.rotation = c
-		m.work.Go(func() { refresh(m, forced) })
-	}
-	return m.rotation
-}
-
 // refresh runs one rotation to its end, judges what it brought, and has it served.
 // Nobody's leaving stops it (R1), so it has no caller's context.
 func refresh(m *Manager, forced string) {
@@ -51,8 +39,7 @@ func refresh(m *Manager, forced string) {
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
 		}
 	}
-	finish(m, &m.rotation, e)
-	m.reconcile() // what happened to the file meanwhile
+	finish(m, &m.rotation, e) // what happened to the file meanwhile, the schedule reads
 	if got.reply != nil {
 		debug.FreeOSMemory() // what the rotation needed; the next one is half of a token's life away
 	}
