@@ -61,7 +61,7 @@ type Manager struct {
 	key      *Answer // of the daemon's own environment, nil where there is none
 	snapshot atomic.Pointer[Snapshot]
 
-	mu       sync.Mutex // guards what follows; nobody does anything but memory under it
+	mu       sync.Mutex // guards what follows; nothing is done under it that could take time
 	state    State
 	rotation *call // the one under way (R1)
 	question *call // for the team's id
