@@ -175,7 +175,7 @@ func TestHistoryOnADiskThatHangs_S5(t *testing.T) {
 		if took := time.Since(begun); took > historyFarewell {
 			t.Errorf("it took %v", took)
 		}
-		for _, want := range []string{"an event is missing in the history", "event=stopped", "the end of the history is missing"} {
+		for _, want := range []string{"an event is missing from the history", "event=stopped", "the end of the history is missing"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%q is not logged", want)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -64,7 +65,7 @@ func deleted(text string) *failure { return &failure{gone: true, Problem: Proble
 // errChanged asks for another reading at once: somebody else writes the file. A rotation
 // comes again by itself, a command does not.
 var errChanged = &failure{after: time.Millisecond, onChange: true, Problem: Problem{
-	Code: protocol.CodeUnavailable, Text: "another program is changing the token file", Hint: "try again in a moment; a running falcred does so by itself",
+	Code: protocol.CodeUnavailable, Text: tokenfile.ChangingText, Hint: "try again in a moment; a running falcred does so by itself",
 }}
 
 // asWire keeps the code and the hint of a failure.

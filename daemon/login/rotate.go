@@ -175,7 +175,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 // refill restores a file whose writer died (F3).
 func (t *transaction) refill(before tokenfile.Content, s State) error {
 	if !s.held() || s.EmptySince.IsZero() || clock.Now().Sub(s.EmptySince) < writerDied {
-		f := unavailable("the token file is empty: its writer is at work, or died", LoginHint)
+		f := unavailable("the token file "+tokenfile.EmptyText, LoginHint)
 		f.after, f.onChange = time.Second, true
 		return f
 	}

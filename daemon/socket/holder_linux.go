@@ -17,7 +17,7 @@ import (
 func LockHolder(path string) string {
 	pid := lockHolder(path)
 	if pid == 0 {
-		return "another process: fuser -v " + path
+		return "another process: lsof " + path
 	}
 	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return fmt.Sprintf("process %d (%s)", pid, strings.TrimSpace(string(name)))

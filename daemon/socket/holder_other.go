@@ -4,4 +4,4 @@ package socket
 
 // LockHolder names the command that finds the process that holds a lock on a file: the
 // system does not tell it here.
-func LockHolder(path string) string { return "another process: fuser -v " + path }
+func LockHolder(path string) string { return "another process: lsof " + path }

@@ -63,7 +63,7 @@ func claimFrom(ctx context.Context, path string, ours bool) (*flock.Flock, error
 			return lock, err
 		}
 		if refused := t.ask(limited); refused != nil {
-			return nil, fmt.Errorf("%w, and cannot be asked to end: %w", err, refused)
+			return nil, fmt.Errorf("%w, and cannot be asked to stop: %w", err, refused)
 		}
 		select {
 		case <-tick.C:
@@ -71,7 +71,7 @@ func claimFrom(ctx context.Context, path string, ours bool) (*flock.Flock, error
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("%w, and had not ended when this one was asked to", err)
 			}
-			return nil, fmt.Errorf("%w, and has not ended within %s of being asked\n%s, then start the service again", err, takeOverLimit, other.endIt())
+			return nil, fmt.Errorf("%w, and did not stop within %s\n%s, then start the service again", err, takeOverLimit, other.endIt())
 		}
 	}
 }

@@ -39,6 +39,13 @@ type Content struct {
 	hint  string    // what to do about that, where it is not the usual
 }
 
+// Texts about a token file, each in one wording: another program is writing it; and, after
+// its name, a writer that has not written anything yet.
+const (
+	ChangingText = "another program is changing the token file"
+	EmptyText    = "is empty: its writer is at work, or died"
+)
+
 // ErrFollowed is the error for a file that `falcred follow` keeps: it holds the access token
 // of a login elsewhere, and in place of a refresh token a word that is none.
 var ErrFollowed = errors.New("is kept by falcred follow, and holds no login of its own")
