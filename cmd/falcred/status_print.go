@@ -71,7 +71,9 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 		p.Under(ui.Printable(d.Hint))
 	}
 	for _, warning := range d.Warnings {
-		p.Line("warning", "%s", p.Yellow(ui.Printable(warning)))
+		text, hint, _ := strings.Cut(warning, "\n")
+		p.Line("warning", "%s", p.Yellow(ui.Printable(text)))
+		p.Under(ui.Printable(hint))
 	}
 }
 

@@ -156,7 +156,7 @@ func WriteInPlace(target string, data []byte) error {
 	return Sync(file)
 }
 
-// SyncFolder makes a rename in it durable. Where the filesystem has no fsync for folders
+// SyncFolder makes a rename in it durable. Where the file system has no fsync for folders
 // there is nothing to do.
 func SyncFolder(path string) error {
 	folder, err := os.Open(path)

@@ -33,7 +33,7 @@ func HardLinks(info fs.FileInfo) uint64 {
 // IsMountPoint tells a rename that failed because its target is one.
 func IsMountPoint(err error) bool { return errors.Is(err, unix.EBUSY) }
 
-// ignoreUnsupported: some filesystems have no fsync for folders.
+// ignoreUnsupported: some file systems have no fsync for folders.
 func ignoreUnsupported(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
 		return nil
