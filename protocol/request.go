@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// The verbs of version 1.
+// The verbs of version 1 of the wire.
 const (
 	VerbGet     = "get"
 	VerbList    = "list"

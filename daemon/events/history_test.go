@@ -123,7 +123,7 @@ func TestHistoryIsAFileOfOurs_F6(t *testing.T) {
 		},
 		"a FIFO": func(t *testing.T, _, path string) string {
 			mkfifo(t, path)
-			return path + " is not a file of ours"
+			return path + " is not a regular file of yours"
 		},
 		"a home that others can write": func(t *testing.T, home, path string) string {
 			mustDo(t, os.WriteFile(path, []byte("{}\n"), 0o600))

@@ -121,7 +121,7 @@ func absolute(lookup func(string) (string, bool), name, path string) (string, er
 		path = filepath.Join(home, rest)
 	}
 	if !filepath.IsAbs(path) || hasControl(path) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins at the root", name, path)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, path)
 	}
 	return filepath.Clean(path), nil
 }

@@ -105,11 +105,12 @@ func NoLink(path string, err error) error {
 	return err
 }
 
-// Own looks at a file that is open: is it a regular one of ours?
+// Own is nil where a file that is open is a regular one of ours, and a *[Problem] where it
+// is not. path is for its text.
 func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
 	info, err := file.Stat()
 	if err == nil && !(info.Mode().IsRegular() && Ours(info)) {
-		return &Problem{Path: path, Text: path + " is not a file of ours", Hint: "move it away"}
+		return &Problem{Path: path, Text: path + " is not a regular file of yours", Hint: "move it away"}
 	}
 	return err
 }
