@@ -54,8 +54,8 @@ func examine(ctx context.Context) []doctor.Finding {
 	shell, now := environment(), stand(ctx) // before falcred.env is read
 	cfg, err := daemon.Look(version())
 	if err != nil {
-		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: mend}}
+		text, hint, _ := strings.Cut(err.Error(), "\n")
+		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}}
 		if home, err := env.Home(os.LookupEnv); err == nil {
 			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
 		}

@@ -100,7 +100,7 @@ func (s *standing) exit() int {
 // bounded is for one question to a daemon, which may be stopped, or hang.
 func bounded(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, protocol.Errorf(protocol.CodeUnavailable,
-		"the daemon has not answered within %s\nsee its log, or start it anew", patience))
+		"the daemon did not answer within %s\nsee its log, or restart it: falcred service restart", patience))
 }
 
 // stand asks; it connects only, for which systemd starts a daemon where it holds the
