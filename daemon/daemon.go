@@ -1,10 +1,10 @@
 // Package daemon is falcred's daemon: it owns the login of one home, refreshes it ahead of
-// time, and serves its access tokens over a Unix socket.
+// time, once for all who ask, and serves its access tokens over a Unix socket.
 //
 // A refresh token works once, and an issuer ends the login of whoever sends one twice. So
 // there is one refresh at a time, and its answer has a file on the disk before it is asked
-// for. A crash at any moment is settled at the next start, without loss where the issuer
-// accepts the last token for a little longer.
+// for. A crash at any moment is settled at the next start, and loses nothing that the issuer
+// would give again.
 //
 // [Run] is the daemon's life, and [Config] says what it serves. This package puts the
 // packages below it together, and is the only one that knows them all. The wire is package
@@ -29,9 +29,9 @@ import (
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until ctx ends, a
-// client asks it to stop, or its socket is lost, and then finishes what was begun, for 20 s
-// at most. It returns nil where ctx or a client ended it. Signals are the caller's. An
-// error's second line, if any, says what to do.
+// client asks it to stop, or its socket is lost, and then finishes what was begun, for
+// [login.TotalEnd] at most. It returns nil where ctx or a client ended it. Signals are the
+// caller's. An error's second line, if any, says what to do.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()

@@ -91,7 +91,7 @@ func TestUpgradeOfTheList_F5(t *testing.T) {
 	mustDo(t, earlier.write(home))
 	l, err := Load(home)
 	mustDo(t, err)
-	l, _ = l.Step("next", tokenfile.TokenPair{Refresh: "newest"})
+	l = l.Step("next", tokenfile.TokenPair{Refresh: "newest"})
 	mustDo(t, l.Save(home))
 	l, err = Load(home)
 	mustDo(t, err)

@@ -96,7 +96,8 @@ type (
 	// Ended is a logout.
 	Ended struct{ Why string }
 
-	// Tick says that something may have become due.
+	// Tick says that something may have become due: by the schedule's clock, or for a
+	// request that has to wait.
 	Tick struct{ Unfinished string } // the refresh token that the journal has an entry for
 	// Retried is the end of another try to verify an ID token.
 	Retried struct {

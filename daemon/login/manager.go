@@ -3,16 +3,17 @@
 // All that is known of it is one value, [State]. Files that change, answers of the issuer,
 // timers and clients' wishes are [Event]s; what an event makes of the state, and what
 // follows from it, is a pure function, which does no I/O and knows no clock. A [Manager]
-// applies it, in one place, and readers load an immutable [Snapshot] and wait for nobody.
+// applies it, in one place. Requests load an immutable [Snapshot], and where that has what
+// they ask for they wait for nobody.
 //
 // A refresh is one function, rotate, whose steps are those that the disk knows: take the
 // lock, read the token file again, begin a journal entry, send, record the answer, compare
 // the file with what was read, commit. A file that changed meanwhile wins: a deletion is a
 // logout, other tokens are another login. Nobody's leaving stops a refresh, so it has no
-// caller's context; it is bounded by the hold of the lock, 17 s.
+// caller's context; what it does under the lock is bounded by tokenfile.HoldMax.
 //
-// All exported methods may be called from any goroutine. No error and no String shows a
-// token.
+// No error, log line or event of the history shows a token. A [State] and an [Event] hold
+// refresh tokens as they are: they are not for printing.
 package login
 
 import (
@@ -33,7 +34,8 @@ import (
 )
 
 // Manager owns the login of one home: the token file, its refresh, and what is answered
-// from it. All methods may be called from any goroutine.
+// from it. Its methods may be called from any goroutine, Run once, and Close when all else
+// has returned.
 //
 // The login itself is a State, and changes only in apply. Requests read a Snapshot of it.
 // What takes time (the file, the issuer, the lock) is done outside, and comes back as an
@@ -77,7 +79,7 @@ func (m *Manager) apply(e Event) State {
 	return advance(m, e)
 }
 
-// finish applies what a call has brought and gives its place free, both in one: whoever
+// finish applies what a call has brought and frees its place, both in one: whoever
 // looked in between would take what is over for something that nobody has begun.
 func finish(m *Manager, place **call, e Event) {
 	m.mu.Lock()
@@ -91,11 +93,10 @@ func finish(m *Manager, place **call, e Event) {
 // advance is apply with the mutex held. What takes no time is done at once; the rest of
 // what follows from a change is done soon, in the order of the changes (perform).
 func advance(m *Manager, e Event) State {
-	state, actions := next(m.state, e, clock.Now())
-	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
-		poke(m.wake) // the schedule waits for something else
-	}
-	if state.Team.Asking && m.question == nil {
+	now := clock.Now()
+	state, actions := next(m.state, e, now)
+	moments := m.state.moments()
+	if state.Team.Asking && m.question == nil { // resolve is among the actions, and finishes it
 		m.question = &call{make(chan struct{})}
 	}
 	m.state = state
@@ -112,12 +113,16 @@ func advance(m *Manager, e Event) State {
 			m.actions.add(a)
 		}
 	}
+	due := m.rotation == nil && !m.ending.over() && m.state.due(false, now)
+	if due || m.state.moments() != moments {
+		poke(m.wake) // the schedule waits for something else
+	}
 	return m.state
 }
 
-// start joins the rotation that is under way, or starts one (R1). forced names an access
-// token that is to be replaced even if it is fresh. It returns nil where the daemon is
-// ending (S5). The mutex is held.
+// start joins the rotation that is under way, or starts one (R1), unless the daemon is
+// ending (S5): then it may return nil. forced names an access token that is to be replaced
+// even if it is fresh. The mutex is held.
 func (m *Manager) start(forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{make(chan struct{})}

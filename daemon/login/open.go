@@ -13,8 +13,8 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// Open takes the login of a home over, which must be there. It looks at nothing but the
-// home until Run, or a request. ctx ends when the daemon is asked to end.
+// Open takes over the login of a home, whose folder must be there. It looks at nothing but
+// the home until Run, or a request. ctx ends when the daemon is asked to end.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, err

@@ -29,6 +29,9 @@ func (p *Problem) Wire() *protocol.Error {
 
 // What to do about the usual problems. LoginHint is for whoever has to log in.
 const (
+	// LoginHint is what people are told whose login has ended, or who have none. The
+	// helper, which knows nothing of this package, has words of its own where an error
+	// comes without a hint (hintFor of helper/dockercred).
 	LoginHint   = "log in: falcred login, or fal auth login"
 	diskHint    = fsx.DiskHint
 	retryHint   = "nothing to do: falcred tries again"

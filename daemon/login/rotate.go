@@ -149,7 +149,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	case tokenfile.Empty:
 		return c, t.refill(r.Content, s)
 	}
-	meaning := classify(r, s, clock.Now())
+	meaning := classify(r, s)
 	if meaning == OtherIssuer {
 		return c, nil // not even what was begun is replayed (R13)
 	}
@@ -342,7 +342,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 	t.m.apply(Refused{refresh})
 	r := t.m.read()
 	if r.State == tokenfile.Holds && r.Pair.Refresh != refresh && r.Pair.Refresh != before.Pair.Refresh {
-		if classify(r, t.m.Snapshot().State, clock.Now()) != Consumed {
+		if classify(r, t.m.Snapshot().State) != Consumed {
 			return t.choose(forced) // somebody was faster
 		}
 	}
@@ -403,8 +403,8 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		m.log.Warn("the lock was lost during a refresh; whether the file has changed decides", "cause", err)
 	}
 	err := entry.Trim(reply.Tokens)
-	r := t.settled()
-	switch classify(r, s, clock.Now()) { // to what was held then: others may have been adopted since
+	r := t.readWhole()
+	switch classify(r, s) { // to what was held then: others may have been adopted since
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
 	case Gone:
 		switch {
@@ -439,9 +439,9 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	return got
 }
 
-// settled is a reading that waits for a neighbour who is between its truncate and its
+// readWhole is a reading that waits for a neighbour who is between its truncate and its
 // write.
-func (t *transaction) settled() Reading {
+func (t *transaction) readWhole() Reading {
 	until := clock.Now().Add(writerDied)
 	for {
 		r := t.m.read()

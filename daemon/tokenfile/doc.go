@@ -5,11 +5,13 @@
 // programs (the neighbours, in comments) read, write and delete that file too: in place, and
 // sometimes without the lock. So:
 //
-//   - A reading ([File.Read]) is a content that was there, and never half of a write. It
-//     needs no lock. An empty file has a writer at work, and is no logout.
+//   - A reading ([File.Read]) is what was found twice alike, so that a write under way is
+//     hardly ever met. It needs no lock. An empty file is told from none: it has a writer at
+//     work, and is no logout.
 //   - A write leaves the old tokens or the new ones, on the disk, in a file that only its
-//     owner can read. Nothing comes between the caller's comparison and the rename. A file
-//     with several hard links, or that is a mount point, is written in place.
+//     owner can read, and nothing comes between the caller's comparison and the rename. But a
+//     file with several hard links, or that is a mount point, is written in place, and a
+//     warning says so.
 //   - The lock ([Acquire]) is compatible with portalocker's, and is the one that the path
 //     names at the moment that [Lock.Confirm] returns. Since neighbours break it, safety
 //     rests on the comparison.

@@ -25,7 +25,7 @@ type State int
 
 // What a token file can be.
 const (
-	Absent   State = iota // there is no file: a logout
+	Absent   State = iota // there is none
 	Empty                 // a writer is at work, or has died: never a logout
 	Holds                 // tokens
 	Unusable              // not a token file, or not ours to read
@@ -194,9 +194,10 @@ func (f File) tighten(file *os.File, info fs.FileInfo) {
 	}
 }
 
-// Replace writes the token file where no refresh is involved. target is from
-// [File.Target], and the lock is held. unchanged compares the file with what the caller has
-// read: nothing but the rename comes after it, and its error is returned as it is.
+// Replace writes tokens that stand in no journal entry: a login, or what a daemon holds and
+// the file has lost. target is from [File.Target], and the lock is held. unchanged compares
+// the file with what the caller has read: nothing but the rename comes after it, and its
+// error is returned as it is.
 func (f File) Replace(target string, p TokenPair, unchanged func() error) error {
 	finished, err := fsx.WriteTemp(target, p.Bytes())
 	if err != nil {

@@ -150,7 +150,7 @@ func TestLockOfASwappedHome_F6(t *testing.T) {
 	must(t, l.Confirm(t.Context()))
 	for kind, make := range map[string]func() error{
 		" is a link, and is not followed": func() error { return os.Symlink(filepath.Join(above, "target"), path) },
-		" is not a regular file of yours":          func() error { return mkfifo(path) },
+		" is not a regular file of yours": func() error { return mkfifo(path) },
 	} {
 		must(t, os.Remove(path))
 		must(t, make())

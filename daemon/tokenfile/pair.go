@@ -68,9 +68,9 @@ func Printable(token string) bool {
 	return true
 }
 
-// Fingerprint names a token where the token itself must not stand: in file names, in the
-// ledger and in logs. It is the first 16 bytes of the SHA-256, in hexadecimal. Tokens are
-// random, so a hash says nothing about them.
+// Fingerprint names a token where the token itself must not stand: in file names, and in the
+// ledger. It is the first 16 bytes of the SHA-256, in hexadecimal. Tokens are random, so a
+// hash says nothing about them.
 func Fingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])

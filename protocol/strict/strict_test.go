@@ -186,7 +186,7 @@ func TestOpen_F6(t *testing.T) {
 	opened.Close()
 	target := filepath.Join(above, "target")
 	for kind, make := range map[string]func() error{
-		"is a link":             func() error { return os.Symlink(target, file) },
+		"is a link":                      func() error { return os.Symlink(target, file) },
 		"is not a regular file of yours": func() error { return syscall.Mkfifo(file, 0o600) },
 	} {
 		must(t, os.Remove(file))

@@ -227,8 +227,8 @@ func TestTryLockPath_F1(t *testing.T) {
 	}
 	lock.Close()
 	for kind, make := range map[string]func(path string) error{
-		" is a link":             func(p string) error { return os.Symlink(path, p) },
-		" is a link, and":        func(p string) error { return os.Symlink(filepath.Join(home, "none"), p) },
+		" is a link":                      func(p string) error { return os.Symlink(path, p) },
+		" is a link, and":                 func(p string) error { return os.Symlink(filepath.Join(home, "none"), p) },
 		" is not a regular file of yours": func(p string) error { return syscall.Mkfifo(p, 0o600) },
 	} {
 		bad := filepath.Join(home, "bad")
