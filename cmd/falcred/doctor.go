@@ -49,7 +49,7 @@ func newDoctor() *cobra.Command {
 	return cmd
 }
 
-// examine looks at everything, whatever it finds on the way.
+// examine checks everything, whatever it finds on the way.
 func examine(ctx context.Context) []doctor.Finding {
 	shell, now := environment(), stand(ctx) // before falcred.env is read
 	cfg, err := daemon.Look(version())

@@ -18,7 +18,7 @@ import (
 // statusEvery is how often the service's line in `systemctl status` is renewed.
 const statusEvery = time.Minute
 
-// notices tells systemd how the daemon stands (sd_notify(3)): that it serves,
+// notices report to systemd how the daemon stands (sd_notify(3)): that it serves,
 // in which state the login is, and that it is ending. It asks over the socket as
 // any client does, so a daemon that hangs is one whose watchdog runs out.
 // Without systemd nothing happens.
@@ -28,7 +28,7 @@ type notices struct {
 }
 
 // underManager says whether a service manager has started this process and
-// waits to be told.
+// waits for its notices.
 func underManager() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
 // ownService says whether this process is a service's own, and not something

@@ -93,7 +93,7 @@ type service struct {
 	home     string // the login's
 	standard bool   // home is ~/.fal
 	socket   string
-	env      map[string]string // what the daemon has to be told: its home and socket
+	env      map[string]string // what the daemon has to know: its home and socket
 	user     account
 	system   bool
 	purge    bool

@@ -141,8 +141,8 @@ func (c Config) parse(data []byte) (settings map[string]any, err error) {
 	return settings, nil
 }
 
-// where names the place of an error, and not its text: that can quote a
-// profile's key (R12).
+// where names the line and column of an error, and not its text: that can quote a profile's
+// key (R12).
 func where(err error) string {
 	var e *toml.DecodeError
 	if !errors.As(err, &e) {
@@ -184,7 +184,7 @@ func (c Config) SetTeam(nickname string) error {
 	if err := fsx.CheckPlace(target); err != nil {
 		return err
 	}
-	// Before anything is made there; what is written looks again.
+	// Before anything is made there; the write checks it again.
 	if err := strict.File(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -114,7 +114,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// judge looks at the bytes first and at x/oauth2's opinion second.
+// judge goes by the bytes first and by x/oauth2's opinion second.
 func (r *recorder) judge(token *oauth2.Token, err error, sent bool) Reply {
 	switch {
 	case r.status == 0 && !sent:

@@ -138,8 +138,8 @@ func judge(t IDToken, unsigned error, c chain) Verdict {
 	return v
 }
 
-// timely compares its times with the clock at which it came. That may have been
-// set since, so it is also looked at as it stands now.
+// timely compares its times with the clock at which it came. That may have been set since,
+// so the clock as it stands now counts too.
 func (t IDToken) timely() bool {
 	return t.timelyAt(t.arrived.Round(0)) || t.timelyAt(time.Now().Add(-time.Since(t.arrived)))
 }

@@ -44,9 +44,9 @@ const (
 
 // Entry is the write-ahead entry of one rotation: the room for the issuer's answer. It is
 // made, filled with zeros and fsynced beside the token file *before* the request leaves: a
-// full or read-only disk is found out while no token is used up. Its name
-// carries the fingerprint of the refresh token that is sent, so that the note
-// which token it is and the room for the answer appear and vanish in one step.
+// full or read-only disk is found out while no token is used up. Its name carries the
+// fingerprint of the refresh token that is sent, so that the note which token it is and the
+// room for the answer appear and vanish in one step.
 //
 // Its content says how far the rotation came, whenever the process dies:
 //
@@ -57,7 +57,7 @@ const (
 // A rotation goes Begin, Record, Trim, Commit. Each of them has reached the disk
 // when it returns. An entry that is not committed ends by Discard, Keep or Abandon.
 //
-// The file of a living entry is flock'ed. Even where a neighbour has broken
+// The file of an entry that is in use is locked (flock). Even where a neighbour has broken
 // .portalock by unlinking it, no two daemons send the same token.
 //
 // An Entry is for one goroutine at a time.
@@ -239,15 +239,15 @@ func Peek(path string) (answer tokenfile.TokenPair, ok bool) {
 	return readAnswer(file)
 }
 
-// Clear removes the entry at path, which no rotation needs any more, unless its owner
-// lives. It returns the answer that was in it, if any.
+// Clear removes the entry at path, which no rotation needs any more, unless another process
+// uses it. It returns the answer that was in it, if any.
 func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
 	file, err := strict.Open(path, os.O_RDWR, 0)
 	if err != nil {
 		return tokenfile.TokenPair{}, false
 	}
 	e := &Entry{path: path, file: file}
-	if fsx.TryLock(file) != nil || !e.named() { // its owner lives, or has just settled it
+	if fsx.TryLock(file) != nil || !e.named() { // in use, or just settled
 		file.Close()
 		return tokenfile.TokenPair{}, false
 	}

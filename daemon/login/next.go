@@ -127,8 +127,8 @@ func (m *machine) record(kind, cause string) {
 	}})
 }
 
-// report tells the hook of a new state of the login. The first one after the start, which
-// the first reading brings, is no change, unless somebody has to do something about it.
+// report passes a new state of the login on to the hook. The first one after the start,
+// which the first reading brings, is no change, unless somebody has to do something about it.
 func (m *machine) report(e Event) {
 	before, state := m.reported, m.Login(m.now)
 	if _, first := e.(Read); before == "" && !first {
@@ -296,8 +296,8 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 	return events.Adopted
 }
 
-// replaced is told which login was held before another one was adopted (F5). One that a
-// neighbour has rotated is consumed, like one of ours: it was in the file, the new token
+// replaced decides what becomes of the login that was held before another one was adopted
+// (F5). One that a neighbour has rotated is consumed, like one of ours: it was in the file, the new token
 // of its account is younger, and that came neither within competingWindow of our own
 // rotation nor by another falcred. Any other is kept as the fallback, until the adopted
 // one has proved itself.
@@ -390,8 +390,8 @@ func (m *machine) saved(e LedgerSaved) {
 	}
 }
 
-// granted makes the issuer's answer the login that is held. It is served once it is in
-// its place and verified (R5, R10).
+// granted makes the issuer's answer the login that is held. It is served once it is in the
+// file and verified (R5, R10).
 func (m *machine) granted(e Granted) {
 	tokens, skew := tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, m.now)
 	if skew != 0 {

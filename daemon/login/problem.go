@@ -27,9 +27,9 @@ func (p *Problem) Wire() *protocol.Error {
 	return protocol.Errorf(p.Code, "%s\n%s", p.Text, p.Hint)
 }
 
-// What to do about the usual problems. LoginHint is for whoever has to log in.
+// What to do about the usual problems.
 const (
-	// LoginHint is what people are told whose login has ended, or who have none. The
+	// LoginHint is for those whose login has ended, or who have none. The
 	// helper, which knows nothing of this package, has words of its own where an error
 	// comes without a hint (hintFor of helper/dockercred).
 	LoginHint   = "log in: falcred login, or fal auth login"

@@ -166,7 +166,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 		return c, t.restoreOver(r.Content, s)
 	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes():
 		return c, nil // somebody else's is fresh: nothing is sent (R3)
-	case s.Dead != "" && s.Dead == r.Pair.Refresh: // its fallback is what is still to be tried
+	case s.Dead != "" && s.Dead == r.Pair.Refresh: // its fallback is still to be tried
 		return t.refused(r.Content, r.Pair.Refresh, forced)
 	}
 	return candidate{refresh: r.Pair.Refresh, before: r.Content}, nil

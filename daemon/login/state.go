@@ -45,7 +45,7 @@ type State struct {
 	// Competing is an adopted refresh token that came of the same one as ours,
 	// probably: it is used at once (see competingWindow).
 	Competing string
-	Dead      string // the refresh token that the issuer has rejected
+	Dead      string // the refresh token that the issuer has rejected, "" where there is none
 	Doubt     *Doubt // the newest ID token, while no key verifies it
 
 	EmptySince  time.Time // since when the file has been empty
@@ -235,7 +235,7 @@ type Team struct {
 	Asking   bool
 }
 
-// retryAt is when the schedule should look at the team again.
+// retryAt is when something may be due about the team.
 func (t Team) retryAt() time.Time {
 	if !t.OddSince.IsZero() {
 		return t.OddSince.Add(writerDied)

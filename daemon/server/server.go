@@ -201,13 +201,13 @@ func (s *Server) warnOnce(what string, more ...any) {
 	}
 }
 
-// turnAway does not wait for its reader: the buffer of a new connection takes a line.
-// Nor does who accepts wait for the close, which can take as long as the sender of a
-// descriptor likes; but for a place among those who are turned away.
+// turnAway says why and closes the connection. It does not wait for its reader: the buffer of
+// a new connection takes a line. Nor does it wait for the close, which can take as long as
+// the sender of a descriptor likes. It waits only while too many are being turned away.
 func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 	select {
 	case s.away <- struct{}{}:
-	case <-ctx.Done(): // S5: nobody waits for a place then
+	case <-ctx.Done(): // S5: nobody waits any more
 		go c.Close()
 		return
 	}
@@ -221,7 +221,7 @@ func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 	}()
 }
 
-// leave gives a connection's place back.
+// leave closes a connection and counts it no more.
 func (s *Server) leave(c *net.UnixConn) {
 	c.Close()
 	s.mu.Lock()

@@ -13,7 +13,7 @@ import (
 )
 
 // LockHolder names, for a person, the process that holds a flock(2) on a file: its
-// number and its name, or the command that finds it where the kernel does not tell.
+// number and its name, or the command that finds it where the kernel does not say.
 func LockHolder(path string) string {
 	pid := lockHolder(path)
 	if pid == 0 {
@@ -28,7 +28,7 @@ func LockHolder(path string) string {
 //
 // The file is found there by a lock that we take on it ourselves, of the other kind,
 // which does not mind a flock. Its inode number alone can be another file's on another
-// file system, and the device beside it is not the one that stat(2) tells on btrfs and
+// file system, and the device beside it is not the one that stat(2) gives on btrfs and
 // overlayfs.
 func lockHolder(path string) (pid int) {
 	file, err := os.OpenFile(path, os.O_RDONLY|fsx.Nonblock|fsx.NoFollow, 0)

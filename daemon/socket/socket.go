@@ -31,7 +31,7 @@ import (
 // Options say where a daemon is to listen.
 type Options struct {
 	// Path is the socket's path; "" leaves it to FALCRED_SOCKET, and without that to
-	// the places of [env.Sockets]. A socket that systemd hands over comes before
+	// the paths of [env.Sockets]. A socket that systemd hands over comes before
 	// all of them.
 	Path string
 	// Home is the folder of the login: the first place for a socket.
@@ -42,7 +42,7 @@ type Options struct {
 	TakeOver bool
 }
 
-// Socket is a place where this process listens, and it alone. Its methods may be called by
+// Socket is a Unix socket on which this process listens, and it alone. Its methods may be called by
 // any goroutine.
 type Socket struct {
 	path      string

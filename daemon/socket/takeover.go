@@ -104,7 +104,7 @@ func (t *takeOver) stop(ctx context.Context, c *net.UnixConn) error {
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })()
 	peer := PeerPID(c)
 	in := protocol.NewReader(c)
-	io.WriteString(c, protocol.VerbStop+"\n") // what is wrong with the connection, reading tells
+	io.WriteString(c, protocol.VerbStop+"\n") // what is wrong with the connection, reading shows
 	line, err := in.ReadLine()
 	if err != nil {
 		return nil // it has ended, or ctx has

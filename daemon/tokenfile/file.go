@@ -132,9 +132,9 @@ func (f File) Read() Content {
 		text, hint := fsx.Explain(err)
 		return Content{State: Unusable, Err: errors.New(text), hint: hint}
 	}
-	last, before := f.look()
+	last, before := f.readOnce()
 	for range 8 {
-		next, data := f.look()
+		next, data := f.readOnce()
 		if next.State == last.State && bytes.Equal(data, before) {
 			return next
 		}
@@ -145,8 +145,8 @@ func (f File) Read() Content {
 	return Content{State: Empty}
 }
 
-// look reads the file once. data are the bytes that it saw.
-func (f File) look() (c Content, data []byte) {
+// readOnce is one reading of the file, and its bytes.
+func (f File) readOnce() (c Content, data []byte) {
 	file, err := fsx.OpenAny(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Content{State: Absent}, nil

@@ -14,7 +14,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// FolderPoll is how often a folder that vanished, or may be mended, is looked for.
+// FolderPoll is how often falcred checks for a folder that has vanished, or whose rights may
+// be put right.
 const FolderPoll = time.Second
 
 // Watch says that something may have happened to files, by watching the folders that they
@@ -130,9 +131,9 @@ func (w *Watch) turn(events *fsnotify.Watcher, at, wanted map[string]fs.FileInfo
 		switch err := events.Add(folder); {
 		case err == nil:
 			at[folder] = info
-			w.tell() // what happened before was seen by nobody
+			w.report() // what happened before was seen by nobody
 		case errors.Is(err, fs.ErrNotExist):
-			clock.AfterFunc(FolderPoll, w.tell)
+			clock.AfterFunc(FolderPoll, w.report)
 		default:
 			w.failed(err)
 		}
@@ -148,13 +149,13 @@ func (w *Watch) hear(events *fsnotify.Watcher) {
 				return
 			}
 			if w.concerns(event.Name) {
-				w.tell()
+				w.report()
 			}
 		case _, open := <-events.Errors:
 			if !open {
 				return
 			}
-			w.tell() // events were lost
+			w.report() // events were lost
 		}
 	}
 }
@@ -166,7 +167,7 @@ func (w *Watch) concerns(path string) bool {
 	return folder || slices.Contains(a.names, filepath.Base(path))
 }
 
-func (w *Watch) tell() {
+func (w *Watch) report() {
 	select {
 	case w.changed <- struct{}{}:
 	default:

@@ -224,7 +224,7 @@ func (r *run) forwarded(home string) bool {
 }
 
 // followed says whether the file is one of `falcred follow`: the login is another
-// machine's, and a daemon here would only take its socket's place.
+// machine's, and a daemon here would only replace its socket.
 func followed(path string) bool {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return false // a FIFO would hold us

@@ -9,7 +9,7 @@
 //
 // What a folder holds is changed only by those who can write it. So an answer that
 // was found from the root down stays true until we or root change a mode, and what
-// the same path opens right afterwards is what was looked at. Modes do change:
+// the same path opens right afterwards is what was examined. Modes do change:
 // ask before each use.
 //
 // Not seen: ACLs of macOS and NFSv4 (those of POSIX show in a mode's group bits),
@@ -23,7 +23,8 @@ import (
 	"path/filepath"
 )
 
-// Problem is a place where somebody else could put something of his.
+// Problem is a file or folder at which somebody else could put something of his, or that is
+// not what it should be.
 type Problem struct {
 	Path string // the very folder, link or file
 	Text string // what is wrong with it

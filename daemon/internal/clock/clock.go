@@ -31,7 +31,7 @@ func Remaining(until, now time.Time) time.Duration {
 	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
 }
 
-// WallTime is a moment as people and clients are told it: in UTC, to the second, on the
+// WallTime is a moment for people and clients: in UTC, to the second, on the
 // wall clock as it stands now, which may have been set since the moment was counted. The
 // zero time stays zero.
 func WallTime(t, now time.Time) time.Time {
@@ -41,8 +41,8 @@ func WallTime(t, now time.Time) time.Time {
 	return now.Add(Remaining(t, now)).UTC().Truncate(time.Second)
 }
 
-// UntilMinute is the time until the next whole minute: all who look so slowly do it at
-// one moment, which wakes a machine at rest once.
+// UntilMinute is the time until the next whole minute. What is checked about once a minute is
+// checked then, all at one moment, which wakes a machine at rest once.
 func UntilMinute(now time.Time) time.Duration {
 	return time.Minute - time.Duration(now.UnixNano())%time.Minute
 }

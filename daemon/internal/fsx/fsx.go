@@ -62,7 +62,7 @@ func ReadTail(path string, most int64) ([]byte, error) {
 }
 
 // OpenAny opens what stands at path, behind links, to be read, and waits for nobody: a
-// FIFO is opened as well. The caller looks at what it is, and whose.
+// FIFO is opened as well. The caller has to check what it is, and whose.
 func OpenAny(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|Nonblock, 0) }
 
 // WriteAtomic replaces a small file: a reader, and a crash, meet the old content or the
