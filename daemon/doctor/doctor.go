@@ -38,6 +38,7 @@ import (
 // Result is how bad a finding is.
 type Result string
 
+// The results, from good to bad.
 const (
 	OK   Result = "ok"
 	Warn Result = "warn" // works, with a catch

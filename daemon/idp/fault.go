@@ -53,7 +53,7 @@ const (
 // Pause holds a request up; it returns early, with an error, when ctx ends. Nil does not pause.
 //
 // A test may write its own. One that ignores ctx, as Fault.Before, is the provider that commits late,
-// after its client has gone and perhaps come back with the same token (R7); Server.Close waits for it.
+// after its client has gone and perhaps come back with the same token; Server.Close waits for it.
 type Pause func(ctx context.Context) error
 
 func (p Pause) done(ctx context.Context) bool { return p == nil || p(ctx) == nil }

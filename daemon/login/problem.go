@@ -48,6 +48,7 @@ type failure struct {
 	about    *string       // the refresh token of the login that failed; nil: whichever is held
 }
 
+// Error leaves the hint out: asWire has both.
 func (f *failure) Error() string { return f.Text }
 
 func unavailable(text, hint string) *failure {
@@ -66,9 +67,9 @@ func loginEnded(text string) *failure {
 func deleted(text string) *failure { return &failure{gone: true, Problem: Problem{Text: text}} }
 
 // errChanged asks for another reading at once: somebody else writes the file. A rotation
-// comes again by itself, a command does not.
+// comes again by itself; its hint is for who waits for a command.
 var errChanged = &failure{after: time.Millisecond, onChange: true, Problem: Problem{
-	Code: protocol.CodeUnavailable, Text: tokenfile.ChangingText, Hint: "try again in a moment; a running falcred does so by itself",
+	Code: protocol.CodeUnavailable, Text: tokenfile.ChangingText, Hint: "try again in a moment",
 }}
 
 // asWire keeps the code and the hint of a failure.

@@ -34,6 +34,7 @@ type Problem struct {
 	Minor bool
 }
 
+// Error is the text and the hint, in one line.
 func (t *Problem) Error() string { return t.Text + ": " + t.Hint }
 
 // As is the problem that an error is, or nil.
