@@ -173,7 +173,7 @@
 //
 // A connection carries any number of requests, answered in order. A client may
 // write a request before it has read the last answer. Requests of one
-// connection wait for each other, those of different connections do not: who
+// connection wait for each other, those of different connections do not: whoever
 // must not wait for somebody else's forced refresh opens a second one.
 //
 // A request must arrive whole within 10 s of its first byte ([RequestTimeout]),

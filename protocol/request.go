@@ -8,7 +8,7 @@ import (
 
 // A new verb has to be added to doc.go (what it answers, whether others may ask for it,
 // whether it may be repeated), to the transcripts of README.md, to result of package server,
-// which also names all of them to who asks for another, to Client of package helper, and to
+// which also names all of them to a client that asks for another, to Client of package helper, and to
 // §4 and S7 of daemon/DESIGN.md.
 
 // The verbs of version 1 of the wire.

@@ -14,7 +14,7 @@ import (
 )
 
 // chooseTeam does what the fal CLI does after a login: a team that the new
-// login is not in is unset, and who has a choice is asked.
+// login is not in is unset, and a person who has a choice is asked.
 func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if cfg.REST == "" {
 		return nil

@@ -79,7 +79,7 @@ type discovered struct {
 	keys *keySet
 }
 
-// turn is had by one at a time. It is a channel and no mutex, so that who waits for
+// turn is had by one at a time. It is a channel and no mutex, so that whoever waits for
 // it can leave with a context, and synctest's clock runs on meanwhile.
 type turn chan struct{}
 
@@ -167,7 +167,7 @@ func (c capped) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Discover finds the endpoints at first need and keeps them (OpenID Connect
-// Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: who
+// Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: whoever
 // waits for another's answer shares it, and asks anew where it was an error.
 func (p *Provider) Discover(ctx context.Context) (Endpoints, error) {
 	if known := p.found.Load(); known != nil {

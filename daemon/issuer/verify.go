@@ -19,7 +19,7 @@ import (
 // issuer, client or account than it must, or is signed by nobody or by a shared
 // secret: that needs no key, so it is known before the answer is in its place.
 // What no key verifies is only in doubt. It came over TLS from the token endpoint
-// (OpenID Connect Core §3.1.3.7, 6), and who can forge that answer can leave its
+// (OpenID Connect Core §3.1.3.7, 6), and whoever can forge that answer can leave its
 // ID token out: keys that lag, move or are written oddly must not end a login.
 
 // asymmetric are the algorithms that go-oidc knows.

@@ -27,7 +27,7 @@ const (
 
 // Ledger is what falcred knows of the login in a home. It outlives the daemon, and
 // holds no token: tokens stand in it by their fingerprints. It is written under .portalock
-// only, by who has read it there anew: daemons that share a home all write it.
+// only, by whoever has read it there anew: daemons that share a home all write it.
 //
 // A Ledger is a value. A method that changes something returns the changed one and
 // leaves its receiver alone, so that a Ledger can be handed to any goroutine. The zero

@@ -67,7 +67,7 @@ func loginEnded(text string) *failure {
 func deleted(text string) *failure { return &failure{gone: true, Problem: Problem{Text: text}} }
 
 // errChanged asks for another reading at once: somebody else writes the file. A rotation
-// comes again by itself; its hint is for who waits for a command.
+// comes again by itself; its hint is for whoever runs a command.
 var errChanged = &failure{after: time.Millisecond, onChange: true, Problem: Problem{
 	Code: protocol.CodeUnavailable, Text: tokenfile.ChangingText, Hint: "try again in a moment",
 }}

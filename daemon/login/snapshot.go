@@ -107,8 +107,8 @@ func (s *Snapshot) Servers(forced bool) map[string]string {
 	return list
 }
 
-// Status describes the login for people and scripts; it holds no secret. What it says of
-// the daemon is for who serves it to add.
+// Status describes the login for people and scripts; it holds no secret. What concerns the
+// daemon the server adds.
 func (s *Snapshot) Status() protocol.Status {
 	state, now := s.State, clock.Now()
 	status := protocol.Status{

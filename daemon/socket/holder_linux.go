@@ -73,7 +73,7 @@ func flockOf(table []byte, own int, inode string) (pid int) {
 
 // endHolder sends SIGTERM to the process that holds the lock, unless that is not to be
 // signalled. It returns that process, or 0 where none was signalled. Who serves on the
-// socket is of no interest: systemd may have made that, and who holds the lock that we
+// socket is of no interest: systemd may have made that, and whoever holds the lock that we
 // want is what the kernel says exactly.
 func endHolder(lock string, _, not int) (pid int, err error) {
 	pid = lockHolder(lock)

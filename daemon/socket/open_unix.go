@@ -133,7 +133,7 @@ func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *Socket,
 	return s, nil
 }
 
-// checkFolder holds S2: who can write the folder, or one above it, can put another
+// checkFolder holds S2: whoever can write the folder, or one above it, can put another
 // socket there.
 func checkFolder(folder string) error {
 	err := strict.Folder(folder)

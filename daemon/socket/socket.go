@@ -64,8 +64,8 @@ func (s *Socket) Listener() *net.UnixListener { return s.listener }
 // Warnings are sentences for the user: the daemon serves, but not as it should.
 func (s *Socket) Warnings() []string { return s.warnings }
 
-// Remove takes the socket's name away, if it is still ours and not systemd's: who
-// comes from now on finds nobody. Only the first call does something. It must come
+// Remove takes the socket's name away, if it is still ours and not systemd's:
+// whoever comes from now on finds nobody. Only the first call does something. It must come
 // before the listener is closed: until then the kernel keeps the inode, and no other
 // socket can have its number. Between the comparison and the removal nobody puts another
 // socket there: the folder is ours alone, as is the way to it, and every falcred holds

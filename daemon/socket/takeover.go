@@ -23,7 +23,7 @@ import (
 // It asks by the socket (the verb stop, S10). A signal is for where that cannot be: the
 // other one was built before there was a stop; its queue or its connections are full; it
 // has lost its socket; or systemd has put its own socket in the place of the other's, so
-// that whoever connects meets our own queue. A signal goes to who holds the lock, and to
+// that whoever connects meets our own queue. A signal goes to whoever holds the lock, and to
 // nobody else (endHolder). The peer of a connection is not that on Linux: where systemd
 // has made the socket, it is systemd, and SIGTERM to a user's manager ends his session.
 // The pid in the lock file can be anybody's by now. So the kernel's table of locks stays
@@ -33,7 +33,7 @@ import (
 // manager waits for a start.
 const takeOverLimit = 30 * time.Second
 
-// endLimit is S5's: who has no socket any more and holds its lock for longer is not
+// endLimit is S5's: a daemon that has no socket any more and holds its lock for longer is not
 // ending, but has lost the socket.
 const endLimit = 20 * time.Second
 

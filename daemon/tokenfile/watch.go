@@ -23,7 +23,7 @@ const FolderPoll = time.Second
 // move and come back too. It may say so too often, and after a lost event not at all: read
 // once a minute as well.
 //
-// Nobody waits for fsnotify, and who reads its channels never calls it. It sends
+// Nobody waits for fsnotify, and what reads its channels never calls it. It sends
 // without a buffer, and 1.10.1 sends some errors while it holds the lock that Add,
 // Remove, WatchList and Close want: of a folder that was moved and then deleted,
 // for one. So one goroutine calls it (tend), another reads (hear), and what they

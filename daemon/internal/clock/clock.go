@@ -1,8 +1,9 @@
 // Package clock is what falcred knows of time: what is left of a token by the clock
 // that has less of it, a timer that a sleeping machine does not stop, and the present.
 //
-// It is the one seam of time: tokenfile, journal, issuer and login ask it what time it
-// is and wait by it, never by package time. [Now], [Sleep], [After] and [AfterFunc] are
+// It is the one seam of time: tokenfile, journal and login ask it what time it is and wait
+// by it, never by package time. (Package issuer, which waits for the network alone, uses
+// package time.) [Now], [Sleep], [After] and [AfterFunc] are
 // plain functions in front of those of package time, so that a simulator replaces them
 // in one place; testing/synctest works through them as it is.
 package clock
