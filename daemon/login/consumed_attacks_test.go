@@ -147,7 +147,7 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 		w.pass(time.Minute)
 		w.mustGet()
 		w.wantRequests(requests, "it may have been used up")
-		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "cannot be told") || !strings.Contains(s.Hint, journal.ConsumedName) {
+		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "nobody can tell") || !strings.Contains(s.Hint, journal.ConsumedName) {
 			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
 		if err := os.Remove(list); err != nil {

@@ -81,7 +81,7 @@ func (m *Manager) join(q protocol.Query) *call {
 	s, now := m.state, clock.Now()
 	switch {
 	case s.satisfies(q, now):
-		return nil // it has landed since the request looked
+		return nil // it has come since the request was read
 	case m.rotation != nil:
 		return m.rotation
 	case !s.held() || s.Phase == Missing || s.over() || !s.mayTry(now):

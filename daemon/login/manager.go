@@ -55,7 +55,7 @@ type Manager struct {
 	actions   actionQueue   // what follows from the changes of state
 	performed chan struct{} // closed when all of that has been done
 
-	wake  chan struct{}      // the schedule looks again
+	wake  chan struct{}      // has the schedule see what is due
 	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
 	guest chan struct{}      // the one store or erase that clients may have under way
 	reads singleflight.Group // of the token file, for all requests that want one
@@ -64,7 +64,7 @@ type Manager struct {
 	key      *Answer // of the daemon's own environment, nil where there is none
 	snapshot atomic.Pointer[Snapshot]
 
-	mu       sync.Mutex // guards what follows; nobody does anything but memory under it
+	mu       sync.Mutex // guards what follows; nothing is done under it that could take time
 	state    State
 	rotation *call // the one under way (R1)
 	question *call // for the team's id
@@ -81,7 +81,7 @@ func (m *Manager) apply(e Event) State {
 }
 
 // finish applies what a call has brought and frees its place, both in one: whoever
-// looked in between would take what is over for something that nobody has begun.
+// read it in between would take what is over for something that nobody has begun.
 func finish(m *Manager, place **call, e Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -134,7 +134,7 @@ func (m *Manager) start(forced string) *call {
 	return m.rotation
 }
 
-// poke tells a channel that holds one thing, and waits for nobody.
+// poke puts something into a channel that holds one thing, and waits for nobody.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

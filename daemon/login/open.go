@@ -13,8 +13,9 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// Open takes over the login of a home, whose folder must be there. It looks at nothing but
-// the home until Run, or a request. ctx ends when the daemon is asked to end.
+// Open takes over the login of a home, whose folder must be there. It reads nothing but
+// the home until Run, or a request. ctx ends when the daemon is asked to end. The second
+// line of an error, if any, says what to do. Close the result.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, err

@@ -236,7 +236,7 @@ func TestS6Limit(t *testing.T) {
 	}
 	c.WantEnd()
 	h.Dial().Next()
-	if n := strings.Count(h.Logged.String(), "no connection to spare"); n != 1 {
+	if n := strings.Count(h.Logged.String(), "all connections are in use"); n != 1 {
 		t.Errorf("the log says it %d times", n)
 	}
 	a.Close()
@@ -266,7 +266,7 @@ func TestPanic(t *testing.T) {
 		t.Errorf("the daemon is gone: %v", err)
 	}
 	log := h.Logged.String()
-	mustContain(t, log, "a request met a mistake in falcred")
+	mustContain(t, log, "a request hit a bug in falcred")
 	mustContain(t, log, "nil pointer dereference")
 	if strings.Contains(log, "hush-hush") || strings.Contains(log, "fal.run") {
 		t.Errorf("the log repeats the request:\n%s", log)

@@ -169,7 +169,7 @@ func TestS2NotASocket(t *testing.T) {
 			mustDo(t, create(path))
 			before, err := os.Lstat(path)
 			mustDo(t, err)
-			refused(t, Options{Path: path}, "is not a socket: move it away")
+			refused(t, Options{Path: path}, "is not a socket\nmove it away")
 			after, err := os.Lstat(path)
 			if err != nil || !os.SameFile(before, after) || before.Size() != after.Size() {
 				t.Errorf("it was touched: %v", err)

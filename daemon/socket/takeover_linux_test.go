@@ -53,7 +53,7 @@ func TestS1TakeOverSparesStrangers(t *testing.T) {
 	if pid, err := endHolder(lock, 0, 0); pid != 0 || err != nil {
 		t.Errorf("nobody holds it, and %d was signalled: %v", pid, err)
 	}
-	if got := LockHolder(lock); got != "another process: fuser -v "+lock {
+	if got := LockHolder(lock); got != "another process: lsof "+lock {
 		t.Errorf("nobody holds it, and it is said to be %s", got)
 	}
 	in.Close()

@@ -98,7 +98,7 @@ func TestF1HeldLock(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), LockWait)
 		defer cancel()
 		_, err = Acquire(ctx, home)
-		if want := filepath.Join(home, LockName) + " has been held by another process for 25s"; err == nil || err.Error() != want {
+		if want := "another process has held " + filepath.Join(home, LockName) + " for 25s"; err == nil || err.Error() != want {
 			t.Errorf("%v, want %q", err, want)
 		}
 		time.AfterFunc(time.Minute, other.Release)
@@ -150,7 +150,7 @@ func TestLockOfASwappedHome_F6(t *testing.T) {
 	must(t, l.Confirm(t.Context()))
 	for kind, make := range map[string]func() error{
 		" is a link, and is not followed": func() error { return os.Symlink(filepath.Join(above, "target"), path) },
-		" is not a file of ours":          func() error { return mkfifo(path) },
+		" is not a regular file of yours": func() error { return mkfifo(path) },
 	} {
 		must(t, os.Remove(path))
 		must(t, make())

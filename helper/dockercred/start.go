@@ -24,10 +24,10 @@ var (
 	errEnded = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but ended at once\nsee why: falcred run")
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
-		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall it, or start it: falcred run")
+		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )
 
-// await looks until a daemon answers, and once more at the end. ended, which may be
+// await tries to connect until a daemon answers, and once more at the end. ended, which may be
 // nil, says that the daemon which was started is gone.
 func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 	const lastLook = 100 * time.Millisecond
@@ -86,7 +86,7 @@ func findDaemon(path string) (string, error) {
 		case err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		case strict.Everybodys(candidate):
 			failed = protocol.Errorf(protocol.CodeUnavailable,
-				"falcred is not running, and %s is not started: everybody could put another program in its place\ninstall it where only you and root can write", candidate)
+				"falcred is not running, and %s is not started: any user could replace it\ninstall it where only you and root can write", candidate)
 		default:
 			return candidate, nil
 		}
