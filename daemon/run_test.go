@@ -13,6 +13,7 @@ import (
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
@@ -52,6 +53,40 @@ func TestRunFailsClean(t *testing.T) {
 	h.SignIn("ann")
 	h.run()
 	h.Dial().Secret() // and the lock is free
+}
+
+// S1, S5: a daemon that ends keeps its place until the last rotation has ended, also when
+// all of its clients are gone: another one that came in between would meet the token that
+// is being used up.
+func TestEndKeepsThePlace_S1(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	hold := idp.NewHold()
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh + "\n" + h.IDP.Mint("ann", time.Now().Add(-time.Hour), time.Minute))
+	h.run()
+	<-hold.Arrived
+	c := h.Dial()
+	if err := c.Ask("version", nil); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	c.WantEnd()
+	for until := time.Now().Add(200 * time.Millisecond); time.Now().Before(until); {
+		if s, err := socket.Open(t.Context(), socket.Options{Path: h.Sock, Home: h.Home}); err == nil {
+			s.Close()
+			t.Error("its place was free during a rotation")
+			break
+		}
+	}
+	if h.tokens().Refresh != refresh {
+		t.Error("the rotation had ended: nothing is tested")
+	}
+	close(hold.Release)
+	h.end()
+	if h.tokens().Refresh == refresh {
+		t.Error("the rotation did not come to its end")
+	}
 }
 
 // S10: stop ends the daemon, as SIGTERM does, and is for the owner's socket only.

@@ -81,6 +81,31 @@ func TestGetWakesTheScheduleOnce_R2(t *testing.T) {
 	})
 }
 
+// F3: requests share readings of the file, and none goes by one that may have begun before
+// what it has to know of happened: here a login, and a request right after it.
+func TestGetGoesByNoReadingFromBefore_F3(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.open()
+		read := make(chan struct{})
+		go w.reads.Do("", func() (any, error) {
+			<-read // there was no file
+			return nil, nil
+		})
+		w.settle()
+		w.signIn("ann")
+		got := make(chan error)
+		go func() {
+			_, err := w.get()
+			got <- err
+		}()
+		w.settle()
+		close(read)
+		if err := <-got; err != nil {
+			t.Errorf("%v\n%s", err, w.log)
+		}
+	})
+}
+
 // A get takes no lock: it is answered while somebody holds it.
 func TestGetTakesNoLock(t *testing.T) {
 	m := serving(time.Now())

@@ -73,6 +73,29 @@ func TestR7HoldAndPause(t *testing.T) {
 	})
 }
 
+// R7: the pauses of one login are not those of the next. Who logs in during an outage is
+// tried as soon as the first one was.
+func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
+	t.Parallel()
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		broken := idp.Status(503)
+		w.idp.SetFault(&broken)
+		w.signIn("ann")
+		w.start()
+		w.pass(10 * time.Minute) // the pauses have grown to a minute
+		before := w.idp.Stats().TokenRequests
+		w.signIn("bob")
+		w.reconcile()
+		w.settle()
+		w.wantRequests(before+1, "it is tried at once")
+		w.wantCode(protocol.CodeUnavailable)
+		w.idp.SetFault(nil)
+		w.pass(2 * time.Second)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
 // R7: without a connection nothing is spent, and 4 s bound the try.
 func TestR7Connect(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,35 @@ func TestLocalSignOutAsksNobody(t *testing.T) {
 	})
 }
 
+// F7: two daemons share the home. The one that cannot hear the issuer when the file goes
+// keeps the login in memory, and by the ledger it knows what it was when it can: a logout,
+// be the login alive at the issuer, and not something to be put back.
+func TestSignOutIsNotUndoneByAnotherDaemon_F7(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		first, end := w.Manager, w.stop
+		w.start()
+		w.mustGet()
+		w.net.set(errNetDown, false)
+		if _, err := first.logout(true); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		first.Close()
+		w.reconcile()
+		w.settle()
+		w.wantCode(protocol.CodeUnavailable)
+		w.net.set(nil, false)
+		w.pass(5 * time.Minute)
+		w.wantCode(protocol.CodeNotFound)
+		if _, err := os.Stat(w.path); err == nil {
+			t.Error("the login is back")
+		}
+	})
+}
+
 // An answer that was never put in place is the living login where the file is
 // empty or gone (R4): a logout revokes that.
 func TestSignOutRevokesWhatIsSealed(t *testing.T) {

@@ -206,6 +206,33 @@ func TestWatchOnlyChanges(t *testing.T) {
 	}
 }
 
+// A change that comes while a watcher is being told of the one before is not lost: it hears
+// of the last of several, however close they are.
+func TestWatcherHearsOfTheLast(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	m := h.open()
+	h.serveLogin(m, nil)
+	var watchers []*testkit.Client
+	for _, server := range []string{"https://fal.run", "https://queue.fal.run"} { // no line is ready for both
+		for range 4 {
+			w := h.Dial()
+			w.Send("watch " + server + "\n")
+			watchers = append(watchers, w)
+		}
+	}
+	end := time.Now().Add(time.Hour)
+	for i := range 60 {
+		var last string
+		for n := range 4 {
+			last = opaque(fmt.Sprint(i, n), 20000, end)
+			h.become(m, "r", last)
+		}
+		for _, w := range watchers {
+			w.Until(last)
+		}
+	}
+}
+
 // R9: a token also runs out with nobody doing anything, and a watcher hears of that.
 func TestWatcherHearsTheEnd_R9(t *testing.T) {
 	h := newHouse(t, idp.Config{})

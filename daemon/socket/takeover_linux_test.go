@@ -62,6 +62,25 @@ func TestS1TakeOverSparesStrangers(t *testing.T) {
 	}
 }
 
+// S10: a daemon that takes its time is signalled once, however often it is looked at: a
+// second signal would end it in the middle of a refresh.
+func TestTakeOverSignalsOnce_S10(t *testing.T) {
+	path := in(t)
+	other := start(t, play("daemon", path))
+	other.line()
+	other.Process.Signal(syscall.SIGSTOP) // it takes its time
+	holder := other.Process.Pid
+	attempt := &takeOver{path: path, ours: true, signalled: os.Getpid()}
+	for range 3 {
+		mustDo(t, attempt.ask(t.Context()))
+	}
+	if attempt.signalled != holder {
+		t.Errorf("signalled was %d; the holder is %d", attempt.signalled, holder)
+	}
+	other.Process.Signal(syscall.SIGCONT)
+	other.ends()
+}
+
 // G14: a lock on a file of the same inode number on another file system is another's.
 func TestLockHolderByDevice_S10(t *testing.T) {
 	table := []byte(`1: FLOCK  ADVISORY  WRITE 666 00:2a:77 0 EOF

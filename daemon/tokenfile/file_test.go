@@ -219,6 +219,37 @@ func TestModified(t *testing.T) {
 	}
 }
 
+// F3: the neighbours write in place. What a look meets in the middle of that is no reading,
+// however much it looks like tokens, and neither is anything while somebody writes without
+// a pause.
+func TestReadMeetsAWriter_F3(t *testing.T) {
+	for name, c := range map[string]struct {
+		writes []string // one for each look
+		want   Content
+	}{
+		"cut in its second line": {[]string{"new\nacc", "new\naccess"}, Content{State: Holds, Pair: TokenPair{"new", "access"}}},
+		"cut in its first line":  {[]string{"n", "new", "new\naccess"}, Content{State: Holds, Pair: TokenPair{"new", "access"}}},
+		"truncated":              {[]string{"old\naccess", "", "new\naccess"}, Content{State: Holds, Pair: TokenPair{"new", "access"}}},
+		"without a pause":        {strings.Split("abcdefghijklmnopqrstuvwxyz", ""), Content{State: Empty}},
+	} {
+		f := In(t.TempDir(), nil)
+		write := func(text string) {
+			must(t, os.WriteFile(f.Path, []byte(text), 0o600))
+			must(t, os.Chmod(f.Path, 0o644)) // so that the next look has it mended
+		}
+		write("old\naccess")
+		f.Warn = func(string) { // called in the middle of a look
+			if len(c.writes) > 0 {
+				write(c.writes[0])
+				c.writes = c.writes[1:]
+			}
+		}
+		if got := f.Read(); !got.Same(c.want) {
+			t.Errorf("%s: %v with %q, want %v with %q", name, got.State, got.Pair.Bytes(), c.want.State, c.want.Pair.Bytes())
+		}
+	}
+}
+
 // F3: readers of the file never see an empty or torn file from our writes,
 // whatever moment they look. Real clock: this is about the kernel's.
 func TestF3ReadersNeverSeeATornFile(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,36 @@ func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
 	if rounds.Load() != 400 {
 		t.Fatalf("%d rounds, want 400", rounds.Load())
 	}
+}
+
+// F1: the same without a pause between two tries, so that a file is often unlinked between
+// its opening and its locking: a lock on that one excludes nobody.
+func TestF1AnUnlinkedFileIsNoLock(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, LockName)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // who finds it held does not wait
+	var inside, rounds atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for rounds.Load() < 600 && !t.Failed() {
+				l, err := Acquire(ended, home)
+				if err != nil {
+					continue
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two holders at once")
+				}
+				rounds.Add(1)
+				runtime.Gosched()
+				inside.Add(-1)
+				os.Remove(path)
+				l.Release()
+			}
+		})
+	}
+	group.Wait()
 }
 
 // F1: a lock that is held too long is an error that names it and says how long, and it
