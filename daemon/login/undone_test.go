@@ -80,7 +80,7 @@ func TestF3TheHomeIsAwayDuringARefresh(t *testing.T) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
 		w.mu.Lock()
-		f := w.Manager.start(w.state().Tokens.Access)
+		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		<-hold.Arrived
 		os.Rename(w.home, w.home+".away")
@@ -107,7 +107,7 @@ func TestR5InPlaceIsDone(t *testing.T) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
 		w.mu.Lock()
-		f := w.Manager.start(w.state().Tokens.Access)
+		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		<-hold.Arrived
 		for _, path := range journal.Others(w.path, "") {
@@ -121,7 +121,7 @@ func TestR5InPlaceIsDone(t *testing.T) {
 		hold = idp.NewHold()
 		w.idp.Inject(hold.After())
 		w.mu.Lock()
-		f = w.Manager.start(w.state().Tokens.Access)
+		f = start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		<-hold.Arrived
 		w.write("\x01") // nothing to write over
@@ -309,7 +309,7 @@ func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
 		}
 		w.net.set(errNetDown, false)
 		w.mu.Lock()
-		f := w.Manager.start(w.state().Tokens.Access)
+		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		w.pass(time.Second)
 		os.Remove(w.path)
