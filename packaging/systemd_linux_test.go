@@ -376,7 +376,7 @@ func (m *installed) bySystemCommand() {
 	// What others than root can change is not run for everybody.
 	m.sh("root", "mkdir -m 777 /opt/open; cp /opt/new/usr/bin/* /opt/open; mkdir /opt/bobs; cp /opt/new/usr/bin/* /opt/bobs; chown bob: /opt/bobs/falcred")
 	for _, folder := range []string{"/opt/open", "/opt/bobs"} {
-		m.is("root", folder+"/falcred service install --system --run-as bob 2>&1 | grep -c 'can be changed by others than root'", "1")
+		m.is("root", folder+"/falcred service install --system --run-as bob 2>&1 | grep -c 'users other than root can change'", "1")
 	}
 	m.is("root", "find /etc/systemd -name '*falcred*'", "")
 	m.sh("root", "falcred service install --system --run-as bob")

@@ -191,7 +191,7 @@ func TestNobodyOfManyIsRefused_S7(t *testing.T) {
 			before := l.issuer.Stats()
 			for _, line := range [][]string{{"docker-credential-fal", "token"}, {"falcred", "run"}, {"falcred", "logout"}, {"falcred", "login"}, {"falcred", "doctor"}} {
 				out, code := in.run(line[0], line[1:]...)
-				if code == 0 || !strings.Contains(out, "in this user namespace uid 65534 is every user who has no number here") || !strings.Contains(out, "run as another user") {
+				if code == 0 || !strings.Contains(out, "in this user namespace uid 65534 stands for every user who has no number here") || !strings.Contains(out, "run as another user") {
 					t.Errorf("%v: exit %d, %s", line, code, out)
 				}
 			}

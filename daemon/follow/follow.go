@@ -48,7 +48,7 @@ func Open(home string, warn func(string)) (*File, error) {
 	f.lock = lock
 	said := ""
 	f.watch = tokenfile.OpenWatch(func(err error) {
-		text := home + " cannot be watched, and is looked at once a minute: " + err.Error()
+		text := home + " cannot be watched, and is checked only once a minute: " + err.Error()
 		if text != said {
 			warn(text)
 		}

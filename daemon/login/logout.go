@@ -63,9 +63,9 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 		return done, asWire(err)
 	}
 	defer t.end()
-	r, untold := readAnyway(m)
-	if untold != nil { // it stops no logout (F6): what the file holds is ended
-		warnUnreadable(m, untold)
+	r, unreadable := readAnyway(m)
+	if unreadable != nil { // it stops no logout (F6): what the file holds is ended
+		warnUnreadable(m, unreadable)
 	}
 	if r.State == tokenfile.Unusable {
 		return done, protocol.Errorf(protocol.CodeInternal, "%s\n%s", r.Err, r.Hint())

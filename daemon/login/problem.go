@@ -82,8 +82,8 @@ func asWire(err error) error {
 	return err
 }
 
-// errUntold is that nobody can tell whether a token was used up.
-func errUntold(path string, err error) error {
+// errUseUnknown is that nobody can tell whether a token was used up.
+func errUseUnknown(path string, err error) error {
 	text, _ := fsx.Explain(err)
 	return fmt.Errorf("%s holds another refresh token, and nobody can tell whether that was used up: %s", path, text)
 }

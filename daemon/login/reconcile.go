@@ -29,7 +29,7 @@ func (m *Manager) read() Reading {
 	r, err := readAnyway(m)
 	switch {
 	case err != nil && r.Held.Refresh != "":
-		r.Content = r.Because(errUntold(m.file.Path, err),
+		r.Content = r.Because(errUseUnknown(m.file.Path, err),
 			"make "+filepath.Join(m.cfg.Home, journal.ConsumedName)+" readable, or move it away: it holds no login")
 	case err != nil:
 		warnUnreadable(m, err)
@@ -39,15 +39,15 @@ func (m *Manager) read() Reading {
 
 // readAnyway is a reading that keeps what the file holds, and why nobody can tell whether
 // that was used up.
-func readAnyway(m *Manager) (r Reading, untold error) {
+func readAnyway(m *Manager) (r Reading, unreadable error) {
 	s := &m.Snapshot().State
 	r = Reading{Content: m.file.Read(), Held: s.Tokens.TokenPair}
 	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh {
 		return r, nil
 	}
 	r.Known, _ = journal.Load(m.cfg.Home)
-	r.Used, untold = used(s.Ledger, m.cfg.Home, r.Pair.Refresh)
-	return r, untold
+	r.Used, unreadable = used(s.Ledger, m.cfg.Home, r.Pair.Refresh)
+	return r, unreadable
 }
 
 func warnUnreadable(m *Manager, err error) {
