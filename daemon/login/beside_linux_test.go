@@ -21,6 +21,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -249,10 +250,8 @@ func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, 
 // standIn is the CLI as the test binary plays it, with that lock.
 func standIn(order string) func(*besides) *exec.Cmd {
 	return func(b *besides) *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FALCRED_TEST_ROLE=fal auth login", "FALCRED_TEST_ORDER="+order,
+		return testkit.Role("fal auth login", "FALCRED_TEST_ORDER="+order,
 			"FALCRED_TEST_HOME="+b.home, "FALCRED_TEST_ISSUER="+b.issuer, "FALCRED_TEST_JOURNAL="+b.journal)
-		return cmd
 	}
 }
 

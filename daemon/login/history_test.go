@@ -175,10 +175,3 @@ func TestOnChangeOfTheFirstLogin(t *testing.T) {
 		}
 	})
 }
-
-func mustContain(t *testing.T, text, want string) {
-	t.Helper()
-	if !strings.Contains(text, want) {
-		t.Errorf("%q does not say %q", text, want)
-	}
-}

@@ -53,15 +53,8 @@ func onRealClock(t *testing.T, p *idp.Provider, issuer string, transport http.Ro
 // until polls: what is waited for happens in another process.
 func (w *world) until(what string, ok func() bool) {
 	w.Helper()
-	deadline := time.After(testkit.Patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			w.Fatalf("it never came that %s\n%s", what, w.log)
-		}
+	if !testkit.Within(testkit.Patience, ok) {
+		w.Fatalf("it never came that %s\n%s", what, w.log)
 	}
 }
 

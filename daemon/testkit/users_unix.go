@@ -11,18 +11,6 @@ import (
 	"testing"
 )
 
-// NeedRoot skips the tests that need several users: on a laptop. In CI they fail.
-func NeedRoot(t testing.TB) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("CI must run this as root")
-	}
-	t.Skip("needs root")
-}
-
 // TheirFolder belongs to another user, whoever we are: root gives one away, and everybody
 // else has root's.
 func TheirFolder(t testing.TB) string {
