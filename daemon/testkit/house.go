@@ -52,8 +52,8 @@ func NewHouse(t *testing.T, cfg idp.Config) *House {
 // NewHouseOf is for an issuer of the test's own.
 func NewHouseOf(t *testing.T, issuer string) *House {
 	t.Helper()
-	h := &House{T: t, Issuer: issuer, Base: ShortDir(t), Logged: new(LogBuffer)}
-	h.MoveTo(h.Base)
+	h := &House{T: t, Issuer: issuer, Logged: new(LogBuffer)}
+	h.NewHome()
 	h.Logged.ShowIfFailed(t)
 	return h
 }
@@ -67,6 +67,13 @@ func StartIssuer(t testing.TB, cfg idp.Config) *idp.Server {
 	}
 	t.Cleanup(issuer.Close)
 	return issuer
+}
+
+// NewHome goes on with a new home, which holds no login, in a new base.
+func (h *House) NewHome() {
+	h.Helper()
+	h.Base = ShortDir(h.T)
+	h.MoveTo(h.Base)
 }
 
 // MoveTo goes on with another home, and with the socket in it.

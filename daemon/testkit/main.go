@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -92,10 +93,14 @@ func Programs(m *testing.M, build func(folder string) error) (code int) {
 	return m.Run()
 }
 
-// Build is `go build -o out` with these arguments, in a folder.
+// Build is `go build -o out` with these arguments, in a folder. It is without cgo, as the
+// packages are, but for the race detector.
 func Build(folder, out string, args ...string) error {
 	build := exec.Command("go", append([]string{"build", "-o", out}, args...)...)
 	build.Dir = folder
+	if !slices.Contains(args, "-race") {
+		build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	}
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
