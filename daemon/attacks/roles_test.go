@@ -154,16 +154,6 @@ func verdict(err error) string {
 	return "refused"
 }
 
-// installMe copies the test binary beside the programs.
-func installMe(path string) error {
-	data, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	me = path
-	return os.WriteFile(path, data, 0o755)
-}
-
 // listen starts a listener of another user's and returns what ends it and says
 // what it was told.
 func (s *scene) listen(uid uint32, socket string) (end func() string) {

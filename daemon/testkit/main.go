@@ -106,3 +106,25 @@ func Build(folder, out string, args ...string) error {
 	}
 	return nil
 }
+
+// Install copies a program over what is there, 32 KiB at a time as dpkg does: a file lies in the page cache
+// in pieces as large as it was written in. What a linker leaves starts some 5 % slower; of
+// what is written all at once, each touch counts 2 MiB as used memory.
+func Install(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	os.Remove(to) // which may be running
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(content, 32<<10) {
+		if _, err := file.Write(piece); err != nil {
+			file.Close()
+			return err
+		}
+	}
+	return file.Close()
+}
