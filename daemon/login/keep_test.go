@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/fsnotify/fsnotify"
@@ -199,7 +200,7 @@ func TestLoginThatCannotBeKept(t *testing.T) {
 // R13, F3: nobody is shown a code for a login that could not be kept.
 func TestNotKeepable_R13(t *testing.T) {
 	t.Parallel()
-	foreign := "r\n" + jwt(map[string]any{"alg": "none"}, map[string]any{"iss": "https://other.example.com/"}, func(string) []byte { return nil })
+	foreign := "r\n" + testkit.JWT(map[string]any{"alg": "none"}, map[string]any{"iss": "https://other.example.com/"}, func(string) []byte { return nil })
 	for what, c := range map[string]struct {
 		prepare func(k *keeper) error
 		want    string

@@ -54,17 +54,13 @@ func TestSignOutSaysWhetherItRevoked(t *testing.T) {
 func TestLocalSignOutAsksNobody(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
-		w.net.set(nil, true)
+		w.net.Set(nil, true)
 		w.open()
-		w.net.mu.Lock()
-		before := w.net.dialed
-		w.net.mu.Unlock()
+		before := w.net.Dialed()
 		begun := time.Now()
 		w.signsOut(true)
-		w.net.mu.Lock()
-		defer w.net.mu.Unlock()
-		if took := time.Since(begun); took > time.Second || w.net.dialed > before {
-			t.Errorf("it took %s and dialled %d times", took, w.net.dialed-before)
+		if took := time.Since(begun); took > time.Second || w.net.Dialed() > before {
+			t.Errorf("it took %s and dialled %d times", took, w.net.Dialed()-before)
 		}
 	})
 }
