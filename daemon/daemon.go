@@ -1,8 +1,8 @@
-// Package daemon owns the login of one home: it alone refreshes it, ahead of time,
-// once, and so that a crash at any moment loses nothing, and it serves access tokens
-// over a Unix socket. The wire is package protocol's; [Run] is the daemon's life, which
-// puts the packages below together. DESIGN.md, beside this file, holds the rules that
-// comments cite (F1, R7, S5).
+// Package daemon owns the login of one home: it refreshes it ahead of time, once for all
+// who ask, and so that a crash at any moment loses nothing that the issuer would give
+// again (R4), and it serves access tokens over a Unix socket. The wire is package
+// protocol's; [Run] is the daemon's life, which puts the packages below together.
+// DESIGN.md, beside this file, holds the rules that comments cite (F1, R7, S5).
 package daemon
 
 import (
@@ -22,7 +22,8 @@ import (
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until
-// ctx ends, then finishes what was begun, for 20 s at most. Signals are the caller's.
+// ctx ends, then finishes what was begun, for [login.TotalEnd] at most. Signals are the
+// caller's.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()

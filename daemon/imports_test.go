@@ -17,8 +17,8 @@ import (
 
 const project = "github.com/falcred/falcred/"
 
-// houseRules says what each of the daemon's packages may import of the others: ARCHITECTURE's
-// graph. All of them may import protocol, and those of internal/.
+// houseRules says what each of the daemon's packages may import of the others. All of them
+// may import protocol, and those of internal/.
 var houseRules = map[string]string{
 	"daemon":         "server socket login doctor follow tokenfile journal issuer fal events",
 	"daemon/server":  "login socket",

@@ -6,7 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// The verbs of version 1.
+// The verbs of version 1. A new one has its places in doc.go (what it answers, whether
+// others may ask for it, whether it may be repeated), among the transcripts of README.md,
+// in result of package server, which also names all of them to who asks for another, in
+// Client of package helper, and in §4 and S7 of daemon/DESIGN.md.
 const (
 	VerbGet     = "get"
 	VerbList    = "list"

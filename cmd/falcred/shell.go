@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -27,9 +28,9 @@ const (
 
 // judge applies the rule of §5 as a client in this shell does. d is nil where
 // no daemon runs.
-func judge(getenv func(string) string, d *protocol.Status, login bool, now time.Time) shell {
+func judge(getenv func(string) string, d *protocol.Status, loggedIn bool, now time.Time) shell {
 	if key, ok := env.FindKey(getenv); ok {
-		return ownKey(getenv, key, d, login)
+		return ownKey(getenv, key, d, loggedIn)
 	}
 	forced := env.ForceUser(getenv)
 	if d != nil && d.State == protocol.StateKey && !forced {
@@ -43,9 +44,9 @@ func judge(getenv func(string) string, d *protocol.Status, login bool, now time.
 		s.Note = "FAL_FORCE_AUTH_BY_USER=1: only the login counts"
 	}
 	switch {
-	case !login:
+	case !loggedIn:
 		s.Source = ""
-		s.Hint = "log in: falcred login, or fal auth login"
+		s.Hint = login.LoginHint
 	case d == nil:
 		// The helper starts a daemon, and a request waits for what that finds.
 		s.Usable = getenv("FALCRED_AUTOSTART") != "0"
@@ -55,11 +56,11 @@ func judge(getenv func(string) string, d *protocol.Status, login bool, now time.
 }
 
 // ownKey is the common surprise: a key in the environment wins silently.
-func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, login bool) shell {
+func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, loggedIn bool) shell {
 	s := shell{Source: key.Source, Usable: true}
 	s.Shadows = slices.DeleteFunc(keysSet(getenv), func(name string) bool { return name == key.Source })
 	s.Shadows = append(s.Shadows, keysOf(d)...)
-	if !login {
+	if !loggedIn {
 		return s
 	}
 	s.Shadows = append(s.Shadows, sourceLogin)

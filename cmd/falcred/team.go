@@ -182,12 +182,10 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 		return access, nil
 	}
 	if errors.Is(err, protocol.ErrNotFound) {
-		return "", errors.New("nobody is logged in\n" + loginFirst)
+		return "", errors.New("nobody is logged in\n" + login.LoginHint)
 	}
 	return "", err
 }
-
-const loginFirst = "log in: falcred login, or fal auth login"
 
 func selectables(list []fal.Account, chosen string) []selectable {
 	shown := []selectable{}

@@ -189,8 +189,8 @@ func examineFile(cfg Config) Finding {
 	return f
 }
 
-// shortestLifetime is R2's: below it a token refreshed at half of its life can
-// come into the CLI's margin of 30 minutes.
+// shortestLifetime is R2's: below it a token refreshed at half of its life (tokenfile's
+// halfway) can come into the CLI's margin of 30 minutes.
 const shortestLifetime = 70 * time.Minute
 
 func examineLifetime(cfg Config) (Finding, bool) {

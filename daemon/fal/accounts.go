@@ -41,20 +41,20 @@ const standardREST = "https://rest.alpha.fal.ai"
 // falcred.env, names (R13): what a shell has exported is meant for fal's programs.
 func RESTHost(getenv func(string) string, file map[string]string, falsIssuer bool) (string, error) {
 	host := getenv("FAL_REST_HOST")
-	grpc := getenv("FAL_HOST")
+	falHost := getenv("FAL_HOST")
 	if !falsIssuer {
-		host, grpc = file["FAL_REST_HOST"], ""
+		host, falHost = file["FAL_REST_HOST"], ""
 	}
 	switch {
 	case host != "":
 	case !falsIssuer:
 		return "", nil
-	case grpc == "":
+	case falHost == "":
 		return standardREST, nil
-	case strings.HasPrefix(grpc, "api"):
-		host = "rest" + strings.TrimPrefix(grpc, "api")
+	case strings.HasPrefix(falHost, "api"):
+		host = "rest" + strings.TrimPrefix(falHost, "api")
 	default:
-		host = grpc
+		host = falHost
 	}
 	address := host
 	if !strings.Contains(host, "://") {

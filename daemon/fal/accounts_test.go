@@ -15,9 +15,9 @@ import (
 func TestRESTHost_R13(t *testing.T) {
 	const fals, others = true, false
 	for _, c := range []struct {
-		rest, grpc, file string
-		issuer           bool
-		want             string
+		rest, falHost, file string
+		issuer              bool
+		want                string
 	}{
 		{"", "", "", fals, standardREST},
 		{"", "api.staging.example.com", "", fals, "https://rest.staging.example.com"},
@@ -34,7 +34,7 @@ func TestRESTHost_R13(t *testing.T) {
 		{"rest.example.com/path", "", "", fals, "error"},
 	} {
 		got, err := RESTHost(func(name string) string {
-			return map[string]string{"FAL_REST_HOST": c.rest, "FAL_HOST": c.grpc}[name]
+			return map[string]string{"FAL_REST_HOST": c.rest, "FAL_HOST": c.falHost}[name]
 		}, map[string]string{"FAL_REST_HOST": c.file, "FAL_HOST": c.file}, c.issuer)
 		if err != nil {
 			got = "error"

@@ -92,7 +92,7 @@ func TestUpgradeOfTheList_F5(t *testing.T) {
 	testkit.Must(t, earlier.write(home))
 	l, err := Load(home)
 	testkit.Must(t, err)
-	l, _ = l.Step("next", tokenfile.TokenPair{Refresh: "newest"})
+	l = l.Step("next", tokenfile.TokenPair{Refresh: "newest"})
 	testkit.Must(t, l.Save(home))
 	l, err = Load(home)
 	testkit.Must(t, err)

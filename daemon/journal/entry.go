@@ -1,5 +1,6 @@
 // Package journal keeps on disk what has to outlive a falcred that dies in the middle of
-// a rotation, so that no login is lost by it and no refresh token is used twice.
+// a rotation: so no login is lost that the issuer would give again, and no refresh token
+// is sent twice but to ask for an answer that was lost.
 //
 // It has three things, and makes a promise with each:
 //
@@ -13,9 +14,10 @@
 //   - falcred.consumed in the home names every refresh token that was ever used up there.
 //     It only grows. [Ledger.Save] writes it, and [Used] reads it.
 //
-// Whoever writes any of them holds the home's .portalock (daemon/tokenfile). Reading
-// needs no lock. Only falcred's own files are touched: regular ones of this user, by no
-// link, where nobody else can put another in their place.
+// Whoever makes or writes any of them holds the home's .portalock (daemon/tokenfile); an
+// Entry, which its owner has a lock of its own on, may end without. Reading needs no lock.
+// Only falcred's own files are touched, and the token file when an Entry is committed:
+// regular ones of this user, by no link, where nobody else can put another in their place.
 package journal
 
 import (
@@ -62,7 +64,7 @@ const (
 type Entry struct {
 	path    string
 	file    *os.File
-	resumed bool
+	resumed bool // the token was sent before, or may have been, and how that ended is unknown: it stays until it is settled
 }
 
 // ErrBusy is returned by [Begin] while another process rotates the same token.
@@ -82,8 +84,8 @@ func Exists(target, refresh string) bool {
 }
 
 // Begin makes the entry for rotating refresh, or takes over the one that an
-// unfinished rotation of the same token has left: [Entry.Resumed] tells. Where it
-// fails, the token must not be sent, since its answer could not be kept.
+// unfinished rotation of the same token has left. Where it fails, the token must not be
+// sent, since its answer could not be kept.
 func Begin(target, refresh string) (*Entry, error) {
 	e := &Entry{path: Path(target, refresh)}
 	file, err := strict.Open(e.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -136,10 +138,6 @@ func (e *Entry) reserve() error {
 	}
 	return fsx.SyncFolder(filepath.Dir(e.path))
 }
-
-// Resumed reports whether the token was sent before, or may have been, and how that
-// ended is unknown. Such an entry stays until it is settled.
-func (e *Entry) Resumed() bool { return e.resumed }
 
 // MarkSent notes that the token was sent, and its answer was lost: from now on
 // [Entry.Abandon] keeps the entry, and the next try is a replay.
@@ -195,7 +193,7 @@ func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPa
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err
 	}
-	e.Keep()
+	e.file.Close()
 	return nil
 }
 

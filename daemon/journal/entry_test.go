@@ -31,8 +31,8 @@ func TestEntryBeforeRequest_R4(t *testing.T) {
 	if info, _ := os.Stat(path); fsx.OthersCanRead(info) {
 		t.Errorf("its mode is %v", info.Mode())
 	}
-	if !Exists(target, "a") || Exists(target, "b") || e.Resumed() || !e.InPlace() {
-		t.Errorf("exists %v, b's %v, resumed %v, in place %v", Exists(target, "a"), Exists(target, "b"), e.Resumed(), e.InPlace())
+	if !Exists(target, "a") || Exists(target, "b") || e.resumed || !e.InPlace() {
+		t.Errorf("exists %v, b's %v, resumed %v, in place %v", Exists(target, "a"), Exists(target, "b"), e.resumed, e.InPlace())
 	}
 	if _, ok := e.Answer(); ok {
 		t.Error("zeros are an answer")
@@ -89,8 +89,8 @@ func TestUnfinishedEntry_R4(t *testing.T) {
 			}
 			e = begin(t, target, "parent")
 			got, ok := e.Answer()
-			if !e.Resumed() || ok != c.want || ok && got != answer {
-				t.Errorf("resumed %v, answered %v", e.Resumed(), ok)
+			if !e.resumed || ok != c.want || ok && got != answer {
+				t.Errorf("resumed %v, answered %v", e.resumed, ok)
 			}
 			if !ok { // sent once more
 				if data, _ := os.ReadFile(e.path); !bytes.Equal(data, make([]byte, entrySize)) {

@@ -26,8 +26,8 @@ const (
 )
 
 // Ledger is what falcred knows of the login in a home. It outlives the daemon, and
-// holds no token: tokens stand in it by their fingerprints. It is read anew and written
-// under .portalock only: daemons that share a home all write it.
+// holds no token: tokens stand in it by their fingerprints. It is written under .portalock
+// only, by who has read it there anew: daemons that share a home all write it.
 //
 // A Ledger is a value. A method that changes something returns the changed one and
 // leaves its receiver alone, so that a Ledger can be handed to any goroutine. The zero
@@ -103,17 +103,17 @@ func (l Ledger) write(home string) error {
 	return nil
 }
 
-// Step is one link of the chain: from was consumed, and to came for it. subject is
-// whose account the chain was so far, "" where falcred had no part in it. Where the
-// issuer has not rotated the token, nothing is consumed.
-func (l Ledger) Step(from string, to tokenfile.TokenPair) (next Ledger, subject string) {
-	subject = l.SubjectOf(from)
+// Step is one link of the chain: from was consumed, and to came for it. The account stays
+// what it was, "" where falcred had no part in the chain so far. Where the issuer has not
+// rotated the token, nothing is consumed.
+func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
+	subject := l.SubjectOf(from)
 	if from != to.Refresh {
 		l = l.Consume(from)
 	}
 	l = l.WithTip(to, subject)
 	l.Doubt = l.Doubt.step(from, to.Refresh)
-	return l, subject
+	return l
 }
 
 // WithTip notes the newest refresh token that falcred was given, and its account, ""

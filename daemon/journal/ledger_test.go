@@ -32,11 +32,11 @@ func TestLearnKeepsTheNewest_F5(t *testing.T) {
 
 // TestMergeKeepsTheChain_F5: a daemon that had nothing to say takes nothing away.
 func TestMergeKeepsTheChain_F5(t *testing.T) {
-	l, _ := Ledger{}.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	l := Ledger{}.Step("a", tokenfile.TokenPair{Refresh: "b"})
 	l = l.Belongs("b", "ann")
 	was := l
 	l = l.Merge(Ledger{Issuer: "x"})
-	older, _ := Ledger{}.Step("0", tokenfile.TokenPair{Refresh: "a"}) // its tip has been consumed since
+	older := Ledger{}.Step("0", tokenfile.TokenPair{Refresh: "a"}) // its tip has been consumed since
 	l = l.Merge(older)
 	if l.Tip != was.Tip || l.Subject != "ann" || !l.Consumed("0") {
 		t.Errorf("%+v became %+v", was, l)
@@ -46,8 +46,8 @@ func TestMergeKeepsTheChain_F5(t *testing.T) {
 // TestMergeTakesTheUnwritten: the newest login, a wrong one and a team that could not be
 // written down are in the next ledger.
 func TestMergeTakesTheUnwritten(t *testing.T) {
-	onDisk, _ := Ledger{Issuer: "x", Team: Team{Name: "old", ID: "1"}, Unverified: "theirs"}.Step("a", tokenfile.TokenPair{Refresh: "b"})
-	unwritten, _ := onDisk.Step("b", tokenfile.TokenPair{Refresh: "c"})
+	onDisk := Ledger{Issuer: "x", Team: Team{Name: "old", ID: "1"}, Unverified: "theirs"}.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	unwritten := onDisk.Step("b", tokenfile.TokenPair{Refresh: "c"})
 	unwritten = unwritten.Belongs("c", "ann").Distrust(tokenfile.TokenPair{Refresh: "c", Access: "wrong"})
 	unwritten.Team = Team{Name: "new", ID: "2"}
 	l := onDisk.Merge(unwritten)
@@ -66,17 +66,17 @@ func TestStep(t *testing.T) {
 	if l.TipIssued != 1700000000 {
 		t.Errorf("issued at %d", l.TipIssued)
 	}
-	l, subject := l.Step("a", tokenfile.TokenPair{Refresh: "a", Access: "opaque"})
-	if subject != "ann" || l.Consumed("a") || !l.IsTip("a") || l.TipIssued != 0 {
-		t.Errorf("not rotated: %q, %+v", subject, l)
+	l = l.Step("a", tokenfile.TokenPair{Refresh: "a", Access: "opaque"})
+	if l.Subject != "ann" || l.Consumed("a") || !l.IsTip("a") || l.TipIssued != 0 {
+		t.Errorf("not rotated: %+v", l)
 	}
-	l, subject = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
-	if subject != "ann" || !l.Consumed("a") || l.SubjectOf("b") != "ann" || l.SubjectOf("a") != "" {
-		t.Errorf("rotated: %q, %+v", subject, l)
+	l = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	if l.Subject != "ann" || !l.Consumed("a") || l.SubjectOf("b") != "ann" || l.SubjectOf("a") != "" {
+		t.Errorf("rotated: %+v", l)
 	}
-	l, subject = l.Step("somebody's", tokenfile.TokenPair{Refresh: "c"})
-	if subject != "" || l.Subject != "" || !l.IsTip("c") {
-		t.Errorf("another chain: %q, %+v", subject, l)
+	l = l.Step("somebody's", tokenfile.TokenPair{Refresh: "c"})
+	if l.Subject != "" || !l.IsTip("c") {
+		t.Errorf("another chain: %+v", l)
 	}
 	if l = l.Belongs("b", "ann"); l.Subject != "" {
 		t.Error("an older token's account became the newest one's")
@@ -93,7 +93,7 @@ func TestADoubtGoesWithItsChain_R10(t *testing.T) {
 	if d := l.Doubt; !d.Of("a") || !d.Since.Equal(now.Truncate(time.Second)) || d.Key != "kid?[31m" || len(d.Algorithm) != 200 {
 		t.Errorf("in doubt: %+v", d)
 	}
-	l, _ = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	l = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
 	again := l.Doubt.Again("b", "still none", "kid", "RS256", "https://x/keys", now.Add(time.Hour))
 	if !again.Of("b") || !again.Since.Equal(now.Truncate(time.Second)) || again.Cause != "still none" {
 		t.Errorf("after a rotation: %+v", again)
@@ -101,7 +101,7 @@ func TestADoubtGoesWithItsChain_R10(t *testing.T) {
 	if !strings.Contains(again.Warning(), `still none (key "kid", algorithm "RS256")`) {
 		t.Errorf("it warns of %q", again.Warning())
 	}
-	if l, _ = l.Step("another", tokenfile.TokenPair{Refresh: "c"}); l.Doubt != (Doubted{}) {
+	if l = l.Step("another", tokenfile.TokenPair{Refresh: "c"}); l.Doubt != (Doubted{}) {
 		t.Errorf("another login is in doubt: %+v", l.Doubt)
 	}
 	if (Doubted{}).Of("") {
@@ -140,7 +140,7 @@ func TestALedgerIsAValue(t *testing.T) {
 	for name, base := range map[string]Ledger{"full": full, "with room behind its lists": roomy} {
 		changes := map[string]func(Ledger, string) Ledger{
 			"Consume":  Ledger.Consume,
-			"Step":     func(l Ledger, s string) Ledger { l, _ = l.Step(s, tokenfile.TokenPair{Refresh: s + "'"}); return l },
+			"Step":     func(l Ledger, s string) Ledger { return l.Step(s, tokenfile.TokenPair{Refresh: s + "'"}) },
 			"Distrust": func(l Ledger, s string) Ledger { return l.Distrust(tokenfile.TokenPair{Refresh: s, Access: s}) },
 			"Learn":    func(l Ledger, s string) Ledger { return l.Learn(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },
 			"Merge":    func(l Ledger, s string) Ledger { return l.Merge(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },

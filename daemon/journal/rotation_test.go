@@ -43,7 +43,7 @@ func TestOneRotation_R4(t *testing.T) {
 			{"Begin", func() (err error) { e, err = Begin(target, from.Refresh); return err }, 2},
 			{"Record", func() error { return e.Record(to) }, 1},
 			{"Save", func() error {
-				ledger, _ = ledger.Step(from.Refresh, to)
+				ledger = ledger.Step(from.Refresh, to)
 				if c.wrong {
 					ledger = ledger.Distrust(to)
 				}

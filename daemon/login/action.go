@@ -7,11 +7,14 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 )
 
-// Action is what follows from a change of state. perform does it.
+// Action is what follows from a change of state. advance does what takes no time, perform
+// the rest.
 type Action interface{ action() }
 
 type (
-	rotate      struct{ forced string } // forced: an access token that is to be replaced, however fresh it is
+	// rotate is what next asks for, and what start hands to perform if none is under way.
+	// forced is an access token that a request wants replaced, however fresh it is.
+	rotate      struct{ forced string }
 	ping        struct{}                // ask whether the issuer can be heard (F7)
 	resetPause  struct{}                // R7's pause starts from its beginning
 	resetAsking struct{}                // the same of the questions for a team

@@ -12,7 +12,7 @@ import (
 // clients do. These are the moments, counted from the first:
 //
 //	0     nothing new is begun: no rotation, store, erase or question for a team
-//	1 s   what spends nothing is given up, and nobody gets the lock who waits for it
+//	1 s   what consumes nothing is given up, and nobody gets the lock who waits for it
 //	2 s   others must have taken their answers (S7), 5 s: the owner's programs
 //	18 s  the last rotation that can be under way has ended by itself (F1's 17 s), and
 //	      its successors (a login that was stored) had the lock, or do not get it
@@ -29,7 +29,7 @@ const (
 // than a client. Nobody's patience is longer than its context.
 type ending struct {
 	begun context.Context // no more work is taken on
-	side  context.Context // requests that spend nothing, and the wait for the lock
+	side  context.Context // requests that consume nothing, and the wait for the lock
 	last  context.Context // everything else
 }
 

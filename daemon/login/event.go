@@ -95,7 +95,7 @@ type (
 	// Ended is a logout.
 	Ended struct{ Why string }
 
-	// Tick is the schedule's look at the clock.
+	// Tick is a look at the clock: the schedule's, or that of a request which has to wait.
 	Tick struct{ Unfinished string } // the refresh token that the journal has an entry for
 	// Retried is the end of another try to verify an ID token.
 	Retried struct {

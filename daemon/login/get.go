@@ -24,7 +24,7 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 	s := m.Snapshot()
 	if ready := s.Ready(q, clock.Now()); ready != nil {
 		if now := clock.Now(); ready != s.key && clock.Remaining(s.State.Tokens.RefreshAt, now) <= 0 && s.State.due(false, now) {
-			m.poke() // R2: half of its life is over, and the schedule has not come to it yet
+			poke(m.wake) // R2: half of its life is over, and the schedule has not come to it yet
 		}
 		return ready, nil
 	}

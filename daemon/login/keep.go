@@ -18,29 +18,16 @@ import (
 // Keepable finds out before anybody confirms anything whether a login could be kept: the
 // home, its issuer, the lock, the disk.
 func Keepable(ctx context.Context, cfg Config) error {
-	m, err := Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	t, err := m.begin(ctx)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return asWire(err)
-	}
-	defer t.end()
-	if c := m.file.Read(); c.State == tokenfile.Unusable {
-		return fmt.Errorf("%w\n%s", c.Err, c.Hint())
-	} else if err := cfg.CheckToken(c.Pair.Access); err != nil {
-		return err // the login would be lost to its issuer, and still be good there
-	}
-	probe, err := fsx.WriteTemp(t.target, make([]byte, tokenfile.MaxSize))
-	if err != nil {
-		return fmt.Errorf("a login cannot be written beside %s: %w\n%s", m.file.Path, fsx.Cause(err), diskHint)
-	}
-	return fsx.Remove(probe)
+	return locked(ctx, cfg, func(t *transaction, now tokenfile.Content) error {
+		if err := cfg.CheckToken(now.Pair.Access); err != nil {
+			return err // the login would be lost to its issuer, and still be good there
+		}
+		probe, err := fsx.WriteTemp(t.target, make([]byte, tokenfile.MaxSize))
+		if err != nil {
+			return fmt.Errorf("a login cannot be written beside %s: %w\n%s", t.m.file.Path, fsx.Cause(err), diskHint)
+		}
+		return fsx.Remove(probe)
+	})
 }
 
 // Keep writes a login that the issuer has granted into the token file, under the lock. A
@@ -48,7 +35,7 @@ func Keepable(ctx context.Context, cfg Config) error {
 // to end all logins of the same person and client with one. For the same reason a login
 // that could not be kept is not revoked either.
 func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
-	err := keep(ctx, cfg, granted)
+	err := locked(ctx, cfg, func(t *transaction, before tokenfile.Content) error { return t.keepGranted(before, granted) })
 	if err != nil && ctx.Err() == nil {
 		what, hint, _ := strings.Cut(err.Error(), "\n")
 		return fmt.Errorf("the login was granted and not kept; what was there is unchanged: %s\n%s", what, hint)
@@ -56,7 +43,9 @@ func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
 	return err
 }
 
-func keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
+// locked does something under the lock of a home for a command, which gives up when ctx
+// ends: with a token file that can be used, as it is now.
+func locked(ctx context.Context, cfg Config, do func(t *transaction, now tokenfile.Content) error) error {
 	m, err := Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -70,10 +59,16 @@ func keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
 		return asWire(err)
 	}
 	defer t.end()
-	before, tokens := m.file.Read(), granted.Reply.Tokens
-	if before.State == tokenfile.Unusable {
-		return fmt.Errorf("%w\n%s", before.Err, before.Hint())
+	now := m.file.Read()
+	if now.State == tokenfile.Unusable {
+		return fmt.Errorf("%w\n%s", now.Err, now.Hint())
 	}
+	return do(t, now)
+}
+
+// keepGranted is Keep under the lock.
+func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.PendingLogin) error {
+	m, tokens := t.m, granted.Reply.Tokens
 	if err := t.unchanged(before); err != nil {
 		return asWire(err)
 	}

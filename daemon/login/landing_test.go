@@ -164,3 +164,23 @@ func TestF7VanishedDuringARefresh(t *testing.T) {
 		w.wantNoEntries()
 	})
 }
+
+// R2: a login that is adopted while the rotation of the one before is still being judged is
+// refreshed as soon as that is over, and not at the next minute.
+func TestDueDuringARotation_R2(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.keys = newGate()
+		w.signIn("ann")
+		w.start()
+		<-w.keys.arrived // the answer is in the file, and its ID token is being verified
+		refresh, _, _ := w.idp.Login("bob")
+		w.write(refresh, w.ranOut("bob"))
+		w.reconcile()
+		w.pass(time.Millisecond)
+		w.wantRequests(1, "one at a time")
+		close(w.keys.release)
+		w.pass(time.Second)
+		w.wantRequests(2, "bob's was due")
+		w.wantAlive()
+	})
+}

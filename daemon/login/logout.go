@@ -20,7 +20,7 @@ func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
 	if !m.cfg.Servers.IsFal(q.ServerURL) {
 		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
-	leave, err := queue(m)
+	leave, err := letIn(m)
 	if err != nil {
 		return protocol.EraseAnswer{}, err
 	}
@@ -114,7 +114,7 @@ func (t *transaction) living(r Reading) []string {
 	case r.State != tokenfile.Holds:
 		return t.sealed()
 	}
-	if meaning := classify(r, *s, s.Refreshed); s.held() && (meaning == Behind || meaning == Consumed) {
+	if meaning := classify(r, *s); s.held() && (meaning == Behind || meaning == Consumed) {
 		return []string{s.Tokens.Refresh}
 	}
 	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh)); whole {

@@ -3,16 +3,17 @@
 // All that is known of it is one value, [State]. Files that change, answers of the issuer,
 // timers and clients' wishes are [Event]s; what an event makes of the state, and what
 // follows from it, is a pure function, which does no I/O and knows no clock. A [Manager]
-// applies it, in one place, and readers load an immutable [Snapshot] and wait for nobody.
+// applies it, in one place. Requests load an immutable [Snapshot], and where that has what
+// they ask for they wait for nobody.
 //
 // A refresh is one function, rotate, whose steps are those that the disk knows: take the
 // lock, read the token file again, begin a journal entry, send, record the answer, compare
 // the file with what was read, commit. A file that changed meanwhile wins: a deletion is a
 // logout, other tokens are another login. Nobody's leaving stops a refresh, so it has no
-// caller's context; it is bounded by the hold of the lock, 17 s.
+// caller's context; what it does under the lock is bounded by tokenfile.HoldMax.
 //
-// All exported methods may be called from any goroutine. No error and no String shows a
-// token.
+// No error, log line or event of the history shows a token. A [State] and an [Event] hold
+// refresh tokens as they are: they are not for printing.
 package login
 
 import (
@@ -33,7 +34,8 @@ import (
 )
 
 // Manager owns the login of one home: the token file, its refresh, and what is answered
-// from it. All methods may be called from any goroutine.
+// from it. Its methods may be called from any goroutine, Run once, and Close when all else
+// has returned.
 //
 // The login itself is a State, and changes only in apply. Requests read a Snapshot of it.
 // What takes time (the file, the issuer, the lock) is done outside, and comes back as an
@@ -56,7 +58,7 @@ type Manager struct {
 	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
 	guest chan struct{}      // the one store or erase that clients may have under way
 	reads singleflight.Group // of the token file, for all requests that want one
-	work  sync.WaitGroup     // what actions have begun
+	work  sync.WaitGroup     // what was begun, and actions that wait for their turn
 
 	key      *Answer // of the daemon's own environment, nil where there is none
 	snapshot atomic.Pointer[Snapshot]
@@ -77,7 +79,7 @@ func (m *Manager) apply(e Event) State {
 	return advance(m, e)
 }
 
-// finish applies what a call has brought and gives its place free, both in one: whoever
+// finish applies what a call has brought and frees its place, both in one: whoever
 // looked in between would take what is over for something that nobody has begun.
 func finish(m *Manager, place **call, e Event) {
 	m.mu.Lock()
@@ -88,26 +90,51 @@ func finish(m *Manager, place **call, e Event) {
 	close(done)
 }
 
-// advance is apply with the mutex held. What follows from a change is done soon, in the
-// order of the changes.
+// advance is apply with the mutex held. What takes no time is done at once; the rest of
+// what follows from a change is done soon, in the order of the changes (perform).
 func advance(m *Manager, e Event) State {
-	state, actions := next(m.state, e, clock.Now())
-	if state.moments() != m.state.moments() || state.Tokens.Refresh != m.state.Tokens.Refresh {
-		m.poke() // the schedule waits for something else
-	}
-	if state.Team.Asking && m.question == nil {
+	now := clock.Now()
+	state, actions := next(m.state, e, now)
+	moments := m.state.moments()
+	if state.Team.Asking && m.question == nil { // resolve is among the actions, and finishes it
 		m.question = &call{make(chan struct{})}
 	}
 	m.state = state
 	m.publish()
-	m.actions.add(actions)
+	for _, a := range actions {
+		switch a := a.(type) {
+		case rotate:
+			m.start(a.forced)
+		case resetPause:
+			m.pause.reset()
+		case resetAsking:
+			m.asking.reset()
+		default:
+			m.actions.add(a)
+		}
+	}
+	due := m.rotation == nil && !m.ending.over() && m.state.due(false, now)
+	if due || m.state.moments() != moments {
+		poke(m.wake) // the schedule waits for something else
+	}
 	return m.state
 }
 
-// poke has the schedule look again.
-func (m *Manager) poke() {
+// start joins the rotation that is under way, or starts one (R1), unless the daemon is
+// ending (S5): then it may return nil. forced names an access token that is to be replaced
+// even if it is fresh. The mutex is held.
+func (m *Manager) start(forced string) *call {
+	if m.rotation == nil && !m.ending.over() {
+		m.rotation = &call{make(chan struct{})}
+		m.actions.add(rotate{forced})
+	}
+	return m.rotation
+}
+
+// poke tells a channel that holds one thing, and waits for nobody.
+func poke(c chan struct{}) {
 	select {
-	case m.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -185,19 +212,22 @@ func (p *pause) reset() {
 	p.b.Reset()
 }
 
-// actionQueue holds actions in their order. Adding one waits for nobody.
+// actionQueue holds actions in their order. Adding one waits for nobody, and is work that
+// Close waits for.
 type actionQueue struct {
+	work    *sync.WaitGroup
 	mu      sync.Mutex
 	waiting []Action
 	ended   bool
 	more    chan struct{} // holds one when there is something to take, or the end
 }
 
-func (q *actionQueue) add(actions []Action) {
+func (q *actionQueue) add(a Action) {
+	q.work.Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, actions...)
-	q.tell()
+	q.waiting = append(q.waiting, a)
+	poke(q.more)
 }
 
 // end has all stop once what was added before is taken.
@@ -205,14 +235,7 @@ func (q *actionQueue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ended = true
-	q.tell()
-}
-
-func (q *actionQueue) tell() {
-	select {
-	case q.more <- struct{}{}:
-	default:
-	}
+	poke(q.more)
 }
 
 // all takes what is added, one after the other.

@@ -156,7 +156,7 @@ func (m *machine) read(e Read) {
 	if m.Outdated {
 		return
 	}
-	meaning := classify(e.Reading, m.State, m.now)
+	meaning := classify(e.Reading, m.State)
 	noted := e.Known.IsTip(e.Pair.Refresh) // by `falcred login`, or another daemon: it is in the history already
 	m.Ledger = m.Ledger.Learn(e.Known)
 	if meaning != Empty {
@@ -175,7 +175,7 @@ func (m *machine) read(e Read) {
 		if m.Phase == Missing {
 			m.record(m.adopt(e.Pair), "")
 		}
-	case Behind:
+	case Behind: // a rotation that is under way, or due, puts ours there
 	case Torn: // the whole one goes back
 		if m.mayTry(m.now) {
 			m.Replaces = e.Pair.Refresh
@@ -397,7 +397,7 @@ func (m *machine) granted(e Granted) {
 	if skew != 0 {
 		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + skew.Round(time.Second).String()})
 	}
-	l, _ := m.Ledger.Step(e.From, e.Reply.Tokens)
+	l := m.Ledger.Step(e.From, e.Reply.Tokens)
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file
 		l = l.Distrust(e.Reply.Tokens)
@@ -458,7 +458,8 @@ func (m *machine) rotated(e Rotated) {
 	}
 	m.Served = m.Tokens
 	m.recovered()
-	if !m.Tokens.Fresh(m.now) || m.storm() { // born old, or undone: with a pause (R7)
+	m.count()
+	if !m.Tokens.Fresh(m.now) || m.inMinute > maxPerMinute { // born old, or undone: with a pause (R7)
 		m.Retry = m.now.Add(e.Pause)
 	}
 	if m.Replaces != "" { // R5: served from memory, retried until it is on disk
@@ -467,13 +468,12 @@ func (m *machine) rotated(e Rotated) {
 	}
 }
 
-// storm counts rotations by the minute.
-func (m *machine) storm() bool {
+// count counts rotations by the minute.
+func (m *machine) count() {
 	if m.now.Sub(m.minute) >= time.Minute {
 		m.minute, m.inMinute = m.now, 0
 	}
 	m.inMinute++
-	return m.inMinute > maxPerMinute
 }
 
 // recovered: what was wrong is over. The pause starts from its beginning only after a
@@ -514,7 +514,7 @@ func (m *machine) failed(e Failed) {
 }
 
 func (m *machine) step(e Stepped) {
-	l, _ := m.Ledger.Step(e.From, e.To)
+	l := m.Ledger.Step(e.From, e.To)
 	if e.Subject != "" {
 		l = l.Belongs(e.To.Refresh, e.Subject)
 	}

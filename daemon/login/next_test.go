@@ -252,7 +252,7 @@ func TestClassify(t *testing.T) {
 		{"empty", active, fileIs(active, tokenfile.Empty), Empty},
 		{"a folder", active, fileIs(active, tokenfile.Unusable), Unusable},
 	} {
-		if got := classify(c.r, c.s, noon); got != c.want {
+		if got := classify(c.r, c.s); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// Open takes the login of a home over, which must be there. It looks at nothing but the
-// home until Run, or a request. ctx ends when the daemon is asked to end.
+// Open takes over the login of a home, whose folder must be there. It looks at nothing but
+// the home until Run, or a request. ctx ends when the daemon is asked to end.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, err
@@ -40,6 +40,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 		turn:      make(chan struct{}, 1),
 		guest:     make(chan struct{}, 1),
 	}
+	m.actions.work = &m.work
 	m.file = tokenfile.In(cfg.Home, m.Warn)
 	m.state.Ledger = ledger
 	if lost {

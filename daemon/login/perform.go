@@ -13,24 +13,19 @@ func performAll(m *Manager) {
 	defer close(m.performed)
 	for a := range m.actions.all() {
 		perform(m, a)
+		m.work.Done()
 	}
 }
 
 func perform(m *Manager, a Action) {
 	switch a := a.(type) {
 	case rotate:
-		m.mu.Lock()
-		m.start(a.forced)
-		m.mu.Unlock()
+		m.work.Go(func() { refresh(m, a.forced) })
 	case ping:
 		m.work.Go(func() {
 			reachable := m.issuer.Reachable(m.ending.side)
 			m.apply(Pinged{reachable, m.pause.next()})
 		})
-	case resetPause:
-		m.pause.reset()
-	case resetAsking:
-		m.asking.reset()
 	case recorded:
 		a.PID = os.Getpid()
 		m.history.Add(a.Event)

@@ -28,6 +28,9 @@ func (p *Problem) Wire() *protocol.Error {
 
 // What to do about the usual problems.
 const (
+	// LoginHint is what people are told whose login has ended, or who have none. The
+	// helper, which knows nothing of this package, has words of its own where an error
+	// comes without a hint (hintFor of helper/dockercred).
 	LoginHint   = "log in: falcred login, or fal auth login"
 	diskHint    = "free the disk or make it writable"
 	networkHint = "it is tried again; check the network if it lasts"

@@ -14,18 +14,6 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
-// start joins the rotation that is under way, or starts one (R1). forced names an access
-// token that is to be replaced even if it is fresh. It returns nil where the daemon is
-// ending (S5). The mutex is held.
-func (m *Manager) start(forced string) *call {
-	if m.rotation == nil && !m.ending.over() {
-		c := &call{make(chan struct{})}
-		m.rotation = c
-		m.work.Go(func() { refresh(m, forced) })
-	}
-	return m.rotation
-}
-
 // refresh runs one rotation to its end, judges what it brought, and has it served.
 // Nobody's leaving stops it (R1), so it has no caller's context.
 func refresh(m *Manager, forced string) {
@@ -51,8 +39,7 @@ func refresh(m *Manager, forced string) {
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
 		}
 	}
-	finish(m, &m.rotation, e)
-	m.reconcile() // what happened to the file meanwhile
+	finish(m, &m.rotation, e) // what happened to the file meanwhile, the schedule reads
 	if got.reply != nil {
 		debug.FreeOSMemory() // what the rotation needed; the next one is half of a token's life away
 	}
@@ -162,7 +149,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	case tokenfile.Empty:
 		return c, t.refill(r.Content, s)
 	}
-	meaning := classify(r, s, clock.Now())
+	meaning := classify(r, s)
 	if meaning == OtherIssuer {
 		return c, nil // not even what was begun is replayed (R13)
 	}
@@ -355,7 +342,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 	t.m.apply(Refused{refresh})
 	r := t.m.read()
 	if r.State == tokenfile.Holds && r.Pair.Refresh != refresh && r.Pair.Refresh != before.Pair.Refresh {
-		if classify(r, t.m.Snapshot().State, clock.Now()) != Consumed {
+		if classify(r, t.m.Snapshot().State) != Consumed {
 			return t.choose(forced) // somebody was faster
 		}
 	}
@@ -416,8 +403,8 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		m.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
 	}
 	err := entry.Trim(reply.Tokens)
-	r := t.settled()
-	switch classify(r, s, clock.Now()) { // to what was held then: others may have been adopted since
+	r := t.readWhole()
+	switch classify(r, s) { // to what was held then: others may have been adopted since
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
 	case Gone:
 		switch {
@@ -452,9 +439,9 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	return got
 }
 
-// settled is a reading that waits for a neighbour who is between its truncate and its
+// readWhole is a reading that waits for a neighbour who is between its truncate and its
 // write.
-func (t *transaction) settled() Reading {
+func (t *transaction) readWhole() Reading {
 	until := clock.Now().Add(writerDied)
 	for {
 		r := t.m.read()

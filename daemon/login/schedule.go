@@ -16,9 +16,6 @@ import (
 // pause must not keep us from reading.
 const debounce = 10 * time.Millisecond
 
-// folderAway is how often a folder that vanished, or may be mended, is looked for.
-const folderAway = time.Second
-
 // tolerableJump is what a clock may move between two looks before it is noted.
 const tolerableJump = time.Minute
 
@@ -43,7 +40,7 @@ func (m *Manager) Run(ready chan<- struct{}) {
 // come, and at least once a minute; the alarm covers a suspended machine (R2).
 type schedule struct {
 	m          *Manager
-	watch      *tokenfile.Watch // nil where nothing tells of changes
+	watch      *tokenfile.Watch // nil in tests alone, where nothing tells of changes
 	alarm      *clock.Alarm
 	looked     time.Time // when it looked last, by the monotonic clock…
 	lookedWall time.Time // …and by the wall's
@@ -123,7 +120,7 @@ func (s *schedule) aim() (again time.Duration) {
 	}
 	again = s.watch.Aim(paths...)
 	if err != nil || m.file.Check() != nil { // a link or a folder above may be mended, without an event
-		return folderAway
+		return tokenfile.FolderPoll
 	}
 	return again
 }

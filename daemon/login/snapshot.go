@@ -1,7 +1,6 @@
 package login
 
 import (
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -10,7 +9,7 @@ import (
 )
 
 // Answer is the credential that requests are given. Its ServerURL is empty: that is each
-// request's own. It is never changed, and may be used by any goroutine.
+// request's own. The credential is never changed, and any goroutine may use it.
 type Answer struct {
 	protocol.Credential
 	prepared atomic.Pointer[prepared]
@@ -107,7 +106,8 @@ func (s *Snapshot) Servers(forced bool) map[string]string {
 	return list
 }
 
-// Status describes the login for people and scripts; it holds no secret.
+// Status describes the login for people and scripts; it holds no secret. What it says of
+// the daemon is for who serves it to add.
 func (s *Snapshot) Status() protocol.Status {
 	state, now := s.State, clock.Now()
 	status := protocol.Status{
@@ -120,7 +120,6 @@ func (s *Snapshot) Status() protocol.Status {
 		Refreshed: state.Refreshed,
 		Refreshes: state.Refreshes,
 		Warnings:  append([]string(nil), state.Warnings...),
-		PID:       os.Getpid(),
 	}
 	if s.key != nil {
 		status.State, status.Source = protocol.StateKey, s.cfg.Key.Source
@@ -151,6 +150,6 @@ func (s *Snapshot) SharedStatus() protocol.Status {
 	own := s.Status()
 	return protocol.Status{
 		State: s.State.Login(clock.Now()), Source: "login", Expires: own.Expires, Refreshed: own.Refreshed,
-		NextRefresh: own.NextRefresh, Refreshes: own.Refreshes, Unresolved: own.Unresolved, PID: own.PID,
+		NextRefresh: own.NextRefresh, Refreshes: own.Refreshes, Unresolved: own.Unresolved,
 	}
 }

@@ -16,7 +16,8 @@ const (
 	// writerDied is how long an empty token file is left to its writer (F3).
 	writerDied = 5 * time.Second
 	// margin is how long a served token should still live: time to use it. Below it, a
-	// request waits for a rotation that can be had.
+	// request waits for a rotation that can be had. It is no part of when a rotation is due
+	// by itself: that is the token's RefreshAt (R2).
 	margin = 30 * time.Second
 )
 

@@ -26,7 +26,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 	case payload.Secret == "" || payload.Secret == env.Placeholder || !tokenfile.Printable(string(payload.Secret)) || len(payload.Secret) > tokenfile.MaxSize/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
-	leave, err := queue(m)
+	leave, err := letIn(m)
 	if err != nil {
 		return err
 	}
@@ -56,9 +56,9 @@ func (m *Manager) Store(payload protocol.Login) error {
 	return nil
 }
 
-// queue lets one store or erase in at a time, and turns the others away: each can hold
+// letIn lets one store or erase in at a time, and turns the others away: each can hold
 // the lock for many seconds, and a rotation must not wait behind a row of them.
-func queue(m *Manager) (leave func(), err error) {
+func letIn(m *Manager) (leave func(), err error) {
 	if m.ending.over() {
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "falcred is ending\ntry again in a moment")
 	}

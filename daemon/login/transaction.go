@@ -24,8 +24,8 @@ type transaction struct {
 }
 
 // begin takes the lock, this process's, then everybody's, and reads the ledger anew: what
-// another daemon of this home has consumed counts too (F5). It waits no longer than ctx.
-// end gives both back.
+// another daemon of this home has consumed counts too (F5). It waits no longer than ctx, and
+// for everybody's no longer than tokenfile.LockWait. end gives both back.
 func (m *Manager) begin(ctx context.Context) (*transaction, error) {
 	t := &transaction{m: m}
 	if err := t.take(ctx); err != nil {

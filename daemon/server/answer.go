@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -102,53 +101,64 @@ func (c *conn) watch(q protocol.Query) {
 	}
 }
 
-// result is what is sent for all other requests: an error is one too.
+// result is what is sent for all other requests: an error is one too. What a verb does
+// decides whether others may ask for it (S7), so each has its place in one of two lists.
 func (c *conn) result(r protocol.Request) any {
-	if c.readOnly && slices.Contains(ownersVerbs, r.Verb) {
-		c.warnOnce(overreach, "verb", r.Verb)
-		return errOnlyReads
-	}
-	var result any
-	var err error
 	switch r.Verb {
 	case protocol.VerbList:
-		result = c.login.Snapshot().Servers(c.readOnly)
-	case protocol.VerbStore:
-		err = c.store(r.Payload)
-		c.hasWaited()
-	case protocol.VerbErase:
-		result, err = c.erase(r.Payload)
-		c.hasWaited()
+		return c.login.Snapshot().Servers(c.readOnly)
 	case protocol.VerbStatus:
-		result = c.status()
+		return c.status()
 	case protocol.VerbVersion:
-		result = protocol.VersionAnswer{Version: c.cfg.Version, Protocol: protocol.Version}
+		return protocol.VersionAnswer{Version: c.cfg.Version, Protocol: protocol.Version}
+	case protocol.VerbStore, protocol.VerbErase, protocol.VerbStop:
+		if c.readOnly {
+			c.warnOnce(overreach, "verb", r.Verb)
+			return errOnlyReads
+		}
+		return c.ownersResult(r)
+	}
+	return errUnknownVerb
+}
+
+// ownersResult is result for what changes something.
+func (c *conn) ownersResult(r protocol.Request) any {
+	switch r.Verb {
+	case protocol.VerbStore:
+		return c.store(r.Payload)
+	case protocol.VerbErase:
+		return c.erase(r.Payload)
 	case protocol.VerbStop:
 		c.cfg.Log.Info("asked to stop", "pid", socket.PeerPID(c.wire.peer))
 		c.cfg.Stop()
-	default:
-		err = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version, watch and stop")
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return result
+	return errUnknownVerb
 }
 
-func (c *conn) store(payload string) error {
+var errUnknownVerb = protocol.Errorf(protocol.CodeBadRequest, "unknown verb: falcred knows get, list, store, erase, status, version, watch and stop")
+
+func (c *conn) store(payload string) any {
 	offered, err := protocol.ParseLogin(payload)
 	if err != nil {
 		return err
 	}
-	return c.login.Store(offered)
+	err = c.login.Store(offered)
+	c.hasWaited()
+	return err
 }
 
-func (c *conn) erase(payload string) (protocol.EraseAnswer, error) {
+func (c *conn) erase(payload string) any {
 	q, err := protocol.ParseQuery(payload)
 	if err != nil {
-		return protocol.EraseAnswer{}, err
+		return err
 	}
-	return c.login.Erase(q)
+	done, err := c.login.Erase(q)
+	c.hasWaited()
+	if err != nil {
+		return err
+	}
+	return done
 }
 
 // errNoLine is no fault of the request, unlike [protocol.ErrTooLong].

@@ -12,7 +12,7 @@ const reserved = 64
 func maxConnections() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return reserved
+		return reserved // some: how many there are is not known
 	}
 	most := min(limit.Cur, 1<<30) // "infinity" does not fit an int
 	return max(int(most)-reserved, 1)

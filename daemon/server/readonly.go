@@ -6,9 +6,6 @@ import "github.com/falcred/falcred/protocol"
 
 var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is for reading only\nuse the owner's own")
 
-// ownersVerbs are denied there.
-var ownersVerbs = []string{protocol.VerbStore, protocol.VerbErase, protocol.VerbStop}
-
 // overreach is logged, and the verb: not what came with it (R12).
 const overreach = "a client of the share socket asked for what only the owner may"
 

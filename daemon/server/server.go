@@ -7,7 +7,8 @@
 // [protocol.AnswerTimeout]. The user at the other end is known by the kernel's word
 // before a byte is read. Enough descriptors are kept free for a refresh, whoever
 // connects. An end is bounded by seconds, whatever clients do, and what was asked before
-// it is answered. Nothing of a request is logged: it may hold a token.
+// it is answered; on macOS not all that was sent ahead (closeReads). Nothing of a request
+// is logged but its verb: the rest may hold a token.
 //
 // A share socket ([Share]) is for others, who get the login's access token there and can
 // change nothing.

@@ -27,8 +27,8 @@ func (s *stream) open(peer *net.UnixConn, answerBy func() time.Time) (err error)
 	return err
 }
 
-// write is false where the client has not read by then, or is gone: the connection is of
-// no more use, since half an answer may have been written. Nearly every answer fits the
+// write is false where the client has not read by answerBy, or is gone: the connection is
+// of no more use, since half an answer may have been written. Nearly every answer fits the
 // socket's buffer and goes out at once; only one that does not is given a time, since a
 // deadline is a timer, and one that is pending costs all connections something (package
 // clock).

@@ -25,8 +25,8 @@ type State int
 
 // What a token file can be.
 const (
-	Absent   State = iota // a logout (F3)
-	Empty                 // a writer at work, or dead: never a logout (F3)
+	Absent   State = iota // there is none
+	Empty                 // a writer at work, or dead (F3)
 	Holds                 // tokens
 	Unusable              // not a token file, or not ours to read
 )
@@ -186,9 +186,9 @@ func (f File) tighten(file *os.File, info fs.FileInfo) {
 	}
 }
 
-// Replace writes the token file where no refresh is involved. target is from
-// [File.Target], and the lock is held. unchanged is F5's comparison: nothing but the
-// rename comes after it, and its error is returned as it is.
+// Replace writes tokens that stand in no journal entry: a login, or what a daemon holds and
+// the file has lost. target is from [File.Target], and the lock is held. unchanged is F5's
+// comparison: nothing but the rename comes after it, and its error is returned as it is.
 func (f File) Replace(target string, p TokenPair, unchanged func() error) error {
 	finished, err := fsx.WriteTemp(target, p.Bytes())
 	if err != nil {

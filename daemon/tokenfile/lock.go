@@ -21,7 +21,10 @@ const (
 	LockPoll = 20 * time.Millisecond
 	// LockWait covers the longest hold of a well-behaved neighbour (20 s).
 	LockWait = 25 * time.Second
-	// HoldMax is F1's bound on one hold: the neighbours give up at 20 s.
+	// HoldMax is F1's bound on one hold: the neighbours give up at 20 s. It is what package
+	// issuer's time limits make together, and others count with it: the end of a daemon
+	// (ending.go of package login, endLimit of package socket), and who waits for a
+	// rotation (patience of helper/dockercred, logoutPatience of cmd/falcred).
 	HoldMax = 17 * time.Second
 )
 

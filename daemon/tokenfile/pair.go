@@ -69,8 +69,8 @@ func Printable(token string) bool {
 }
 
 // Fingerprint names a token where the token itself must not stand: in file
-// names, in the state file and in logs. Tokens are random, so a hash says
-// nothing about them.
+// names, and in what falcred remembers of consumed ones. Tokens are random, so a
+// hash says nothing about them.
 func Fingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])

@@ -77,7 +77,7 @@ type Token struct {
 	Issuer    string    // its iss, "" where it cannot be read
 	Issued    time.Time // its iat, zero where it cannot be read
 	Expires   time.Time // zero: no usable access token
-	RefreshAt time.Time // R2: half of the lifetime
+	RefreshAt time.Time // when it is to be refreshed (R2)
 }
 
 // Valid says that the access token can be used now.
@@ -110,6 +110,10 @@ func (t Token) SameAccount(other Token) bool {
 // ends with one, and people leave it off.
 func SameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
 
+// halfway is when a token is refreshed that lives from one moment to another: at half of
+// its life (R2). The doctor's shortestLifetime follows from it.
+func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
+
 // Dated dates a pair found in the file by its own claims. Where they cannot be read, or
 // name no expiry, it counts as expired.
 func Dated(p TokenPair, now time.Time) Token {
@@ -126,14 +130,14 @@ func Dated(p TokenPair, now time.Time) Token {
 		issued = c.Expiry.Time // it has run out, and is due since then
 	}
 	t.Expires = c.Expiry.Time
-	t.RefreshAt = issued.Add(t.Expires.Sub(issued) / 2)
+	t.RefreshAt = halfway(issued, t.Expires)
 	return t
 }
 
 const (
-	// AssumedLifetime serves an opaque access token whose reply named no
+	// assumedLifetime serves an opaque access token whose reply named no
 	// lifetime (RFC 6749 §5.1 only recommends expires_in).
-	AssumedLifetime = time.Hour
+	assumedLifetime = time.Hour
 	// TolerableSkew is how far our clock may be from the issuer's before
 	// the token's own times are no longer compared with it.
 	TolerableSkew = time.Minute
@@ -158,9 +162,9 @@ func DatedReply(p TokenPair, lifetime time.Duration, now time.Time) (t Token, sk
 		return t, 0
 	}
 	if lifetime <= 0 {
-		lifetime = AssumedLifetime
+		lifetime = assumedLifetime
 	}
 	t.Expires = now.Add(lifetime)
-	t.RefreshAt = now.Add(lifetime / 2)
+	t.RefreshAt = halfway(now, t.Expires)
 	return t, skew
 }

@@ -68,7 +68,7 @@ func TestDatedReply_R2(t *testing.T) {
 		"ours is ahead":               {lasting(t, "ann", noon.Add(-3*time.Hour), 2*time.Hour), time.Hour, 2 * time.Hour, 3 * time.Hour},
 		"ours is behind":              {lasting(t, "ann", noon.Add(time.Minute), 2*time.Hour), time.Hour, 2 * time.Hour, -time.Minute},
 		"opaque, with a lifetime":     {"opaque", 10 * time.Minute, 10 * time.Minute, 0},
-		"opaque, without":             {"opaque", 0, AssumedLifetime, 0},
+		"opaque, without":             {"opaque", 0, assumedLifetime, 0},
 		"no iat":                      {jwt(t, map[string]any{"exp": noon.Add(2 * time.Hour).Unix()}), time.Hour, 2 * time.Hour, 0},
 		"no iat, and run out by ours": {jwt(t, map[string]any{"exp": noon.Unix()}), 10 * time.Minute, 10 * time.Minute, 0},
 	} {

@@ -14,7 +14,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// FolderPoll is how often a folder that vanished is looked for.
+// FolderPoll is how often a folder that vanished, or may be mended, is looked for.
 const FolderPoll = time.Second
 
 // Watch tells that something has happened to files, by watching the folders

@@ -69,7 +69,7 @@ const (
 )
 
 // patience is how long a whole run may take. A get can wait for a refresh (17 s
-// under the lock, after up to 20 s in which a neighbour holds it: F1); a daemon
+// under the lock, after up to 25 s in which a neighbour holds it: F1); a daemon
 // that says nothing for longer must not hang a script for ever.
 const patience = 45 * time.Second
 

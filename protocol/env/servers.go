@@ -17,7 +17,8 @@ type Servers struct {
 // falDomains are answered with all their subdomains.
 var falDomains = []string{"fal.run", "fal.ai"}
 
-// hostVariables are the fal SDK's and CLI's own; each names one host.
+// hostVariables are the fal SDK's and CLI's own; each names one host. The documentation of
+// package protocol and §4 of daemon/DESIGN.md have the same list.
 var hostVariables = []string{"FAL_RUN_HOST", "FAL_QUEUE_RUN_HOST", "FAL_REST_HOST", "FAL_HOST"}
 
 // NewServers reads FALCRED_SERVERS, where a mistake is an error, and the
