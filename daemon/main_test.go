@@ -17,7 +17,6 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	falenv "github.com/falcred/falcred/protocol/env"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,12 +78,8 @@ func limitDescriptors(text string) error {
 }
 
 func testConfig(home, url string) Config {
-	servers, err := falenv.NewServers(func(string) string { return "" })
-	if err != nil {
-		panic(err)
-	}
 	return Config{Config: login.Config{Home: home, Issuer: url, ClientID: "test-client", Audience: "fal-cloud",
-		Scopes: issuer.FalScopes, Servers: servers}, Version: "test"}
+		Scopes: issuer.FalScopes, Servers: testkit.FalServers()}, Version: "test"}
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

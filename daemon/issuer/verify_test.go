@@ -104,11 +104,7 @@ func standing(v Verdict) string {
 // realIssuer is a provider on a real connection, and its client.
 func realIssuer(t *testing.T, cfg idp.Config) (*idp.Server, *Provider) {
 	t.Helper()
-	s, err := idp.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := testkit.StartIssuer(t, cfg)
 	p := New(s.URL, "test-client", nil)
 	if _, err := p.Discover(t.Context()); err != nil {
 		t.Fatal(err)

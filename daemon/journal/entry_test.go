@@ -265,32 +265,21 @@ func TestReadersNeverSeeATornFile_F3(t *testing.T) {
 		return tokenfile.TokenPair{Refresh: fmt.Sprintf("refresh-%06d", i), Access: strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
 	testkit.Must(t, file.Replace(target, long(0), func() error { return nil }))
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				data, err := os.ReadFile(target)
-				p, parseErr := tokenfile.Parse(data)
-				if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
-					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
-					return
-				}
-			}
-		})
+	look := func() error {
+		data, err := os.ReadFile(target)
+		p, parseErr := tokenfile.Parse(data)
+		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
+			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+		}
+		return nil
 	}
-	defer group.Wait()
-	defer close(done)
-	for i := range 40 {
-		e := begin(t, target, long(i).Refresh)
-		next := long(i + 1)
-		testkit.Must(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
-	}
+	testkit.WhileReading(t, 2, look, func() {
+		for i := range 40 {
+			e := begin(t, target, long(i).Refresh)
+			next := long(i + 1)
+			testkit.Must(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
+		}
+	})
 }
 
 // TestDeletable: the attempt leaves nothing, and says why a file would stay.

@@ -213,11 +213,7 @@ type besides struct {
 // besideLogins has that many logins made by cli, which obeys as playLogin does.
 func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, cli func(*besides) *exec.Cmd) *besides {
 	t.Helper()
-	server, err := idp.Start(idp.Config{Overlap: overlap, Lifetime: 2 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
+	server := testkit.StartIssuer(t, idp.Config{Overlap: overlap, Lifetime: 2 * time.Hour})
 	b := &besides{world: onRealClock(t, server.Provider, server.URL, nil), issuer: server.URL, journal: filepath.Join(t.TempDir(), "journal"),
 		ends: map[string]int{}, reuses: map[string]int{}, caused: map[string]int{}, why: map[string]int{}}
 	cmd := cli(b)

@@ -31,18 +31,10 @@ type keeper struct {
 
 func newKeeper(t *testing.T) *keeper {
 	t.Helper()
-	server, err := idp.Start(idp.Config{AutoApprove: true, Interval: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	servers, err := env.NewServers(func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := testkit.StartIssuer(t, idp.Config{AutoApprove: true, Interval: time.Second})
 	home := t.TempDir()
 	return &keeper{T: t, idp: server.Provider, path: filepath.Join(home, env.TokenFile),
-		cfg: Config{Home: home, Issuer: server.URL, ClientID: "test-client", Servers: servers}}
+		cfg: Config{Home: home, Issuer: server.URL, ClientID: "test-client", Servers: testkit.FalServers()}}
 }
 
 // grant is what `falcred login` does before it keeps anything.

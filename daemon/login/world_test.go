@@ -146,14 +146,10 @@ func (w *world) open() {
 
 func (w *world) config() Config {
 	w.Helper()
-	servers, err := env.NewServers(func(string) string { return "" })
-	if err != nil {
-		w.Fatal(err)
-	}
 	transport := httpx.NewTransport()
 	transport.DialContext = w.net.Dial
 	return Config{
-		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers,
+		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: testkit.FalServers(),
 		FalConfig: fal.Config{Path: filepath.Join(w.home, "config.toml")}, REST: testIssuer,
 		OnChange: w.onChangeCommand, Transport: transport,
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 )
 
 func TestMain(m *testing.M) {
@@ -43,14 +42,7 @@ func newHouse(t *testing.T, cfg idp.Config) *house {
 func testConfig(t testing.TB, home, issuer string) login.Config {
 	t.Helper()
 	return login.Config{Home: home, Issuer: issuer, ClientID: "test-client", Audience: "fal-cloud",
-		Scopes: "openid profile email offline_access", Servers: falsServers(t)}
-}
-
-func falsServers(t testing.TB) env.Servers {
-	t.Helper()
-	servers, err := env.NewServers(func(string) string { return "" })
-	testkit.Must(t, err)
-	return servers
+		Scopes: "openid profile email offline_access", Servers: testkit.FalServers()}
 }
 
 // open is a login that has read its file, as a daemon has before it answers anybody.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // Patience is how long a test waits for what has to happen: long, as nobody waits for it
@@ -100,4 +102,39 @@ func (l *LogBuffer) ShowIfFailed(t testing.TB) {
 			t.Logf("the log, the end of it:\n%s", text[max(0, len(text)-8000):])
 		}
 	})
+}
+
+// FalServers are fal's own, and no others.
+func FalServers() env.Servers {
+	servers, err := env.NewServers(func(string) string { return "" })
+	if err != nil {
+		panic(err)
+	}
+	return servers
+}
+
+// WhileReading has n goroutines look at something on and on while change runs. A look that
+// fails says why.
+func WhileReading(t testing.TB, n int, look func() error, change func()) {
+	t.Helper()
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer close(done)
+	for range n {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := look(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	change()
 }

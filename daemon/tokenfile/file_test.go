@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -229,30 +228,19 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 	}
 	f := File{Path: target}
 	testkit.Must(t, f.Replace(target, long(0), func() error { return nil }))
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				data, err := os.ReadFile(target)
-				p, parseErr := Parse(data)
-				if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
-					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
-					return
-				}
-			}
-		})
+	look := func() error {
+		data, err := os.ReadFile(target)
+		p, parseErr := Parse(data)
+		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
+			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+		}
+		return nil
 	}
-	for i := 1; i <= 100; i++ {
-		testkit.Must(t, f.Replace(target, long(i), func() error { return nil }))
-	}
-	close(done)
-	group.Wait()
+	testkit.WhileReading(t, 4, look, func() {
+		for i := 1; i <= 100; i++ {
+			testkit.Must(t, f.Replace(target, long(i), func() error { return nil }))
+		}
+	})
 }
 
 // TestReplaceLooksLast_F5: who logs in while a login is being written keeps his.

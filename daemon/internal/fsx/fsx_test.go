@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -70,29 +69,18 @@ func TestWriteAtomicIsNeverTorn_F3(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	content := func(i int) []byte { return bytes.Repeat([]byte{'a' + byte(i%26)}, 1000+i) }
 	testkit.Must(t, WriteAtomic(path, content(0)))
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				data, err := os.ReadFile(path)
-				if err != nil || len(data) < 1000 || !bytes.Equal(data, content(len(data)-1000)) {
-					t.Errorf("a reader saw %d bytes: %v", len(data), err)
-					return
-				}
-			}
-		})
+	look := func() error {
+		data, err := os.ReadFile(path)
+		if err != nil || len(data) < 1000 || !bytes.Equal(data, content(len(data)-1000)) {
+			return fmt.Errorf("a reader saw %d bytes: %v", len(data), err)
+		}
+		return nil
 	}
-	for i := range 40 {
-		testkit.Must(t, WriteAtomic(path, content(i)))
-	}
-	close(done)
-	group.Wait()
+	testkit.WhileReading(t, 2, look, func() {
+		for i := range 40 {
+			testkit.Must(t, WriteAtomic(path, content(i)))
+		}
+	})
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
