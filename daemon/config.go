@@ -17,7 +17,8 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// Config is what `falcred run` is told, by flags, environment and falcred.env.
+// Config says what `falcred run` serves, and where: from flags, the environment and
+// falcred.env.
 type Config struct {
 	login.Config
 	Socket string // "" picks one
@@ -27,17 +28,18 @@ type Config struct {
 
 	Version string
 
-	TakeOver bool                // end a daemon that holds the socket's lock: for services
-	Ready    func(socket string) // is told once, when clients are served; may be nil
+	TakeOver bool                // ask a daemon that holds the socket's lock to end: for services
+	Ready    func(socket string) // is called once, when clients are served; may be nil
 }
 
 // envFile is read by `falcred run` on every platform, so that proxies and CA
 // files survive service managers (§3).
 const envFile = "falcred.env"
 
-// Load reads the configuration from the environment. It puts the lines of
-// falcred.env into this process's environment first, where nothing of that
-// name stands already: proxies and CA files are read from there.
+// Load reads the configuration from the environment, and makes the home if there is none. It
+// puts the lines of falcred.env into this process's environment first, where nothing of that
+// name stands already: proxies and CA files are read from there. An error's second line, if
+// any, says what to do.
 func Load(version string) (Config, error) {
 	cfg, err := Look(version)
 	if err != nil {
@@ -46,8 +48,8 @@ func Load(version string) (Config, error) {
 	return cfg, fsx.MakeHome(cfg.Home)
 }
 
-// Look is Load for those who only look: a home that is not there, or is not as
-// it should be, is left so.
+// Look is Load for commands that only read: a home that does not exist, or is not as it
+// should be, is left so.
 func Look(version string) (Config, error) {
 	home, err := env.Home(os.LookupEnv)
 	if err != nil {
@@ -80,7 +82,7 @@ func Look(version string) (Config, error) {
 		return Config{}, err
 	}
 	if cfg.ShareSocket != "" && (cfg.ShareSocket == cfg.Socket || cfg.ShareSocket == filepath.Join(home, "falcred.sock")) {
-		return Config{}, fmt.Errorf("FALCRED_SHARE_SOCKET is the owner's own socket: %s\ngive it another path", cfg.ShareSocket)
+		return Config{}, fmt.Errorf("FALCRED_SHARE_SOCKET is the same path as the daemon's own socket: %s\ngive it another one", cfg.ShareSocket)
 	}
 	if cfg.AllowUIDs, err = env.AllowUIDs(os.Getenv); err != nil {
 		return Config{}, err
@@ -130,9 +132,9 @@ func loadEnvFile(path string) (named map[string]string, err error) {
 	case err != nil:
 		return nil, err
 	case info.Size() > fsx.MaxSmall:
-		return nil, fmt.Errorf("%s is not a small file", path)
+		return nil, fmt.Errorf("%s is larger than 64 KiB", path)
 	case fsx.OthersCanWrite(info):
-		return nil, fmt.Errorf("%s must be writable by nobody else: chmod go-w %s", path, path)
+		return nil, fmt.Errorf("%s can be written by others\nchmod go-w %s", path, path)
 	}
 	data := make([]byte, info.Size())
 	n, err := file.Read(data)
@@ -146,7 +148,7 @@ func loadEnvFile(path string) (named map[string]string, err error) {
 	named = map[string]string{}
 	for _, v := range vars {
 		if v[0] == "FAL_HOME_DIR" || v[0] == "FALCRED_SOCKET" {
-			return nil, fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read it\nset it in the environment of both", path, v[0])
+			return nil, fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read that file\nset it in the environment, theirs and the daemon's", path, v[0])
 		}
 		if _, set := os.LookupEnv(v[0]); !set {
 			os.Setenv(v[0], v[1])

@@ -1,8 +1,15 @@
-// Package daemon owns the login of one home: it refreshes it ahead of time, once for all
-// who ask, and so that a crash at any moment loses nothing that the issuer would give
-// again (R4), and it serves access tokens over a Unix socket. The wire is package
-// protocol's; [Run] is the daemon's life, which puts the packages below together.
-// DESIGN.md, beside this file, holds the rules that comments cite (F1, R7, S5).
+// Package daemon is falcred's daemon: it owns the login of one home, refreshes it ahead of
+// time, once for all who ask, and serves its access tokens over a Unix socket.
+//
+// A refresh token works once, and an issuer ends the login of whoever sends one twice. So
+// there is one refresh at a time, and its answer has a file on the disk before it is asked
+// for. A crash at any moment is settled at the next start, and loses nothing that the issuer
+// would give again.
+//
+// [Run] is the daemon's life, and [Config] says what it serves. This package puts the
+// packages below it together, and is the only one that knows them all. The wire is package
+// protocol's. The rules that comments cite by their codes (F1, R7, S5) are in DESIGN.md,
+// beside this file.
 package daemon
 
 import (
@@ -21,9 +28,10 @@ import (
 	"github.com/falcred/falcred/protocol/peer"
 )
 
-// Run is the daemon's life: it owns the login of cfg.Home and serves it until
-// ctx ends, then finishes what was begun, for [login.TotalEnd] at most. Signals are the
-// caller's.
+// Run is the daemon's life: it owns the login of cfg.Home and serves it until ctx ends, a
+// client asks it to stop, or its socket is lost, and then finishes what was begun, for
+// [login.TotalEnd] at most. It returns nil where ctx or a client ended it. Signals are the
+// caller's. An error's second line, if any, says what to do.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -47,7 +55,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	var lost error
 	parts.Go(func() {
 		if err := sock.Guard(ctx, clock.New()); err != nil {
-			lost = fmt.Errorf("%w: ending, so that a new falcred can take its place", err)
+			lost = fmt.Errorf("%w: shutting down, so that another falcred can serve there", err)
 		}
 		end()
 	})
@@ -66,6 +74,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		server.New(m, o).Serve(ctx, sock)
 		end()
 		parts.Wait()
+		m.Wait() // the history has what is still finished before the end
 		m.Note(events.Stopped, "")
 		m.Close()
 		// The socket's lock is kept until here: no other daemon comes in between.
@@ -80,10 +89,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 }
 
-var errHangs = errors.New("ended without waiting any longer: something hangs, a disk or a descriptor that a client has passed")
+var errHangs = errors.New("shut down without finishing: still waiting after 19 s for a disk, or for a file descriptor that a client sent")
 
-// open makes sure that we are the one who serves here, and only then looks into the
-// home: a second daemon must touch nothing of it (S1).
+// open makes sure that we are the one who serves here, and only then reads the home: a
+// second daemon must touch nothing of it (S1).
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *login.Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, nil, err // whom to serve cannot be known (S3)

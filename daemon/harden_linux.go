@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Harden holds S4: no core dump and no debugger of the same user sees the
-// tokens in memory. It comes first in main.
+// Harden keeps the tokens in this process's memory from core dumps, and from debuggers of
+// the same user. Call it first in main.
 func Harden() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("the process cannot be made undumpable: %w", err)

@@ -2,5 +2,5 @@
 
 package daemon
 
-// Harden does nothing here: S4 speaks of Linux.
+// Harden does nothing: how to do it is known for Linux only.
 func Harden() error { return nil }

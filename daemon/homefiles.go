@@ -19,9 +19,10 @@ var homeFiles = []string{
 	"falcred.sock", "falcred.sock.lock", "falcred.sock.start", "falcred.follow.lock",
 }
 
-// HomeFiles lists what of falcred's is in a home. The login is not among it, and neither
-// is an answer of the issuer's that has not reached the token file yet, which lies beside
-// that file, wherever a link leads: pending says that there is one.
+// HomeFiles lists the files in a home that only falcred uses. The login is not among them.
+// pending says that an answer of the issuer's has not reached the token file yet: it lies
+// beside that file, wherever a link leads, and is not listed either. Without the home files
+// it could not be saved.
 func HomeFiles(home string) (files []string, pending bool, err error) {
 	if err := strict.Folder(home); err != nil {
 		return nil, false, err

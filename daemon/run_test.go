@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
@@ -53,6 +55,40 @@ func TestRunFailsClean(t *testing.T) {
 	h.Dial().Secret() // and the lock is free
 }
 
+// S1, S5: a daemon that ends keeps its place until the last rotation has ended, also when
+// all of its clients are gone: another one that came in between would meet the token that
+// is being used up.
+func TestEndKeepsThePlace_S1(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	hold := idp.NewHold()
+	h.IDP.Inject(hold.After())
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh + "\n" + h.IDP.Mint("ann", time.Now().Add(-time.Hour), time.Minute))
+	h.run()
+	<-hold.Arrived
+	c := h.Dial()
+	if err := c.Ask("version", nil); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	c.WantEnd()
+	for until := time.Now().Add(200 * time.Millisecond); time.Now().Before(until); {
+		if s, err := socket.Open(t.Context(), socket.Options{Path: h.Sock, Home: h.Home}); err == nil {
+			s.Close()
+			t.Error("its place was free during a rotation")
+			break
+		}
+	}
+	if h.tokens().Refresh != refresh {
+		t.Error("the rotation had ended: nothing is tested")
+	}
+	close(hold.Release)
+	h.end()
+	if h.tokens().Refresh == refresh {
+		t.Error("the rotation did not come to its end")
+	}
+}
+
 // S10: stop ends the daemon, as SIGTERM does, and is for the owner's socket only.
 func TestStop_S10(t *testing.T) {
 	h := newHouse(t, idp.Config{})
@@ -90,4 +126,23 @@ func TestStop_S10(t *testing.T) {
 		t.Error("a socket was left behind")
 	}
 	testkit.WantText(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+}
+
+// S5: the history ends with the daemon's end, after what was finished first.
+func TestStoppedComesLast_S5(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	refresh, _, _ := h.IDP.Login("ann")
+	h.WriteFile(refresh)
+	hold := idp.NewHold()
+	h.IDP.Inject(hold.After())
+	h.run()
+	<-hold.Arrived
+	h.stop()
+	h.Eventually("the socket is gone", func() bool { return testkit.Gone(h.Sock) })
+	time.AfterFunc(time.Second, func() { close(hold.Release) })
+	h.end()
+	all, err := events.Read(h.Home)
+	if n := len(all); err != nil || n < 2 || all[n-2].Event != events.Refreshed || all[n-1].Event != events.Stopped {
+		t.Errorf("the history: %+v, %v", all, err)
+	}
 }

@@ -31,7 +31,8 @@ func notRunning() *protocol.Error {
 // flight has a connection of its own, so a slow answer delays no other. [New]
 // makes one that knows the environment; &Client{Socket: path} knows none.
 type Client struct {
-	// Socket is the daemon's socket. When empty, [env.Sockets] says where to look. It must not change after the first request.
+	// Socket is the path of the daemon's socket. When empty, [env.Sockets] says where to
+	// look. It must not change after the first request.
 	Socket string
 
 	lookup     func(string) (string, bool)
@@ -251,7 +252,7 @@ func brokenOff(ctx context.Context, err error) error {
 		return protocol.Errorf(protocol.CodeInternal, "falcred's answer is too long")
 	}
 	return protocol.Errorf(protocol.CodeUnavailable,
-		"falcred closed the connection before it answered\nlook at it: falcred status")
+		"falcred closed the connection before it answered\nsee: falcred status")
 }
 
 // usable says whether a credential can be one header line each: a line break in

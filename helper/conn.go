@@ -71,9 +71,9 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 			continue
 		case errors.Is(err, fs.ErrPermission):
 			return nil, protocol.Errorf(protocol.CodeDenied,
-				"may not connect to %s\nit belongs to somebody else: set FALCRED_SOCKET or FAL_HOME_DIR", p.socket)
+				"no permission to connect to %s\nit belongs to another user: set FALCRED_SOCKET or FAL_HOME_DIR", p.socket)
 		default:
-			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v", p.socket, errors.Unwrap(err))
+			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v\nsee: falcred doctor", p.socket, errors.Unwrap(err))
 		}
 		cn := newConn(s)
 		if err := peer.Check(s, others...); err != nil {

@@ -55,7 +55,7 @@ func fromKey(server string, key env.Key) (protocol.Credential, error) {
 	cred := protocol.Credential{ServerURL: server, Username: "Key", Secret: key.Secret}
 	if !usable(cred) {
 		return protocol.Credential{}, protocol.Errorf(protocol.CodeBadRequest,
-			"%s holds a line break or another byte that cannot be in a header\nset it again, without", key.Source)
+			"%s contains a line break or another control byte, which no header can hold\nset it again without that", key.Source)
 	}
 	return cred, nil
 }

@@ -11,7 +11,7 @@ import (
 // refresh, a login, a logout. What the daemon has to say instead comes as a
 // *[protocol.Error], and the watch goes on; any other error ends it, as ctx
 // does. A slow reader finds the newest credential, not each one in between. A
-// key of this end's environment is not looked at.
+// key of this end's environment does not matter.
 func (c *Client) Watch(ctx context.Context, q protocol.Query) iter.Seq2[protocol.Credential, error] {
 	return func(yield func(protocol.Credential, error) bool) {
 		cn, err := c.startWatch(ctx, q)

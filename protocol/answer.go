@@ -30,12 +30,12 @@ type EraseAnswer struct {
 	Revoked bool // at the issuer; false where it was left out, or cannot revoke
 }
 
-// What State of a [Status] can be. A later version may know more.
+// The values of State in a [Status]. A later version may know more.
 const (
 	StateLoggedIn      = "logged_in"
-	StateLoginRequired = "login_required" // the issuer refuses the login: log in again
+	StateLoginRequired = "login_required" // the login has ended: log in again
 	StateLoggedOut     = "logged_out"     // there is no token file
-	StateUnavailable   = "unavailable"    // the token ran out and the issuer cannot be reached
+	StateUnavailable   = "unavailable"    // the token has expired and the issuer cannot be reached
 	StateKey           = "key"            // a key of the daemon's environment is served
 )
 

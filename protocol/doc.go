@@ -83,7 +83,7 @@
 //
 // If Rejected is the current token the daemon refreshes before it answers;
 // else it answers the current one at once. MinValid refreshes when the token
-// runs out earlier. All clients together can force at most one refresh per
+// expires earlier. All clients together can force at most one refresh per
 // access token, and none within 5 minutes of the last one; beyond that both
 // members are answered with what there is.
 //
@@ -104,11 +104,11 @@
 // store adopts a refresh token as the login ([Login]). Username is "<token>"
 // ([TokenUsername]), Secret the refresh token, ServerURL one that is answered
 // for. The daemon proves the token by a refresh first. A key is bad_request.
-// Another account's token while a login lives, a token that the issuer does not
-// accept, and a server that is not answered for are denied. Where a login lives
-// and the issuer's keys do not verify whose the new one is, or whose the living
-// one is, the error is unavailable, and the token that was offered is used up. An
-// empty Username is bad_request with docker's message "no credentials username".
+// Another account's token while somebody is logged in, a token that the issuer does
+// not accept, and a server that is not answered for are denied. Where somebody is
+// logged in and the issuer's keys do not verify whose the new login is, or whose the
+// current one is, the error is unavailable, and the token that was offered is used up.
+// An empty Username is bad_request with docker's message "no credentials username".
 //
 // erase logs out: the login is revoked at its issuer, then deleted. While the
 // issuer cannot be reached nothing is done, and the error is unavailable, unless
@@ -158,10 +158,10 @@
 //	                 answered for; the message is always
 //	                 "credentials not found in native keychain"
 //	no_server_url    the message is always "no credentials server URL"
-//	login_required   the issuer has ended the login: log in again
-//	unavailable      the token has run out and the issuer cannot be reached:
-//	                 try again later
-//	team_unresolved  the team's id cannot be found out now: try again later
+//	login_required   the login has ended: log in again
+//	unavailable      the token has expired and there is no new one yet, or the
+//	                 daemon cannot do this now: try again later
+//	team_unresolved  the team's id could not be found: try again later
 //	bad_request      the request is at fault
 //	denied           this peer may not ask, or the daemon will not do this
 //	internal         anything else; an unknown code means this too
@@ -173,7 +173,7 @@
 //
 // A connection carries any number of requests, answered in order. A client may
 // write a request before it has read the last answer. Requests of one
-// connection wait for each other, those of different connections do not: who
+// connection wait for each other, those of different connections do not: whoever
 // must not wait for somebody else's forced refresh opens a second one.
 //
 // A request must arrive whole within 10 s of its first byte ([RequestTimeout]),

@@ -37,7 +37,7 @@ func (e *Error) members() []ijson.Member {
 	}
 }
 
-// The errors that are always the same.
+// Errors with a fixed text.
 var (
 	// ErrNotFound and ErrNoServerURL are docker's: its tools compare the messages byte
 	// for byte.

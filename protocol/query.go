@@ -6,8 +6,8 @@ import (
 	"github.com/falcred/falcred/protocol/internal/ijson"
 )
 
-// Query is the payload of get and watch, and of erase, which looks at ServerURL
-// and Local only. It is printed as "[hidden]" ([Secret]).
+// Query is the payload of get and watch, and of erase, which uses ServerURL and Local
+// only. It is printed as "[hidden]" ([Secret]).
 type Query struct {
 	hidden
 	ServerURL string

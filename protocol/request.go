@@ -6,10 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// The verbs of version 1. A new one has its places in doc.go (what it answers, whether
-// others may ask for it, whether it may be repeated), among the transcripts of README.md,
-// in result of package server, which also names all of them to who asks for another, in
-// Client of package helper, and in §4 and S7 of daemon/DESIGN.md.
+// A new verb has to be added to doc.go (what it answers, whether others may ask for it,
+// whether it may be repeated), to the transcripts of README.md, to result of package server,
+// which also names all of them to a client that asks for another, to Client of package helper, and to
+// §4 and S7 of daemon/DESIGN.md.
+
+// The verbs of version 1 of the wire.
 const (
 	VerbGet     = "get"
 	VerbList    = "list"

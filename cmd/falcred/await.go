@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
@@ -31,7 +32,7 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 		return followed && !d.Unresolved, err
 	})
 	if !done && !followed {
-		fmt.Fprintln(cmd.ErrOrStderr(), "the running daemon does not follow this file: see falcred doctor")
+		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon reads another fal config than %s\nsee: falcred doctor\n", ui.Printable(cfg.FalConfig.Path))
 	}
 }
 

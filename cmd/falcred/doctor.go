@@ -49,13 +49,13 @@ func newDoctor() *cobra.Command {
 	return cmd
 }
 
-// examine looks at everything, whatever it finds on the way.
+// examine checks everything, whatever it finds on the way.
 func examine(ctx context.Context) []doctor.Finding {
 	shell, now := environment(), stand(ctx) // before falcred.env is read
 	cfg, err := daemon.Look(version())
 	if err != nil {
-		text, mend, _ := strings.Cut(err.Error(), "\n")
-		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: mend}}
+		text, hint, _ := strings.Cut(err.Error(), "\n")
+		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}}
 		if home, err := env.Home(os.LookupEnv); err == nil {
 			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
 		}

@@ -16,23 +16,23 @@ import (
 	"github.com/falcred/falcred/protocol/peer"
 )
 
-// examineDaemon looks at what `status` has found.
+// examineDaemon makes findings of what `status` has found.
 func examineDaemon(s *standing) []doctor.Finding {
 	switch {
 	case s.Error != "":
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Hint}}
 	case s.Daemon == nil && !peer.Serves:
-		text, mend, _ := strings.Cut(peer.ErrNotServed.Error(), "\n")
-		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: text, Hint: mend}}
+		text, hint, _ := strings.Cut(peer.ErrNotServed.Error(), "\n")
+		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: text, Hint: hint}}
 	case s.Daemon == nil:
-		return []doctor.Finding{{Check: "daemon", Result: doctor.Warn, Text: "not running: no one refreshes ahead of time",
+		return []doctor.Finding{{Check: "daemon", Result: doctor.Warn, Text: "not running: nothing refreshes the login ahead of time",
 			Hint: "start it: falcred run (docker-credential-fal starts it by itself)"}}
 	}
 	d := s.Daemon
 	findings := []doctor.Finding{{Check: "daemon", Result: doctor.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}
 	if d.Version != version() {
 		findings = append(findings, doctor.Finding{Check: "version", Result: doctor.Warn,
-			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Hint: "restart the daemon"})
+			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Hint: "restart it: falcred service restart; or end it, and the next docker-credential-fal starts the new one"})
 	}
 	if d.LastError != "" {
 		result := doctor.Warn
@@ -42,8 +42,8 @@ func examineDaemon(s *standing) []doctor.Finding {
 		findings = append(findings, doctor.Finding{Check: "login", Result: result, Text: d.LastError, Hint: d.Hint})
 	}
 	for _, warning := range d.Warnings {
-		text, mend, _ := strings.Cut(warning, "\n")
-		findings = append(findings, doctor.Finding{Check: "warning", Result: doctor.Warn, Text: text, Hint: mend})
+		text, hint, _ := strings.Cut(warning, "\n")
+		findings = append(findings, doctor.Finding{Check: "warning", Result: doctor.Warn, Text: text, Hint: hint})
 	}
 	return findings
 }
@@ -67,7 +67,7 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	out, err := cmd.Output()
 	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
-		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: path + " does not tell its version", Hint: "install it anew"}
+		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: path + " does not print its version", Hint: "reinstall it"}
 	}
 	if theirs := fields[len(fields)-1]; theirs != version() && theirs != "(devel)" {
 		return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Hint: "install both from one version"}
@@ -80,15 +80,15 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 	var findings []doctor.Finding
 	if key, ok := env.FindKey(getenv); ok {
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn,
-			Text: key.Source + " is set here: requests are attributed to the key's team, a login is not used",
-			Hint: "unset it or set FAL_FORCE_AUTH_BY_USER=1"})
+			Text: keyWins(key.Source, " here", "a"),
+			Hint: keyHint})
 	} else {
-		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key hides the login here"})
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key is set here: the login is used"})
 	}
 	profile, hasKey, err := cfg.FalConfig.Profile(getenv("FAL_PROFILE"))
 	switch {
 	case err != nil:
-		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Fail, Text: err.Error(), Hint: "mend that file"})
+		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Fail, Text: err.Error(), Hint: "correct that file"})
 	case hasKey && !env.ForceUser(getenv):
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
@@ -105,7 +105,7 @@ func examineTeam(d *protocol.Status, cfg daemon.Config) []doctor.Finding {
 	}
 	team, err := cfg.FalConfig.Team()
 	if err != nil || strings.EqualFold(team, d.Team) {
-		return nil // examineKeys tells of a config that cannot be read
+		return nil // examineKeys says where a config cannot be read
 	}
 	return []doctor.Finding{{Check: "team", Result: doctor.Warn,
 		Text: fmt.Sprintf("the daemon attributes requests to %s, and %s names %s", teamOr(d.Team), cfg.FalConfig.Path, teamOr(team)),

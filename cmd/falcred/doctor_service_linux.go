@@ -41,7 +41,7 @@ func examineService(ctx context.Context) doctor.Finding {
 	return f
 }
 
-// enabled looks at one line for each unit; the exit status is the worst one's.
+// enabled reads one line for each unit; the exit status is the worst one's.
 func enabled(ctx context.Context, args ...string) bool {
 	out, _ := exec.CommandContext(ctx, "systemctl", append([]string{"is-enabled"}, args...)...).Output() // #nosec G204 -- systemctl, as found on PATH
 	return strings.Contains("\n"+string(out), "\nenabled")

@@ -10,5 +10,5 @@ import (
 
 // examineService leaves it to the command that knows.
 func examineService(context.Context) doctor.Finding {
-	return doctor.Finding{Check: "service", Result: doctor.OK, Text: "not looked at here: falcred service status"}
+	return doctor.Finding{Check: "service", Result: doctor.OK, Text: "not checked here: falcred service status"}
 }

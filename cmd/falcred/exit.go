@@ -28,8 +28,7 @@ type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
 
-// report prints an error, its mend on a line of its own, and picks the exit
-// code.
+// report prints an error, its hint on a line of its own, and picks the exit code.
 func report(stderr io.Writer, err error) int {
 	var code exitCode
 	if err == nil || errors.As(err, &code) {

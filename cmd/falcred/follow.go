@@ -51,7 +51,7 @@ func newFollow() *cobra.Command {
 				os.Setenv("FALCRED_SOCKET", path)
 			}
 			if os.Getenv("FALCRED_SOCKET") == "" {
-				return usageError{"falcred follow wants the socket to follow", helpHint(cmd)}
+				return usageError{"falcred follow needs a socket to follow", helpHint(cmd)}
 			}
 			cfg, err := daemon.Load(version())
 			if err != nil {
@@ -69,32 +69,32 @@ func newFollow() *cobra.Command {
 				return err
 			}
 			defer file.Close()
-			f := &follower{file: file, log: log, told: make(chan told), now: told{cred: file.Held()}}
+			f := &follower{file: file, log: log, answers: make(chan answer), now: answer{cred: file.Held()}}
 			return f.run(ctx)
 		},
 	}
 }
 
-// told is what the socket said last.
-type told struct {
+// answer is what the socket said last.
+type answer struct {
 	cred protocol.Credential
 	err  error
 }
 
-// follower carries what a socket tells into a file.
+// follower carries what a socket says into a file.
 type follower struct {
-	file *follow.File
-	log  *slog.Logger
-	told chan told
+	file    *follow.File
+	log     *slog.Logger
+	answers chan answer
 
-	now  told
-	said string // the last trouble that was logged
+	now  answer
+	said string // the last failed write that was logged
 
-	heard, trouble string // what was told last; the listener's own
+	heard, problem string // the token and the error that came last; the listener's own
 }
 
 const (
-	// followPace is how long a socket may be silent after it told of trouble.
+	// followPace is how long a socket may be silent after it sent an error.
 	followPace = time.Minute
 	// followRetry is the pause after a write that failed: on a full disk each try
 	// makes events of its own.
@@ -129,7 +129,7 @@ func (f *follower) wait(ctx context.Context, failed bool) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case f.now = <-f.told:
+	case f.now = <-f.answers:
 	case <-changed:
 	case <-timer.C:
 	}
@@ -145,7 +145,7 @@ func (f *follower) keep(ctx context.Context) error {
 }
 
 // listen asks again when the socket is gone: the connection that forwards it
-// comes back, or the daemon does. A token that was told stays good meanwhile.
+// comes back, or the daemon does. A token that came stays good meanwhile.
 func (f *follower) listen(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = time.Second, 10*time.Second
@@ -162,14 +162,14 @@ func (f *follower) listen(ctx context.Context) {
 	}
 }
 
-// minimalPatience bounds how often a socket that tells nothing is dialled anew.
+// minimalPatience bounds how often a socket that says nothing is connected to again.
 const minimalPatience = 10 * time.Second
 
-var errSilent = errors.New("it has been silent for too long; dialling anew")
+var errSilent = errors.New("no answer for too long; connecting again")
 
-// watch tells what one connection tells, and reports whether that was a token. A
+// watch hands on what one connection says, and reports whether that was a token. A
 // connection can be half dead for hours (a laptop asleep, a router that forgot
-// it): by half of what a token has left, a daemon would have told of the next.
+// it): by half of what a token has left, a daemon would have sent the next.
 func (f *follower) watch(ctx context.Context, client *helper.Client) (good bool) {
 	watching, hangUp := context.WithCancelCause(ctx)
 	defer hangUp(nil)
@@ -181,35 +181,35 @@ func (f *follower) watch(ctx context.Context, client *helper.Client) (good bool)
 		} else {
 			silence.Reset(followPace)
 		}
-		f.tell(ctx, told{cred, err})
+		f.handOn(ctx, answer{cred, err})
 	}
 	return good
 }
 
-// tell drops a token only when the daemon says that there is none any more.
-func (f *follower) tell(ctx context.Context, t told) {
+// handOn drops a token only when the daemon says that there is none any more.
+func (f *follower) handOn(ctx context.Context, t answer) {
 	var e *protocol.Error
 	switch {
-	case t.err == nil && string(t.cred.Secret) == f.heard, t.err != nil && t.err.Error() == f.trouble:
+	case t.err == nil && string(t.cred.Secret) == f.heard, t.err != nil && t.err.Error() == f.problem:
 		return // it is known
 	case t.err == nil:
-		f.trouble = ""
+		f.problem = ""
 		f.log.Info("following", "expires", t.cred.Expires)
 	case errors.Is(t.err, errSilent):
 		return
 	case errors.As(t.err, &e) && (e.Code == protocol.CodeNotFound || e.Code == protocol.CodeLoginRequired):
-		f.trouble = t.err.Error()
+		f.problem = t.err.Error()
 		f.log.Warn("no login to follow", "cause", t.err)
 	default:
-		if f.trouble = t.err.Error(); ctx.Err() == nil {
-			cause, _, _ := strings.Cut(f.trouble, "\n") // its mend is for the owner's machine
-			f.log.Warn("the socket tells nothing", "cause", cause)
+		if f.problem = t.err.Error(); ctx.Err() == nil {
+			cause, _, _ := strings.Cut(f.problem, "\n") // its hint is for the owner's machine
+			f.log.Warn("the socket gives no credential", "cause", cause)
 		}
 		return
 	}
 	f.heard = string(t.cred.Secret)
 	select {
-	case f.told <- t:
+	case f.answers <- t:
 	case <-ctx.Done():
 	}
 }
@@ -217,7 +217,7 @@ func (f *follower) tell(ctx context.Context, t told) {
 // say does not repeat itself.
 func (f *follower) say(text string) {
 	if text != f.said {
-		f.log.Warn("the token file cannot be kept", "cause", text)
+		f.log.Warn("the token file cannot be written", "cause", text)
 	}
 	f.said = text
 }

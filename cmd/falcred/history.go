@@ -31,7 +31,7 @@ var happenings = map[string]string{
 	events.Refreshed:     "refreshed",
 	events.Rejected:      "the refresh token was rejected",
 	events.LoginRequired: "the login ended",
-	events.Restored:      "put the living token back",
+	events.Restored:      "put the valid token back into the file",
 	events.Vanished:      "the token file vanished",
 	events.LoggedOut:     "logged out",
 	events.Unavailable:   "refreshing fails",
@@ -76,7 +76,7 @@ func newHistory() *cobra.Command {
 
 func printHistory(w io.Writer, colour ui.Paint, events []events.Event) error {
 	if len(events) == 0 {
-		_, err := fmt.Fprintln(w, "nothing has happened yet: the daemon writes the history")
+		_, err := fmt.Fprintln(w, "nothing yet: the history begins when the daemon first runs")
 		return err
 	}
 	var page strings.Builder

@@ -124,10 +124,10 @@ func TestTheHomeDecidesWhoIsTold_R13(t *testing.T) {
 		"the shell has forgotten the issuer":              {true, func(fal, _ string) []string { return []string{"FAL_REST_HOST=" + fal} }, "this home holds logins of"},
 		"it names fal's by FAL_HOST":                      {true, func(fal, _ string) []string { return []string{"FAL_HOST=" + fal} }, "this home holds logins of"},
 		"it names another issuer":                         {true, func(fal, wrong string) []string { return []string{"FALCRED_ISSUER=" + wrong, "FAL_REST_HOST=" + fal} }, "this home holds logins of"},
-		"the home is new, and its token says whose it is": {false, func(fal, _ string) []string { return []string{"FAL_REST_HOST=" + fal} }, "this home holds a login of"},
+		"the home is new, and its token says whose it is": {false, func(fal, _ string) []string { return []string{"FAL_REST_HOST=" + fal} }, "this home holds a login from"},
 		"and another issuer is named": {false, func(fal, wrong string) []string {
 			return []string{"FALCRED_ISSUER=" + wrong, "FAL_REST_HOST=" + fal}
-		}, "this home holds a login of"},
+		}, "this home holds a login from"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			issuer := testkit.StartIssuer(t, idp.Config{AutoApprove: true})

@@ -24,7 +24,7 @@ import (
 const loginHelp = `Log in to fal: open the address that is shown, on this machine or another, check
 that it shows the same code, and confirm.
 
-The login lands in the token file that fal's own programs read. A daemon that
+The login is written to the token file that fal's own programs read. A daemon that
 runs notices it; none is needed. A login that is there already is replaced only
 when the new one has succeeded, and Ctrl-C changes nothing. A login of fal's is then
 shown to fal's REST host, which is asked for the teams that you are in.
@@ -114,7 +114,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, ended(err)
 	}
-	_, err = ui.Patiently(l.Console, "keeping the login", func() (any, error) { return nil, login.Keep(ctx, cfg.Config, granted) })
+	_, err = ui.Patiently(l.Console, "writing the login", func() (any, error) { return nil, login.Keep(ctx, cfg.Config, granted) })
 	if err != nil {
 		return cfg, err
 	}
@@ -191,7 +191,7 @@ func remaining(until, now time.Time) string {
 	return fmt.Sprintf("; the code is good for %d:%02d", int(left.Minutes()), int(left.Seconds())%60)
 }
 
-// ended puts the mend under what a person did or did not do.
+// ended puts a hint under what a person did or did not do.
 func ended(err error) error {
 	if errors.Is(err, issuer.ErrDenied) || errors.Is(err, issuer.ErrExpired) {
 		return fmt.Errorf("%w\nnothing was changed; to try again: falcred login", err)
@@ -208,7 +208,7 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 		who = g.Name + g.Email
 	}
 	if who == "" {
-		who = "whoever you are"
+		who = "the account is not known"
 	}
 	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), ui.Printable(who))
 	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
@@ -216,7 +216,7 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 		fmt.Fprintln(l.Out, l.Yellow(ui.Printable(g.Doubt)))
 	}
 	if key, ok := env.FindKey(l.shell); ok {
-		fmt.Fprintf(l.Out, "%s\n", l.Yellow(key.Source+" is set here: requests are attributed to the key's team, your login is not used"))
-		fmt.Fprintln(l.Out, "unset it or set FAL_FORCE_AUTH_BY_USER=1")
+		fmt.Fprintf(l.Out, "%s\n", l.Yellow(keyWins(key.Source, " here", "your")))
+		fmt.Fprintln(l.Out, keyHint)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // chooseTeam does what the fal CLI does after a login: a team that the new
-// login is not in is unset, and who has a choice is asked.
+// login is not in is unset, and a person who has a choice is asked.
 func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if cfg.REST == "" {
 		return nil
@@ -29,7 +29,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
 		}
 		if chosen, unread := cfg.FalConfig.Team(); chosen != "" || unread != nil {
-			fmt.Fprintln(l.Out, l.Yellow("whether the team chosen here is yours could not be asked: "+ui.Printable(err.Error())))
+			fmt.Fprintln(l.Out, l.Yellow("could not check whether the team chosen here is yours: "+ui.Printable(err.Error())))
 		}
 		return nil
 	}
@@ -41,7 +41,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 		if err := cfg.FalConfig.SetTeam(""); err != nil {
 			return err
 		}
-		fmt.Fprintf(l.Out, "the login is in no team %s: requests are attributed to the personal account\n", ui.Printable(chosen))
+		fmt.Fprintf(l.Out, "you are not a member of team %s: requests are attributed to your personal account now\n", ui.Printable(chosen))
 		chosen = ""
 	}
 	name := l.team
@@ -55,7 +55,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	}
 	account, found := fal.FindAccount(list, name)
 	if !found {
-		return fmt.Errorf("you are logged in, but in no team %q\nsee: falcred team list", name)
+		return fmt.Errorf("you are logged in, but are not a member of team %q\nsee which there are: falcred team list", name)
 	}
 	if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 
 // ask lets a person choose by number or name; an empty line keeps what is.
 func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
-	fmt.Fprintln(l.Out, "\nWhom shall requests be attributed to?")
+	fmt.Fprintln(l.Out, "\nWhich account should requests be attributed to?")
 	for i, s := range selectables(list, chosen) {
 		mark := " "
 		if s.Selected {
@@ -76,7 +76,7 @@ func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
 	}
 	answers := bufio.NewReader(l.in)
 	for {
-		fmt.Fprint(l.Out, "number or name, Enter keeps *: ")
+		fmt.Fprint(l.Out, "number or name (Enter keeps *): ")
 		line, err := answers.ReadString('\n')
 		answer := strings.TrimSpace(line)
 		if answer == "" || err != nil {

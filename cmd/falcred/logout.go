@@ -54,9 +54,9 @@ func newLogout() *cobra.Command {
 			case done.Revoked:
 				fmt.Fprintf(out, "logged out: revoked at %s, and deleted %s\n", cfg.Issuer, file)
 			case local:
-				fmt.Fprintf(out, "deleted %s; the login was not revoked at %s\n", file, cfg.Issuer)
+				fmt.Fprintf(out, "logged out here: deleted %s; not revoked at %s, so a copy of the file still works\n", file, cfg.Issuer)
 			default:
-				fmt.Fprintf(out, "deleted %s; %s offers no way to revoke a login, so a copy of it still works\n", file, cfg.Issuer)
+				fmt.Fprintf(out, "logged out here: deleted %s; %s cannot revoke logins, so a copy of the file still works\n", file, cfg.Issuer)
 			}
 			return unsetTeam(cfg)
 		},

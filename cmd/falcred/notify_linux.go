@@ -18,7 +18,7 @@ import (
 // statusEvery is how often the service's line in `systemctl status` is renewed.
 const statusEvery = time.Minute
 
-// notices tells systemd how the daemon stands (sd_notify(3)): that it serves,
+// notices report to systemd how the daemon stands (sd_notify(3)): that it serves,
 // in which state the login is, and that it is ending. It asks over the socket as
 // any client does, so a daemon that hangs is one whose watchdog runs out.
 // Without systemd nothing happens.
@@ -28,7 +28,7 @@ type notices struct {
 }
 
 // underManager says whether a service manager has started this process and
-// waits to be told.
+// waits for its notices.
 func underManager() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
 // ownService says whether this process is a service's own, and not something
@@ -41,7 +41,7 @@ func ownService() bool {
 
 func newNotices() *notices { return &notices{stop: func() {}} }
 
-// ready is told once, by the daemon that clients can reach.
+// ready is called once, when clients can reach the daemon.
 func (n *notices) ready(socket string) {
 	if !ownService() {
 		return
@@ -56,7 +56,7 @@ func (n *notices) ready(socket string) {
 	n.done.Go(func() { n.repeat(ctx, socket, every) })
 }
 
-// stopping comes first when the daemon is told to end.
+// stopping is called first when the daemon is asked to end.
 func (n *notices) stopping() {
 	if !ownService() {
 		return
@@ -74,7 +74,7 @@ func (n *notices) repeat(ctx context.Context, socket string, every time.Duration
 	next := time.NewTicker(every)
 	defer next.Stop()
 	for {
-		n.look(ctx, socket, every)
+		n.ask(ctx, socket, every)
 		select {
 		case <-ctx.Done():
 			return
@@ -83,9 +83,9 @@ func (n *notices) repeat(ctx context.Context, socket string, every time.Duration
 	}
 }
 
-// look asks once. Any answer is a sign of life: a daemon that turns clients
-// away because it has no connection to spare is no dead one.
-func (n *notices) look(ctx context.Context, socket string, patience time.Duration) {
+// ask asks once. Any answer is a sign of life: a daemon that turns clients
+// away because all its connections are in use is no dead one.
+func (n *notices) ask(ctx context.Context, socket string, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	client := &helper.Client{Socket: socket}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// notices are for systemd: no other service manager waits to be told.
+// notices are for systemd: no other service manager waits for them.
 type notices struct{}
 
 func newNotices() notices { return notices{} }

@@ -36,7 +36,7 @@ var mirrored = []struct{ flag, variable, usage string }{
 	{"servers", "FALCRED_SERVERS", "more hosts to answer for, comma-separated"},
 	{"share-socket", "FALCRED_SHARE_SOCKET", "a second socket, from which others may only read the login's access token"},
 	{"allow-uids", "FALCRED_ALLOW_UIDS", "the others' user numbers, comma-separated (default your own only)"},
-	{"on-change", "FALCRED_ON_CHANGE", "a command that is told of each change of the login's state"},
+	{"on-change", "FALCRED_ON_CHANGE", "a command to run at each change of the login's state"},
 }
 
 var logLevels = map[string]slog.Level{
@@ -87,7 +87,7 @@ func mirror(cmd *cobra.Command) error {
 func newLogger(w io.Writer, name string, asJSON bool) (*slog.Logger, error) {
 	level, ok := logLevels[name]
 	if !ok {
-		return nil, usageError{"--log-level is not a level: " + name, "give it debug, info, warn or error"}
+		return nil, usageError{"--log-level is not one of debug, info, warn and error: " + name, "see: falcred run --help"}
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if asJSON {

@@ -71,7 +71,7 @@ func (f *serviceFlags) command(name, short string, do func(*service, context.Con
 				return usageError{"--system and --run-as belong together: a service of the machine serves one user's login", helpHint(cmd)}
 			}
 			if f.system && f.purge {
-				return usageError{"--purge removes files in a home, and root keeps out of those",
+				return usageError{"--purge removes files in a user's home, which root does not touch",
 					"leave --purge out; then, as " + f.runAs + ": falcred service uninstall --purge"}
 			}
 			if !peer.Serves && slices.Contains([]string{"install", "start", "restart"}, name) {
@@ -93,7 +93,7 @@ type service struct {
 	home     string // the login's
 	standard bool   // home is ~/.fal
 	socket   string
-	env      map[string]string // what the daemon has to be told: its home and socket
+	env      map[string]string // what the daemon has to know: its home and socket
 	user     account
 	system   bool
 	purge    bool

@@ -49,7 +49,7 @@ func (s *service) clean(ctx context.Context) error {
 	client := &helper.Client{Socket: s.socket}
 	defer client.Close()
 	if status, err := client.Status(asking); err == nil || asking.Err() != nil {
-		return fmt.Errorf("a falcred still serves this home%s: its files are left\nend it, then: %s", byPID(status.PID), s.self("uninstall --purge"))
+		return fmt.Errorf("a falcred still serves this home%s, so its files were not removed\nstop it, then: %s", byPID(status.PID), s.self("uninstall --purge"))
 	}
 	files, pending, err := daemon.HomeFiles(s.home)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,7 +9,7 @@ import (
 	"github.com/falcred/falcred/packaging"
 )
 
-// unit is what systemctl is told about: the service that runs.
+// unit is the service that runs, for systemctl.
 func (s *service) unit() string {
 	if s.system {
 		return "falcred@" + s.user.name + ".service"

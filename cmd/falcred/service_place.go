@@ -32,7 +32,7 @@ func newServiceOf(f *serviceFlags, out, errOut io.Writer) (*service, error) {
 
 func (s *service) ofUser() error {
 	if os.Geteuid() == 0 && os.Getenv("SUDO_USER") != "" && os.Getenv("SUDO_USER") != "root" {
-		return fmt.Errorf("with sudo this would be root's own service\nleave sudo out, or: sudo falcred service install --system --run-as %s", os.Getenv("SUDO_USER"))
+		return fmt.Errorf("with sudo this would install a service for root's own login\nleave sudo out, or: sudo falcred service install --system --run-as %s", os.Getenv("SUDO_USER"))
 	}
 	u, err := user.Current()
 	if err != nil {
@@ -119,7 +119,7 @@ func stableSelf() (string, error) {
 		return "", err
 	}
 	if temporary(self) {
-		return "", fmt.Errorf("this falcred lies in a folder that goes away: %s\ninstall it first, for example: CGO_ENABLED=0 go install ./cmd/falcred ./cmd/docker-credential-fal", filepath.Dir(self))
+		return "", fmt.Errorf("this falcred is in a temporary folder: %s\ninstall it first, for example: CGO_ENABLED=0 go install ./cmd/falcred ./cmd/docker-credential-fal", filepath.Dir(self))
 	}
 	if found, err := exec.LookPath(os.Args[0]); err == nil {
 		if found, err = filepath.Abs(found); err == nil && same(found, self) {
@@ -130,7 +130,7 @@ func stableSelf() (string, error) {
 	if prefix, _, cellar := strings.Cut(self, "/Cellar/"); cellar {
 		linked := filepath.Join(prefix, "bin", filepath.Base(self))
 		if !same(linked, self) {
-			return "", fmt.Errorf("%s goes away with its version\nlink it first: brew link falcred", self)
+			return "", fmt.Errorf("%s will be removed at the next upgrade\nlink it first: brew link falcred", self)
 		}
 		self = linked
 	}

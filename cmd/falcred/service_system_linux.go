@@ -93,7 +93,7 @@ func trusted(path string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s can be changed by others than root, and would run as the service's user\ninstall it where only root writes: sudo install falcred docker-credential-fal /usr/local/bin", at)
+	return fmt.Errorf("users other than root can change %s, which the service would run\ninstall it where only root can write: sudo install falcred docker-credential-fal /usr/local/bin", at)
 }
 
 // asUser is for what the user's own manager has to do, if one runs.

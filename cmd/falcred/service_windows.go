@@ -15,7 +15,7 @@ import (
 
 // What follows has been compiled and vetted, and never run on a real Windows.
 
-var errNoWindowsService = errors.New("there is no --system service on Windows yet\nleave --system out: a task of yours starts falcred when you log on")
+var errNoWindowsService = errors.New("there is no --system service on Windows yet\nleave --system out: falcred then starts when you log on")
 
 func (s *service) install(ctx context.Context) error {
 	if s.system {

@@ -64,20 +64,28 @@ func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, loggedI
 		return s
 	}
 	s.Shadows = append(s.Shadows, sourceLogin)
+	s.Note, s.Hint = keyWins(key.Source, "", "your"), keyHint
+	return s
+}
+
+// keyHint is what to do where a key of this shell hides the login.
+const keyHint = "to use the login, unset it or set FAL_FORCE_AUTH_BY_USER=1"
+
+// keyWins says that a key of this shell hides the login: where is where it is set, and whose
+// the login is.
+func keyWins(source, where, whose string) string {
 	verb := " is set"
-	if strings.Contains(key.Source, " and ") {
+	if strings.Contains(source, " and ") {
 		verb = " are set"
 	}
-	s.Note = key.Source + verb + ": requests are attributed to the key's team, your login is not used"
-	s.Hint = "unset it or set FAL_FORCE_AUTH_BY_USER=1"
-	return s
+	return source + verb + where + ", so requests use that key and are attributed to its team, not " + whose + " login"
 }
 
 func daemonKey(d *protocol.Status) shell {
 	s := shell{Source: ofDaemon + d.Source, Usable: true, Shadows: d.Shadows}
 	if slices.Contains(d.Shadows, sourceLogin) {
-		s.Note = "the daemon was given a key: requests are attributed to the key's team, your login is not used"
-		s.Hint = "take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
+		s.Note = "the daemon was given a key, so requests use that and are attributed to its team, not your login"
+		s.Hint = "to use the login, take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -100,7 +101,7 @@ func (s *standing) exit() int {
 // bounded is for one question to a daemon, which may be stopped, or hang.
 func bounded(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, protocol.Errorf(protocol.CodeUnavailable,
-		"the daemon has not answered within %s\nsee its log, or start it anew", patience))
+		"the daemon did not answer within %s\nsee its log, or restart it: falcred service restart", patience))
 }
 
 // stand asks; it connects only, for which systemd starts a daemon where it holds the
@@ -125,7 +126,7 @@ func stand(ctx context.Context) *standing {
 	switch {
 	case err == nil:
 		s.Running, s.Daemon = true, &d
-		s.Home, s.Socket = orKnown(d.Home, s.Home), orKnown(d.Socket, s.Socket)
+		s.Home, s.Socket = cmp.Or(d.Home, s.Home), cmp.Or(d.Socket, s.Socket)
 	case !errors.Is(err, helper.ErrNotRunning):
 		s.failed(err)
 	}
@@ -139,13 +140,6 @@ func stand(ctx context.Context) *standing {
 func (s *standing) failed(err error) *standing {
 	s.Error, s.Hint, _ = strings.Cut(err.Error(), "\n")
 	return s
-}
-
-func orKnown(told, known string) string {
-	if told != "" {
-		return told
-	}
-	return known
 }
 
 // hasLogin asks the daemon first: it may know a login that the file has lost

@@ -50,14 +50,14 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	switch {
 	case d.State == protocol.StateLoggedOut: // nothing to attribute
 	case d.Unresolved && d.Team != "":
-		p.Line("team", "%s, %s", ui.Printable(d.Team), p.Red("which is not resolved: the login is not served"))
+		p.Line("team", "%s, %s", ui.Printable(d.Team), p.Red("whose id is not known: the login is not served"))
 	case d.Unresolved:
 		p.Line("team", "%s", p.Red("not resolved: the login is not served"))
 	case d.Team != "":
 		p.Line("team", "%s (%s): requests of the login are attributed to it", ui.Printable(d.Team), ui.Printable(d.TeamID))
 	}
 	if !d.Expires.IsZero() {
-		p.Line("token", "runs out %s", ui.When(d.Expires, now))
+		p.Line("token", "expires %s", ui.When(d.Expires, now))
 	}
 	if !d.Refreshed.IsZero() {
 		p.Line("refreshed", "%s (refreshes since the start: %d)", ui.When(d.Refreshed, now), d.Refreshes)
@@ -71,7 +71,9 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 		p.Under(ui.Printable(d.Hint))
 	}
 	for _, warning := range d.Warnings {
-		p.Line("warning", "%s", p.Yellow(ui.Printable(warning)))
+		text, hint, _ := strings.Cut(warning, "\n")
+		p.Line("warning", "%s", p.Yellow(ui.Printable(text)))
+		p.Under(ui.Printable(hint))
 	}
 }
 
@@ -80,7 +82,7 @@ func (p *page) state(d *protocol.Status) string {
 	case protocol.StateLoggedIn:
 		return p.Green("logged in")
 	case protocol.StateLoginRequired:
-		return p.Red("the issuer has ended the login: log in again")
+		return p.Red("the login has ended: log in again")
 	case protocol.StateLoggedOut:
 		return p.Yellow("logged out")
 	case protocol.StateUnavailable:
@@ -98,7 +100,7 @@ func (p *page) shell(s shell) {
 	case s.Usable:
 		p.Line("this shell", "gets %s", p.Green(s.Source))
 	default:
-		p.Line("this shell", "would get %s, which is %s", s.Source, p.Yellow("not to be had now"))
+		p.Line("this shell", "would get %s, which is %s", s.Source, p.Yellow("not available now"))
 	}
 	if len(s.Shadows) > 0 {
 		p.Under("which hides: " + strings.Join(s.Shadows, ", "))

@@ -13,7 +13,7 @@ import (
 )
 
 // statusPace is how often `status --watch` asks. The daemon's own watch verb
-// tells of credentials only, and nothing where no daemon runs.
+// is about credentials only, and says nothing where no daemon runs.
 const statusPace = time.Second
 
 // watchStatus prints the status at first and at each change: on a terminal in
@@ -45,7 +45,7 @@ func watchStatus(ctx context.Context, out io.Writer, asJSON bool) error {
 	}
 }
 
-// fingerprint leaves out what changes with every look.
+// fingerprint leaves out what changes each time.
 func (s standing) fingerprint() []byte {
 	if s.Daemon != nil {
 		d := *s.Daemon

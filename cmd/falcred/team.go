@@ -86,7 +86,7 @@ func newTeamSet() *cobra.Command {
 			}
 			account, found := fal.FindAccount(list, args[0])
 			if !found {
-				return fmt.Errorf("the login is in no team %q\nsee: falcred team list", args[0])
+				return fmt.Errorf("the login is not a member of team %q\nsee which there are: falcred team list", args[0])
 			}
 			if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
 				return err
@@ -153,7 +153,7 @@ func theAccounts(ctx context.Context) (daemon.Config, []fal.Account, error) {
 const refreshPatience = 45 * time.Second
 
 func errNoTeams(cfg daemon.Config) error {
-	return fmt.Errorf("teams are fal's, and this login is of %s\nif it has some, name their host in this home's falcred.env: FAL_REST_HOST", cfg.Issuer)
+	return fmt.Errorf("teams are a feature of fal's, and this login is from %s\nif that issuer has teams, set FAL_REST_HOST in this home's falcred.env", cfg.Issuer)
 }
 
 // accessToken is the file's, as an SDK would read it. Where that has run out, a
@@ -171,7 +171,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 	if d, err := client.Status(ctx); err != nil && !errors.Is(err, helper.ErrNotRunning) {
 		return "", err
 	} else if err == nil && d.Issuer != cfg.Issuer {
-		return "", fmt.Errorf("the daemon that answers here is not this home's: it is for %s, not %s\nunset FALCRED_SOCKET, or restart it",
+		return "", fmt.Errorf("the daemon that answers here serves another home: it is for %s, not %s\nunset FALCRED_SOCKET, or restart the daemon",
 			cmp.Or(ui.Printable(d.Issuer), "another machine's login"), cfg.Issuer)
 	}
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})

@@ -54,7 +54,7 @@ func TestEveryHostContacted(t *testing.T) {
 	ran := 0
 	// Under strace, on a busy machine, a connection or an answer can take longer
 	// than the daemon gives it.
-	tooSlow := regexp.MustCompile(`took too long|no connection within|no answer in time`)
+	tooSlow := regexp.MustCompile(`no connection within|no answer in time`)
 	traced := func(stdin, name string, args ...string) (code int) {
 		ran++
 		s.Eventually("the issuer is reached in time", func() bool {
@@ -265,7 +265,7 @@ func TestPoisonedDiscovery(t *testing.T) {
 	// The document as it should be is believed: what failed was the poison.
 	document.Store(fmt.Sprintf(`{"issuer":%q,"token_endpoint":%q,"device_authorization_endpoint":%q,"jwks_uri":%q}`,
 		issuer, good["token_endpoint"], good["device_authorization_endpoint"], good["jwks_uri"]))
-	if out, _ := s.run("", "falcred", "login"); !strings.Contains(out, "gives no code") {
+	if out, _ := s.run("", "falcred", "login"); !strings.Contains(out, "gave no code") {
 		t.Errorf("with a good document: %s", out)
 	}
 	table.Report(t, "a poisoned discovery document: endpoints in the clear, on loopback, with userinfo, of other schemes, another issuer's", fmt.Sprintf("%d documents", tried), "refused; only the issuer itself was asked")

@@ -1,7 +1,8 @@
-// Package doctor looks at a home and its issuer from outside, for `falcred doctor`, and
-// says what is wrong in words that somebody who meets it for the first time can act on.
-// It keeps no lock, writes nothing but a mode that let others read the token file, and
-// sends no credential anywhere.
+// Package doctor examines a home, its sockets and its issuer from outside, for
+// `falcred doctor`, and says what is wrong in words that somebody who meets it for the first
+// time can act on. It asks no daemon, keeps no lock, changes nothing but a mode that let
+// others read the token file, and sends no credential anywhere. What is wrong is a
+// [Finding], and no error.
 package doctor
 
 import (
@@ -37,13 +38,14 @@ import (
 // Result is how bad a finding is.
 type Result string
 
+// The results, from good to bad.
 const (
 	OK   Result = "ok"
 	Warn Result = "warn" // works, with a catch
 	Fail Result = "fail" // does not work
 )
 
-// Finding is one thing that `falcred doctor` has looked at.
+// Finding is what one check has found.
 type Finding struct {
 	Check  string
 	Result Result
@@ -51,8 +53,8 @@ type Finding struct {
 	Hint   string `json:",omitempty"` // what to do about it
 }
 
-// MarshalJSON adds Mend, which is what Hint was called in earlier versions. HTML is not
-// escaped, unless the encoder around it does so.
+// MarshalJSON adds a member Mend, which is what Hint was called in earlier versions. HTML is
+// not escaped, unless the encoder around it does so.
 func (f Finding) MarshalJSON() ([]byte, error) {
 	type members Finding
 	var out bytes.Buffer
@@ -65,21 +67,22 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Config says what is looked at.
+// Config says what to check.
 type Config struct {
 	login.Config
-	Socket      string // "" where nothing names it
+	Socket      string // "" where nothing names one
 	ShareSocket string // the same
 }
 
-// Examine is all that can be found out about a home and its issuer from outside.
+// Examine checks all that can be found out about a home, its sockets and its issuer from
+// outside. It asks the issuer for something public, for 10 s at most, and needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
 	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
 		if err := cfg.CheckIssuer(); err != nil {
-			text, mend, _ := strings.Cut(err.Error(), "\n")
-			findings = append(findings, Finding{"home issuer", Fail, text, mend})
+			text, hint, _ := strings.Cut(err.Error(), "\n")
+			findings = append(findings, Finding{"home issuer", Fail, text, hint})
 		}
 		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))
 		if f, ok := examineLifetime(cfg); ok {
@@ -92,16 +95,16 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	return append(findings, examineIssuer(ctx, cfg)...)
 }
 
-// ExamineHome names every folder by which somebody else could come between us and
-// the home (F6).
+// ExamineHome checks every folder on the way to the home: who could put something else in
+// its place.
 func ExamineHome(home string) []Finding {
-	troubles, err := strict.Examine(home)
-	findings := wayFindings("home", troubles)
+	problems, err := strict.Examine(home)
+	findings := wayFindings("home", problems)
 	unknown := peer.KnownUser()
 	switch {
 	case unknown != nil:
-		text, mend, _ := strings.Cut(unknown.Error(), "\n")
-		findings = append(findings, Finding{"home", Fail, text, mend})
+		text, hint, _ := strings.Cut(unknown.Error(), "\n")
+		findings = append(findings, Finding{"home", Fail, text, hint})
 	case errors.Is(err, fs.ErrNotExist):
 		findings = append(findings, Finding{"home", Warn, home + " is not there yet", login.LoginHint})
 	case err != nil:
@@ -120,15 +123,15 @@ func ExamineHome(home string) []Finding {
 func examineSockets(cfg Config) (findings []Finding) {
 	for _, path := range []string{cfg.Socket, cfg.ShareSocket} {
 		if folder := filepath.Dir(path); path != "" && folder != cfg.Home {
-			troubles, _ := strict.Examine(folder) // one that is not there the daemon names
-			findings = append(findings, wayFindings("socket", troubles)...)
+			problems, _ := strict.Examine(folder) // one that is not there the daemon names
+			findings = append(findings, wayFindings("socket", problems)...)
 		}
 	}
 	return findings
 }
 
-func wayFindings(check string, troubles []strict.Problem) (findings []Finding) {
-	for _, t := range troubles {
+func wayFindings(check string, problems []strict.Problem) (findings []Finding) {
+	for _, t := range problems {
 		f := Finding{check, Fail, t.Text, t.Hint}
 		if t.Minor {
 			f.Result = Warn
@@ -140,14 +143,14 @@ func wayFindings(check string, troubles []strict.Problem) (findings []Finding) {
 
 func examineNetworkHome(home string) Finding {
 	if fsx.OnNetwork(home) {
-		return Finding{"filesystem", Warn, home + " is on a network filesystem: locks and sockets are weaker there",
+		return Finding{"filesystem", Warn, home + " is on a network file system: locks and sockets are weaker there",
 			"let one machine at a time use the login, or give each a FAL_HOME_DIR and login of its own"}
 	}
-	return Finding{Check: "filesystem", Result: OK, Text: "the home is on a local filesystem"}
+	return Finding{Check: "filesystem", Result: OK, Text: "the home is on a local file system"}
 }
 
-// examineFile looks as the daemon does, and also at what makes the neighbours'
-// life hard.
+// examineFile reads the file as the daemon does, and checks what else troubles the other
+// programs that share it.
 func examineFile(cfg Config) Finding {
 	f := Finding{Check: "token file", Result: OK}
 	file := tokenfile.In(cfg.Home, nil)
@@ -168,9 +171,9 @@ func examineFile(cfg Config) Finding {
 	case tokenfile.Unusable:
 		return Finding{"token file", Fail, r.Err.Error(), r.Hint()}
 	case tokenfile.Absent:
-		return Finding{"token file", Fail, file.Path + " is a link to nowhere", "remove it, and log in again"}
+		return Finding{"token file", Fail, file.Path + " is a link to nowhere", "remove it, then log in: falcred login"}
 	case tokenfile.Empty:
-		return Finding{"token file", Fail, file.Path + " is empty: its writer is at work, or died", "start falcred, which restores it if it knew the login; else " + login.LoginHint}
+		return Finding{"token file", Fail, file.Path + " " + tokenfile.EmptyText, "start falcred, which restores it if it knew the login; else " + login.LoginHint}
 	}
 	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.Path, before)
 	if before&0o077 != 0 {
@@ -184,7 +187,7 @@ func examineFile(cfg Config) Finding {
 		f.Text += ", by a link to " + target
 	}
 	if target, err := os.Stat(file.Path); err == nil && fsx.HardLinks(target) > 1 {
-		f.Result, f.Hint = Warn, "it has several hard links and is written in place, so a reader can meet it half written: leave one name"
+		f.Result, f.Hint = Warn, "it has several hard links and is written in place, so a reader can find it half written: leave one name"
 	}
 	return f
 }
@@ -241,7 +244,7 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not an address", "mend it"}}
+		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not a URL", "give it an https URL"}}
 	}
 	var findings []Finding
 	if name := httpx.DroppedProxy(); name != "" {
@@ -266,11 +269,18 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 func examineClock(date string) Finding {
 	theirs, err := http.ParseTime(date)
 	if err != nil {
-		return Finding{Check: "clock", Result: OK, Text: "the issuer does not tell its time"}
+		return Finding{Check: "clock", Result: OK, Text: "the issuer sends no date, so the clocks cannot be compared"}
 	}
 	drift := time.Since(theirs).Round(time.Second)
 	if drift.Abs() > tolerableDrift {
-		return Finding{"clock", Warn, fmt.Sprintf("this machine's clock is %s off the issuer's", drift), "set it: timedatectl set-ntp true"}
+		side, hint := "ahead of", "let this machine set its clock by the network"
+		if drift < 0 {
+			side = "behind"
+		}
+		if runtime.GOOS == "linux" {
+			hint += ": timedatectl set-ntp true"
+		}
+		return Finding{"clock", Warn, fmt.Sprintf("this machine's clock is %s %s the issuer's", drift.Abs(), side), hint}
 	}
 	return Finding{Check: "clock", Result: OK, Text: "this machine's clock agrees with the issuer's"}
 }

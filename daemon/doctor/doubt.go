@@ -26,5 +26,5 @@ func examineDoubt(cfg Config) (f Finding, ok bool) {
 	return Finding{"id token", Warn,
 		fmt.Sprintf("the login's ID tokens are unverified since %s, through %d rotations: %s (key %q, algorithm %q, key set %q)",
 			d.Since.Format(time.DateOnly), d.Rotations, journal.Bounded(d.Cause), journal.Bounded(d.Key), journal.Bounded(d.Algorithm), journal.Bounded(d.Keys)),
-		"the login is served all the same; if that set has no such key, who runs the issuer has to mend it"}, true
+		"the login is served all the same; if that key set lacks the key, whoever runs the issuer has to publish it"}, true
 }

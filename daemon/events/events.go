@@ -10,7 +10,7 @@ package events
 
 import "time"
 
-// What happens to a login.
+// What happens to a login: the values of [Event].Event.
 const (
 	Started       = "started"        // the daemon
 	Stopped       = "stopped"        //
@@ -19,7 +19,7 @@ const (
 	Refreshed     = "refreshed"      // falcred did
 	Rejected      = "rejected"       // the issuer no longer knows the refresh token
 	LoginRequired = "login_required" // the login is over; the file is kept
-	Restored      = "restored"       // falcred put the living token back into the file
+	Restored      = "restored"       // falcred put the valid token back into the file
 	Vanished      = "vanished"       // the file is gone, and the issuer cannot be asked whether that is a logout
 	LoggedOut     = "logged_out"     //
 	Unavailable   = "unavailable"    // refreshing fails; it is tried again
@@ -36,5 +36,6 @@ type Event struct {
 	PID     int       // of the daemon: several may share a home
 }
 
-// Change is one change of a login's state, as the command is told of it.
+// Change is one change of a login's state, for the command: the new state, one of those of
+// protocol.Status or [Refreshed], and why, "" where there is nothing to say.
 type Change struct{ State, Cause string }

@@ -54,18 +54,18 @@ func (h *History) Add(e Event) {
 	select {
 	case h.pending <- e:
 	default:
-		h.log.Warn("an event is missing in the history: the disk is slow", "event", e.Event)
+		h.log.Warn("the disk is too slow: an event is missing from the history", "event", e.Event)
 	}
 }
 
 // Close has what is pending written, and waits for that no longer than two seconds: the
-// end of a daemon must not hang with its disk (S5). Nothing may be added after it.
+// end of a daemon must not hang with its disk. Nothing may be added after it.
 func (h *History) Close() {
 	close(h.pending)
 	select {
 	case <-h.done:
 	case <-clock.After(historyFarewell):
-		h.log.Warn("the end of the history is missing: the disk is slow")
+		h.log.Warn("the disk is too slow: the end of the history is missing")
 	}
 }
 

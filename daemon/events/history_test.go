@@ -117,7 +117,7 @@ func TestHistoryIsAFileOfOurs_F6(t *testing.T) {
 		},
 		"a FIFO": func(t *testing.T, _, path string) string {
 			mkfifo(t, path)
-			return path + " is not a file of ours"
+			return path + " is not a regular file of yours"
 		},
 		"a home that others can write": func(t *testing.T, home, path string) string {
 			testkit.Must(t, os.WriteFile(path, []byte("{}\n"), 0o600))
@@ -169,7 +169,7 @@ func TestHistoryOnADiskThatHangs_S5(t *testing.T) {
 		if took := time.Since(begun); took > historyFarewell {
 			t.Errorf("it took %v", took)
 		}
-		for _, want := range []string{"an event is missing in the history", "event=stopped", "the end of the history is missing"} {
+		for _, want := range []string{"an event is missing from the history", "event=stopped", "the end of the history is missing"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%q is not logged", want)
 			}

@@ -59,12 +59,12 @@ func (h *Hook) Add(c Change) {
 	select {
 	case h.pending <- c:
 	default:
-		h.log.Warn("FALCRED_ON_CHANGE is behind; a change was not told", "state", c.State)
+		h.log.Warn("FALCRED_ON_CHANGE is too slow; a change was not reported to it", "state", c.State)
 	}
 }
 
 // Close lets the command run for what is pending, for five seconds and no longer than
-// last: whoever stops the daemon waits for it (S5). Nothing may be added after it.
+// last does: whoever stops the daemon waits for it. Nothing may be added after it.
 func (h *Hook) Close(last context.Context) {
 	close(h.pending)
 	limit := clock.AfterFunc(hookFarewell, h.stop)

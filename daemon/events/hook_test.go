@@ -125,7 +125,7 @@ func TestHookEndsInTime_S5(t *testing.T) {
 			if took := time.Since(begun); ctx.Err() != nil && took >= hookFarewell {
 				t.Errorf("it took %v", took)
 			}
-			if !strings.Contains(log.String(), "a change was not told") {
+			if !strings.Contains(log.String(), "a change was not reported to it") {
 				t.Error("what was dropped is not logged")
 			}
 		})

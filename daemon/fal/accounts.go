@@ -37,8 +37,8 @@ const standardREST = "https://rest.alpha.fal.ai"
 
 // RESTHost is the URL of the host that knows the accounts, without a path, "" where
 // none is to be asked. For logins of fal's issuer it is found as the CLI finds it, by
-// getenv. One of another issuer is shown to no host but the one that file, its home's own
-// falcred.env, names (R13): what a shell has exported is meant for fal's programs.
+// getenv. A login of another issuer is shown to no host but the one that file, its home's own
+// falcred.env, names: what a shell has exported is meant for fal's programs.
 func RESTHost(getenv func(string) string, file map[string]string, falsIssuer bool) (string, error) {
 	host := getenv("FAL_REST_HOST")
 	falHost := getenv("FAL_HOST")
@@ -85,7 +85,7 @@ func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rest+"/users/teams", nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a host to ask for teams", rest)
+		return nil, fmt.Errorf("%s is not a valid REST host", rest)
 	}
 	req.Header.Set("Authorization", "Bearer "+access)
 	resp, err := client.Do(req)
@@ -94,13 +94,13 @@ func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s does not tell your teams: status %d", rest, resp.StatusCode)
+		return nil, fmt.Errorf("%s did not list your teams: status %d", rest, resp.StatusCode)
 	}
 	var list []Account
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAccounts)).Decode(&list); err != nil || len(list) == 0 {
 		// Everybody has a personal account: no list at all is a gateway's answer,
 		// and must not look as if a team were gone.
-		return nil, fmt.Errorf("%s does not tell your teams: its answer is no list of accounts", rest)
+		return nil, fmt.Errorf("%s did not list your teams: its answer is not a list of accounts", rest)
 	}
 	list = slices.DeleteFunc(list, func(a Account) bool { return a.LockReason == archived || !a.usable() })
 	slices.SortFunc(list, func(a, b Account) int {

@@ -69,8 +69,8 @@ func (c Config) Team() (string, error) {
 	return c.TeamIn(data)
 }
 
-// Read is the file's content as it is now, nil where there is none: for TeamIn, and
-// for who has to tell an empty file from one without a team. The CLI writes it in place,
+// Read is the file's content as it is now, nil where there is none: for TeamIn, and for those
+// who have to tell an empty file from one without a team. The CLI writes it in place,
 // so that it can be empty or half-written for a moment.
 func (c Config) Read() ([]byte, error) {
 	file, err := fsx.OpenAny(c.Path)
@@ -108,7 +108,7 @@ func (c Config) TeamIn(data []byte) (string, error) {
 	}
 	team, isText := own["team"].(string)
 	if own["team"] != nil && !isText {
-		return "", fmt.Errorf("%s: the team under [%s] is not a text", c.Path, internal)
+		return "", fmt.Errorf("%s: team under [%s] is not a string", c.Path, internal)
 	}
 	return team, nil
 }
@@ -141,8 +141,8 @@ func (c Config) parse(data []byte) (settings map[string]any, err error) {
 	return settings, nil
 }
 
-// where names the place of an error, and not its text: that can quote a
-// profile's key (R12).
+// where names the line and column of an error, and not its text: that can quote a profile's
+// key (R12).
 func where(err error) string {
 	var e *toml.DecodeError
 	if !errors.As(err, &e) {
@@ -151,8 +151,6 @@ func where(err error) string {
 	row, column := e.Position()
 	return fmt.Sprintf(" (line %d, column %d)", row, column)
 }
-
-const hintDisk = "free the disk or make it writable"
 
 // SetTeam writes the team, "" for none, and keeps the rest of the file to the
 // byte: other profiles, their keys, comments. It takes no lock, as the CLI takes none.
@@ -186,7 +184,7 @@ func (c Config) SetTeam(nickname string) error {
 	if err := fsx.CheckPlace(target); err != nil {
 		return err
 	}
-	// Before anything is made there; what is written looks again.
+	// Before anything is made there; the write checks it again.
 	if err := strict.File(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -204,7 +202,7 @@ func (c Config) SetTeam(nickname string) error {
 		err = fsx.WriteInPlace(target, after)
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w\n%s", target, fsx.Cause(err), hintDisk)
+		return fmt.Errorf("%s cannot be written: %w\n%s", target, fsx.Cause(err), fsx.DiskHint)
 	}
 	return nil
 }
@@ -217,6 +215,9 @@ func (c Config) UnsetTeam() error {
 	return c.SetTeam("")
 }
 
+// errUnusual is why a file is left alone: an edit of its text could change more than one line.
+var errUnusual = errors.New("it is written in a way that falcred does not edit")
+
 // edit changes one setting of [__internal__], or takes it out, and proves that
 // it changed nothing else.
 func edit(before []byte, name, value string) ([]byte, error) {
@@ -226,7 +227,7 @@ func edit(before []byte, name, value string) ([]byte, error) {
 	}
 	was, is := map[string]any{}, map[string]any{}
 	if toml.Unmarshal(before, &was) != nil || toml.Unmarshal(after, &is) != nil {
-		return nil, errors.New("it is written in an unusual way")
+		return nil, errUnusual
 	}
 	want, _ := was[internal].(map[string]any)
 	if want == nil {
@@ -240,7 +241,7 @@ func edit(before []byte, name, value string) ([]byte, error) {
 		is[internal] = map[string]any{}
 	}
 	if fmt.Sprintf("%#v", was) != fmt.Sprintf("%#v", is) { // DeepEqual finds no nan equal
-		return nil, errors.New("it is written in an unusual way")
+		return nil, errUnusual
 	}
 	return after, nil
 }
@@ -294,7 +295,7 @@ func find(text []byte, name string) (header int, setting []int, err error) {
 		case unstable.KeyValue:
 			if slices.Equal(slices.Concat(table, keys), []string{internal, name}) {
 				if len(table) == 0 {
-					return 0, nil, errors.New("it is written in an unusual way")
+					return 0, nil, errUnusual
 				}
 				setting = []int{int(node.Raw.Offset), int(node.Raw.Offset + node.Raw.Length)}
 			}

@@ -22,7 +22,8 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// ErrOwnLogin is a file that must not be written over.
+// ErrOwnLogin is the error for a home in which a login of its own lies: its file must not be
+// written over.
 var ErrOwnLogin = errors.New("a login of its own is in this home, and is not written over\nset FAL_HOME_DIR to another folder, or log out here first")
 
 // File is a token file that is followed. One process at a time keeps it, for a home.
@@ -33,8 +34,8 @@ type File struct {
 	watch *tokenfile.Watch
 }
 
-// Open takes the file of a home over, if no login is in it. warn is told once each what
-// stops nothing.
+// Open takes the file of a home over, if no login is in it: else the error is [ErrOwnLogin].
+// warn is called, from any goroutine, with what people should know but what stops nothing.
 func Open(home string, warn func(string)) (*File, error) {
 	f := &File{home: home, file: tokenfile.In(home, warn)}
 	if err := f.foreign(f.file.Read()); err != nil {
@@ -56,24 +57,24 @@ func Open(home string, warn func(string)) (*File, error) {
 	return f, nil
 }
 
-// Held is what an earlier follow has left in the file.
+// Held is the access token that an earlier follow has left in the file; it may have expired.
 func (f *File) Held() protocol.Credential {
 	t := tokenfile.Dated(f.file.Read().Pair, clock.Now())
 	return protocol.Credential{Username: "Bearer", Secret: protocol.Secret(t.Access), Expires: t.Expires}
 }
 
 // errChanged asks for another try: somebody else writes the file.
-var errChanged = errors.New("the token file is being changed by somebody else")
+var errChanged = errors.New(tokenfile.ChangingText)
 
-// Close removes nothing.
+// Close ends the watch and gives the home back. The file stays.
 func (f *File) Close() {
 	f.watch.Close()
 	f.lock.Close()
 }
 
-// Watch gets something when the file may have changed: a neighbour may delete it
-// (§2), and the home may vanish and come back. Without that, the file should be
-// looked at, and Watch be called, again after that time. It is for one goroutine.
+// Watch returns a channel that gets something when the file may have changed: another
+// program may delete it, and the home may vanish and come back. Where nothing comes, call Put
+// and Watch again after that time. It is for one goroutine.
 func (f *File) Watch() (changed <-chan struct{}, again time.Duration) {
 	paths := []string{f.file.Path}
 	if target, err := f.file.Target(); err == nil {
@@ -82,12 +83,13 @@ func (f *File) Watch() (changed <-chan struct{}, again time.Duration) {
 	return f.watch.Changed(), f.watch.Aim(paths...)
 }
 
-// Put has the file hold that access token, "" for no file at all. It writes
-// under the lock (F1), over its own earlier file or none (F5).
+// Put has the file hold that access token, "" for no file at all. It writes under the lock
+// that fal's programs use, which it waits for until ctx ends, and only where there is no file
+// or an earlier one of its own: else the error is [ErrOwnLogin].
 func (f *File) Put(ctx context.Context, access string) error {
 	want := tokenfile.TokenPair{Refresh: env.Placeholder, Access: access}
 	if !tokenfile.Printable(access) || len(want.Bytes()) > tokenfile.MaxSize {
-		return errors.New("what the socket tells is no access token")
+		return errors.New("the daemon at the socket sent something that is no access token")
 	}
 	before := f.file.Read()
 	if f.holds(before, want) {
@@ -143,7 +145,7 @@ func (f *File) foreign(r tokenfile.Content) error {
 	case r.State == tokenfile.Holds:
 		return fmt.Errorf("%s: %w", f.file.Path, ErrOwnLogin)
 	case r.State == tokenfile.Empty:
-		return fmt.Errorf("%s is empty: its writer is at work, or died\nremove it if nobody is logging in", f.file.Path)
+		return fmt.Errorf("%s %s\nremove it if nobody is logging in", f.file.Path, tokenfile.EmptyText)
 	}
 	return fmt.Errorf("%w\n%s", r.Err, r.Hint())
 }

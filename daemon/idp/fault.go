@@ -13,18 +13,18 @@ import (
 // Fault says what goes wrong with one refresh. The zero Fault is none: useful in a queue. Fields
 // combine, so a test can start from a constructor and change a field:
 //
-//	f := idp.HTML(502)  // the token stays unspent …
+//	f := idp.HTML(502)  // the token stays unused …
 //	f.NoCommit = false  // … and now it does not
 //
 // faults.go has the constructors. What a fault says of the reply holds for a refused refresh too.
 type Fault struct {
 	Name string // for Requests
 
-	Before Pause // before the commit; a client that leaves meanwhile leaves its token unspent
+	Before Pause // before the commit; a client that leaves meanwhile leaves its token unused
 	After  Pause // between the commit and the reply
 
 	NoCommit bool // the token is not looked at: Status, Header and Body are the answer
-	NoRotate bool // new access token, but the refresh token stays unspent and none comes back
+	NoRotate bool // new access token, but the refresh token stays unused and none comes back
 
 	Subject  string               // the tokens are issued to this one
 	IDClaims func(map[string]any) // changes the ID token before it is signed
@@ -53,7 +53,7 @@ const (
 // Pause holds a request up; it returns early, with an error, when ctx ends. Nil does not pause.
 //
 // A test may write its own. One that ignores ctx, as Fault.Before, is the provider that commits late,
-// after its client has gone and perhaps come back with the same token (R7); Server.Close waits for it.
+// after its client has gone and perhaps come back with the same token; Server.Close waits for it.
 type Pause func(ctx context.Context) error
 
 func (p Pause) done(ctx context.Context) bool { return p == nil || p(ctx) == nil }

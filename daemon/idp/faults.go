@@ -35,7 +35,7 @@ func Status(code int) Fault {
 	return answer("status", code, "text/plain; charset=utf-8", http.StatusText(code)+"\n")
 }
 
-// OAuthError answers an OAuth error that is none of the token's doing (R8).
+// OAuthError answers an OAuth error that is none of the token's doing.
 func OAuthError(status int, code string) Fault {
 	return answer("oauth error "+code, status, "application/json", `{"error":"`+code+`"}`)
 }
@@ -54,7 +54,7 @@ func HTML(code int) Fault {
 	return answer("html", code, "text/html; charset=utf-8", "<!doctype html><title>Welcome</title><p>Please sign in to the network.</p>\n")
 }
 
-// Redirect answers with that status (301, 302, 307, 308) and location, which nobody may follow (R13).
+// Redirect answers with that status (301, 302, 307, 308) and location, which nobody may follow.
 func Redirect(code int, location string) Fault {
 	f := answer("redirect", code, "text/plain; charset=utf-8", "")
 	f.Header.Set("Location", location)
@@ -82,7 +82,7 @@ func StatusAfter(code int) Fault {
 }
 
 // Label sends the right JSON under that Content-Type, text/plain for one, which x/oauth2 then reads as a
-// form (R6).
+// form.
 func Label(contentType string) Fault {
 	return Fault{Name: "labelled " + contentType, Header: http.Header{"Content-Type": {contentType}}}
 }

@@ -19,7 +19,7 @@
 // not lost still works while the overlap lasts.
 //
 // The rotation is complete, under the provider's mutex, before the first byte of the reply is written:
-// whatever happens to the reply, the token is spent. Faults (see Fault) rest on that order.
+// whatever happens to the reply, the token is consumed. Faults (see Fault) rest on that order.
 //
 // # Time
 //
@@ -146,7 +146,7 @@ func New(issuer string, cfg Config) (*Provider, error) {
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
 
 // SetConfig changes the configuration of a running provider. Overlap is looked at when a token is
-// presented, so a new one holds for tokens spent before the change too.
+// presented, so a new one holds for tokens consumed before the change too.
 func (p *Provider) SetConfig(change func(*Config)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

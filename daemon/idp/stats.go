@@ -12,7 +12,7 @@ type Stats struct {
 	TokenRequests   int // at the token endpoint, whatever came of them
 	Refreshes       int // accepted, Replays included
 	Replays         int // accepted inside the overlap, of a token that was not the newest
-	ReuseDetections int // of a spent token outside the overlap
+	ReuseDetections int // of a consumed token outside the overlap
 	FamiliesRevoked int // by reuse, RevokeFamily or the revocation endpoint
 	DeviceLogins    int // device codes redeemed
 	Revocations     int // requests at the revocation endpoint, of unknown tokens too
@@ -87,7 +87,7 @@ func (p *Provider) settled(e *Request, outcome string, rejected bool) {
 	}
 }
 
-// issued records the refresh token that a request was granted: who has spent which token, and what
+// issued records the refresh token that a request was granted: who has consumed which token, and what
 // came of it, can then be told from the record alone.
 func (p *Provider) issued(e *Request, refresh string) {
 	p.mu.Lock()

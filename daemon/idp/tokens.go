@@ -19,7 +19,7 @@ type family struct {
 	newest     *refreshToken
 }
 
-// refreshToken is kept for ever, spent or not: reuse can only be detected by who remembers.
+// refreshToken is kept for ever, consumed or not: reuse can only be detected by who remembers.
 type refreshToken struct {
 	family     *family
 	value      string
@@ -69,7 +69,7 @@ func (p *Provider) Alive(refresh string) bool {
 	return t != nil && !t.family.revoked && t.family.newest == t
 }
 
-// Revoked reports whether the login that this refresh token, spent or not, belongs to has ended. Of a
+// Revoked reports whether the login that this refresh token, consumed or not, belongs to has ended. Of a
 // token that was never issued it says yes: nobody is logged in by it.
 func (p *Provider) Revoked(refresh string) bool {
 	p.mu.Lock()
@@ -78,7 +78,7 @@ func (p *Provider) Revoked(refresh string) bool {
 	return t == nil || t.family.revoked
 }
 
-// RevokeFamily ends the login that this refresh token, spent or not, belongs to.
+// RevokeFamily ends the login that this refresh token, consumed or not, belongs to.
 func (p *Provider) RevokeFamily(refresh string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,24 +118,24 @@ func (p *Provider) successorLocked(f *family, generation int) *refreshToken {
 }
 
 // redeem commits a refresh: the package doc says by which rules. With rotate false the token stays
-// unspent and none comes back. The string is the outcome for Requests.
+// unused and none comes back. The string is the outcome for Requests.
 func (p *Provider) redeem(value string, rotate bool) (grant, string, *oauthError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[value]
 	if t == nil {
-		return grant{}, "unknown token", p.spentLocked("Unknown or invalid refresh token.")
+		return grant{}, "unknown token", p.consumedLocked("Unknown or invalid refresh token.")
 	}
 	f := t.family
 	if f.revoked {
-		return grant{}, "family revoked", p.spentLocked("Unknown or invalid refresh token.")
+		return grant{}, "family revoked", p.consumedLocked("Unknown or invalid refresh token.")
 	}
 	outcome := "rotated"
 	if t != f.newest {
 		if !p.overlapsLocked(t) {
 			p.stats.ReuseDetections++
 			p.revokeLocked(f)
-			return grant{}, "reuse detected", p.spentLocked("The refresh token was used before; its family is revoked.")
+			return grant{}, "reuse detected", p.consumedLocked("The refresh token was used before; its family is revoked.")
 		}
 		outcome = "replayed"
 		p.stats.Replays++
@@ -155,8 +155,8 @@ func (p *Provider) overlapsLocked(t *refreshToken) bool {
 		time.Now().Before(t.retired.Add(p.cfg.Overlap))
 }
 
-// spentLocked answers as Auth0 does (403), or with dex's error as dex does (400).
-func (p *Provider) spentLocked(description string) *oauthError {
+// consumedLocked answers as Auth0 does (403), or with dex's error as dex does (400).
+func (p *Provider) consumedLocked(description string) *oauthError {
 	status := http.StatusForbidden
 	if p.cfg.SpentError != "invalid_grant" {
 		status = http.StatusBadRequest

@@ -51,10 +51,10 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 		return nil, err
 	}
 	if e.Device == "" {
-		return nil, fmt.Errorf("%s has no device login", p.url)
+		return nil, fmt.Errorf("%s offers no device login (RFC 8628)\nlog in with a program of that issuer's, which writes the token file", p.url)
 	}
 	if connection != "" && p.url != FalIssuer {
-		return nil, errors.New("a connection is fal's matter, and this issuer is another\nleave --connection off")
+		return nil, fmt.Errorf("--connection works at fal's issuer only, and this home is for %s\nleave --connection out", p.url)
 	}
 	d := &DeviceLogin{issuer: p, oauth: p.oauth2(e.Token)}
 	d.oauth.Endpoint.DeviceAuthURL = e.Device
@@ -74,13 +74,13 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 	}
 	for _, address := range []string{d.URL, d.PlainURL} {
 		if !p.trusts(address) {
-			return nil, errors.New("the issuer sends people to an address that is neither https nor, like the issuer, on loopback")
+			return nil, fmt.Errorf("the address to confirm the login at is neither https nor, like the issuer, on loopback, and is not shown\nask whoever runs %s", p.url)
 		}
 	}
 	return d, nil
 }
 
-var errNoCode = errors.New("gives no code: its answer could not be understood")
+var errNoCode = errors.New("gave no code: its answer was not understood")
 
 // bound gives a request a context: x/oauth2 asks for a code without one.
 type bound struct {
@@ -110,7 +110,7 @@ func (d *DeviceLogin) begin(ctx context.Context, audience string) (err error) {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return fmt.Errorf("%s gives no code: %w", d.issuer.url, deviceProblem(err))
+		return fmt.Errorf("%s gave no code: %w", d.issuer.url, deviceProblem(err))
 	case d.device.UserCode == "" || d.device.DeviceCode == "":
 		return fmt.Errorf("%s %w", d.issuer.url, errNoCode)
 	}
@@ -120,9 +120,9 @@ func (d *DeviceLogin) begin(ctx context.Context, audience string) (err error) {
 	return nil
 }
 
-// The two ends of a device login that a person brought about.
+// ErrDenied and ErrExpired are how a device login ends by what a person did, or did not do.
 var (
-	ErrDenied  = errors.New("the login was not confirmed: somebody chose to cancel it")
+	ErrDenied  = errors.New("the login was cancelled in the browser")
 	ErrExpired = errors.New("the code has expired")
 )
 
@@ -194,14 +194,14 @@ type PendingLogin struct {
 // nobody's: it is revoked, as far as that can be done.
 func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, error) {
 	if r.Outcome != Granted {
-		return nil, fmt.Errorf("the login was confirmed, and %w\ntry again", r.Err)
+		return nil, fmt.Errorf("the login was confirmed, but %w\ntry again: falcred login", r.Err)
 	}
 	if r.Tokens.Refresh == "" {
-		return nil, errors.New("the issuer granted no refresh token\nask for offline_access: FALCRED_SCOPES")
+		return nil, errors.New("the issuer granted no refresh token\nadd offline_access to FALCRED_SCOPES")
 	}
 	l := &PendingLogin{Reply: r, Keys: d.issuer.KeysAt()}
 	if r.IDToken.IsZero() {
-		l.Doubt = "the issuer sent no ID token, so nobody can be greeted by name"
+		l.Doubt = "the issuer sent no ID token, so whose login this is cannot be shown"
 		return l, nil
 	}
 	v := d.issuer.Verify(ctx, r.IDToken, "")
@@ -210,11 +210,11 @@ func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, erro
 	}
 	if v.Wrong != nil {
 		d.issuer.Revoke(context.WithoutCancel(ctx), r.Tokens.Refresh) // best effort: it is not kept either way
-		return nil, fmt.Errorf("the issuer's answer is not to be trusted: %w\ntry again; if it repeats, somebody stands between this machine and the issuer", v.Wrong)
+		return nil, fmt.Errorf("the issuer's answer is not trusted, and the login was not kept: %w\ntry again: falcred login; if it happens again, something between this machine and the issuer answers in its place", v.Wrong)
 	}
 	l.Verdict = v
 	if v.Doubt != nil {
-		l.Doubt = "the login is kept, and its ID token is unverified: " + v.Doubt.Error()
+		l.Doubt = "the login is kept, but its ID token could not be verified: " + v.Doubt.Error()
 		return l, nil
 	}
 	l.Subject, l.Name, l.Email = v.Token.Subject, v.Token.Name, v.Token.Email

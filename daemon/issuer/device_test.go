@@ -88,8 +88,8 @@ func (o *oddIssuer) begin(t *testing.T) *DeviceLogin {
 // and does not fall over.
 func TestOddDeviceAuthorizations(t *testing.T) {
 	for device, want := range map[string]string{
-		`null`: "gives no code", `[]`: "gives no code", `{}`: "gives no code", `"x"`: "gives no code", ` `: "gives no code",
-		`{"device_code":"d","verification_uri":"URL"}`:                                                "gives no code",
+		`null`: "gave no code", `[]`: "gave no code", `{}`: "gave no code", `"x"`: "gave no code", ` `: "gave no code",
+		`{"device_code":"d","verification_uri":"URL"}`:                                                "gave no code",
 		`{"device_code":"d","user_code":"u","verification_uri":"http://fal.example.com/"}`:            "neither https nor",
 		`{"device_code":"d","user_code":"u","verification_uri":"javascript:alert(1)"}`:                "neither https nor",
 		`{"device_code":"d","user_code":"u","verification_uri":"URL"}`:                                "",
@@ -135,7 +135,7 @@ func TestOddDiscovery_R12R13(t *testing.T) {
 				o.change = func(document map[string]string) { document[member] = address }
 				want := "discovery at " + testIssuer + " names an endpoint that is neither https nor, like the issuer, on loopback"
 				if member == "issuer" {
-					want = "discovery at " + testIssuer + " failed: the answer could not be understood"
+					want = "discovery at " + testIssuer + " failed: the answer was not understood"
 				}
 				if e, err := o.Discover(t.Context()); err == nil || err.Error() != want || e != (Endpoints{}) || o.KeysAt() != "" {
 					t.Errorf("a %s of %s: %+v, %v", member, address, e, err)
@@ -163,7 +163,7 @@ func TestDeviceAuthorizationRequest(t *testing.T) {
 		if got, want := o.asked.Encode(), "client_id=test-client&scope=openid"; got != want {
 			t.Errorf("asked with %q, want %q", got, want)
 		}
-		if _, err := o.Authorize(t.Context(), "openid", "", "github"); err == nil || !strings.HasSuffix(err.Error(), "\nleave --connection off") {
+		if _, err := o.Authorize(t.Context(), "openid", "", "github"); err == nil || !strings.HasSuffix(err.Error(), "\nleave --connection out") {
 			t.Errorf("a connection of another issuer: %v", err)
 		}
 		fals := New(FalIssuer, FalClientID, o.client.Transport)
@@ -185,7 +185,7 @@ func TestDeviceAuthorizationTakesLong(t *testing.T) {
 	inOddBubble(t, func(t *testing.T, o *oddIssuer) {
 		o.device = ""
 		begun := time.Now()
-		if _, err := o.Authorize(t.Context(), "openid", "", ""); err == nil || err.Error() != testIssuer+" gives no code: it took too long" || time.Since(begun) != 2*httpx.SideTimeout {
+		if _, err := o.Authorize(t.Context(), "openid", "", ""); err == nil || err.Error() != testIssuer+" gave no code: no answer in time" || time.Since(begun) != 2*httpx.SideTimeout {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		for what, hang := range map[string]bool{"an answer": false, "a connection": true} {
@@ -306,7 +306,7 @@ func TestDeviceLoginIsVerified_R10(t *testing.T) {
 		b.keySet = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keys":[]}`) }
 		b.forgetKeys()
 		l, err = grant()
-		if err != nil || !strings.Contains(l.Doubt, "the login is kept, and its ID token is unverified: none of the issuer's keys verifies it") ||
+		if err != nil || !strings.Contains(l.Doubt, "the login is kept, but its ID token could not be verified: none of the issuer's keys verifies it") ||
 			l.Subject != "" || l.Name != "" || l.Email != "" || l.Verdict.Doubt == nil || l.Verdict.Verified() || !b.idp.Alive(l.Reply.Tokens.Refresh) {
 			t.Fatalf("granted: %+v, %v", l, err)
 		}
@@ -316,7 +316,7 @@ func TestDeviceLoginIsVerified_R10(t *testing.T) {
 		b.idp.SetConfig(func(c *idp.Config) { c.ClientID = "test-client" })
 		wrong := Reply{Tokens: tokenfile.TokenPair{Refresh: refresh, Access: access}, IDToken: parseIDToken(raw, time.Now())}
 		_, err = (&DeviceLogin{issuer: b.Provider}).pending(b.Context(), wrong)
-		if err == nil || !strings.Contains(err.Error(), "the issuer's answer is not to be trusted: its ID token is for another client\ntry again") {
+		if err == nil || !strings.Contains(err.Error(), "the issuer's answer is not trusted, and the login was not kept: its ID token is for another client\ntry again") {
 			t.Errorf("a wrong one: %v", err)
 		}
 		if b.idp.Alive(refresh) || b.asked.Load() != asked {

@@ -33,7 +33,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Fal's issuer. Its client is public: it has no secret.
+// FalIssuer and the others are fal's: its issuer, and the client, audience and scopes of its
+// own programs. The client is public: it has no secret.
 const (
 	FalIssuer   = "https://auth.fal.ai/"
 	FalClientID = "TwXR51Vz8JbY8GUUMy6EyuVR0fTO7N4N"
@@ -78,7 +79,7 @@ type discovered struct {
 	keys *keySet
 }
 
-// turn is had by one at a time. It is a channel and no mutex, so that who waits for
+// turn is had by one at a time. It is a channel and no mutex, so that whoever waits for
 // it can leave with a context, and synctest's clock runs on meanwhile.
 type turn chan struct{}
 
@@ -166,7 +167,7 @@ func (c capped) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Discover finds the endpoints at first need and keeps them (OpenID Connect
-// Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: who
+// Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: whoever
 // waits for another's answer shares it, and asks anew where it was an error.
 func (p *Provider) Discover(ctx context.Context) (Endpoints, error) {
 	if known := p.found.Load(); known != nil {
@@ -228,9 +229,9 @@ func onLoopback(address string) bool {
 	return err == nil && httpx.Loopback(u.Hostname())
 }
 
-// Reachable asks for something public, within httpx.SideTimeout. A gateway whose
-// issuer is down (5xx) does not count as one that answers: whether a vanished token
-// file was a logout is decided by the issuer itself (F7).
+// Reachable reports whether the issuer answers a request for something public, within
+// httpx.SideTimeout. A gateway whose issuer is down (5xx) does not count: whether a token
+// file that vanished was a logout is decided by the issuer itself.
 func (p *Provider) Reachable(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
@@ -250,7 +251,8 @@ func (p *Provider) Reachable(ctx context.Context) bool {
 	return resp.StatusCode < http.StatusInternalServerError
 }
 
-// ErrNoRevocation: with such an issuer a logout is the deletion of the file.
+// ErrNoRevocation is the error of [Provider.Revoke] for an issuer that cannot revoke: a
+// logout there is the deletion of the file.
 var ErrNoRevocation = errors.New("the issuer has no revocation endpoint")
 
 // Revoke ends the login of a refresh token (RFC 7009). It takes twice

@@ -151,7 +151,7 @@ func TestRevoke_R12R13(t *testing.T) {
 			t.Errorf("%v; alive is %v", err, b.idp.Alive(refresh))
 		}
 		b.net.Set(testkit.ErrNetDown, false)
-		want := "revoking at " + testIssuer + " failed: the answer could not be understood"
+		want := "revoking at " + testIssuer + " failed: the answer was not understood"
 		if err := b.Revoke(b.Context(), refresh); err == nil || err.Error() != want {
 			t.Errorf("with the network down: %v", err)
 		}

@@ -26,8 +26,8 @@ const (
 	Unsent                  // no connection: it was not used
 	Lost                    // sent, and no usable answer: it may be used up
 	Broken                  // 5xx: the same, but the issuer is up and unwell
-	Rejected                // invalid_grant: it is dead (R8)
-	Refused                 // another OAuth error: it was not used up (R8)
+	Rejected                // invalid_grant: the issuer does not accept it any more
+	Refused                 // another OAuth error: it was not used up
 	Busy                    // 429: it was not used up
 )
 
@@ -44,10 +44,10 @@ type Reply struct {
 	Err        error         // why nothing was granted, in words that are ours
 }
 
-// How long an answer may take from the connection to its last byte: the first
-// time, and for the one replay of a request whose answer was lost, which counts its
-// connection too. With httpx.ConnectTimeout they make tokenfile.HoldMax, the longest
-// that the lock is held (R7).
+// AnswerTimeout and ReplayTimeout are how long an answer may take, from the connection to
+// its last byte: the first time, and for the one replay of a request whose answer was lost,
+// which counts its connection too. With httpx.ConnectTimeout they make tokenfile.HoldMax,
+// the longest that the lock is held.
 const (
 	AnswerTimeout = 7 * time.Second
 	ReplayTimeout = 6 * time.Second
@@ -114,7 +114,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// judge looks at the bytes first and at x/oauth2's opinion second.
+// judge goes by the bytes first and by x/oauth2's opinion second.
 func (r *recorder) judge(token *oauth2.Token, err error, sent bool) Reply {
 	switch {
 	case r.status == 0 && !sent:
@@ -154,7 +154,7 @@ func (r *recorder) grant(token *oauth2.Token) Reply {
 	if g.Tokens.Refresh == "" && (g.Tokens.Access == "" || !whole && token == nil) {
 		// Without a refresh token a whole answer means that the issuer does
 		// not rotate; one that was cut may have lost exactly that.
-		return Reply{Outcome: Lost, Err: errors.New("the issuer's answer was cut, or holds no token")}
+		return Reply{Outcome: Lost, Err: errors.New("the issuer's answer was cut off, or holds no token")}
 	}
 	return g
 }
@@ -167,12 +167,12 @@ func (r *recorder) failure() Reply {
 	f := Reply{RetryAfter: retryAfter(r.header, time.Now())}
 	switch {
 	case r.status == http.StatusTooManyRequests:
-		f.Outcome, f.Err = Busy, errors.New("the issuer asks for a pause (status 429)")
+		f.Outcome, f.Err = Busy, errors.New("the issuer asks falcred to slow down (status 429)")
 	case r.status >= 500:
 		// A gateway that gave up says nothing about what happened behind it.
 		f.Outcome, f.Err = Broken, fmt.Errorf("the issuer answers with status %d", r.status)
 	case r.status >= 300 && r.status < 400:
-		f.Outcome, f.Err = Refused, fmt.Errorf("the issuer redirects the refresh (status %d), which is not followed", r.status)
+		f.Outcome, f.Err = Refused, fmt.Errorf("the issuer redirects the refresh (status %d); redirects are not followed", r.status)
 	case code == "invalid_grant":
 		f.Outcome, f.Err = Rejected, errors.New("the issuer does not accept the refresh token (invalid_grant)")
 	default:

@@ -32,7 +32,7 @@ func TestRefresh_R6R7R8(t *testing.T) {
 		return f
 	}
 	const noToken = "the issuer's answer holds no usable token"
-	const wasCut = "the issuer's answer was cut, or holds no token"
+	const wasCut = "the issuer's answer was cut off, or holds no token"
 	type row struct {
 		what    string
 		fault   idp.Fault
@@ -71,15 +71,15 @@ func TestRefresh_R6R7R8(t *testing.T) {
 		{what: "500", fault: idp.Status(500), outcome: Broken, err: "the issuer answers with status 500"},
 		{what: "503 after the commit", fault: idp.StatusAfter(503), outcome: Broken, err: "the issuer answers with status 503"},
 		{what: "502, a page", fault: idp.HTML(502), outcome: Broken, err: "the issuer answers with status 502"},
-		{what: "429", fault: idp.TooMany(""), outcome: Busy, err: "the issuer asks for a pause (status 429)"},
-		{what: "429, and for how long", fault: idp.TooMany("300"), outcome: Busy, err: "the issuer asks for a pause (status 429)", pause: 5 * time.Minute},
+		{what: "429", fault: idp.TooMany(""), outcome: Busy, err: "the issuer asks falcred to slow down (status 429)"},
+		{what: "429, and for how long", fault: idp.TooMany("300"), outcome: Busy, err: "the issuer asks falcred to slow down (status 429)", pause: 5 * time.Minute},
 		{what: "invalid_grant", fault: idp.OAuthError(403, "invalid_grant"), outcome: Rejected, err: "the issuer does not accept the refresh token (invalid_grant)"},
 		{what: "dex's word for it", fault: idp.OAuthError(400, "invalid_request"), outcome: Refused, err: "the issuer refuses the refresh: status 400 (invalid_request)"},
 		{what: "an error that is no code", fault: idp.OAuthError(400, "a secret"), outcome: Refused, err: "the issuer refuses the refresh: status 400"},
 	}
 	for _, code := range []int{301, 302, 307, 308} { // R13
 		rows = append(rows, row{what: fmt.Sprintf("a redirect, %d", code), fault: idp.Redirect(code, "http://other.test/"), outcome: Refused,
-			err: fmt.Sprintf("the issuer redirects the refresh (status %d), which is not followed", code)})
+			err: fmt.Sprintf("the issuer redirects the refresh (status %d); redirects are not followed", code)})
 	}
 	for _, c := range rows {
 		t.Run(c.what, func(t *testing.T) {
@@ -141,13 +141,13 @@ func TestRefreshUnsent_R7(t *testing.T) {
 			}
 		}
 		b.net.Set(testkit.ErrNetDown, false)
-		try("no discovery", 0, "discovery at "+testIssuer+" failed: the answer could not be understood")
+		try("no discovery", 0, "discovery at "+testIssuer+" failed: the answer was not understood")
 		b.net.Set(nil, true)
-		try("slow discovery", httpx.SideTimeout, "discovery at "+testIssuer+" failed: it took too long")
+		try("slow discovery", httpx.SideTimeout, "discovery at "+testIssuer+" failed: no answer in time")
 		b.net.Set(nil, false)
 		b.mustDiscover()
 		b.net.Set(testkit.ErrNetDown, false)
-		try("network down", 0, "the issuer cannot be reached: the answer could not be understood")
+		try("network down", 0, "the issuer cannot be reached: the answer was not understood")
 		b.net.Set(nil, true)
 		try("packets dropped", httpx.ConnectTimeout, "the issuer cannot be reached: no connection within 4 s")
 		if n := b.idp.Stats().TokenRequests; n != 0 {

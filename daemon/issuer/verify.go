@@ -19,7 +19,7 @@ import (
 // issuer, client or account than it must, or is signed by nobody or by a shared
 // secret: that needs no key, so it is known before the answer is in its place.
 // What no key verifies is only in doubt. It came over TLS from the token endpoint
-// (OpenID Connect Core §3.1.3.7, 6), and who can forge that answer can leave its
+// (OpenID Connect Core §3.1.3.7, 6), and whoever can forge that answer can leave its
 // ID token out: keys that lag, move or are written oddly must not end a login.
 
 // asymmetric are the algorithms that go-oidc knows.
@@ -43,7 +43,7 @@ type IDToken struct {
 	issued, expires time.Time
 }
 
-// IsZero: there was no ID token.
+// IsZero reports whether there was no ID token.
 func (t IDToken) IsZero() bool { return t.raw == "" }
 
 // String keeps the token out of anything that prints it by accident.
@@ -102,8 +102,8 @@ func (c chain) contradicts(t IDToken) error {
 	return nil
 }
 
-// Verdict is what was found of an ID token: verified, wrong or in doubt. Its zero
-// value: there was none.
+// Verdict is what was found out about an ID token: verified, wrong or in doubt. The zero
+// value is that there was none.
 type Verdict struct {
 	Token   IDToken // whose it is counts only where it is verified
 	Wrong   error   // it is not to be trusted, and neither is what came with it
@@ -111,7 +111,8 @@ type Verdict struct {
 	checked bool
 }
 
-// Verified is all that anything is learned from.
+// Verified reports whether a key of the issuer's verifies the token, and nothing speaks
+// against it. Nothing is learned from any other.
 func (v Verdict) Verified() bool { return v.checked && v.Wrong == nil && v.Doubt == nil }
 
 // Subject is the account that was proved, "" where none was.
@@ -132,13 +133,13 @@ func judge(t IDToken, unsigned error, c chain) Verdict {
 	case unsigned != nil:
 		v.Doubt = unsigned
 	case !t.timely():
-		v.Doubt = errors.New("its times and this machine's clock do not agree")
+		v.Doubt = errors.New("its times do not fit this machine's clock")
 	}
 	return v
 }
 
-// timely compares its times with the clock at which it came. That may have been
-// set since, so it is also looked at as it stands now.
+// timely compares its times with the clock at which it came. That may have been set since,
+// so the clock as it stands now counts too.
 func (t IDToken) timely() bool {
 	return t.timelyAt(t.arrived.Round(0)) || t.timelyAt(time.Now().Add(-time.Since(t.arrived)))
 }
@@ -179,7 +180,7 @@ func (p *Provider) signed(ctx context.Context, t IDToken) error {
 	}
 	known := p.found.Load()
 	if known == nil {
-		return errors.New("where the issuer's keys are is not known")
+		return errors.New("the address of the issuer's keys is not known yet")
 	}
 	if p.signedByOne(ctx, t, known.keys.named(t.Key, t.Algorithm)) {
 		return nil

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
@@ -89,6 +90,37 @@ func TestJudge_R10(t *testing.T) {
 			t.Errorf("%q: %s, want doubt: it says nothing", raw, standing(v))
 		}
 	}
+}
+
+// R10: a clock that was wrong when an ID token came, and was put right since, leaves no
+// doubt: how long ago that was is known by the other clock.
+func TestTimesAfterTheClockWasSet_R10(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		came  time.Time // by the clock of then
+		doubt bool
+	}{
+		"it was behind":              {moved(now, -3600), false},
+		"it was ahead":               {moved(now, 7200), false},
+		"the token is of the future": {now, true},
+	} {
+		valid := now.Round(0)
+		if c.doubt {
+			valid = valid.Add(time.Hour)
+		}
+		token := IDToken{arrived: c.came, issued: valid, expires: valid.Add(time.Hour)}
+		if token.timely() == c.doubt {
+			t.Errorf("%s: in doubt is %v", name, !c.doubt)
+		}
+	}
+}
+
+// moved is a moment whose wall clock was set. Nothing but the system makes those, so this
+// goes by how package time has both clocks: seconds of the wall's stand above 30 bits of
+// nanoseconds.
+func moved(t time.Time, seconds int) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30 // #nosec G103 G115 -- as said
+	return t
 }
 
 func standing(v Verdict) string {

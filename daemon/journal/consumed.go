@@ -18,7 +18,7 @@ import (
 
 // ConsumedName is the file in the home that names every refresh token that was ever
 // used up there, so that none is sent a second time, however old the copy that turns
-// up (F5).
+// up.
 //
 // It is appended to under .portalock and never rewritten: 16 bytes for each rotation,
 // so 300 KiB for a year of tokens that live for an hour. It is scanned, not held in

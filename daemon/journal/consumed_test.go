@@ -62,7 +62,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 	home := newHome(t)
 	var l Ledger
 	refresh := func(i int) string { return "refresh " + string(rune('0'+i)) }
-	const rotations = maxSpent + 2
+	const rotations = maxConsumed + 2
 	for i := range rotations {
 		l = l.Consume(refresh(i))
 		if i%8 == 0 || i == rotations-1 { // each waits for the disk
@@ -71,7 +71,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 	}
 	saved, err := Load(home)
 	testkit.Must(t, err)
-	if l.Consumed(refresh(1)) || saved.Consumed(refresh(rotations-savedSpent-1)) || !saved.Consumed(refresh(rotations-savedSpent)) {
+	if l.Consumed(refresh(1)) || saved.Consumed(refresh(rotations-savedConsumed-1)) || !saved.Consumed(refresh(rotations-savedConsumed)) {
 		t.Errorf("%d tokens in memory and %d in falcred.json", len(l.Spent), len(saved.Spent))
 	}
 	for i := range rotations {

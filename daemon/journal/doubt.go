@@ -9,9 +9,9 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
-// Doubted is what falcred.json keeps of a login whose newest ID token no key of the
-// issuer verifies yet (R10), for other processes and the next start. What comes of the
-// issuer is bounded and printable in it. The zero value is no doubt. It is a value, like
+// Doubted is what falcred.json keeps about a login whose newest ID token no key of the
+// issuer verifies yet, for other processes and the next start. What the issuer sent is
+// bounded and printable in it. The zero value is no doubt. It is a value, like
 // the [Ledger] that it stands in.
 type Doubted struct {
 	Login     string    // fingerprint of the refresh token that it came with, or that followed

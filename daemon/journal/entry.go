@@ -42,11 +42,11 @@ const (
 	entrySize = tokenfile.MaxSize + 64
 )
 
-// Entry is where the answer to one refresh will stand (R4). It is made, filled
-// with zeros and fsynced beside the token file *before* the request leaves:
-// a full or read-only disk is found out while no token is used up. Its name
-// carries the fingerprint of the refresh token that is sent, so that the note
-// which token it is and the room for the answer appear and vanish in one step.
+// Entry is the write-ahead entry of one rotation: the room for the issuer's answer. It is
+// made, filled with zeros and fsynced beside the token file *before* the request leaves: a
+// full or read-only disk is found out while no token is used up. Its name carries the
+// fingerprint of the refresh token that is sent, so that the note which token it is and the
+// room for the answer appear and vanish in one step.
 //
 // Its content says how far the rotation came, whenever the process dies:
 //
@@ -57,7 +57,7 @@ const (
 // A rotation goes Begin, Record, Trim, Commit. Each of them has reached the disk
 // when it returns. An entry that is not committed ends by Discard, Keep or Abandon.
 //
-// The file of a living entry is flock'ed. Even where a neighbour has broken
+// The file of an entry that is in use is locked (flock). Even where a neighbour has broken
 // .portalock by unlinking it, no two daemons send the same token.
 //
 // An Entry is for one goroutine at a time.
@@ -68,7 +68,7 @@ type Entry struct {
 }
 
 // ErrBusy is returned by [Begin] while another process rotates the same token.
-var ErrBusy = errors.New("another falcred is spending this refresh token")
+var ErrBusy = errors.New("another falcred is refreshing with this token")
 
 // Path is the name of the entry for refresh, beside target: the token file behind
 // any links.
@@ -122,7 +122,7 @@ func (e *Entry) named() bool {
 	return err == nil && os.SameFile(held, now)
 }
 
-// reserve writes zeros rather than asking for space: every filesystem
+// reserve writes zeros rather than asking for space: every file system
 // understands it. What an earlier owner left is kept if it is an answer.
 func (e *Entry) reserve() error {
 	if e.resumed {
@@ -177,9 +177,8 @@ func readAnswer(file io.ReaderAt) (tokenfile.TokenPair, bool) {
 	return answer, err == nil
 }
 
-// Trim cuts the recorded answer to what the token file is to hold. It is done
-// before the last look at the token file (F5), so that nothing but a rename comes
-// after that.
+// Trim cuts the recorded answer to what the token file is to hold. Call it before the token
+// file is compared for the last time, so that nothing but a rename comes after that.
 func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 	if err := e.file.Truncate(int64(len(answer.Bytes()))); err != nil {
 		return err
@@ -187,8 +186,8 @@ func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 	return fsx.Sync(e.file)
 }
 
-// Commit moves the trimmed answer over the token file (F2), and the entry is no more.
-// Where it fails the entry is as it was.
+// Commit moves the trimmed answer over the token file, which is on the disk when it returns,
+// and the entry is no more. Where it fails the entry is as it was.
 func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPair) error {
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err
@@ -240,15 +239,15 @@ func Peek(path string) (answer tokenfile.TokenPair, ok bool) {
 	return readAnswer(file)
 }
 
-// Clear removes the entry at path, which no rotation needs any more, unless its owner
-// lives. It returns the answer that was in it, if any.
+// Clear removes the entry at path, which no rotation needs any more, unless another process
+// uses it. It returns the answer that was in it, if any.
 func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
 	file, err := strict.Open(path, os.O_RDWR, 0)
 	if err != nil {
 		return tokenfile.TokenPair{}, false
 	}
 	e := &Entry{path: path, file: file}
-	if fsx.TryLock(file) != nil || !e.named() { // its owner lives, or has just settled it
+	if fsx.TryLock(file) != nil || !e.named() { // in use, or just settled
 		file.Close()
 		return tokenfile.TokenPair{}, false
 	}

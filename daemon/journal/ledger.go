@@ -18,38 +18,38 @@ import (
 // LedgerName is the [Ledger]'s file in the home.
 const LedgerName = "falcred.json"
 
-// maxSpent bounds the list of consumed tokens in memory, and savedSpent in
+// maxConsumed bounds the list of consumed tokens in memory, and savedConsumed in
 // falcred.json, which earlier versions of falcred read: falcred.consumed has them all.
 const (
-	maxSpent   = 256
-	savedSpent = 64
+	maxConsumed   = 256
+	savedConsumed = 64
 )
 
 // Ledger is what falcred knows of the login in a home. It outlives the daemon, and
 // holds no token: tokens stand in it by their fingerprints. It is written under .portalock
-// only, by who has read it there anew: daemons that share a home all write it.
+// only, by whoever has read it there anew: daemons that share a home all write it.
 //
 // A Ledger is a value. A method that changes something returns the changed one and
 // leaves its receiver alone, so that a Ledger can be handed to any goroutine. The zero
 // value is that of a new home.
 type Ledger struct {
-	Issuer     string       // R13: whose tokens this home holds
-	Spent      []string     // F5: fingerprints of the refresh tokens consumed last, the newest at the end
-	Tip        string       // R10: fingerprint of the newest refresh token that falcred was given…
+	Issuer     string       // whose tokens this home holds
+	Spent      []string     // fingerprints of the refresh tokens consumed last, the newest at the end
+	Tip        string       // fingerprint of the newest refresh token that falcred was given…
 	Subject    string       // …the account that it belongs to…
 	TipIssued  int64        `json:",omitempty"` // …and the iat of the access token that came with it, in s since 1970
-	Doubt      Doubted      `json:",omitzero"`  // R10: of the login of Tip
-	Wrong      Fingerprints `json:",omitzero"`  // R10: logins whose ID token was wrong
-	Unverified string       // R10: the same for versions that knew no doubt: fingerprint of an access token
+	Doubt      Doubted      `json:",omitzero"`  // about the login of Tip
+	Wrong      Fingerprints `json:",omitzero"`  // logins whose ID token was wrong
+	Unverified string       // the same for versions that knew no doubt: fingerprint of an access token
 	Team       Team         // the last team that was resolved
 }
 
 // Team is the id of a team, good for that name and one account.
 type Team struct{ Name, Subject, ID string }
 
-// Load reads falcred.json. A home without it has the zero Ledger. Where it is damaged,
-// or no file of ours, the error says so and what to do: that on its second line, or in
-// the words of protocol/strict.
+// Load reads falcred.json. It needs no lock. A home without it has the zero Ledger. Where it
+// is damaged, or no file of ours, the error says so and what to do: on its second line, or in
+// the words of package strict.
 func Load(home string) (Ledger, error) {
 	path := filepath.Join(home, LedgerName)
 	data, err := fsx.Read(path, fsx.MaxSmall)
@@ -59,11 +59,11 @@ func Load(home string) (Ledger, error) {
 	case strict.As(err) != nil:
 		return Ledger{}, err
 	case err != nil:
-		return Ledger{}, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers of it", err)
+		return Ledger{}, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers about it", err)
 	}
 	var l Ledger
 	if err := json.Unmarshal(data, &l); err != nil {
-		return Ledger{}, fmt.Errorf("%s is damaged (%v)\ndelete it: it holds no login, only what falcred remembers of it", path, err)
+		return Ledger{}, fmt.Errorf("%s is damaged (%v)\nmove it away: it holds no login, only what falcred remembers about it", path, err)
 	}
 	return l, nil
 }
@@ -75,7 +75,7 @@ func Load(home string) (Ledger, error) {
 // before.
 func (l Ledger) Save(home string) error {
 	err := ensureConsumed(home, l.Spent)
-	l.Spent = newest(l.Spent, savedSpent)
+	l.Spent = newest(l.Spent, savedConsumed)
 	return errors.Join(err, l.write(home))
 }
 
@@ -157,9 +157,9 @@ func (l Ledger) Follow(other Ledger) Ledger {
 func (l Ledger) Learn(other Ledger) Ledger {
 	extra := slices.DeleteFunc(slices.Clone(other.Spent), func(print string) bool { return slices.Contains(l.Spent, print) })
 	if len(extra) < len(other.Spent) && slices.Contains(l.Spent, other.Spent[len(other.Spent)-1]) {
-		l.Spent = newest(slices.Concat(extra, l.Spent), maxSpent)
+		l.Spent = newest(slices.Concat(extra, l.Spent), maxConsumed)
 	} else {
-		l.Spent = newest(slices.Concat(l.Spent, extra), maxSpent)
+		l.Spent = newest(slices.Concat(l.Spent, extra), maxConsumed)
 	}
 	l.Wrong = l.Wrong.with(other.Wrong...)
 	l.Unverified = cmp.Or(l.Unverified, other.Unverified)
@@ -185,7 +185,7 @@ func (l Ledger) Consume(refresh string) Ledger { return l.ConsumePrint(tokenfile
 // ConsumePrint is Consume for a token that is known by its fingerprint only.
 func (l Ledger) ConsumePrint(print string) Ledger {
 	if !slices.Contains(l.Spent, print) {
-		l.Spent = newest(append(slices.Clip(l.Spent), print), maxSpent) // clipped: the list is others' too
+		l.Spent = newest(append(slices.Clip(l.Spent), print), maxConsumed) // clipped: the list is others' too
 	}
 	return l
 }
@@ -207,8 +207,7 @@ func (l Ledger) Without(refresh string) Ledger {
 // newest are the last n of them.
 func newest(prints []string, n int) []string { return prints[max(0, len(prints)-n):] }
 
-// Distrust remembers that the ID token which came with p was wrong, for an earlier
-// version too.
+// Distrust notes that the ID token which came with p was wrong, for an earlier version too.
 func (l Ledger) Distrust(p tokenfile.TokenPair) Ledger {
 	l.Wrong = l.Wrong.with(tokenfile.Fingerprint(p.Refresh))
 	l.Unverified = tokenfile.Fingerprint(p.Access)
@@ -227,16 +226,15 @@ func (l Ledger) Unjudged(p tokenfile.TokenPair) bool {
 }
 
 // IssuerHint is what to do where a home holds logins of another issuer.
-const IssuerHint = "give each issuer a home of its own (FAL_HOME_DIR), and name it in that home's falcred.env: FALCRED_ISSUER, FALCRED_CLIENT_ID"
+const IssuerHint = "give each issuer its own home (FAL_HOME_DIR), and set FALCRED_ISSUER and FALCRED_CLIENT_ID in that home's falcred.env"
 
-// SettleIssuer holds a home to one issuer (R13): the first that is used there is
-// recorded, and every later one must be the same. The home of fal's own programs
-// (falsHome) is falsIssuer's from the start. Of a refusal [IssuerHint] is the second
-// line.
+// SettleIssuer holds a home to one issuer: the first that is used there is recorded, and
+// every later one must be the same. The home of fal's own programs (falsHome) is
+// falsIssuer's from the start. The second line of an error says what to do.
 func (l Ledger) SettleIssuer(issuer, falsIssuer string, falsHome bool) (Ledger, error) {
 	if l.Issuer == "" {
 		if falsHome && issuer != falsIssuer {
-			return l, fmt.Errorf("~/.fal holds logins of %s; for %s set FAL_HOME_DIR to another folder", falsIssuer, issuer)
+			return l, fmt.Errorf("~/.fal holds logins of %s\nfor %s set FAL_HOME_DIR to another folder", falsIssuer, issuer)
 		}
 		l.Issuer = issuer
 	}

@@ -17,14 +17,14 @@ import (
 // TestLearnKeepsTheNewest_F5: of two lists the newest entries are kept, in whatever
 // order they are merged.
 func TestLearnKeepsTheNewest_F5(t *testing.T) {
-	prints := make([]string, maxSpent+40)
+	prints := make([]string, maxConsumed+40)
 	for i := range prints {
 		prints[i] = tokenfile.Fingerprint(string(rune(i)))
 	}
-	older, newer := prints[:maxSpent], prints[40:]
+	older, newer := prints[:maxConsumed], prints[40:]
 	for name, merge := range map[string][2][]string{"the older one learns": {older, newer}, "the newer one learns": {newer, older}} {
 		l := Ledger{Spent: merge[0]}.Learn(Ledger{Spent: merge[1]})
-		if last := l.Spent[len(l.Spent)-1]; len(l.Spent) != maxSpent || last != prints[len(prints)-1] || l.Spent[0] != newer[0] {
+		if last := l.Spent[len(l.Spent)-1]; len(l.Spent) != maxConsumed || last != prints[len(prints)-1] || l.Spent[0] != newer[0] {
 			t.Errorf("%s: %d entries, and the newest is not the last", name, len(l.Spent))
 		}
 	}
@@ -133,7 +133,7 @@ func TestAVerdictIsKept_R10(t *testing.T) {
 // that was made of it.
 func TestALedgerIsAValue(t *testing.T) {
 	full := Ledger{}
-	for i := range maxSpent {
+	for i := range maxConsumed {
 		full = full.Consume(fmt.Sprint("old", i)).Distrust(tokenfile.TokenPair{Refresh: fmt.Sprint("wrong", i)})
 	}
 	roomy := Ledger{Spent: append(make([]string, 0, 8), "x"), Wrong: append(make(Fingerprints, 0, 8), "x")}
@@ -231,8 +231,8 @@ func TestLoad(t *testing.T) {
 		t.Errorf("no file: %+v, %v", l, err)
 	}
 	for content, hint := range map[string]string{
-		`{"Spent":["a"],"Tip":5}`:   "\ndelete it: ",
-		"a canary":                  "\ndelete it: ",
+		`{"Spent":["a"],"Tip":5}`:   "\nmove it away: ",
+		"a canary":                  "\nmove it away: ",
 		strings.Repeat(" ", 65<<10): "\nmove it away: ",
 	} {
 		testkit.Must(t, os.WriteFile(path, []byte(content), 0o600))

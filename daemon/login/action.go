@@ -12,9 +12,7 @@ import (
 type Action interface{ action() }
 
 type (
-	// rotate is what next asks for, and what start hands to perform if none is under way.
-	// forced is an access token that a request wants replaced, however fresh it is.
-	rotate      struct{ forced string }
+	rotate      struct{}                // unless one is under way
 	ping        struct{}                // ask whether the issuer can be heard (F7)
 	resetPause  struct{}                // R7's pause starts from its beginning
 	resetAsking struct{}                // the same of the questions for a team

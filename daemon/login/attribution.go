@@ -43,7 +43,7 @@ func resolve(m *Manager, a resolveTeam) {
 	})
 }
 
-var errEnding = errors.New("falcred is ending")
+var errEnding = errors.New("falcred is shutting down")
 
 // Accounts asks which accounts the login of cfg's home with this access token may act
 // for: the personal one first, then by nickname, as the fal CLI has them. Neither a home

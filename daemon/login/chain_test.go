@@ -269,6 +269,28 @@ func TestF1ComparesBeforeEachSendAndWrite(t *testing.T) {
 	})
 }
 
+// F5, R4: what somebody has written since the file was read is seen before anything is
+// sent: the token that was chosen may be used up by now. No entry is left for it, which
+// would have it replayed.
+func TestF5NothingIsSentForAFileThatChanged(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.open()
+		w.signIn("ann")
+		e := w.transaction()
+		defer e.end()
+		c, err := e.choose("")
+		if err != nil || c.refresh != w.inFile().Refresh {
+			w.Fatalf("nothing was chosen: %v", err)
+		}
+		refresh, access, _ := w.idp.Login("ann")
+		w.write(refresh, access)
+		if _, err := e.beginEntry(c); !errors.Is(err, errChanged) {
+			w.Errorf("it would have been sent: %v", err)
+		}
+		w.wantNoEntries()
+	})
+}
+
 // F3: a reading of the file that took long is not applied over a login that was
 // adopted meanwhile.
 func TestF3AnOldReadingIsReadAgain(t *testing.T) {

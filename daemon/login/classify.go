@@ -8,26 +8,26 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
-// Reading is the token file at one moment, and what the home says of it.
+// Reading is the token file at one moment, and what the home knows about it.
 type Reading struct {
 	tokenfile.Content
-	Held  tokenfile.TokenPair // what was held when it was made: it speaks of nothing newer
+	Held  tokenfile.TokenPair // what was held when it was made: it says nothing about newer tokens
 	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held
 	Used  bool                // the refresh token is in falcred.consumed
 }
 
-// Meaning is what the token file's content says of the login.
+// Meaning is what the token file's content means for the login.
 type Meaning int
 
 const (
 	Unchanged   Meaning = iota // it is what is held
-	Behind                     // our own newer tokens are on their way into it (R5)
+	Behind                     // our own newer tokens are on their way into it
 	Torn                       // a write of what is held was cut in its second line
-	Consumed                   // its refresh token was used up, or it is an old copy: never adopted, never sent (F5)
-	OtherIssuer                // it is not for this daemon (R13)
+	Consumed                   // its refresh token was used up, or it is an old copy: never adopted, never sent
+	OtherIssuer                // it is not for this daemon
 	NewTokens                  // somebody has logged in, or refreshed
-	Empty                      // a writer is at work, or has died: never a logout (F3)
-	Gone                       // a logout, if the issuer can be heard (F7)
+	Empty                      // a writer is at work, or has died: never a logout
+	Gone                       // a logout, if the issuer can be reached
 	Unusable                   // no token file, or not ours to read
 )
 
@@ -63,9 +63,9 @@ func torn(p, held tokenfile.TokenPair) bool {
 	return p.Refresh == held.Refresh && p.Access != "" && len(p.Access) < len(held.Access) && strings.HasPrefix(held.Access, p.Access)
 }
 
-// consumed says that a pair must be neither adopted nor sent (F5): its refresh token was
-// used up, or it is an old copy of the living login that is held. What falcred has noted
-// as the newest, here or elsewhere, is no old copy.
+// consumed says that the file's tokens must be neither adopted nor sent (F5): the refresh
+// token was used up, or they are an old copy of the valid login that is held. What falcred
+// has noted as the newest, here or elsewhere, is no old copy.
 func consumed(r Reading, t tokenfile.Token, s State) bool {
 	switch {
 	case s.Ledger.Consumed(t.Refresh), r.Known.Consumed(t.Refresh), r.Used:

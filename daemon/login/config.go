@@ -13,7 +13,7 @@ import (
 	"github.com/falcred/falcred/protocol/env"
 )
 
-// Config is what a login needs to be told.
+// Config is what a [Manager] needs to know.
 type Config struct {
 	Home     string
 	FalsHome bool // Home is ~/.fal, which is fal's: other issuers' logins are kept elsewhere
@@ -24,7 +24,7 @@ type Config struct {
 	Servers  env.Servers
 	Key      env.Key // served instead of the login to those who are not forced to that
 
-	OnChange  string     // a command that is told of each change of state
+	OnChange  string     // a command to run at each change of state
 	FalConfig fal.Config // names the team
 	REST      string     // fal's REST host, which knows a team's id; "" resolves none
 
@@ -47,7 +47,7 @@ func (cfg Config) CheckIssuer() error {
 // CheckToken is the same for one token, whose issuer can be read in it.
 func (cfg Config) CheckToken(access string) error {
 	if other := tokenfile.IssuerOf(access); other != "" && !tokenfile.SameIssuer(other, cfg.Issuer) {
-		return fmt.Errorf("this home holds a login of %s, which is not shown to %s\n%s", short(strconv.Quote(other)), cfg.Issuer, journal.IssuerHint)
+		return fmt.Errorf("this home holds a login from %s, which is not sent to %s\n%s", short(strconv.Quote(other)), cfg.Issuer, journal.IssuerHint)
 	}
 	return nil
 }

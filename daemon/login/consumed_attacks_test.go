@@ -79,7 +79,8 @@ func (w *world) rotateUnsaved() (sent, newest string) {
 func TestUnsavedAnswerIsReplayed_R4_F5(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Overlap: time.Minute}, func(w *world) {
 		w.signIn("ann")
-		w.start()
+		w.open() // the schedule would put it in its place at once
+		w.reconcile()
 		w.pass(2 * competingWindow)
 		sent, _ := w.rotateUnsaved()
 		w.remember(context.Background(), Note{}) // a team was resolved, say
@@ -103,7 +104,8 @@ func TestUnsavedAnswerIsReplayed_R4_F5(t *testing.T) {
 func TestUnsavedAnswerIsTheFallback_F5(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
-		w.start()
+		w.open() // the schedule would put it in its place at once
+		w.reconcile()
 		w.pass(2 * competingWindow)
 		_, newest := w.rotateUnsaved()
 		w.mu.Lock()
@@ -118,6 +120,7 @@ func TestUnsavedAnswerIsTheFallback_F5(t *testing.T) {
 			t.Errorf("kept as the fallback: %v; called consumed: %v", kept, consumed)
 		}
 		w.idp.RevokeFamily(other)
+		w.run()
 		w.pass(3 * time.Hour)
 		w.mustGet()
 		w.wantAlive()
@@ -148,7 +151,7 @@ func TestUnreadableListTellsNothing_F5(t *testing.T) {
 		w.pass(time.Minute)
 		w.mustGet()
 		w.wantRequests(requests, "it may have been used up")
-		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "cannot be told") || !strings.Contains(s.Hint, journal.ConsumedName) {
+		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "nobody can tell") || !strings.Contains(s.Hint, journal.ConsumedName) {
 			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
 		if err := os.Remove(list); err != nil {

@@ -358,7 +358,7 @@ func TestDoubtAndLogin_R10(t *testing.T) {
 			t.Fatal(err)
 		}
 		granted, err := d.Wait(w.Context())
-		if err != nil || !strings.Contains(granted.Doubt, "unverified") || granted.Subject != "" || granted.Name != "" {
+		if err != nil || !strings.Contains(granted.Doubt, "could not be verified") || granted.Subject != "" || granted.Name != "" {
 			t.Fatalf("granted: %+v, %v", granted, err)
 		}
 		if err := Keep(w.Context(), w.config(), granted); err != nil {

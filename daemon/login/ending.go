@@ -8,20 +8,20 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
-// S5: from SIGTERM, or stop, to the end of the daemon takes less than 20 s, whatever
-// clients do. These are the moments, counted from the first:
+// From SIGTERM, or stop, to the end of the daemon takes less than 20 s, whatever clients do.
+// These are the moments, counted from the first:
 //
 //	0     nothing new is begun: no rotation, store, erase or question for a team
 //	1 s   what consumes nothing is given up, and nobody gets the lock who waits for it
-//	2 s   others must have taken their answers (S7), 5 s: the owner's programs
-//	18 s  the last rotation that can be under way has ended by itself (F1's 17 s), and
+//	2 s   others must have taken their answers, 5 s: the owner's programs
+//	18 s  the last rotation that can be under way has ended by itself (HoldMax), and
 //	      its successors (a login that was stored) had the lock, or do not get it
 //	19 s  the daemon ends, whoever still hangs: a disk, or a descriptor that a client
 //	      has passed and whose close waits for its sender
 const (
 	sideEnd = time.Second
 	lastEnd = sideEnd + tokenfile.HoldMax
-	// TotalEnd is how long after it was asked to a daemon ends at the latest.
+	// TotalEnd is the longest that a daemon takes to end after it was asked to.
 	TotalEnd = lastEnd + time.Second
 )
 
@@ -41,7 +41,7 @@ func endingWith(ctx context.Context) ending {
 // over says whether the end has begun.
 func (e ending) over() bool { return e.begun.Err() != nil }
 
-// After ends d later than ctx.
+// After is a context with the values of ctx that ends d after ctx does.
 func After(ctx context.Context, d time.Duration) context.Context {
 	later, end := context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() { clock.AfterFunc(d, end) })

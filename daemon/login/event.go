@@ -14,26 +14,27 @@ type Event interface{ event() }
 type (
 	// Read is a reading of the token file.
 	Read struct{ Reading }
-	// Pinged is F7's answer: whether the issuer can be heard.
+	// Pinged says whether the issuer can be reached, which decides what the deletion of the
+	// token file means.
 	Pinged struct {
 		Reachable bool
 		Pause     time.Duration
 	}
-	// LedgerRead is falcred.json as a transaction has found it, its issuer settled (R13).
+	// LedgerRead is falcred.json as a transaction has found it, its issuer settled.
 	LedgerRead struct {
 		Ledger journal.Ledger
 		Lost   bool // it did not name the issuer: the file has gone
 		Err    error
 	}
-	// LedgerSaved is the end of writing it.
+	// LedgerSaved is the end of writing falcred.json.
 	LedgerSaved struct {
 		Rev   int
-		Whole bool // nothing was left out (State.Owed)
+		Whole bool // nothing was left out because of State.Owed
 		Err   error
 	}
 	// Noted adds to the ledger.
 	Noted struct{ Note }
-	// ConsumedHere names refresh tokens that are used up by something else than a rotation.
+	// ConsumedHere names refresh tokens that something else than a rotation has used up.
 	ConsumedHere struct{ Refresh []string }
 
 	// Granted is the issuer's answer to a rotation. It is in the journal already, if
@@ -43,7 +44,7 @@ type (
 		Reply    issuer.Reply
 		InFile   string // the refresh token that the file held before
 		Recorded bool
-		Wrong    bool // R10, without a key
+		Wrong    bool // its ID token is wrong, whatever its signature
 	}
 	// Committed says that what was granted is in the token file.
 	Committed struct{}
@@ -51,7 +52,7 @@ type (
 	Rotated struct {
 		Tokens  tokenfile.TokenPair // zero where nothing was sent
 		Verdict issuer.Verdict
-		Subject string // the chain's, so far
+		Subject string // whose account the login was so far
 		Keys    string // where the issuer's keys are
 		Forced  string // the access token that a client wanted to be rid of
 		Pause   time.Duration
@@ -61,16 +62,17 @@ type (
 		failure
 		Pause time.Duration
 	}
-	// Refused is invalid_grant for a refresh token.
+	// Refused says that the issuer does not accept a refresh token (invalid_grant).
 	Refused struct{ Refresh string }
 	// FallbackTaken hands the fallback out: it is tried once.
-	FallbackTaken struct{}
-	// FallbackKept gives it back: the network failed, not the token.
+	FallbackTaken struct{ Refresh string }
+	// FallbackKept gives it back: the network failed, not the token. Or it brings one that
+	// the journal had. A login that was replaced meanwhile is newer than either.
 	FallbackKept struct{ Fallback }
 	// Restored says that the tokens held are in the file again.
 	Restored struct{ Why string }
 	// Settled says that an answer of an earlier rotation was found in the journal, and is
-	// in the file now (R4).
+	// in the file now.
 	Settled struct{ Tokens tokenfile.TokenPair }
 	// Stored is a login that a client brought, in the file now.
 	Stored struct {
@@ -79,7 +81,7 @@ type (
 		Subject string
 		Keys    string
 	}
-	// Stepped is one link of the chain that is about to be committed: From was consumed,
+	// Stepped is one rotation of the login that is about to be committed: From was consumed,
 	// and To came for it. Subject is whose it is, where that was proved.
 	Stepped struct {
 		From    string
@@ -95,7 +97,8 @@ type (
 	// Ended is a logout.
 	Ended struct{ Why string }
 
-	// Tick is a look at the clock: the schedule's, or that of a request which has to wait.
+	// Tick says that something may have become due: by the schedule's clock, or for a
+	// request that has to wait.
 	Tick struct{ Unfinished string } // the refresh token that the journal has an entry for
 	// Retried is the end of another try to verify an ID token.
 	Retried struct {
@@ -158,8 +161,8 @@ type Note struct {
 	Refresh  string // the login that Subject and Doubt are about
 	Subject  *string
 	Doubt    *journal.Doubted
-	Wrong    tokenfile.TokenPair // R10: is not to be trusted, whatever the newest
-	Consumed string              // F5: fingerprint of a refresh token that a neighbour has used up
+	Wrong    tokenfile.TokenPair // is not to be trusted, whatever the newest
+	Consumed string              // fingerprint of a refresh token that another program has used up
 	Team     *journal.Team
 }
 

@@ -90,7 +90,7 @@ func TestF2Tightened(t *testing.T) {
 		if info, _ := os.Stat(w.path); info.Mode().Perm() != 0o600 {
 			t.Fatalf("mode %v", info.Mode())
 		}
-		if n := strings.Count(w.log.String(), "readable by others"); n != 1 {
+		if n := strings.Count(w.log.String(), "readable by other users"); n != 1 {
 			t.Fatalf("said %d times", n)
 		}
 	})

@@ -23,7 +23,7 @@ const (
 func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 	s := m.Snapshot()
 	if ready := s.Ready(q, clock.Now()); ready != nil {
-		if now := clock.Now(); ready != s.key && clock.Remaining(s.State.Tokens.RefreshAt, now) <= 0 && s.State.due(false, now) {
+		if now := clock.Now(); ready != s.key && clock.Remaining(s.State.Tokens.RefreshAt, now) <= 0 && s.State.due(false, now) && !s.rotating {
 			poke(m.wake) // R2: half of its life is over, and the schedule has not come to it yet
 		}
 		return ready, nil
@@ -81,7 +81,7 @@ func (m *Manager) join(q protocol.Query) *call {
 	s, now := m.state, clock.Now()
 	switch {
 	case s.satisfies(q, now):
-		return nil // it has landed since the request looked
+		return nil // it has come since the request was read
 	case m.rotation != nil:
 		return m.rotation
 	case !s.held() || s.Phase == Missing || s.over() || !s.mayTry(now):

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
@@ -53,6 +54,56 @@ func TestReadyEndsWithTheClock_R2(t *testing.T) {
 func moved(t time.Time, seconds int) time.Time {
 	*(*uint64)(unsafe.Pointer(&t)) += uint64(seconds) << 30 // #nosec G103 G115 -- as said
 	return t
+}
+
+// R2: who asks in the second half of the token's life wakes the schedule, unless there is
+// a rotation already: an issuer may take 17 s, in which clients would keep it from rest.
+func TestGetWakesTheScheduleOnce_R2(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		refresh, _, _ := w.idp.Login("ann")
+		w.write(refresh, w.idp.Mint("ann", time.Now().Add(-90*time.Minute), 2*time.Hour))
+		w.open()
+		w.reconcile()
+		<-hold.Arrived
+		for len(w.wake) > 0 {
+			<-w.wake
+		}
+		for range 3 {
+			w.mustGet()
+		}
+		if len(w.wake) > 0 {
+			t.Error("the schedule is woken during a rotation")
+		}
+		close(hold.Release)
+		w.settle()
+	})
+}
+
+// F3: requests share readings of the file, and none goes by one that may have begun before
+// what it has to know of happened: here a login, and a request right after it.
+func TestGetGoesByNoReadingFromBefore_F3(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.open()
+		read := make(chan struct{})
+		go w.reads.Do("", func() (any, error) {
+			<-read // there was no file
+			return nil, nil
+		})
+		w.settle()
+		w.signIn("ann")
+		got := make(chan error)
+		go func() {
+			_, err := w.get()
+			got <- err
+		}()
+		w.settle()
+		close(read)
+		if err := <-got; err != nil {
+			t.Errorf("%v\n%s", err, w.log)
+		}
+	})
 }
 
 // A get takes no lock: it is answered while somebody holds it.

@@ -38,7 +38,7 @@ func beginInTurn(m *Manager) (*transaction, error) {
 func giveWay(m *Manager) {
 	limit := clock.After(maxYields * loginGrace)
 	for {
-		s := m.Snapshot() // before the look, so that no change is missed
+		s := m.Snapshot() // before the file is read, so that no change is missed
 		wait := graceLeft(m.file)
 		if wait <= 0 || !writersOwn(m.file, m.cfg.Home, s.State.Tokens.TokenPair) {
 			return

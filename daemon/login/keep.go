@@ -38,7 +38,7 @@ func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
 	err := locked(ctx, cfg, func(t *transaction, before tokenfile.Content) error { return t.keepGranted(before, granted) })
 	if err != nil && ctx.Err() == nil {
 		what, hint, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("the login was granted and not kept; what was there is unchanged: %s\n%s", what, hint)
+		return fmt.Errorf("the login was granted but could not be kept, and the one here is unchanged: %s\n%s", what, hint)
 	}
 	return err
 }

@@ -166,7 +166,7 @@ func TestLoginThatCannotBeKept(t *testing.T) {
 	if err := os.Mkdir(k.path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Keep(t.Context(), k.cfg, granted); err == nil || !strings.Contains(err.Error(), "granted and not kept; what was there is unchanged") {
+	if err := Keep(t.Context(), k.cfg, granted); err == nil || !strings.Contains(err.Error(), "granted but could not be kept, and the one here is unchanged") {
 		t.Errorf("Keep: %v", err)
 	}
 	os.Remove(k.path)
@@ -198,7 +198,7 @@ func TestNotKeepable_R13(t *testing.T) {
 		want    string
 	}{
 		"a folder is there":          {func(k *keeper) error { return os.Mkdir(k.path, 0o700) }, env.TokenFile},
-		"another issuer's login":     {func(k *keeper) error { return os.WriteFile(k.path, []byte(foreign), 0o600) }, "this home holds a login of"},
+		"another issuer's login":     {func(k *keeper) error { return os.WriteFile(k.path, []byte(foreign), 0o600) }, "this home holds a login from"},
 		"another issuer's home":      {func(k *keeper) error { return journal.Ledger{Issuer: "https://other.example.com/"}.Save(k.cfg.Home) }, "https://other.example.com/"},
 		"a home that others write":   {func(k *keeper) error { return os.Chmod(k.cfg.Home, 0o777) }, "chmod"},
 		"a link that leads in a row": {func(k *keeper) error { return os.Symlink(env.TokenFile, k.path) }, "link"},

@@ -91,9 +91,9 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 	if err := t.delete(r.Content); err != nil {
 		return done, err
 	}
-	why := "falcred logout, or erase"
+	why := "by falcred logout or erase"
 	if local {
-		why += ", without revoking"
+		why += ", not revoked at the issuer"
 	}
 	// By falcred.json every other daemon of the home hears of it: none puts back what was
 	// logged out of here (F7).
@@ -103,9 +103,9 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 	return done, unsetTeam(m)
 }
 
-// living are the refresh tokens that the login's grant hangs on: the file's, unless its
-// successor is here already and could not be put in place (R4, R5). Where the file holds
-// none, what was held, or what came for it, still lives.
+// living are the refresh tokens that are valid at the issuer and have to be revoked: the
+// file's, unless its successor is here already and could not be moved into the file (R4,
+// R5). Where the file holds none, what was held, or what came for it, is still valid.
 func (t *transaction) living(r Reading) []string {
 	s := &t.m.Snapshot().State
 	switch {
@@ -123,7 +123,7 @@ func (t *transaction) living(r Reading) []string {
 	return []string{r.Pair.Refresh}
 }
 
-// sealed are answers in the journal that were never put in place.
+// sealed are answers in the journal that never reached the token file.
 func (t *transaction) sealed() (refresh []string) {
 	for _, path := range journal.Others(t.target, "") {
 		if answer, whole := journal.Peek(path); whole && !t.wasUsed(answer.Refresh) {
@@ -133,7 +133,7 @@ func (t *transaction) sealed() (refresh []string) {
 	return refresh
 }
 
-// deletable finds out before the issuer is told whether the file could go: a revoked
+// deletable finds out before the issuer is asked whether the file could go: a revoked
 // login that stays in the file helps nobody.
 func (t *transaction) deletable(r Reading) error {
 	if r.State == tokenfile.Absent {
@@ -160,7 +160,7 @@ func (t *transaction) revoke(living []string) (revoked bool, err error) {
 // delete takes the login off the disk, if the file is still as it was (F5).
 func (t *transaction) delete(before tokenfile.Content) error {
 	if err := t.unchanged(before); errors.Is(err, errChanged) {
-		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept")
+		return protocol.Errorf(protocol.CodeDenied, "another program wrote a new login meanwhile, which was kept\nto log out of that one too: falcred logout")
 	} else if err != nil {
 		return asWire(err)
 	}

@@ -51,10 +51,11 @@ type Manager struct {
 	pause   *pause // R7's, between rotations
 	asking  *pause // the same between questions for a team
 
+	rotations chan string   // R1: the one that is to begin, for refreshAll
 	actions   actionQueue   // what follows from the changes of state
 	performed chan struct{} // closed when all of that has been done
 
-	wake  chan struct{}      // the schedule looks again
+	wake  chan struct{}      // has the schedule see what is due
 	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
 	guest chan struct{}      // the one store or erase that clients may have under way
 	reads singleflight.Group // of the token file, for all requests that want one
@@ -63,7 +64,7 @@ type Manager struct {
 	key      *Answer // of the daemon's own environment, nil where there is none
 	snapshot atomic.Pointer[Snapshot]
 
-	mu       sync.Mutex // guards what follows; nobody does anything but memory under it
+	mu       sync.Mutex // guards what follows; nothing is done under it that could take time
 	state    State
 	rotation *call // the one under way (R1)
 	question *call // for the team's id
@@ -80,7 +81,7 @@ func (m *Manager) apply(e Event) State {
 }
 
 // finish applies what a call has brought and frees its place, both in one: whoever
-// looked in between would take what is over for something that nobody has begun.
+// read it in between would take what is over for something that nobody has begun.
 func finish(m *Manager, place **call, e Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,9 +103,9 @@ func advance(m *Manager, e Event) State {
 	m.state = state
 	m.publish()
 	for _, a := range actions {
-		switch a := a.(type) {
+		switch a.(type) {
 		case rotate:
-			m.start(a.forced)
+			m.start("")
 		case resetPause:
 			m.pause.reset()
 		case resetAsking:
@@ -126,12 +127,14 @@ func advance(m *Manager, e Event) State {
 func (m *Manager) start(forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{make(chan struct{})}
-		m.actions.add(rotate{forced})
+		m.publish()
+		m.work.Add(1)
+		m.rotations <- forced // which waits for nobody: there is one at a time
 	}
 	return m.rotation
 }
 
-// poke tells a channel that holds one thing, and waits for nobody.
+// poke puts something into a channel that holds one thing, and waits for nobody.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -144,7 +147,7 @@ func (m *Manager) Snapshot() *Snapshot { return m.snapshot.Load() }
 
 // publish replaces the snapshot after a change. The mutex is held.
 func (m *Manager) publish() {
-	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal()}
+	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal(), rotating: m.rotation != nil}
 	var headers map[string]string
 	headers, s.unresolved = m.state.attribution()
 	token := m.state.token()

@@ -70,15 +70,19 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.Dead = e.Refresh
 		m.record(events.Rejected, "the issuer does not accept the refresh token (invalid_grant)")
 	case FallbackTaken:
-		m.Fallback = Fallback{}
+		if m.Fallback.Refresh == e.Refresh {
+			m.Fallback = Fallback{}
+		}
 	case FallbackKept:
-		m.Fallback = e.Fallback
+		if m.Fallback.Refresh == "" {
+			m.Fallback = e.Fallback
+		}
 	case Restored:
 		m.Replaces, m.Owed, m.EmptySince = "", "", time.Time{}
 		m.log(slog.LevelWarn, "restored the token file", "cause", e.Why)
 		m.record(events.Restored, e.Why)
 	case Settled:
-		m.log(slog.LevelInfo, "settled an unfinished refresh: its answer was on disk")
+		m.log(slog.LevelInfo, "finished an interrupted refresh: its answer was on disk")
 		m.record(m.adopt(e.Tokens), "")
 		m.Fallback = Fallback{Refresh: e.Tokens.Refresh}
 	case Stepped:
@@ -127,8 +131,8 @@ func (m *machine) record(kind, cause string) {
 	}})
 }
 
-// report tells the hook of a new state of the login. The first one after the start, which
-// the first reading brings, is no change, unless somebody has to do something about it.
+// report passes a new state of the login on to the hook. The first one after the start,
+// which the first reading brings, is no change, unless somebody has to do something about it.
 func (m *machine) report(e Event) {
 	before, state := m.reported, m.Login(m.now)
 	if _, first := e.(Read); before == "" && !first {
@@ -181,7 +185,7 @@ func (m *machine) read(e Read) {
 			m.Replaces = e.Pair.Refresh
 			m.do(rotate{})
 		}
-	case Consumed: // a rotation puts the living token back
+	case Consumed: // a rotation puts the valid token back
 		if m.mayTry(m.now) {
 			m.do(rotate{})
 		}
@@ -200,15 +204,15 @@ func (m *machine) read(e Read) {
 		}
 	}
 	if m.FileProblem != nil {
-		if m.Problem != nil && strings.HasSuffix(m.Problem.Text, m.FileProblem.Text) { // a rotation met the same
+		if m.Problem != nil && m.Problem.file { // a rotation met the same
 			m.Problem, m.Retry = nil, time.Time{}
 		}
 		m.FileProblem = nil
 	}
 }
 
-// unusable: whatever stands there is not a logout. Memory goes on serving; nothing is
-// refreshed, since the result could not be kept.
+// unusable: whatever stands there is not a logout. What is in memory is served on; nothing
+// is refreshed, since the result could not be kept.
 func (m *machine) unusable(e Read) {
 	if m.FileProblem != nil && m.FileProblem.Text == e.Err.Error() {
 		return
@@ -237,7 +241,7 @@ func (m *machine) vanished() {
 		return
 	}
 	m.Phase = Missing
-	m.record(events.Vanished, "the token file is gone; the issuer is asked whether that was a logout")
+	m.record(events.Vanished, "the token file was deleted; asking the issuer whether that was a logout")
 	if !m.Pinging {
 		m.Pinging = true
 		m.do(ping{})
@@ -254,7 +258,7 @@ func (m *machine) pinged(e Pinged) {
 		m.forget("the token file was deleted")
 		return
 	}
-	m.log(slog.LevelWarn, "the token file vanished while the issuer cannot be reached; kept in memory until it answers")
+	m.log(slog.LevelWarn, "the token file was deleted and the issuer cannot be reached; the login is kept in memory until it answers")
 	m.Retry = m.now.Add(e.Pause)
 }
 
@@ -296,8 +300,8 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 	return events.Adopted
 }
 
-// replaced is told which login was held before another one was adopted (F5). One that a
-// neighbour has rotated is consumed, like one of ours: it was in the file, the new token
+// replaced decides what becomes of the login that was held before another one was adopted
+// (F5). One that a neighbour has rotated is consumed, like one of ours: it was in the file, the new token
 // of its account is younger, and that came neither within competingWindow of our own
 // rotation nor by another falcred. Any other is kept as the fallback, until the adopted
 // one has proved itself.
@@ -331,15 +335,15 @@ func (m *machine) distrust() {
 	m.Phase, m.Doubt = Unverified, nil
 	m.Problem = &Problem{
 		Code: protocol.CodeLoginRequired,
-		Text: "the issuer's last answer failed verification, so its token is not served",
-		Hint: "log in again; if it repeats, somebody stands between this machine and the issuer",
+		Text: "the issuer's last answer is not trusted (its ID token is for another issuer, client or account, or is not signed), so its token is not served",
+		Hint: "log in again: falcred login; if it happens again, something between this machine and the issuer answers in its place",
 	}
 	m.record(events.LoginRequired, m.Problem.Text)
 }
 
 // foreign holds R13 against a login of another issuer.
 func (m *machine) foreign(other string) {
-	text := fmt.Sprintf("the token file holds a login of another issuer (%q), and this daemon is for %s", short(other), m.Ledger.Issuer)
+	text := fmt.Sprintf("the token file holds a login from another issuer (%q), and this daemon is for %s", short(other), m.Ledger.Issuer)
 	if m.Problem != nil && m.Problem.Text == text {
 		return
 	}
@@ -382,7 +386,7 @@ func (m *machine) saved(e LedgerSaved) {
 	switch {
 	case e.Err != nil:
 		m.ledgerRev++ // whatever of it has reached the disk
-		m.warned(Warned{Text: "falcred's memory in the home cannot be written: " + e.Err.Error()})
+		m.warned(Warned{Text: "falcred.json or falcred.consumed cannot be written: " + e.Err.Error()})
 	case e.Whole:
 		m.ledgerSaved = e.Rev
 	default:
@@ -390,8 +394,8 @@ func (m *machine) saved(e LedgerSaved) {
 	}
 }
 
-// granted makes the issuer's answer the login that is held. It is served once it is in
-// its place and verified (R5, R10).
+// granted makes the issuer's answer the login that is held. It is served once it is in the
+// file and verified (R5, R10).
 func (m *machine) granted(e Granted) {
 	tokens, skew := tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, m.now)
 	if skew != 0 {
@@ -441,7 +445,7 @@ func (m *machine) rotated(e Rotated) {
 	}
 	switch {
 	case e.Verdict.Wrong != nil:
-		m.log(slog.LevelError, "the issuer's answer is not to be trusted", "cause", e.Verdict.Wrong)
+		m.log(slog.LevelError, "the issuer's answer is not trusted", "cause", e.Verdict.Wrong)
 		m.distrust()
 		m.do(remember{Note{Wrong: e.Tokens}, true}) // once more: the rotation may not have been able to write it
 		return
@@ -463,7 +467,7 @@ func (m *machine) rotated(e Rotated) {
 		m.Retry = m.now.Add(e.Pause)
 	}
 	if m.Replaces != "" { // R5: served from memory, retried until it is on disk
-		m.Problem = &Problem{Code: protocol.CodeUnavailable, Text: "the new token could not be written to the token file", Hint: diskHint}
+		m.Problem = &Problem{Code: protocol.CodeUnavailable, Text: "the new token could not be written to the token file; it is served from memory until it can be", Hint: diskHint}
 		m.Retry = m.now.Add(e.Pause)
 	}
 }
@@ -550,7 +554,7 @@ func (m *machine) verified(subject string) {
 		m.learn(subject)
 		return
 	}
-	m.log(slog.LevelInfo, "the login's ID token is verified after all")
+	m.log(slog.LevelInfo, "the login's ID token is now verified")
 	m.Ledger.Doubt = journal.Doubted{}
 	m.do(remember{Note{Refresh: m.Tokens.Refresh, Subject: &subject, Doubt: &journal.Doubted{}}, true})
 }

@@ -291,6 +291,54 @@ func TestNextRotated(t *testing.T) {
 	}
 }
 
+// F5: the fallback is the newest token that was not used. What a rotation hands out and
+// gives back, or finds in the journal, is older than a login that was replaced meanwhile.
+func TestFallbackIsTheNewest_F5(t *testing.T) {
+	older := Fallback{Refresh: "older", Subject: "ann"}
+	s, _ := next(in(Active), FallbackKept{older}, noon)
+	s, _ = next(s, FallbackTaken{"older"}, noon)
+	if s.Fallback.Refresh != "" {
+		t.Error("it is tried once")
+	}
+	s, _ = next(s, Read{fileHolds(s, bobs)}, noon)
+	for _, e := range []Event{FallbackTaken{""}, FallbackTaken{"older"}, FallbackKept{older}} {
+		if s, _ = next(s, e, noon); s.Fallback.Refresh != "held" {
+			t.Errorf("after %T it is %q", e, s.Fallback.Refresh)
+		}
+	}
+}
+
+// A look that finds what the one before has found is no reason for another: the schedule
+// looks again as soon as what it waits for has moved.
+func TestLooksComeToRest(t *testing.T) {
+	damaged := errors.New("it is damaged")
+	configs := map[string]TeamRead{
+		"no team": {}, "a team": {Name: "acme"}, "gone": {Empty: true}, "damaged": {Err: damaged},
+	}
+	for i, phase := range phases {
+		for _, c := range columns[:8] {
+			for name, config := range configs {
+				for _, team := range []string{"", "acme"} {
+					s := in(Phase(i), func(s *State) { s.Team.Name = team })
+					var before State
+					for look := range 10 {
+						now := noon.Add(time.Duration(look) * time.Second)
+						before = s
+						e := c.make(s).(Read)
+						e.Held = s.Tokens.TokenPair
+						for _, e := range []Event{e, config, Tick{}} {
+							s, _ = next(s, e, now)
+						}
+					}
+					if s.moments() != before.moments() {
+						t.Errorf("%s, the file: %s, the config: %s, after %q", phase, c.name, name, team)
+					}
+				}
+			}
+		}
+	}
+}
+
 // When there is something to do by the clock. R2, R4, R7, F3, F7.
 func TestDue(t *testing.T) {
 	for _, c := range []struct {

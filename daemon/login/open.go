@@ -13,8 +13,9 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// Open takes over the login of a home, whose folder must be there. It looks at nothing but
-// the home until Run, or a request. ctx ends when the daemon is asked to end.
+// Open takes over the login of a home, whose folder must be there. It reads nothing but
+// the home until Run, or a request. ctx ends when the daemon is asked to end. The second
+// line of an error, if any, says what to do. Close the result.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, err
@@ -35,6 +36,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 		pause:     newPause(),
 		asking:    newPause(),
 		wake:      make(chan struct{}, 1),
+		rotations: make(chan string, 1),
 		actions:   actionQueue{more: make(chan struct{}, 1)},
 		performed: make(chan struct{}),
 		turn:      make(chan struct{}, 1),
@@ -54,6 +56,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	m.publish()
 	m.history = events.OpenHistory(cfg.Home, log)
 	m.hook = events.OpenHook(cfg.OnChange, cfg.Home, log)
+	go refreshAll(m)
 	go performAll(m)
 	if problems, err := strict.Examine(cfg.Home); err == nil {
 		for _, p := range problems {
@@ -63,10 +66,14 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	return m, nil
 }
 
+// Wait waits for what is under way. Nobody may ask for anything new by then.
+func (m *Manager) Wait() { m.work.Wait() }
+
 // Close waits for what is under way and ends what is behind the login. Nothing may be
 // asked of it afterwards.
 func (m *Manager) Close() {
-	m.work.Wait()
+	m.Wait()
+	close(m.rotations)
 	m.actions.end()
 	<-m.performed
 	m.hook.Close(m.ending.last)

@@ -7,6 +7,15 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 )
 
+// refreshAll runs rotations, one after the other, until Close. They wait for nothing else,
+// a log that hangs least of all.
+func refreshAll(m *Manager) {
+	for forced := range m.rotations {
+		refresh(m, forced)
+		m.work.Done()
+	}
+}
+
 // performAll does what follows from the changes of the login, in their order, until
 // Close. It waits for nothing: what takes time has a goroutine of its own.
 func performAll(m *Manager) {
@@ -19,8 +28,6 @@ func performAll(m *Manager) {
 
 func perform(m *Manager, a Action) {
 	switch a := a.(type) {
-	case rotate:
-		m.work.Go(func() { refresh(m, a.forced) })
 	case ping:
 		m.work.Go(func() {
 			reachable := m.issuer.Reachable(m.ending.side)

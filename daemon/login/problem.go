@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -15,6 +16,8 @@ type Problem struct {
 	Code protocol.Code
 	Text string
 	Hint string
+
+	file bool // it is the token file's, and over when that can be used again
 }
 
 // Wire is the problem as clients are sent it: the hint is the second line of the
@@ -28,13 +31,13 @@ func (p *Problem) Wire() *protocol.Error {
 
 // What to do about the usual problems.
 const (
-	// LoginHint is what people are told whose login has ended, or who have none. The
+	// LoginHint is for those whose login has ended, or who have none. The
 	// helper, which knows nothing of this package, has words of its own where an error
 	// comes without a hint (hintFor of helper/dockercred).
 	LoginHint   = "log in: falcred login, or fal auth login"
-	diskHint    = "free the disk or make it writable"
-	networkHint = "it is tried again; check the network if it lasts"
-	retryHint   = "it is tried again"
+	diskHint    = fsx.DiskHint
+	retryHint   = "nothing to do: falcred tries again"
+	networkHint = retryHint + "; check the network if it lasts"
 )
 
 // failure is a transaction that did not come to its end.
@@ -43,17 +46,18 @@ type failure struct {
 	after    time.Duration // the earliest next try; 0: R7's pause decides
 	onChange bool          // it is the file's doing: the next try is due when that changes
 	gone     bool          // the login was deleted
-	ended    bool          // its refresh token is dead: nothing is tried again (R8)
+	ended    bool          // its refresh token is rejected: nothing is tried again (R8)
 	about    *string       // the refresh token of the login that failed; nil: whichever is held
 }
 
+// Error leaves the hint out: asWire has both.
 func (f *failure) Error() string { return f.Text }
 
 func unavailable(text, hint string) *failure {
 	return &failure{Problem: Problem{Code: protocol.CodeUnavailable, Text: text, Hint: hint}}
 }
 
-// hourly is R8's pace after an error that repeating will not mend.
+// hourly is R8's pace after an error that a repetition does not cure.
 const hourly = time.Hour
 
 // loginEnded is R8's end of a login.
@@ -64,9 +68,10 @@ func loginEnded(text string) *failure {
 // deleted is a logout that the transaction has found out about.
 func deleted(text string) *failure { return &failure{gone: true, Problem: Problem{Text: text}} }
 
-// errChanged asks for another reading at once: somebody else writes the file.
+// errChanged asks for another reading at once: somebody else writes the file. A rotation
+// comes again by itself; its hint is for whoever runs a command.
 var errChanged = &failure{after: time.Millisecond, onChange: true, Problem: Problem{
-	Code: protocol.CodeUnavailable, Text: "the token file is being changed by somebody else", Hint: retryHint,
+	Code: protocol.CodeUnavailable, Text: tokenfile.ChangingText, Hint: "try again in a moment",
 }}
 
 // asWire keeps the code and the hint of a failure.
@@ -80,7 +85,7 @@ func asWire(err error) error {
 // errUntold is that nobody can tell whether a token was used up.
 func errUntold(path string, err error) error {
 	text, _ := fsx.Explain(err)
-	return fmt.Errorf("another token is in %s, and whether it was used up cannot be told: %s", path, text)
+	return fmt.Errorf("%s holds another refresh token, and nobody can tell whether that was used up: %s", path, text)
 }
 
 func short(s string) string { return s[:min(len(s), 100)] }

@@ -23,7 +23,7 @@ func (m *Manager) reconcile() Reading {
 
 // read is one reading of the token file, with what the home says of another token than
 // the one held: whether that was used up (F5), and whether falcred put it there. Where a
-// living login is held and nobody can tell whether the other was used up, the file is
+// valid login is held and nobody can tell whether the other was used up, the file is
 // unusable: the one held is served meanwhile.
 func (m *Manager) read() Reading {
 	r, err := readAnyway(m)
@@ -51,7 +51,7 @@ func readAnyway(m *Manager) (r Reading, untold error) {
 }
 
 func warnUnreadable(m *Manager, err error) {
-	m.Warn("falcred's list of consumed tokens cannot be read: " + fsx.Cause(err).Error())
+	m.Warn(filepath.Join(m.cfg.Home, journal.ConsumedName) + " cannot be read, so nobody can tell which refresh tokens were used up: " + fsx.Cause(err).Error())
 }
 
 // used says whether a refresh token was used up in a home.

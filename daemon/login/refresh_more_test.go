@@ -74,6 +74,29 @@ func TestR7HoldAndPause(t *testing.T) {
 	})
 }
 
+// R7: the pauses of one login are not those of the next. Who logs in during an outage is
+// tried as soon as the first one was.
+func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
+	t.Parallel()
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		broken := idp.Status(503)
+		w.idp.SetFault(&broken)
+		w.signIn("ann")
+		w.start()
+		w.pass(10 * time.Minute) // the pauses have grown to a minute
+		before := w.idp.Stats().TokenRequests
+		w.signIn("bob")
+		w.reconcile()
+		w.settle()
+		w.wantRequests(before+1, "it is tried at once")
+		w.wantCode(protocol.CodeUnavailable)
+		w.idp.SetFault(nil)
+		w.pass(2 * time.Second)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
 // R7: without a connection nothing is spent, and 4 s bound the try.
 func TestR7Connect(t *testing.T) {
 	t.Parallel()
@@ -115,6 +138,37 @@ func TestR7RetryAfter(t *testing.T) {
 		w.pass(2 * time.Second)
 		w.wantRequests(2, "after it")
 		w.mustGet()
+	})
+}
+
+// R5, R7: what came after an outage and could not be put in place is tried again soon, not
+// after the pause that the outage has left.
+func TestWriteIsTriedSoonAfterAnOutage_R5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		const failures = 12
+		for range failures {
+			w.idp.Inject(idp.Status(503))
+		}
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		w.signIn("ann")
+		w.start()
+		for w.idp.Stats().TokenRequests <= failures {
+			w.pass(time.Second)
+		}
+		<-hold.Arrived
+		if err := os.Remove(w.path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(w.path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		close(hold.Release)
+		w.settle()
+		s := w.state()
+		if wait := time.Until(s.Retry); s.Replaces == "" || wait > 2*time.Second {
+			t.Errorf("in memory only: %t, the next try: in %v", s.Replaces != "", wait)
+		}
 	})
 }
 

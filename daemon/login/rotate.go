@@ -34,6 +34,9 @@ func refresh(m *Manager, forced string) {
 	case got.reply == nil:
 		e = Rotated{}
 	default: // the keys are fetched outside of the lock, and after saving (R10)
+		if m.Snapshot().State.Tokens.Fresh(clock.Now()) {
+			m.pause.reset() // a token that lasts: what could not be written is tried again soon (R5)
+		}
 		e = Rotated{
 			Tokens: got.reply.Tokens, Verdict: judge(m, got.reply.IDToken, got.subject), Subject: got.subject,
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
@@ -137,13 +140,15 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	s := t.m.Snapshot().State
 	switch r.State {
 	case tokenfile.Unusable:
-		return c, unavailable("no refresh while the token file cannot be used: "+r.Err.Error(), r.Hint())
+		f := unavailable("not refreshed: the token file cannot be used: "+r.Err.Error(), r.Hint())
+		f.file = true
+		return c, f
 	case tokenfile.Absent:
 		if !t.missing || s.Phase != Missing {
 			return c, nil // we may be the first to see it: the CLI deletes the file and then gives the lock away (F7)
 		}
 		if t.wasUsed(s.Tokens.Refresh) { // by another daemon of the home: what it received is not here
-			return c, deleted("the token file was deleted, and what was held is spent")
+			return c, deleted("the token file was deleted, and the refresh token held has been used up by another falcred of this home")
 		}
 		return candidate{refresh: s.Tokens.Refresh, before: r.Content}, nil // by which the issuer decides whether that was a logout
 	case tokenfile.Empty:
@@ -166,7 +171,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 		return c, t.restoreOver(r.Content, s)
 	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes():
 		return c, nil // somebody else's is fresh: nothing is sent (R3)
-	case s.Dead != "" && s.Dead == r.Pair.Refresh: // its fallback is what is still to be tried
+	case s.Dead != "" && s.Dead == r.Pair.Refresh: // its fallback is still to be tried
 		return t.refused(r.Content, r.Pair.Refresh, forced)
 	}
 	return candidate{refresh: r.Pair.Refresh, before: r.Content}, nil
@@ -175,7 +180,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 // refill restores a file whose writer died (F3).
 func (t *transaction) refill(before tokenfile.Content, s State) error {
 	if !s.held() || s.EmptySince.IsZero() || clock.Now().Sub(s.EmptySince) < writerDied {
-		f := unavailable("the token file is empty: its writer is at work, or died", LoginHint)
+		f := unavailable("the token file "+tokenfile.EmptyText, LoginHint)
 		f.after, f.onChange = time.Second, true
 		return f
 	}
@@ -192,12 +197,12 @@ func (t *transaction) restoreAhead(before tokenfile.Content, s State) error {
 }
 
 // restoreOver meets a token in the file that must not be sent: a neighbour's late write,
-// or an old copy (F5). The living one goes back, before an unmodified SDK uses that.
+// or an old copy (F5). The valid one goes back, before an unmodified SDK uses that.
 func (t *transaction) restoreOver(before tokenfile.Content, s State) error {
 	if s.held() && !t.wasUsed(s.Tokens.Refresh) {
-		return t.restore(before, s.Tokens.TokenPair, "it held an old copy of the login, whose refresh token is already spent")
+		return t.restore(before, s.Tokens.TokenPair, "it held an old copy of the login, whose refresh token has been used up")
 	}
-	return loginEnded("the token file holds a refresh token that is already spent: an old copy?")
+	return loginEnded("the refresh token in the token file has been used up already: is it an old copy?")
 }
 
 // restore writes what is held over a file that lost it, if the file is still as it was
@@ -247,7 +252,7 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 	t.saveLedger()
 	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
 		entry.Keep()
-		return "", true, unavailable("a received token cannot be put in place: "+err.Error(), diskHint)
+		return "", true, unavailable("the new token cannot be moved into the token file: "+err.Error(), diskHint)
 	}
 	t.m.apply(Settled{answer})
 	return "", true, nil
@@ -266,16 +271,14 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 		if subject != tokenfile.Dated(inFile, now).Subject || t.wasUsed(answer.Refresh) {
 			continue
 		}
-		if t.m.Snapshot().State.Fallback.Refresh == "" {
-			t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
-		}
+		t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
 	}
 	for _, path := range abandoned(t.target, t.m.cfg.Home) {
 		fsx.Remove(path)
 	}
 }
 
-// beginEntry gives the answer a place on the disk before anything is sent (R4).
+// beginEntry makes the journal entry before anything is sent (R4).
 func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 	entry, err := journal.Begin(t.target, c.refresh)
 	if err != nil {
@@ -292,13 +295,13 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 // entryFailure is R4's stop: the disk is full or read-only, and nothing is consumed.
 func entryFailure(err error) *failure {
 	if errors.Is(err, journal.ErrBusy) {
-		return unavailable(err.Error(), "wait for it: it is tried again")
+		return unavailable(err.Error(), retryHint)
 	}
 	text, hint := fsx.Explain(err)
 	if hint == "" {
 		hint = diskHint
 	}
-	return unavailable("no refresh, since its answer could not be kept: "+text, hint)
+	return unavailable("not refreshed, since the answer could not be kept: "+text, hint)
 }
 
 // send is R7: one request, and one replay if its answer was lost. offline is why there is
@@ -311,7 +314,7 @@ func (t *transaction) send(entry *journal.Entry, refresh string, offline error) 
 	if reply.Outcome != issuer.Lost {
 		return reply
 	}
-	t.m.log.Warn("the answer to a refresh was lost; replaying once", "cause", reply.Err)
+	t.m.log.Warn("the answer to a refresh was lost; sending it once more", "cause", reply.Err)
 	entry.MarkSent()
 	ctx, cancel := context.WithTimeout(t.ctx, issuer.ReplayTimeout)
 	defer cancel()
@@ -336,7 +339,7 @@ func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error
 	return f
 }
 
-// refused is what becomes of a login whose refresh token is dead (R8): the file is read
+// refused is what becomes of a login whose refresh token is rejected (R8): the file is read
 // again, and what somebody else has written there counts; else the fallback is tried.
 func (t *transaction) refused(before tokenfile.Content, refresh, forced string) (candidate, error) {
 	t.m.apply(Refused{refresh})
@@ -350,18 +353,18 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 		return candidate{}, deleted("the token file was deleted, and the issuer no longer knows the login")
 	}
 	if newest := t.takeFallback(refresh); newest.Refresh != "" {
-		t.m.log.Warn("the token in the file is dead; trying the newest one received before it")
+		t.m.log.Warn("the issuer rejects the token in the file; trying the newest one received before it")
 		return candidate{newest.Refresh, r.Content, newest}, nil
 	}
 	return candidate{}, loginEnded("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
 }
 
 // takeFallback hands out F5's newest unused token, once, and only where it is known to be
-// the same account's: a dead login of one person must not become another's. A login that
+// the same account's: a login of one person that has ended must not become another's. A login that
 // a person has just made names nobody yet, and is not replaced.
 func (t *transaction) takeFallback(failed string) Fallback {
 	s := t.m.Snapshot().State
-	t.m.apply(FallbackTaken{})
+	t.m.apply(FallbackTaken{s.Fallback.Refresh})
 	newest := s.Fallback
 	if subject := s.Ledger.SubjectOf(newest.Refresh); subject != "" {
 		newest.Subject = subject
@@ -394,13 +397,13 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		Wrong: m.issuer.Contradicts(reply.IDToken, got.subject) != nil,
 	})
 	if recordErr != nil {
-		m.log.Error("a received token could not be written", "cause", recordErr)
+		m.log.Error("the new token could not be written", "cause", recordErr)
 		entry.Keep() // should we die now, the next start replays at once (R4)
 		return got
 	}
 	t.saveLedger()
 	if err := t.lock.Confirm(t.ctx); err != nil {
-		m.log.Warn("the lock was lost during a refresh; the comparison decides", "cause", err)
+		m.log.Warn("the lock was lost during a refresh; whether the file has changed decides", "cause", err)
 	}
 	err := entry.Trim(reply.Tokens)
 	r := t.readWhole()
@@ -431,7 +434,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		err = entry.Commit(m.file, t.target, reply.Tokens)
 	}
 	if err != nil {
-		m.log.Error("a received token could not be put in place", "cause", err)
+		m.log.Error("the new token could not be moved into the token file", "cause", err)
 		entry.Keep()
 		return got
 	}

@@ -16,7 +16,7 @@ import (
 // pause must not keep us from reading.
 const debounce = 10 * time.Millisecond
 
-// tolerableJump is what a clock may move between two looks before it is noted.
+// tolerableJump is what a clock may move between two readings of it before it is noted.
 const tolerableJump = time.Minute
 
 // Run keeps the login fresh until the daemon is asked to end: it follows the token file
@@ -24,7 +24,10 @@ const tolerableJump = time.Minute
 // read for the first time. What it has begun may still be under way when it returns.
 func (m *Manager) Run(ready chan<- struct{}) {
 	watch := tokenfile.OpenWatch(func(err error) {
-		m.Warn("changes of the token file are seen once a minute only: " + err.Error() +
+		if m.ending.over() {
+			return // Close may be under way
+		}
+		m.Warn("changes to the token file are noticed only once a minute: " + err.Error() +
 			"\nif inotify has run out, raise fs.inotify.max_user_instances and max_user_watches")
 	})
 	defer watch.Close()
@@ -42,7 +45,7 @@ type schedule struct {
 	m          *Manager
 	watch      *tokenfile.Watch // nil in tests alone, where nothing tells of changes
 	alarm      *clock.Alarm
-	looked     time.Time // when it looked last, by the monotonic clock…
+	looked     time.Time // when both clocks were read last, by the monotonic one…
 	lookedWall time.Time // …and by the wall's
 }
 
@@ -94,7 +97,7 @@ func (s *schedule) tick() time.Duration {
 }
 
 // jumped notes that the wall clock has moved by another time than the monotonic one since
-// the last look: what runs by it has moved, too.
+// both were read last: what runs by it has moved, too.
 func (s *schedule) jumped() {
 	now := clock.Now()
 	if !s.looked.IsZero() {
@@ -119,7 +122,7 @@ func (s *schedule) aim() (again time.Duration) {
 		paths = append(paths, target)
 	}
 	again = s.watch.Aim(paths...)
-	if err != nil || m.file.Check() != nil { // a link or a folder above may be mended, without an event
+	if err != nil || m.file.Check() != nil { // a link or a folder above may be put right, without an event
 		return tokenfile.FolderPoll
 	}
 	return again

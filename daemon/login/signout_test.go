@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 func (w *world) signsOut(local bool) protocol.EraseAnswer {
@@ -61,6 +62,35 @@ func TestLocalSignOutAsksNobody(t *testing.T) {
 		w.signsOut(true)
 		if took := time.Since(begun); took > time.Second || w.net.Dialed() > before {
 			t.Errorf("it took %s and dialled %d times", took, w.net.Dialed()-before)
+		}
+	})
+}
+
+// F7: two daemons share the home. The one that cannot hear the issuer when the file goes
+// keeps the login in memory, and by the ledger it knows what it was when it can: a logout,
+// be the login alive at the issuer, and not something to be put back.
+func TestSignOutIsNotUndoneByAnotherDaemon_F7(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		first, end := w.Manager, w.stop
+		w.start()
+		w.mustGet()
+		w.net.Set(testkit.ErrNetDown, false)
+		if _, err := first.logout(true); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		first.Close()
+		w.reconcile()
+		w.settle()
+		w.wantCode(protocol.CodeUnavailable)
+		w.net.Set(nil, false)
+		w.pass(5 * time.Minute)
+		w.wantCode(protocol.CodeNotFound)
+		if _, err := os.Stat(w.path); err == nil {
+			t.Error("the login is back")
 		}
 	})
 }

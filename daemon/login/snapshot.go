@@ -21,7 +21,7 @@ type prepared struct {
 	line   []byte
 }
 
-// String keeps the token out of anything that prints it by accident (R12).
+// String keeps the token out of anything that prints it by accident.
 func (p prepared) String() string { return "answer(***)" }
 
 // GoString does the same for %#v.
@@ -52,6 +52,7 @@ type Snapshot struct {
 	unresolved *protocol.Error // why that is not known
 	refusal    *protocol.Error // why there is no token, or will be none
 	until      time.Time       // answer satisfies whoever asks for nothing special
+	rotating   bool            // a rotation is under way
 	changed    chan struct{}   // closed when clients get something else
 }
 
@@ -87,10 +88,11 @@ func (s *Snapshot) final(now time.Time) (*Answer, error) {
 	case s.refusal != nil:
 		return nil, s.refusal
 	}
-	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has run out, and no new one has come yet")
+	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has expired, and there is no new one yet")
 }
 
-// Servers answers list, for a request that is forced to the login or not.
+// Servers is the answer to list: the servers that there is a credential for, and its kind.
+// forced leaves out a key of the daemon's environment.
 func (s *Snapshot) Servers(forced bool) map[string]string {
 	kind := "Bearer"
 	switch {
@@ -106,8 +108,8 @@ func (s *Snapshot) Servers(forced bool) map[string]string {
 	return list
 }
 
-// Status describes the login for people and scripts; it holds no secret. What it says of
-// the daemon is for who serves it to add.
+// Status describes the login for people and scripts; it holds no secret. What concerns the
+// daemon the server adds.
 func (s *Snapshot) Status() protocol.Status {
 	state, now := s.State, clock.Now()
 	status := protocol.Status{
@@ -144,8 +146,8 @@ func (s *Snapshot) Status() protocol.Status {
 	return status
 }
 
-// SharedStatus leaves out what is the owner's business: paths, accounts, keys, and texts
-// that may name them (S7).
+// SharedStatus is Status for other users. It leaves out what is the owner's business: paths,
+// accounts, keys, and texts that may name them.
 func (s *Snapshot) SharedStatus() protocol.Status {
 	own := s.Status()
 	return protocol.Status{

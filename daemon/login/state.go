@@ -26,11 +26,11 @@ type Phase int
 
 const (
 	LoggedOut  Phase = iota // no token file
-	Active                  // tokens are held; the access token may have run out
-	Missing                 // the file vanished, and the issuer has not been heard since (F7)
-	Rejected                // the issuer does not accept the refresh token, and no fallback is left (R8)
-	Unverified              // the last ID token was wrong: not served, not refreshed (R10)
-	Foreign                 // the file holds another issuer's login (R13)
+	Active                  // tokens are held; the access token may have expired
+	Missing                 // the file vanished, and the issuer could not be reached since
+	Rejected                // the issuer does not accept the refresh token, and no fallback is left
+	Unverified              // the last ID token was wrong: not served, not refreshed
+	Foreign                 // the file holds another issuer's login
 )
 
 // State is all that the daemon knows of the login. It is a value: next makes a new
@@ -38,23 +38,23 @@ const (
 type State struct {
 	Phase    Phase
 	Tokens   tokenfile.Token // held
-	Served   tokenfile.Token // what clients get; older than Tokens while an ID token is checked (R10)
-	Replaces string          // the refresh token in the file that Tokens must replace: they are not in it yet (R5)
-	Owed     string          // a consumed token whose successor is in memory only: the next start has to replay it (R4)
-	Fallback Fallback        // F5
+	Served   tokenfile.Token // what clients get; older than Tokens while an ID token is checked
+	Replaces string          // the refresh token in the file that Tokens must replace: they are not in it yet
+	Owed     string          // a consumed token whose successor is in memory only: the next start has to replay it
+	Fallback Fallback
 	// Competing is an adopted refresh token that came of the same one as ours,
 	// probably: it is used at once (see competingWindow).
 	Competing string
-	Dead      string // the refresh token that the issuer has rejected (R8)
-	Doubt     *Doubt // R10: the newest ID token, while no key verifies it
+	Dead      string // the refresh token that the issuer has rejected, "" where there is none
+	Doubt     *Doubt // the newest ID token, while no key verifies it
 
-	EmptySince  time.Time // since when the file has been empty (F3)
+	EmptySince  time.Time // since when the file has been empty
 	Problem     *Problem  // why there is no fresh token
 	FileProblem *Problem  // what is wrong with the token file itself
 
-	Retry         time.Time // R7: nothing is sent before
+	Retry         time.Time // nothing is sent before
 	RetryOnChange bool      // Retry is only until the file changes
-	Pinging       bool      // F7: whether the issuer can be heard is being asked
+	Pinging       bool      // the issuer is being asked whether it can be reached
 	Leaving       bool      // we are deleting the file ourselves
 	Outdated      bool      // the last reading was made before the login changed: read again
 
@@ -72,7 +72,7 @@ type State struct {
 }
 
 // Fallback is the newest refresh token that was received and not yet used: it is tried
-// once if the one held is dead, and kept until an adopted login has proved itself (F5).
+// once if the one held is rejected, and kept until an adopted login has proved itself.
 type Fallback struct {
 	Refresh string
 	Subject string // whose it is, where the ledger does not say
@@ -82,7 +82,7 @@ type Fallback struct {
 // the next rotation judges.
 type Doubt struct {
 	Token   issuer.IDToken
-	Subject string // the chain's
+	Subject string // whose account the login was so far, "" where that is not known
 	Tries   int
 	Retry   time.Time // zero: a try is under way, or the next is a rotation's
 }
@@ -110,7 +110,7 @@ func (s *State) competes() bool {
 	return s.Competing != "" && s.Competing == s.Tokens.Refresh && !s.Ledger.IsTip(s.Competing)
 }
 
-// problem is what people are told.
+// problem is what people should know of, nil where all is well.
 func (s *State) problem() *Problem {
 	if s.Problem != nil {
 		return s.Problem
@@ -179,7 +179,7 @@ func (s *State) refusal() *protocol.Error {
 	switch {
 	case s.Phase == Missing:
 		return protocol.Errorf(protocol.CodeUnavailable,
-			"the token file vanished while the issuer could not be reached; the next answer of the issuer decides whether that was a logout")
+			"the token file was deleted while the issuer could not be reached; its next answer decides whether that was a logout")
 	case p != nil:
 		return p.Wire()
 	case !s.held():
@@ -198,8 +198,8 @@ func (s *State) satisfies(q protocol.Query, now time.Time) bool {
 	return rest >= time.Duration(q.MinValid)*time.Second && (rest >= margin || t.Fresh(now))
 }
 
-// Login is the login's state as people and scripts are told it, whatever key is served
-// instead.
+// Login is the login's state for people and scripts, one of the states of
+// [protocol.Status], whatever key is served instead.
 func (s *State) Login(now time.Time) string {
 	p := s.problem()
 	switch {
@@ -235,7 +235,7 @@ type Team struct {
 	Asking   bool
 }
 
-// retryAt is when the schedule should look at the team again.
+// retryAt is when something may be due about the team.
 func (t Team) retryAt() time.Time {
 	if !t.OddSince.IsZero() {
 		return t.OddSince.Add(writerDied)

@@ -14,15 +14,15 @@ import (
 )
 
 // Store adopts a refresh token that a client brings as the login. A rotation proves it
-// first, so what lands in the file is already its successor. A client that leaves ends
+// first, so what the file gets is already its successor. A client that leaves ends
 // nothing of this: the token may already be consumed.
 func (m *Manager) Store(payload protocol.Login) error {
 	switch {
 	case !m.cfg.Servers.Match(payload.ServerURL):
-		return protocol.Errorf(protocol.CodeDenied, "falcred stores logins of fal only")
+		return protocol.Errorf(protocol.CodeDenied, "not stored: the server is not one of fal's")
 	case payload.Username != protocol.TokenUsername:
 		return protocol.Errorf(protocol.CodeBadRequest,
-			"falcred stores refresh tokens (Username %s), not keys or passwords: set FAL_KEY for a key", protocol.TokenUsername)
+			"falcred stores refresh tokens (Username %s), not keys or passwords\nfor a key, set FAL_KEY", protocol.TokenUsername)
 	case payload.Secret == "" || payload.Secret == env.Placeholder || !tokenfile.Printable(string(payload.Secret)) || len(payload.Secret) > tokenfile.MaxSize/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
@@ -60,7 +60,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 // the lock for many seconds, and a rotation must not wait behind a row of them.
 func letIn(m *Manager) (leave func(), err error) {
 	if m.ending.over() {
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "falcred is ending\ntry again in a moment")
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "falcred is shutting down\ntry again in a moment")
 	}
 	select {
 	case m.guest <- struct{}{}:
@@ -91,9 +91,9 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	switch used, err := t.used(refresh); {
 	case err != nil:
 		text, hint := fsx.Explain(err)
-		return nil, protocol.Errorf(protocol.CodeInternal, "whether this refresh token was used up before cannot be told: %s\n%s", text, cmp.Or(hint, diskHint))
+		return nil, protocol.Errorf(protocol.CodeInternal, "cannot tell whether this refresh token has been used up: %s\n%s", text, cmp.Or(hint, diskHint))
 	case used:
-		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token is already spent")
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token has been used up already\nget a new one: falcred login")
 	}
 	before := m.file.Read()
 	switch {
@@ -104,7 +104,7 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	}
 	entry, err := journal.Begin(t.target, refresh)
 	if err != nil {
-		return nil, protocol.Errorf(protocol.CodeInternal, "the token was not tried, since its answer could not be kept: %v\n%s", err, diskHint)
+		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, diskHint)
 	}
 	if err := t.unchanged(before); err != nil {
 		entry.Discard()
@@ -142,9 +142,9 @@ func notStored(r issuer.Reply) error {
 // errInDoubt refuses a login whose account, or that of the one it would replace, no key
 // verifies now (R10). Nothing is revoked: it may well be the same account's.
 var errInDoubt = protocol.Errorf(protocol.CodeUnavailable,
-	"not stored: whose login it is cannot be verified now, and it would replace a living one\ntry again later, with a new token, or log out first")
+	"not stored: whose login this is cannot be verified now, and it would replace the current one\ntry again later with a new token, or log out first: falcred logout")
 
-// judge finds out whose login it is: store must not change the account of a living one.
+// judge finds out whose login it is: store must not change the account of a valid one.
 func (o *offer) judge(m *Manager) error {
 	o.subject = m.Snapshot().State.Ledger.SubjectOf(o.refresh)
 	if !o.reply.IDToken.IsZero() {
@@ -165,12 +165,12 @@ func (o *offer) judge(m *Manager) error {
 	case living && unsure:
 		return errInDoubt
 	case living && known != "" && o.subject != known:
-		return protocol.Errorf(protocol.CodeDenied, "another account is logged in here; log out first")
+		return protocol.Errorf(protocol.CodeDenied, "not stored: another account is logged in here\nlog out first: falcred logout")
 	}
 	return nil
 }
 
-// install makes an accepted offer the login, unless another one landed in the file since
+// install makes an accepted offer the login, unless another one was written to the file since
 // it was proved (F5).
 func (o *offer) install(m *Manager) error {
 	t, err := m.begin(m.ending.last) // the offered token is consumed: its successor must not be lost
@@ -182,7 +182,7 @@ func (o *offer) install(m *Manager) error {
 		return protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, diskHint)
 	}
 	if err := t.unchanged(o.before); errors.Is(err, errChanged) {
-		return protocol.Errorf(protocol.CodeDenied, "another login landed in the token file meanwhile; it was kept\nto replace it, log out first")
+		return protocol.Errorf(protocol.CodeDenied, "another program wrote a new login meanwhile, which was kept\nto replace it, log out first: falcred logout")
 	} else if err != nil {
 		return err
 	}

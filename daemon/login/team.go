@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -21,8 +22,8 @@ import (
 const (
 	// noTeamPause is how long a login that is in no such team is believed to be.
 	noTeamPause = 5 * time.Minute
-	// configPause is how long a config that cannot be used is left to whoever mends it: an
-	// event tells at once, and the schedule looks once a minute.
+	// configPause is how long a config that cannot be used is left to whoever corrects it: an
+	// event comes at once, and the schedule reads once a minute.
 	configPause = time.Minute
 )
 
@@ -39,11 +40,11 @@ func (m *machine) teamRead(e TeamRead) {
 	case odd && m.now.Sub(m.Team.OddSince) < writerDied:
 	case gone:
 		m.Team.Broken = true
-		m.teamProblem(fmt.Sprintf("the team is unknown: %s named %q, and is gone or empty", e.Path, short(m.Team.Name)),
-			"falcred team set, or falcred team unset", configPause)
+		m.teamProblem(fmt.Sprintf("the team is unknown: %s, which named %q, is gone or empty", e.Path, short(m.Team.Name)),
+			"choose again: falcred team set NAME, or falcred team unset", configPause)
 	case odd:
 		m.Team.Broken = true
-		m.teamProblem("the team is unknown: "+e.Err.Error(), "mend that file", configPause)
+		m.teamProblem("the team is unknown: "+e.Err.Error(), "correct that file", configPause)
 	default:
 		m.Team.OddSince = time.Time{}
 		if e.Name != m.Team.Name || m.Team.Broken {
@@ -63,7 +64,9 @@ func (m *machine) teamNamed(name string) {
 }
 
 func (m *machine) teamProblem(text, hint string, wait time.Duration) {
-	m.Team.Retry = m.now.Add(wait)
+	if clock.Remaining(m.Team.Retry, m.now) <= 0 { // else each reading that finds the same would be a reason to look again
+		m.Team.Retry = m.now.Add(wait)
+	}
 	if p := m.Team.Problem; p != nil && p.Text == text {
 		return
 	}
@@ -96,9 +99,9 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 	switch {
 	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
 	case e.Err != nil:
-		m.teamProblem(fmt.Sprintf("the id of team %q cannot be found out: %v", short(e.Asked.Name), e.Err), networkHint, e.Pause)
+		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %v", short(e.Asked.Name), e.Err), networkHint, e.Pause)
 	case !e.Found:
-		m.teamProblem(fmt.Sprintf("the login is in no team %q", short(e.Asked.Name)), "name another one: falcred team set", noTeamPause)
+		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)
 	default:
 		m.Team.ID, m.Team.Subject, m.Team.Problem = e.Asked.ID, e.Asked.Subject, nil
 		m.log(slog.LevelInfo, "resolved the team", "team", short(e.Asked.Name), "id", short(e.Asked.ID))

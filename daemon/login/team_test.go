@@ -3,13 +3,16 @@ package login
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 var acme = []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}, {Nickname: "other", UserID: "team_other"}}
@@ -106,6 +109,30 @@ func TestTeamOfAnotherAccount(t *testing.T) {
 		w.reconcile()
 		w.wantCode(protocol.CodeTeamUnresolved)
 	})
+}
+
+// What was asked for one account is no answer for another that has logged in meanwhile,
+// and neither is a failure: ann's is asked for by itself.
+func TestTeamAnswerForAnotherAccount(t *testing.T) {
+	bobs := journal.Team{Name: "acme", Subject: "bob", ID: "team_bobs"}
+	for name, answer := range map[string]TeamAnswered{
+		"found":  {Asked: bobs, Found: true},
+		"none":   {Asked: bobs},
+		"failed": {Asked: bobs, Err: testkit.ErrNetDown, Pause: time.Minute},
+	} {
+		s := in(Active, func(s *State) { s.Team = Team{Name: "acme", Asking: true} })
+		after, actions := next(s, answer, noon)
+		if after.Team.ID != "" || after.Team.Problem != nil {
+			t.Errorf("%s: ann's team is %q, %v", name, after.Team.ID, after.Team.Problem)
+		}
+		asked := slices.ContainsFunc(actions, func(a Action) bool {
+			r, ok := a.(resolveTeam)
+			return ok && r.team.Subject == "ann"
+		})
+		if !asked {
+			t.Errorf("%s: ann's team is not asked for", name)
+		}
+	}
 }
 
 // The CLI truncates the config and then writes it: what is empty or half

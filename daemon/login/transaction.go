@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
@@ -50,7 +49,7 @@ func (t *transaction) take(ctx context.Context) error {
 	case t.m.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return unavailable("falcred is busy with the login, and is asked to end", retryHint)
+		return unavailable("falcred is shutting down, and did not get to this request", "try again in a moment")
 	}
 }
 
@@ -65,7 +64,7 @@ func (t *transaction) open(ctx context.Context) error {
 	t.lock = lock
 	t.ctx, t.cancel = context.WithTimeout(m.ending.last, tokenfile.HoldMax)
 	if t.target, err = m.file.Target(); err != nil {
-		return unavailable(err.Error(), "mend the link")
+		return unavailable(err.Error(), "make the link point into an existing folder of yours, or remove it")
 	}
 	s := m.Snapshot().State
 	t.missing, t.about = s.Phase == Missing, s.Tokens.Refresh
@@ -86,7 +85,7 @@ func (t *transaction) lockFailure(err error) *failure {
 	if text, hint := fsx.Explain(err); hint != "" {
 		return unavailable(text, hint)
 	}
-	return unavailable(err.Error(), "find out who holds it: fuser -v "+filepath.Join(t.m.cfg.Home, tokenfile.LockName))
+	return unavailable(err.Error(), "see who holds it: falcred doctor")
 }
 
 func (t *transaction) readLedger() error {
@@ -147,8 +146,8 @@ func (t *transaction) unchanged(before tokenfile.Content) error {
 	return nil
 }
 
-// wasUsed is used for a token that is about to be sent or restored for good reasons: what
-// cannot be read speaks against nothing.
+// wasUsed is used, for a token that there are good reasons to send or restore: where nobody
+// can tell, it was not.
 func (t *transaction) wasUsed(refresh string) bool {
 	found, err := t.used(refresh)
 	if err != nil {

@@ -158,6 +158,31 @@ func TestStoreKeepsWhatItWrote(t *testing.T) {
 	})
 }
 
+// F5: an offered token is used up by the proof, be the offer taken or not: neither a
+// program that tries again nor a file that holds it has it sent a second time.
+func TestARefusedOfferIsUsedUp_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		bobs, _, _ := w.idp.Login("bob")
+		if err := w.offer(bobs); protocol.AsError(err).Code != protocol.CodeDenied {
+			t.Fatalf("bob's login was stored over ann's: %v", err)
+		}
+		if !w.usedUp(bobs) {
+			t.Error("it is not written down as used up")
+		}
+		sent := w.idp.Stats().TokenRequests
+		if err := w.offer(bobs); protocol.AsError(err).Code != protocol.CodeBadRequest {
+			t.Errorf("offered again: %v", err)
+		}
+		w.write(bobs)
+		w.reconcile()
+		w.pass(time.Minute)
+		w.wantRequests(sent, "it was sent a second time")
+		w.wantAlive()
+	})
+}
+
 // offer is a store.
 func (w *world) offer(refresh string) error {
 	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)})

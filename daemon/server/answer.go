@@ -102,7 +102,7 @@ func (c *conn) watch(q protocol.Query) {
 }
 
 // result is what is sent for all other requests: an error is one too. What a verb does
-// decides whether others may ask for it (S7), so each has its place in one of two lists.
+// decides whether others may ask for it (S7), so each stands in one of two lists.
 func (c *conn) result(r protocol.Request) any {
 	switch r.Verb {
 	case protocol.VerbList:

@@ -163,6 +163,6 @@ func (c *conn) recoverPanic() {
 	if err, ok := p.(runtime.Error); ok {
 		cause = err.Error()
 	}
-	c.cfg.Log.Error("a request met a mistake in falcred", "cause", cause, "stack", string(debug.Stack()))
-	c.send(protocol.Errorf(protocol.CodeInternal, "internal error: see falcred's log"))
+	c.cfg.Log.Error("a request hit a bug in falcred", "cause", cause, "stack", string(debug.Stack()))
+	c.send(protocol.Errorf(protocol.CodeInternal, "internal error in falcred\nsee its log"))
 }

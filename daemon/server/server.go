@@ -126,8 +126,9 @@ func New(m *login.Manager, o Options) *Server {
 }
 
 // Serve answers until ctx ends, or the listener is closed. It returns when everybody who
-// had asked is answered, or has had the time to take the answers (S5). The socket's name
-// is gone then; its lock is not, so that no other daemon starts before the caller lets it.
+// had asked is answered, or has had 5 s to take the answers (2 s at a share socket, one more
+// where they waited for a refresh). The socket's name is gone then; its lock is not, so that
+// no other daemon starts before the caller lets it.
 func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	listener := sock.Listener()
 	s.path = sock.Path()
@@ -156,7 +157,7 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case pause == 0:
-			s.cfg.Log.Warn("connections cannot be accepted; it is tried again", "cause", err)
+			s.cfg.Log.Warn("cannot accept connections; trying again", "cause", err)
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), acceptPause)
 		select {
@@ -182,8 +183,8 @@ func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
 	}
 	s.mu.Unlock()
 	if full { // S6
-		s.warnOnce("there was no connection to spare", "limit", s.limit)
-		s.turnAway(ctx, c, protocol.Errorf(protocol.CodeUnavailable, "falcred has no connection to spare; try again later"))
+		s.warnOnce("all connections are in use; a client was turned away", "limit", s.limit)
+		s.turnAway(ctx, c, protocol.Errorf(protocol.CodeUnavailable, "all of falcred's connections are in use\ntry again later"))
 		return
 	}
 	s.conns.Go(func() {
@@ -200,13 +201,13 @@ func (s *Server) warnOnce(what string, more ...any) {
 	}
 }
 
-// turnAway does not wait for its reader: the buffer of a new connection takes a line.
-// Nor does who accepts wait for the close, which can take as long as the sender of a
-// descriptor likes; but for a place among those who are turned away.
+// turnAway says why and closes the connection. It does not wait for its reader: the buffer of
+// a new connection takes a line. Nor does it wait for the close, which can take as long as
+// the sender of a descriptor likes. It waits only while too many are being turned away.
 func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 	select {
 	case s.away <- struct{}{}:
-	case <-ctx.Done(): // S5: nobody waits for a place then
+	case <-ctx.Done(): // S5: nobody waits any more
 		go c.Close()
 		return
 	}
@@ -220,7 +221,7 @@ func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 	}()
 }
 
-// leave gives a connection's place back.
+// leave closes a connection and counts it no more.
 func (s *Server) leave(c *net.UnixConn) {
 	c.Close()
 	s.mu.Lock()

@@ -206,6 +206,33 @@ func TestWatchOnlyChanges(t *testing.T) {
 	}
 }
 
+// A change that comes while a watcher is being told of the one before is not lost: it hears
+// of the last of several, however close they are.
+func TestWatcherHearsOfTheLast(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	m := h.open()
+	h.serveLogin(m, nil)
+	var watchers []*testkit.Client
+	for _, server := range []string{"https://fal.run", "https://queue.fal.run"} { // no line is ready for both
+		for range 4 {
+			w := h.Dial()
+			w.Send("watch " + server + "\n")
+			watchers = append(watchers, w)
+		}
+	}
+	end := time.Now().Add(time.Hour)
+	for i := range 60 {
+		var last string
+		for n := range 4 {
+			last = opaque(fmt.Sprint(i, n), 20000, end)
+			h.become(m, "r", last)
+		}
+		for _, w := range watchers {
+			w.Until(last)
+		}
+	}
+}
+
 // R9: a token also runs out with nobody doing anything, and a watcher hears of that.
 func TestWatcherHearsTheEnd_R9(t *testing.T) {
 	h := newHouse(t, idp.Config{})
@@ -236,7 +263,7 @@ func TestS6Limit(t *testing.T) {
 	}
 	c.WantEnd()
 	h.Dial().Next()
-	if n := strings.Count(h.Logged.String(), "no connection to spare"); n != 1 {
+	if n := strings.Count(h.Logged.String(), "all connections are in use"); n != 1 {
 		t.Errorf("the log says it %d times", n)
 	}
 	a.Close()
@@ -266,7 +293,7 @@ func TestPanic(t *testing.T) {
 		t.Errorf("the daemon is gone: %v", err)
 	}
 	log := h.Logged.String()
-	testkit.WantText(t, log, "a request met a mistake in falcred")
+	testkit.WantText(t, log, "a request hit a bug in falcred")
 	testkit.WantText(t, log, "nil pointer dereference")
 	if strings.Contains(log, "hush-hush") || strings.Contains(log, "fal.run") {
 		t.Errorf("the log repeats the request:\n%s", log)

@@ -63,7 +63,7 @@ func writePID(lock *flock.Flock) error {
 	}
 	defer file.Close()
 	if named, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
-		return fmt.Errorf("%s was replaced while it was being locked: try again", lock.Path())
+		return fmt.Errorf("%s was replaced while it was being locked\ntry again", lock.Path())
 	}
 	if err := file.Truncate(0); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (e runningError) endIt() string {
 	if e.pid > 0 {
 		return fmt.Sprintf("end it: kill -9 %d", e.pid)
 	}
-	return "end it: fuser -v " + e.path + ".lock"
+	return "find its process, and end it: lsof " + e.path + ".lock"
 }
 
 // alreadyRunning says who holds the lock. The holder may not have written its

@@ -13,11 +13,11 @@ import (
 )
 
 // LockHolder names, for a person, the process that holds a flock(2) on a file: its
-// number and its name, or the command that finds it where the kernel does not tell.
+// number and its name, or the command that finds it where the kernel does not say.
 func LockHolder(path string) string {
 	pid := lockHolder(path)
 	if pid == 0 {
-		return "another process: fuser -v " + path
+		return "another process: lsof " + path
 	}
 	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return fmt.Sprintf("process %d (%s)", pid, strings.TrimSpace(string(name)))
@@ -28,7 +28,7 @@ func LockHolder(path string) string {
 //
 // The file is found there by a lock that we take on it ourselves, of the other kind,
 // which does not mind a flock. Its inode number alone can be another file's on another
-// file system, and the device beside it is not the one that stat(2) tells on btrfs and
+// file system, and the device beside it is not the one that stat(2) gives on btrfs and
 // overlayfs.
 func lockHolder(path string) (pid int) {
 	file, err := os.OpenFile(path, os.O_RDONLY|fsx.Nonblock|fsx.NoFollow, 0)
@@ -73,7 +73,7 @@ func flockOf(table []byte, own int, inode string) (pid int) {
 
 // endHolder sends SIGTERM to the process that holds the lock, unless that is not to be
 // signalled. It returns that process, or 0 where none was signalled. Who serves on the
-// socket is of no interest: systemd may have made that, and who holds the lock that we
+// socket is of no interest: systemd may have made that, and whoever holds the lock that we
 // want is what the kernel says exactly.
 func endHolder(lock string, _, not int) (pid int, err error) {
 	pid = lockHolder(lock)

@@ -25,7 +25,7 @@ func inheritedListener() (*net.UnixListener, error) {
 	case len(files) == 0:
 		return nil, nil
 	case len(files) > 1:
-		return nil, fmt.Errorf("systemd hands over %d sockets, falcred takes one: mend falcred.socket", len(files))
+		return nil, fmt.Errorf("systemd passed %d sockets, and falcred takes one\nkeep one ListenStream= in falcred.socket", len(files))
 	}
 	file := files[0]
 	defer file.Close() // FileListener makes its own descriptor
@@ -34,18 +34,18 @@ func inheritedListener() (*net.UnixListener, error) {
 	}
 	listener, err := net.FileListener(file)
 	if err != nil {
-		return nil, fmt.Errorf("the inherited descriptor is not a listening socket: %w", err)
+		return nil, fmt.Errorf("the descriptor from systemd is not a listening socket: %w\ngive ListenStream= in falcred.socket an absolute path", err)
 	}
 	// Package net has the same type for ListenDatagram= and ListenSequentialPacket=.
 	if unixListener, ok := listener.(*net.UnixListener); ok && listener.Addr().Network() == "unix" {
 		return unixListener, nil
 	}
 	listener.Close()
-	return nil, errors.New("the inherited socket is not a Unix stream socket: mend falcred.socket")
+	return nil, errors.New("the socket from systemd is not a Unix stream socket\ngive ListenStream= in falcred.socket an absolute path")
 }
 
-// inherit takes the lock of an inherited socket. Its file is systemd's: it is neither
-// made better nor removed (S2). One whose name was taken away (`rm -r` of the home)
+// inherit takes the lock of an inherited socket. Its file is systemd's: its mode is not
+// changed, and it is not removed (S2). One whose name was taken away (`rm -r` of the home)
 // reaches nobody until systemd makes it anew, so that until then falcred makes its own.
 func inherit(ctx context.Context, listener *net.UnixListener) (s *Socket, err error) {
 	defer func() {
@@ -55,7 +55,7 @@ func inherit(ctx context.Context, listener *net.UnixListener) (s *Socket, err er
 	}()
 	path := listener.Addr().String()
 	if !filepath.IsAbs(path) {
-		return nil, fmt.Errorf("the inherited socket has no path of its own (%q): mend falcred.socket", path)
+		return nil, fmt.Errorf("the socket from systemd has no absolute path (%q)\ngive ListenStream= in falcred.socket an absolute path", path)
 	}
 	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func inherit(ctx context.Context, listener *net.UnixListener) (s *Socket, err er
 	}
 	s = &Socket{path: path, listener: listener, bound: info, inherited: true, lock: lock}
 	if err == nil && fsx.OthersCanRead(info) {
-		s.warnings = append(s.warnings, "others can connect to the inherited socket, and are denied: set SocketMode=0600 in falcred.socket")
+		s.warnings = append(s.warnings, "others can connect to the socket from systemd, and are denied\nset SocketMode=0600 in falcred.socket")
 	}
 	return s, nil
 }

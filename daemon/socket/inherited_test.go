@@ -65,10 +65,10 @@ func TestS2InheritsOneStreamSocket(t *testing.T) {
 		files []*os.File
 		want  string
 	}{
-		"two":       {[]*os.File{stream, stream}, "systemd hands over 2 sockets, falcred takes one: mend falcred.socket"},
-		"TCP":       {[]*os.File{handOver(t, tcp.(*net.TCPListener))}, "the inherited socket is not a Unix stream socket: mend falcred.socket"},
-		"datagrams": {[]*os.File{handOver(t, datagram)}, "the inherited socket is not a Unix stream socket: mend falcred.socket"},
-		"a file":    {[]*os.File{file}, "the inherited descriptor is not a listening socket"},
+		"two":       {[]*os.File{stream, stream}, "systemd passed 2 sockets, and falcred takes one\nkeep one ListenStream= in falcred.socket"},
+		"TCP":       {[]*os.File{handOver(t, tcp.(*net.TCPListener))}, "the socket from systemd is not a Unix stream socket\ngive ListenStream= in falcred.socket an absolute path"},
+		"datagrams": {[]*os.File{handOver(t, datagram)}, "the socket from systemd is not a Unix stream socket\ngive ListenStream= in falcred.socket an absolute path"},
+		"a file":    {[]*os.File{file}, "the descriptor from systemd is not a listening socket"},
 	} {
 		t.Run(name, func(t *testing.T) { notActivated(t, path, c.files, c.want) })
 	}

@@ -65,5 +65,5 @@ func TestS2InheritsNoPackets(t *testing.T) {
 	packets, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
 	testkit.Must(t, err)
 	defer packets.Close()
-	notActivated(t, path, []*os.File{handOver(t, packets)}, "the inherited socket is not a Unix stream socket: mend falcred.socket")
+	notActivated(t, path, []*os.File{handOver(t, packets)}, "the socket from systemd is not a Unix stream socket\ngive ListenStream= in falcred.socket an absolute path")
 }

@@ -49,7 +49,7 @@ func playDaemon() error {
 			return errors.New(name + " is left to the children")
 		}
 	}
-	fmt.Println(strings.Join(append([]string{s.Path()}, s.Warnings()...), "; "))
+	fmt.Println(strings.ReplaceAll(strings.Join(append([]string{s.Path()}, s.Warnings()...), "; "), "\n", ": ")) // one line
 	go func() {
 		for {
 			c, err := s.Listener().AcceptUnix()

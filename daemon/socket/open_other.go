@@ -9,8 +9,8 @@ import (
 	"github.com/falcred/falcred/protocol/peer"
 )
 
-// Open refuses. On Windows the socket needs an ACL of its own and the
-// peers' users have never been tried (S8); elsewhere peers cannot be known (S3).
+// Open returns [peer.ErrNotServed]. On Windows the socket needs an ACL of its own, and
+// asking for a peer's user has never been tried; elsewhere peers cannot be known.
 func Open(context.Context, Options) (*Socket, error) { return nil, peer.ErrNotServed }
 
 // OpenShared refuses, as Open does.

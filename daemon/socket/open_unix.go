@@ -52,7 +52,7 @@ func Open(ctx context.Context, o Options) (*Socket, error) {
 	last := len(paths) - 1
 	for _, path := range paths[:last] {
 		if folder := filepath.Dir(path); fsx.OnNetwork(folder) {
-			err = fmt.Errorf("%s is on a network filesystem", folder)
+			err = fmt.Errorf("%s is on a network file system", folder)
 			continue
 		}
 		var s *Socket
@@ -67,9 +67,9 @@ func Open(ctx context.Context, o Options) (*Socket, error) {
 	return s, lastErr
 }
 
-// OpenShared makes the socket for other users (S7), whose uids are given, or for
-// ourselves from elsewhere where none are. Others have to be able to connect to it: it
-// is the kernel's word about them that keeps strangers out, and the folder's mode.
+// OpenShared makes the socket for the users whose uids are given, or for ourselves from
+// elsewhere where none are. Others have to be able to connect to it: what keeps strangers
+// out is the kernel's word about them (package peer), and the folder's mode.
 func OpenShared(path string, uids []int) (*Socket, error) {
 	s, err := listenAt(path, claim)
 	if err != nil {
@@ -84,7 +84,7 @@ func OpenShared(path string, uids []int) (*Socket, error) {
 	return s, nil
 }
 
-// holdsNoSocket tells a filesystem without sockets, locks or writing from a
+// holdsNoSocket tells a file system without sockets, locks or writing from a
 // mistake that a person has to correct.
 func holdsNoSocket(err error) bool {
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.ENOLCK, unix.EROFS, unix.EINVAL} {
@@ -95,7 +95,7 @@ func holdsNoSocket(err error) bool {
 	return errors.Is(err, errModeIgnored)
 }
 
-var errModeIgnored = errors.New("its filesystem does not keep a socket's mode")
+var errModeIgnored = errors.New("its file system does not keep a socket's mode")
 
 // listenAt makes the socket (S1, S2), once claim has got its lock.
 func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *Socket, err error) {
@@ -133,12 +133,12 @@ func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *Socket,
 	return s, nil
 }
 
-// checkFolder holds S2: who can write the folder, or one above it, can put another
+// checkFolder holds S2: whoever can write the folder, or one above it, can put another
 // socket there.
 func checkFolder(folder string) error {
 	err := strict.Folder(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the socket's folder %s is not there: mkdir -m 700 %s", folder, folder)
+		return fmt.Errorf("the socket's folder %s does not exist\nmkdir -m 700 %s", folder, folder)
 	}
 	if err != nil {
 		return fmt.Errorf("the socket's folder: %w", err)
@@ -158,16 +158,16 @@ func clearStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there and is not a socket: move it away, or set FALCRED_SOCKET to another path", path)
+		return fmt.Errorf("%s is not a socket\nmove it away, or set FALCRED_SOCKET to another path", path)
 	}
 	conn, err := net.DialTimeout("unix", path, probeTimeout)
 	switch {
 	case err == nil:
 		conn.Close()
-		return fmt.Errorf("another program serves on %s: stop it, or set FALCRED_SOCKET to another path", path)
+		return fmt.Errorf("another program serves on %s\nstop it, or set FALCRED_SOCKET to another path", path)
 	case errors.Is(err, unix.ECONNREFUSED):
 		return os.Remove(path)
 	}
 	// A full queue (EAGAIN) or a refusal by mode is not proof of death.
-	return fmt.Errorf("cannot tell whether a program serves on %s: %w", path, err)
+	return fmt.Errorf("cannot tell whether a program serves on %s: %w\nif none does, remove that file", path, err)
 }

@@ -9,8 +9,8 @@
 // serves on it, and only the daemon's own socket is ever removed.
 //
 // On Linux and macOS alone: elsewhere the user at the other end of a connection cannot
-// be known, and everything here that opens something returns [protocol.ErrNotServed].
-// Who connects is for the server to check, with [protocol.CheckPeer].
+// be known, and everything here that opens something returns [peer.ErrNotServed].
+// Who connects is for the server to check, with [peer.Check].
 package socket
 
 import (
@@ -31,7 +31,7 @@ import (
 // Options say where a daemon is to listen.
 type Options struct {
 	// Path is the socket's path; "" leaves it to FALCRED_SOCKET, and without that to
-	// the places of [protocol.Sockets]. A socket that systemd hands over comes before
+	// the paths of [env.Sockets]. A socket that systemd hands over comes before
 	// all of them.
 	Path string
 	// Home is the folder of the login: the first place for a socket.
@@ -42,8 +42,8 @@ type Options struct {
 	TakeOver bool
 }
 
-// Socket is a place where this process listens, and it alone (S1). Its methods may be
-// called by any goroutine.
+// Socket is a Unix socket on which this process listens, and it alone. Its methods may be called by
+// any goroutine.
 type Socket struct {
 	path      string
 	listener  *net.UnixListener
@@ -64,8 +64,8 @@ func (s *Socket) Listener() *net.UnixListener { return s.listener }
 // Warnings are sentences for the user: the daemon serves, but not as it should.
 func (s *Socket) Warnings() []string { return s.warnings }
 
-// Remove takes the socket's name away, if it is still ours and not systemd's (S2): who
-// comes from now on finds nobody. Only the first call does something. It must come
+// Remove takes the socket's name away, if it is still ours and not systemd's:
+// whoever comes from now on finds nobody. Only the first call does something. It must come
 // before the listener is closed: until then the kernel keeps the inode, and no other
 // socket can have its number. Between the comparison and the removal nobody puts another
 // socket there: the folder is ours alone, as is the way to it, and every falcred holds
@@ -81,9 +81,9 @@ func (s *Socket) Remove() {
 	})
 }
 
-// Lost says whether the name stands for something else by now: `rm -rf` of the home,
+// Lost reports whether the name stands for something else by now: `rm -rf` of the home,
 // or a second daemon after it. Nobody can reach us then. Where others could have
-// swapped its folder, no other daemon starts (F6), and it may come back.
+// swapped its folder, no other daemon starts, and it may come back.
 func (s *Socket) Lost() bool {
 	if s.bound == nil || strict.As(strict.Folder(filepath.Dir(s.path))) != nil {
 		return false
@@ -97,7 +97,7 @@ var ErrLost = errors.New("was removed or replaced")
 
 // Guard compares once a minute, by the given alarm, which it closes. It returns nil when
 // ctx ends, and an error that is [ErrLost] once the socket is lost: a daemon that nobody
-// can reach must make room for one that can be (S1).
+// can reach must make room for one that can be.
 func (s *Socket) Guard(ctx context.Context, minute *clock.Alarm) error {
 	defer minute.Close()
 	for clock.NextMinute(ctx, minute) {
@@ -111,7 +111,7 @@ func (s *Socket) Guard(ctx context.Context, minute *clock.Alarm) error {
 // Close ends it all: the name, the lock and the listener. The lock file stays: unlinking
 // it would let two daemons hold locks on two files of that name. The listener is not
 // waited for: closing it closes what clients in its queue have passed along, which can
-// hang (S5).
+// hang.
 func (s *Socket) Close() {
 	s.Remove()
 	s.lock.Close()

@@ -61,6 +61,19 @@ func TestS2ModeFromTheFirstMoment(t *testing.T) {
 	}
 }
 
+// S1: the lock file says who runs, and nothing of who ran before: a person is told to end
+// that process, and a longer number was there.
+func TestS1LockFileNamesUsAlone(t *testing.T) {
+	path := in(t)
+	testkit.Must(t, os.WriteFile(path+".lock", []byte("4194303999\n"), 0o600))
+	open(t, Options{Path: path})
+	data, err := os.ReadFile(path + ".lock")
+	testkit.Must(t, err)
+	if string(data) != itoa(os.Getpid())+"\n" {
+		t.Errorf("it says %q, and we are %d", data, os.Getpid())
+	}
+}
+
 // S2: the folder is ours, and nobody else can write it.
 func TestS2Folder(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -169,7 +182,7 @@ func TestS2NotASocket(t *testing.T) {
 			testkit.Must(t, create(path))
 			before, err := os.Lstat(path)
 			testkit.Must(t, err)
-			refused(t, Options{Path: path}, "is not a socket: move it away")
+			refused(t, Options{Path: path}, "is not a socket\nmove it away")
 			after, err := os.Lstat(path)
 			if err != nil || !os.SameFile(before, after) || before.Size() != after.Size() {
 				t.Errorf("it was touched: %v", err)

@@ -23,7 +23,7 @@ import (
 // It asks by the socket (the verb stop, S10). A signal is for where that cannot be: the
 // other one was built before there was a stop; its queue or its connections are full; it
 // has lost its socket; or systemd has put its own socket in the place of the other's, so
-// that whoever connects meets our own queue. A signal goes to who holds the lock, and to
+// that whoever connects meets our own queue. A signal goes to whoever holds the lock, and to
 // nobody else (endHolder). The peer of a connection is not that on Linux: where systemd
 // has made the socket, it is systemd, and SIGTERM to a user's manager ends his session.
 // The pid in the lock file can be anybody's by now. So the kernel's table of locks stays
@@ -33,7 +33,7 @@ import (
 // manager waits for a start.
 const takeOverLimit = 30 * time.Second
 
-// endLimit is S5's: who has no socket any more and holds its lock for longer is not
+// endLimit is S5's: a daemon that has no socket any more and holds its lock for longer is not
 // ending, but has lost the socket.
 const endLimit = 20 * time.Second
 
@@ -63,7 +63,7 @@ func claimFrom(ctx context.Context, path string, ours bool) (*flock.Flock, error
 			return lock, err
 		}
 		if refused := t.ask(limited); refused != nil {
-			return nil, fmt.Errorf("%w, and cannot be asked to end: %w", err, refused)
+			return nil, fmt.Errorf("%w, and cannot be asked to stop: %w", err, refused)
 		}
 		select {
 		case <-tick.C:
@@ -71,7 +71,7 @@ func claimFrom(ctx context.Context, path string, ours bool) (*flock.Flock, error
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("%w, and had not ended when this one was asked to", err)
 			}
-			return nil, fmt.Errorf("%w, and has not ended within %s of being asked\n%s, then start the service again", err, takeOverLimit, other.endIt())
+			return nil, fmt.Errorf("%w, and did not stop within %s\n%s, then start the service again", err, takeOverLimit, other.endIt())
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (t *takeOver) stop(ctx context.Context, c *net.UnixConn) error {
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })()
 	peer := PeerPID(c)
 	in := protocol.NewReader(c)
-	io.WriteString(c, protocol.VerbStop+"\n") // what is wrong with the connection, reading tells
+	io.WriteString(c, protocol.VerbStop+"\n") // what is wrong with the connection, reading shows
 	line, err := in.ReadLine()
 	if err != nil {
 		return nil // it has ended, or ctx has

@@ -55,13 +55,32 @@ func TestS1TakeOverSparesStrangers(t *testing.T) {
 	if pid, err := endHolder(lock, 0, 0); pid != 0 || err != nil {
 		t.Errorf("nobody holds it, and %d was signalled: %v", pid, err)
 	}
-	if got := LockHolder(lock); got != "another process: fuser -v "+lock {
+	if got := LockHolder(lock); got != "another process: lsof "+lock {
 		t.Errorf("nobody holds it, and it is said to be %s", got)
 	}
 	in.Close()
 	if err := stranger.Wait(); err != nil {
 		t.Errorf("a stranger was ended: %v", err)
 	}
+}
+
+// S10: a daemon that takes its time is signalled once, however often it is looked at: a
+// second signal would end it in the middle of a refresh.
+func TestTakeOverSignalsOnce_S10(t *testing.T) {
+	path := in(t)
+	other := start(t, play("daemon", path))
+	other.line()
+	other.Process.Signal(syscall.SIGSTOP) // it takes its time
+	holder := other.Process.Pid
+	attempt := &takeOver{path: path, ours: true, signalled: os.Getpid()}
+	for range 3 {
+		testkit.Must(t, attempt.ask(t.Context()))
+	}
+	if attempt.signalled != holder {
+		t.Errorf("signalled was %d; the holder is %d", attempt.signalled, holder)
+	}
+	other.Process.Signal(syscall.SIGCONT)
+	other.ends()
 }
 
 // G14: a lock on a file of the same inode number on another file system is another's.

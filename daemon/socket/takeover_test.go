@@ -61,7 +61,7 @@ func TestTakeOverRefused_S10(t *testing.T) {
 	if err == nil {
 		t.Fatal("its lock was taken")
 	}
-	testkit.WantText(t, err.Error(), "(pid "+itoa(other.Process.Pid)+") on "+path+", and cannot be asked to end: ")
+	testkit.WantText(t, err.Error(), "(pid "+itoa(other.Process.Pid)+") on "+path+", and cannot be asked to stop: ")
 	reachable(t, path)
 }
 

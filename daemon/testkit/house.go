@@ -54,7 +54,7 @@ func NewHouseOf(t *testing.T, issuer string) *House {
 	t.Helper()
 	h := &House{T: t, Issuer: issuer, Logged: new(LogBuffer)}
 	h.NewHome()
-	h.Logged.ShowIfFailed(t)
+	h.Logged.showIfFailed(t)
 	return h
 }
 

@@ -40,16 +40,10 @@ func (b *Table) Report(t testing.TB, what, tried, came string) {
 	b.rows = append(b.rows, row{t.Name(), [3]string{what, tried, came}})
 }
 
-// NotRun is for what no machine of ours can try.
-func (b *Table) NotRun(t testing.TB, what, why string) {
-	t.Helper()
-	b.Report(t, what, "*not run*", why)
-}
-
 // Missing is [Missing], with a row that says so.
 func (b *Table) Missing(t testing.TB, what, needs string) {
 	t.Helper()
-	b.NotRun(t, what, "needs "+needs)
+	b.Report(t, what, "*not run*", "needs "+needs)
 	Missing(t, needs)
 }
 

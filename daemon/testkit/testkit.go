@@ -94,8 +94,8 @@ func (l *LogBuffer) String() string {
 	return l.b.String()
 }
 
-// ShowIfFailed prints the end of it if the test fails.
-func (l *LogBuffer) ShowIfFailed(t testing.TB) {
+// showIfFailed prints the end of it if the test fails.
+func (l *LogBuffer) showIfFailed(t testing.TB) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			text := l.String()

@@ -16,8 +16,8 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// MaxSize caps a reading of the token file, in bytes (F3). fal's two tokens are
-// about 1 KiB; an access token over 64 KiB would fit no HTTP header.
+// MaxSize caps a reading of the token file, in bytes. fal's two tokens are about 1 KiB; an
+// access token over 64 KiB would fit no HTTP header.
 const MaxSize = fsx.MaxSmall
 
 // State is what the token file is.
@@ -26,7 +26,7 @@ type State int
 // What a token file can be.
 const (
 	Absent   State = iota // there is none
-	Empty                 // a writer at work, or dead (F3)
+	Empty                 // a writer is at work, or has died: never a logout
 	Holds                 // tokens
 	Unusable              // not a token file, or not ours to read
 )
@@ -39,8 +39,15 @@ type Content struct {
 	hint  string    // what to do about that, where it is not the usual
 }
 
-// ErrFollowed is a file that `falcred follow` keeps: it holds the access token of a login
-// elsewhere, and in place of a refresh token a word that is none.
+// Texts about a token file, each in one wording: another program is writing it; and, after
+// its name, a writer that has not written anything yet.
+const (
+	ChangingText = "another program is changing the token file"
+	EmptyText    = "is empty: its writer is at work, or died"
+)
+
+// ErrFollowed is the error for a file that `falcred follow` keeps: it holds the access token
+// of a login elsewhere, and in place of a refresh token a word that is none.
 var ErrFollowed = errors.New("is kept by falcred follow, and holds no login of its own")
 
 // Hint is what to do about an Unusable file.
@@ -49,9 +56,9 @@ func (c Content) Hint() string {
 		return c.hint
 	}
 	if errors.Is(c.Err, ErrFollowed) {
-		return "set FALCRED_SOCKET to the socket that is followed; or end falcred follow, and remove the file if that was killed"
+		return "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"
 	}
-	return "move it away and log in again"
+	return "move it away, then log in: falcred login"
 }
 
 // Same says whether both readings found the same tokens, or the same lack of them.
@@ -69,7 +76,7 @@ func unusable(err error) Content { return Content{State: Unusable, Err: err} }
 // several goroutines, if Warn may.
 type File struct {
 	Path string
-	Warn func(text string) // says once what was found and mended (F2); nil says it to nobody
+	Warn func(text string) // is called with what was found and put right; nil is allowed
 }
 
 // In is the token file of a home.
@@ -83,9 +90,9 @@ func (f File) warn(text string) {
 	}
 }
 
-// Check is why the file must not be used: somebody else could put another one in
-// its place, and what its first line says goes to the issuer. A symlink may lead to
-// another folder of ours (F2, F6). It is nil where there is none.
+// Check is why the file must not be used: somebody else could put another one in its place,
+// and what its first line says goes to the issuer. A symlink may lead to another folder of
+// ours. It is nil where the file can be used, or does not exist.
 func (f File) Check() error {
 	err := strict.Folder(filepath.Dir(f.Path))
 	if err == nil {
@@ -97,8 +104,8 @@ func (f File) Check() error {
 	return err
 }
 
-// Target is the file behind symlinks (F2: a symlinked token file stays a
-// symlink). A dangling link names the file that a write would create.
+// Target is the path of the file behind symlinks: that is what is written, so a symlinked
+// token file stays a symlink. A dangling link names the file that a write would create.
 func (f File) Target() (string, error) {
 	target, err := fsx.Resolve(f.Path)
 	if errors.Is(err, fsx.ErrDangling) {
@@ -107,7 +114,7 @@ func (f File) Target() (string, error) {
 	return target, err
 }
 
-// Modified is when the file was written last, by the clock of its filesystem.
+// Modified is when the file was written last, by the clock of its file system.
 func (f File) Modified() (time.Time, error) {
 	info, err := fsx.Stat(f.Path)
 	if err != nil {
@@ -116,17 +123,18 @@ func (f File) Modified() (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// Read needs no lock: two equal looks make one reading (F3). Neighbours
-// write in place, so a single look can fall between their truncate and
-// their write. Where others can read the file it takes that from them (F2).
+// Read is what the file holds now. It needs no lock: it reads until two readings are equal,
+// since neighbours write in place, and one alone can fall between their truncate and their
+// write. Where others can read the file it takes that right from them. It takes some
+// milliseconds at most.
 func (f File) Read() Content {
 	if err := f.Check(); err != nil {
 		text, hint := fsx.Explain(err)
 		return Content{State: Unusable, Err: errors.New(text), hint: hint}
 	}
-	last, before := f.look()
+	last, before := f.readOnce()
 	for range 8 {
-		next, data := f.look()
+		next, data := f.readOnce()
 		if next.State == last.State && bytes.Equal(data, before) {
 			return next
 		}
@@ -137,8 +145,8 @@ func (f File) Read() Content {
 	return Content{State: Empty}
 }
 
-// look is one look at the file, and the bytes that it saw.
-func (f File) look() (c Content, data []byte) {
+// readOnce is one reading of the file, and its bytes.
+func (f File) readOnce() (c Content, data []byte) {
 	file, err := fsx.OpenAny(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Content{State: Absent}, nil
@@ -175,20 +183,21 @@ func (f File) look() (c Content, data []byte) {
 	return Content{State: Holds, Pair: p}, data
 }
 
-// tighten takes the file away from group and world (F2): the neighbours
-// leave it with the umask's mode.
+// tighten takes group's and world's rights to the file away (F2): the neighbours leave it
+// with the umask's mode.
 func (f File) tighten(file *os.File, info fs.FileInfo) {
 	if !fsx.OthersCanRead(info) {
 		return
 	}
 	if err := file.Chmod(0o600); err == nil {
-		f.warn("the token file was readable by others; its mode is 0600 now")
+		f.warn("the token file was readable by other users; its mode is now 0600")
 	}
 }
 
 // Replace writes tokens that stand in no journal entry: a login, or what a daemon holds and
-// the file has lost. target is from [File.Target], and the lock is held. unchanged is F5's
-// comparison: nothing but the rename comes after it, and its error is returned as it is.
+// the file has lost. target is from [File.Target], and the lock is held. unchanged compares
+// the file with what the caller has read: nothing but the rename comes after it, and its
+// error is returned as it is.
 func (f File) Replace(target string, p TokenPair, unchanged func() error) error {
 	finished, err := fsx.WriteTemp(target, p.Bytes())
 	if err != nil {
@@ -201,8 +210,9 @@ func (f File) Replace(target string, p TokenPair, unchanged func() error) error 
 	return fsx.Cause(f.Install(finished, target, p))
 }
 
-// Install moves a finished, fsynced file over the token file (F2). Where it must not be
-// renamed over, p, which the finished file holds, is written into it.
+// Install moves a finished, fsynced file over the token file, and syncs the folder. A token
+// file that must not be replaced is written in place with p, which is what the finished file
+// holds.
 func (f File) Install(finished, target string, p TokenPair) error {
 	info, err := fsx.Stat(target)
 	if err == nil && fsx.HardLinks(info) > 1 {
@@ -222,7 +232,7 @@ func (f File) Install(finished, target string, p TokenPair) error {
 }
 
 func (f File) copyInto(finished, target string, p TokenPair, why string) error {
-	f.warn("the token file is written in place, where a reader can meet it half written: " + why)
+	f.warn("the token file is written in place, so a reader can find it half written: " + why)
 	if err := fsx.WriteInPlace(target, p.Bytes()); err != nil {
 		return err
 	}

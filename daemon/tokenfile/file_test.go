@@ -22,7 +22,7 @@ import (
 // F3: what can stand where the token file should is told apart, and each thing that is
 // none has its words and its hint. Nothing that stands there is waited for, or changed.
 func TestRead_F3(t *testing.T) {
-	const usual = "move it away and log in again"
+	const usual = "move it away, then log in: falcred login"
 	for name, c := range map[string]struct {
 		make  func(path string) error
 		state State
@@ -46,7 +46,7 @@ func TestRead_F3(t *testing.T) {
 		"unreadable": {make: unreadable, state: Unusable, err: map[bool]string{true: "PATH belongs to another user", false: "open PATH: permission denied"}[os.Getuid() == 0], hint: usual},
 		"followed": {make: holding(env.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{env.Placeholder, "access"},
 			err:  "PATH is kept by falcred follow, and holds no login of its own",
-			hint: "set FALCRED_SOCKET to the socket that is followed; or end falcred follow, and remove the file if that was killed"},
+			hint: "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := In(t.TempDir(), nil)
@@ -109,7 +109,7 @@ func TestBecause(t *testing.T) {
 	if got.State != Unusable || got.Pair != (TokenPair{}) || got.Err != reason || got.Hint() != "hint" || got.Same(c) {
 		t.Errorf("%+v", got)
 	}
-	if got := c.Because(reason, ""); got.Hint() != "move it away and log in again" {
+	if got := c.Because(reason, ""); got.Hint() != "move it away, then log in: falcred login" {
 		t.Errorf("the usual hint is %q", got.Hint())
 	}
 }
@@ -128,7 +128,7 @@ func TestTightened_F2(t *testing.T) {
 	if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
-	if len(said) != 1 || said[0] != "the token file was readable by others; its mode is 0600 now" {
+	if len(said) != 1 || said[0] != "the token file was readable by other users; its mode is now 0600" {
 		t.Errorf("said %q", said)
 	}
 }
@@ -149,7 +149,7 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 		}, ""},
 		"a hard link": {func(path, other string) error {
 			return errors.Join(os.WriteFile(other, []byte("theirs, and longer than ours"), 0o600), os.Link(other, path))
-		}, "the token file is written in place, where a reader can meet it half written: it has several hard links"},
+		}, "the token file is written in place, so a reader can find it half written: it has several hard links"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := ""
@@ -183,11 +183,11 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 	}
 }
 
-// A link into a folder that is not there is named as what it is.
+// A link into a folder that does not exist is named as what it is.
 func TestTargetIntoNoFolder(t *testing.T) {
 	f := In(t.TempDir(), nil)
 	testkit.Must(t, os.Symlink("none/token", f.Path))
-	if _, err := f.Target(); err == nil || !strings.HasPrefix(err.Error(), "the token file is a link into a folder that is not there: ") || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := f.Target(); err == nil || !strings.HasPrefix(err.Error(), "the token file is a link into a folder that does not exist: ") || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
@@ -215,6 +215,37 @@ func TestModified(t *testing.T) {
 	testkit.Must(t, os.Chtimes(f.Path, want, want))
 	if got, err := f.Modified(); err != nil || !got.Equal(want) {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// F3: the neighbours write in place. What a look meets in the middle of that is no reading,
+// however much it looks like tokens, and neither is anything while somebody writes without
+// a pause.
+func TestReadMeetsAWriter_F3(t *testing.T) {
+	for name, c := range map[string]struct {
+		writes []string // one for each look
+		want   Content
+	}{
+		"cut in its second line": {[]string{"new\nacc", "new\naccess"}, Content{State: Holds, Pair: TokenPair{"new", "access"}}},
+		"cut in its first line":  {[]string{"n", "new", "new\naccess"}, Content{State: Holds, Pair: TokenPair{"new", "access"}}},
+		"truncated":              {[]string{"old\naccess", "", "new\naccess"}, Content{State: Holds, Pair: TokenPair{"new", "access"}}},
+		"without a pause":        {strings.Split("abcdefghijklmnopqrstuvwxyz", ""), Content{State: Empty}},
+	} {
+		f := In(t.TempDir(), nil)
+		write := func(text string) {
+			testkit.Must(t, os.WriteFile(f.Path, []byte(text), 0o600))
+			testkit.Must(t, os.Chmod(f.Path, 0o644)) // so that the next look has it mended
+		}
+		write("old\naccess")
+		f.Warn = func(string) { // called in the middle of a look
+			if len(c.writes) > 0 {
+				write(c.writes[0])
+				c.writes = c.writes[1:]
+			}
+		}
+		if got := f.Read(); !got.Same(c.want) {
+			t.Errorf("%s: %v with %q, want %v with %q", name, got.State, got.Pair.Bytes(), c.want.State, c.want.Pair.Bytes())
+		}
 	}
 }
 

@@ -21,10 +21,10 @@ const (
 	LockPoll = 20 * time.Millisecond
 	// LockWait covers the longest hold of a well-behaved neighbour (20 s).
 	LockWait = 25 * time.Second
-	// HoldMax is F1's bound on one hold: the neighbours give up at 20 s. It is what package
-	// issuer's time limits make together, and others count with it: the end of a daemon
-	// (ending.go of package login, endLimit of package socket), and who waits for a
-	// rotation (patience of helper/dockercred, logoutPatience of cmd/falcred).
+	// HoldMax is the longest that falcred holds the lock: the neighbours give up at 20 s. It
+	// is what package issuer's time limits make together, and others count with it: the end
+	// of a daemon (ending.go of package login, endLimit of package socket), and who waits for
+	// a rotation (patience of helper/dockercred, logoutPatience of cmd/falcred).
 	HoldMax = 17 * time.Second
 )
 
@@ -35,9 +35,9 @@ const LockName = ".portalock"
 // pause.
 const maxLocks = 8
 
-// Lock is .portalock, held (F1). The neighbours unlink that file after use,
-// so the path can come to name another file while we hold the old one: Lock
-// then collects both. It is for one goroutine.
+// Lock is .portalock, held. The neighbours unlink that file after use, so the path can come
+// to name another file while we hold the old one: Lock then holds both. It is for one
+// goroutine.
 type Lock struct {
 	path  string
 	locks []*flock.Flock
@@ -54,9 +54,10 @@ func Acquire(ctx context.Context, home string) (*Lock, error) {
 	return l, nil
 }
 
-// Confirm makes sure that we hold the file that the path names now, and takes
-// that one too where it is another (F1). It stands before every send and write, so
-// here the home is looked at anew (F6). Where it fails the lock is still to be released.
+// Confirm makes sure that we hold the file that the path names now: where that is another
+// one by now, it takes that lock too, and waits for it until ctx ends. It also checks that
+// the home is still ours. Call it before every send and write. Where it fails the lock is
+// still to be released.
 func (l *Lock) Confirm(ctx context.Context) error {
 	if err := strict.Folder(filepath.Dir(l.path)); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (l *Lock) Confirm(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s has been held by another process for %s", l.path, clock.Now().Sub(begun).Round(time.Second))
+			return fmt.Errorf("another process has held %s for %s", l.path, clock.Now().Sub(begun).Round(time.Second))
 		case <-clock.After(LockPoll):
 		}
 	}
@@ -108,7 +109,7 @@ func (l *Lock) current() (bool, error) {
 	return os.SameFile(named, held), nil
 }
 
-// Release never unlinks the file (F1).
+// Release gives the lock back. It never unlinks the file: another process may wait for it.
 func (l *Lock) Release() {
 	for _, lock := range l.locks {
 		lock.Close()

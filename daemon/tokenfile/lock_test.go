@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,36 @@ func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
 	}
 }
 
+// F1: the same without a pause between two tries, so that a file is often unlinked between
+// its opening and its locking: a lock on that one excludes nobody.
+func TestF1AnUnlinkedFileIsNoLock(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, LockName)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // who finds it held does not wait
+	var inside, rounds atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for rounds.Load() < 600 && !t.Failed() {
+				l, err := Acquire(ended, home)
+				if err != nil {
+					continue
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two holders at once")
+				}
+				rounds.Add(1)
+				runtime.Gosched()
+				inside.Add(-1)
+				os.Remove(path)
+				l.Release()
+			}
+		})
+	}
+	group.Wait()
+}
+
 // F1: a lock that is held too long is an error that names it and says how long, and it
 // is asked for until then.
 func TestF1HeldLock(t *testing.T) {
@@ -100,7 +131,7 @@ func TestF1HeldLock(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), LockWait)
 		defer cancel()
 		_, err = Acquire(ctx, home)
-		if want := filepath.Join(home, LockName) + " has been held by another process for 25s"; err == nil || err.Error() != want {
+		if want := "another process has held " + filepath.Join(home, LockName) + " for 25s"; err == nil || err.Error() != want {
 			t.Errorf("%v, want %q", err, want)
 		}
 		time.AfterFunc(time.Minute, other.Release)
@@ -152,7 +183,7 @@ func TestLockOfASwappedHome_F6(t *testing.T) {
 	testkit.Must(t, l.Confirm(t.Context()))
 	for kind, make := range map[string]func() error{
 		" is a link, and is not followed": func() error { return os.Symlink(filepath.Join(above, "target"), path) },
-		" is not a file of ours":          func() error { return mkfifo(path) },
+		" is not a regular file of yours": func() error { return mkfifo(path) },
 	} {
 		testkit.Must(t, os.Remove(path))
 		testkit.Must(t, make())

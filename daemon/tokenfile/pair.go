@@ -15,13 +15,13 @@ type TokenPair struct {
 	Access  string `json:"-"`
 }
 
-// String keeps tokens out of anything that prints a pair by accident (R12).
+// String keeps the tokens out of anything that prints a TokenPair by accident.
 func (p TokenPair) String() string { return "TokenPair(***)" }
 
 // GoString does the same for %#v.
 func (p TokenPair) GoString() string { return p.String() }
 
-// Why there are no tokens in some data.
+// The errors of [Parse].
 var (
 	ErrEmpty     = errors.New("the token file is empty")
 	ErrNotTokens = errors.New("the token file does not hold tokens (control bytes or binary data)")
@@ -68,8 +68,8 @@ func Printable(token string) bool {
 	return true
 }
 
-// Fingerprint names a token where the token itself must not stand: in file
-// names, and in what falcred remembers of consumed ones. Tokens are random, so a
+// Fingerprint names a token where the token itself must not stand: in file names, and in the
+// ledger. It is the first 16 bytes of the SHA-256, in hexadecimal. Tokens are random, so a
 // hash says nothing about them.
 func Fingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token))

@@ -44,9 +44,9 @@ func Payload(jwt string) (body []byte, ok bool) {
 	return body, err == nil
 }
 
-// IssuerOf is who has issued a token, by its own words, "" where they cannot be
-// read. It asks for nothing else of the token: one without an expiry has an issuer
-// too (R13).
+// IssuerOf is who has issued a token, by its own iss claim, "" where that cannot be read. It
+// is read, not verified. Nothing else of the token has to be right: one without an expiry has
+// an issuer too.
 func IssuerOf(jwt string) string {
 	body, _ := Payload(jwt)
 	var c struct {
@@ -77,15 +77,16 @@ type Token struct {
 	Issuer    string    // its iss, "" where it cannot be read
 	Issued    time.Time // its iat, zero where it cannot be read
 	Expires   time.Time // zero: no usable access token
-	RefreshAt time.Time // when it is to be refreshed (R2)
+	RefreshAt time.Time // when it is to be refreshed: at half of its life
 }
 
-// Valid says that the access token can be used now.
+// Valid reports whether the access token can be used now.
 func (t Token) Valid(now time.Time) bool {
 	return t.Access != "" && clock.Remaining(t.Expires, now) > 0
 }
 
-// Fresh is R3's word for "nothing to do yet": less than half of the life is over.
+// Fresh reports whether nothing has to be done about the token yet: less than half of its
+// life is over.
 func (t Token) Fresh(now time.Time) bool {
 	return t.Valid(now) && clock.Remaining(t.RefreshAt, now) > 0
 }
@@ -94,20 +95,21 @@ func (t Token) Fresh(now time.Time) bool {
 // and still be new: issuers have several machines, with clocks of their own.
 const tolerableAge = 5 * time.Minute
 
-// CopiedBefore knows an old copy of a login by its access token, whoever used its
-// refresh token up: a rotation's access tokens only get younger (F5).
+// CopiedBefore reports whether t is an old copy of the login held, by its access token: the
+// access tokens of one login only get younger, whoever refreshes it.
 func (t Token) CopiedBefore(held Token) bool {
 	return t.SameAccount(held) && held.Issued.Sub(t.Issued) > tolerableAge
 }
 
-// SameAccount says that both access tokens name one account and their time.
+// SameAccount reports whether both access tokens name the same account, and when they were
+// issued.
 func (t Token) SameAccount(other Token) bool {
 	return t.Subject != "" && t.Subject == other.Subject && SameIssuer(t.Issuer, other.Issuer) &&
 		!t.Issued.IsZero() && !other.Issued.IsZero()
 }
 
-// SameIssuer takes an issuer's name with a slash at its end and without for one: fal's
-// ends with one, and people leave it off.
+// SameIssuer compares the names of two issuers, but for a slash at the end: fal's ends with
+// one, and people leave it off.
 func SameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
 
 // halfway is when a token is refreshed that lives from one moment to another: at half of

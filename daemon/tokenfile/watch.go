@@ -14,14 +14,16 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// FolderPoll is how often a folder that vanished, or may be mended, is looked for.
+// FolderPoll is how often falcred checks for a folder that has vanished, or whose rights may
+// be put right.
 const FolderPoll = time.Second
 
-// Watch tells that something has happened to files, by watching the folders
-// that they are in: a file that is renamed over takes its own watch with it. The
-// folders may vanish, move and come back too.
+// Watch says that something may have happened to files, by watching the folders that they
+// are in: a file that is renamed over takes its own watch with it. The folders may vanish,
+// move and come back too. It may say so too often, and after a lost event not at all: read
+// once a minute as well.
 //
-// Nobody waits for fsnotify, and who reads its channels never calls it. It sends
+// Nobody waits for fsnotify, and what reads its channels never calls it. It sends
 // without a buffer, and 1.10.1 sends some errors while it holds the lock that Add,
 // Remove, WatchList and Close want: of a folder that was moved and then deleted,
 // for one. So one goroutine calls it (tend), another reads (hear), and what they
@@ -32,7 +34,7 @@ type Watch struct {
 	changed chan struct{} // gets one thing, however much has happened
 	wanted  chan aim      // holds one, the newest
 	aimed   atomic.Pointer[aim]
-	failed  func(error) // is told why there is nothing to watch with
+	failed  func(error) // is called with why there is nothing to watch with
 }
 
 // aim is what is to be watched.
@@ -57,7 +59,7 @@ func (w *Watch) Changed() <-chan struct{} { return w.changed }
 func (w *Watch) Close() { close(w.wanted) }
 
 // Aim watches the folders of those paths as they are now. What happened before
-// they were watched is told too. It says when to aim again if nothing happens: a
+// they were watched is reported too. It says when to aim again if nothing happens: a
 // folder may come back, and a link above it may change, without an event.
 func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	again = clock.UntilMinute(clock.Now())
@@ -129,9 +131,9 @@ func (w *Watch) turn(events *fsnotify.Watcher, at, wanted map[string]fs.FileInfo
 		switch err := events.Add(folder); {
 		case err == nil:
 			at[folder] = info
-			w.tell() // what happened before was seen by nobody
+			w.report() // what happened before was seen by nobody
 		case errors.Is(err, fs.ErrNotExist):
-			clock.AfterFunc(FolderPoll, w.tell)
+			clock.AfterFunc(FolderPoll, w.report)
 		default:
 			w.failed(err)
 		}
@@ -147,13 +149,13 @@ func (w *Watch) hear(events *fsnotify.Watcher) {
 				return
 			}
 			if w.concerns(event.Name) {
-				w.tell()
+				w.report()
 			}
 		case _, open := <-events.Errors:
 			if !open {
 				return
 			}
-			w.tell() // events were lost
+			w.report() // events were lost
 		}
 	}
 }
@@ -165,7 +167,7 @@ func (w *Watch) concerns(path string) bool {
 	return folder || slices.Contains(a.names, filepath.Base(path))
 }
 
-func (w *Watch) tell() {
+func (w *Watch) report() {
 	select {
 	case w.changed <- struct{}{}:
 	default:

@@ -46,17 +46,17 @@ func (r *run) fail(verb string, err error) int {
 // are fixed to the letter.
 func hintFor(err error) string {
 	if errors.Is(err, helper.ErrForeign) {
-		return "that is not a server of fal's; FALCRED_SERVERS adds others"
+		return "that is not one of fal's servers; FALCRED_SERVERS adds more"
 	}
 	switch codeOf(err) {
 	case protocol.CodeNotFound:
-		return "no fal login and no FAL_KEY here: falcred login, or fal auth login"
+		return "nobody is logged in, and FAL_KEY is not set: falcred login, or fal auth login"
 	case protocol.CodeLoginRequired:
 		return "log in again: falcred login, or fal auth login"
 	case protocol.CodeUnavailable, protocol.CodeTeamUnresolved:
 		return "try again later; falcred status says more"
 	case protocol.CodeInternal:
-		return "falcred status may know more"
+		return "see: falcred status"
 	}
 	return ""
 }

@@ -73,8 +73,8 @@ const (
 // that says nothing for longer must not hang a script for ever.
 const patience = 45 * time.Second
 
-// 45s is patience; made without fmt, since every run makes it.
-var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45s\nlook at it: falcred status")
+// The 45 s are patience; made without fmt, since every run makes it.
+var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
 
 // run is one run of the program.
 type run struct {
@@ -209,7 +209,7 @@ func (r *run) hasLogin(home string) bool {
 
 // errAway is what a forwarded socket's other end can be: gone for a while (S7).
 var errAway = protocol.Errorf(protocol.CodeUnavailable,
-	"the login is another machine's, and its socket cannot be reached now\nis the connection that forwards it up, and does FALCRED_SOCKET name it?")
+	"the login is on another machine, and its socket cannot be reached now\ncheck the connection that forwards it, and FALCRED_SOCKET")
 
 // forwarded says whether a login is to be expected here all the same: falcred
 // follow keeps a file for it, or FALCRED_SOCKET names a socket that a connection
@@ -224,7 +224,7 @@ func (r *run) forwarded(home string) bool {
 }
 
 // followed says whether the file is one of `falcred follow`: the login is another
-// machine's, and a daemon here would only take its socket's place.
+// machine's, and a daemon here would only replace its socket.
 func followed(path string) bool {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return false // a FIFO would hold us

@@ -439,7 +439,7 @@ func TestForwardedSocketIsAway_S7(t *testing.T) {
 	}
 	for _, socket := range []string{stale, stale + "2"} {
 		env["FALCRED_SOCKET"] = socket
-		if got := runIn(env, "", "header"); got.code != exitTryLater || got.out != "" || !strings.Contains(got.err, "another machine's") {
+		if got := runIn(env, "", "header"); got.code != exitTryLater || got.out != "" || !strings.Contains(got.err, "on another machine") {
 			t.Errorf("a followed file, and %s: %+v", socket, got)
 		}
 	}

@@ -24,10 +24,10 @@ var (
 	errEnded = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but ended at once\nsee why: falcred run")
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
-		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall it, or start it: falcred run")
+		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )
 
-// await looks until a daemon answers, and once more at the end. ended, which may be
+// await tries to connect until a daemon answers, and once more at the end. ended, which may be
 // nil, says that the daemon which was started is gone.
 func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 	const lastLook = 100 * time.Millisecond
@@ -54,10 +54,10 @@ func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-// interval grows with the wait: fifty helpers that ask a hundred times a second
-// take the machine from the daemon that starts.
+// interval grows with the wait: a daemon is there within some milliseconds, mostly, and
+// fifty helpers that go on asking so often take the machine from one that is not.
 func interval(waited time.Duration) time.Duration {
-	return min(max(waited/4, 10*time.Millisecond), 100*time.Millisecond)
+	return min(max(waited/4, 2*time.Millisecond), 100*time.Millisecond)
 }
 
 // findDaemon looks beside this program first: the two belong together. Who may
@@ -86,7 +86,7 @@ func findDaemon(path string) (string, error) {
 		case err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		case strict.Everybodys(candidate):
 			failed = protocol.Errorf(protocol.CodeUnavailable,
-				"falcred is not running, and %s is not started: everybody could put another program in its place\ninstall it where only you and root can write", candidate)
+				"falcred is not running, and %s is not started: any user could replace it\ninstall it where only you and root can write", candidate)
 		default:
 			return candidate, nil
 		}

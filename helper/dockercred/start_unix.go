@@ -52,7 +52,7 @@ func (r *run) start(ctx context.Context, home string) error {
 	}
 	ended, err := spawn(path)
 	if err != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "falcred cannot be started: %v\nstart it: falcred run", err)
+		return protocol.Errorf(protocol.CodeUnavailable, "falcred cannot be started: %v\nsee why: falcred run", err)
 	}
 	return r.await(ctx, ended)
 }

@@ -12,7 +12,7 @@ import (
 // ErrTeam says that requests of the login are attributed to a team by a header
 // of their own, which an [oauth2.Token] cannot carry. They would be attributed to
 // the personal account: use [Transport].
-var ErrTeam = errors.New("a team is chosen, which a token alone does not say\nuse falhttp.Transport, or: falcred team unset")
+var ErrTeam = errors.New("a team is chosen, and a token alone cannot carry it\nuse falhttp.Transport, or: falcred team unset")
 
 // TokenSource gives falcred's credential to what is built on x/oauth2. It asks
 // each time, and so never holds a token that has been rotated away; a cache such

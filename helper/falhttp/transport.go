@@ -13,7 +13,7 @@ import (
 )
 
 // Transport adds the Authorization header, and a team's, to requests for servers
-// that Client answers for (DESIGN §4). Others pass as they are: a redirect to a
+// that Client answers for ([helper.Client.Serves]). Others pass as they are: a redirect to a
 // storage host carries nothing of ours. A request that brings an Authorization of
 // its own keeps it.
 //

@@ -41,7 +41,7 @@ func DefaultHome(lookup func(string) (string, bool)) (string, error) {
 }
 
 // Sockets is where a daemon for home may listen, the first choice first.
-// FALCRED_SOCKET leaves no other choice. The second place, for homes that
+// FALCRED_SOCKET leaves no other choice. The second path, for homes that
 // cannot hold a socket, is shared by all homes of a user: a client that finds
 // a daemon there has to ask for its Home.
 func Sockets(lookup func(string) (string, bool), home string) ([]string, error) {
@@ -121,7 +121,7 @@ func absolute(lookup func(string) (string, bool), name, path string) (string, er
 		path = filepath.Join(home, rest)
 	}
 	if !filepath.IsAbs(path) || hasControl(path) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins at the root", name, path)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, path)
 	}
 	return filepath.Clean(path), nil
 }

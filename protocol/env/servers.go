@@ -41,7 +41,7 @@ func NewServers(getenv func(string) string) (Servers, error) {
 			return Servers{}, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_SERVERS: not a host, host:port or https URL: %q", entry)
 		}
 		if a.scheme == "http" && !a.loopback() {
-			return Servers{}, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_SERVERS: plain http is for loopback only: %q", entry)
+			return Servers{}, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_SERVERS: plain http is allowed for loopback only: %q\nuse https", entry)
 		}
 		s.add(a)
 	}

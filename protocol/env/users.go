@@ -13,8 +13,8 @@ import (
 const overflowUID = 65534
 
 // AllowUIDs are the users that FALCRED_ALLOW_UIDS lists, comma-separated: to the
-// daemon those who may read from its share socket, to a client those who may
-// serve it.
+// daemon those who may read from its share socket, to a client those whose daemons it
+// may read from.
 func AllowUIDs(getenv func(string) string) ([]int, error) {
 	var uids []int
 	for entry := range strings.SplitSeq(getenv("FALCRED_ALLOW_UIDS"), ",") {
@@ -27,7 +27,7 @@ func AllowUIDs(getenv func(string) string) ([]int, error) {
 			return nil, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_ALLOW_UIDS lists no user number: %q\ngive it numbers, separated by commas", entry)
 		}
 		if uid == overflowUID {
-			return nil, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_ALLOW_UIDS cannot list %d: the kernel says that of every user it has no number for", uid)
+			return nil, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_ALLOW_UIDS cannot list %d: the kernel gives that number to every user who has none here", uid)
 		}
 		uids = append(uids, int(uid)) // #nosec G115 -- as peer.UID has it, on a machine of 32 bits too
 	}

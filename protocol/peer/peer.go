@@ -22,13 +22,14 @@ const overflowUID = 65534
 // the other end of a socket cannot be known, or where that has never been tried.
 const Serves = runtime.GOOS == "linux" || runtime.GOOS == "darwin"
 
-// ErrNotServed is what all of falcred says where it does not serve.
-var ErrNotServed = protocol.Errorf(protocol.CodeDenied, "falcred does not serve on %s: which user is at the other end of a socket cannot be known there for certain\nuse a key: FAL_KEY", runtime.GOOS)
+// ErrNotServed is the error of everything in falcred that serves, or asks a daemon, on a
+// system where it does not serve ([Serves]).
+var ErrNotServed = protocol.Errorf(protocol.CodeDenied, "falcred does not serve on %s, where the user at the other end of a socket cannot be known for certain\nuse a key: FAL_KEY", runtime.GOOS)
 
 var errPeerUnknown = errors.New("the peer's user cannot be known")
 
 // Check is nil only when the kernel says that the other end runs as our effective
-// user, as root, or as one of others. Where it cannot be known, the answer is no: an
+// user, as root, or as one of others, which are uids. Where it cannot be known, the answer is no: an
 // error of the code denied. Both ends ask: the daemon before it reads, the client
 // before it sends.
 func Check(c syscall.Conn, others ...int) error {
@@ -54,7 +55,7 @@ func allowUID(uid, own int, err error, others []int, alone func() bool) error {
 	return protocol.Errorf(protocol.CodeDenied, "denied: the other end belongs to user %d", uint32(uid)) // #nosec G115 -- uid_t has 32 bits, and an int of some machines no more
 }
 
-var errManyUsers = protocol.Errorf(protocol.CodeDenied, "denied: in this user namespace uid %d is every user who has no number here, and so nobody can be told from you\n"+
+var errManyUsers = protocol.Errorf(protocol.CodeDenied, "denied: in this user namespace uid %d stands for every user who has no number here, so others cannot be told from you\n"+
 	"run as another user, or where all users have a number (no user namespace)", overflowUID)
 
 // KnownUser is nil unless our own effective user is the overflow uid in a user

@@ -8,7 +8,7 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// UID knows nobody here, so everybody is refused (S3).
+// UID is always -1 with an error: this system does not say, so everybody is refused.
 func UID(syscall.Conn) (uid int, err error) { return -1, errPeerUnknown }
 
 func check(c syscall.Conn, _ []int) error {

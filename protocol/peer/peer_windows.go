@@ -13,7 +13,7 @@ const (
 	systemSID           = "S-1-5-18" // LocalSystem, as root is elsewhere
 )
 
-// UID has no answer here: a user is a SID. Check compares those.
+// UID is always -1 with an error: a user is a SID here. [Check] compares those.
 func UID(syscall.Conn) (uid int, err error) { return -1, errPeerUnknown }
 
 // check compares the user of the peer's process with ours (S8). The process

@@ -9,7 +9,7 @@
 //
 // What a folder holds is changed only by those who can write it. So an answer that
 // was found from the root down stays true until we or root change a mode, and what
-// the same path opens right afterwards is what was looked at. Modes do change:
+// the same path opens right afterwards is what was examined. Modes do change:
 // ask before each use.
 //
 // Not seen: ACLs of macOS and NFSv4 (those of POSIX show in a mode's group bits),
@@ -23,7 +23,8 @@ import (
 	"path/filepath"
 )
 
-// Problem is a place where somebody else could put something of his.
+// Problem is a file or folder at which somebody else could put something of his, or that is
+// not what it should be.
 type Problem struct {
 	Path string // the very folder, link or file
 	Text string // what is wrong with it
@@ -33,6 +34,7 @@ type Problem struct {
 	Minor bool
 }
 
+// Error is the text and the hint, in one line.
 func (t *Problem) Error() string { return t.Text + ": " + t.Hint }
 
 // As is the problem that an error is, or nil.
@@ -105,11 +107,12 @@ func NoLink(path string, err error) error {
 	return err
 }
 
-// Own looks at a file that is open: is it a regular one of ours?
+// Own is nil where a file that is open is a regular one of ours, and a *[Problem] where it
+// is not. path is for its text.
 func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
 	info, err := file.Stat()
 	if err == nil && !(info.Mode().IsRegular() && Ours(info)) {
-		return &Problem{Path: path, Text: path + " is not a file of ours", Hint: "move it away"}
+		return &Problem{Path: path, Text: path + " is not a regular file of yours", Hint: "move it away"}
 	}
 	return err
 }

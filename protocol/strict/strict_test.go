@@ -186,8 +186,8 @@ func TestOpen_F6(t *testing.T) {
 	opened.Close()
 	target := filepath.Join(above, "target")
 	for kind, make := range map[string]func() error{
-		"is a link":             func() error { return os.Symlink(target, file) },
-		"is not a file of ours": func() error { return syscall.Mkfifo(file, 0o600) },
+		"is a link":                      func() error { return os.Symlink(target, file) },
+		"is not a regular file of yours": func() error { return syscall.Mkfifo(file, 0o600) },
 	} {
 		must(t, os.Remove(file))
 		must(t, make())

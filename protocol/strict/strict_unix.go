@@ -177,7 +177,7 @@ func groups(s step) *Problem {
 	return &Problem{
 		Path: s.path, Minor: true,
 		Text: s.path + " can be written by its group, in which nobody is but you or root",
-		Hint: "keep it so, or chmod g-w " + s.path,
+		Hint: "nothing has to be done; to be strict: chmod g-w " + s.path,
 	}
 }
 

@@ -4,7 +4,7 @@ import "time"
 
 // Alarm is a [time.Timer] for long waits, for one goroutine: [New] makes it, Set
 // has it ring in C once, Close ends it. It may ring early when it was set anew, and
-// when the machine has slept, so that who waits looks at what it waits for.
+// when the machine has slept, so check then whether what you wait for has come.
 //
 // On Linux it is the kernel's timer on CLOCK_BOOTTIME (timerfd_create(2)), for two
 // reasons. It counts the time that the machine slept. And a process whose Go timers

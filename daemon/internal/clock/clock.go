@@ -1,8 +1,9 @@
 // Package clock is what falcred knows of time: what is left of a token by the clock
 // that has less of it, a timer that a sleeping machine does not stop, and the present.
 //
-// It is the one seam of time: tokenfile, journal, issuer and login ask it what time it
-// is and wait by it, never by package time. [Now], [Sleep], [After] and [AfterFunc] are
+// It is the one seam of time: tokenfile, journal and login ask it what time it is and wait
+// by it, never by package time. (Package issuer, which waits for the network alone, uses
+// package time.) [Now], [Sleep], [After] and [AfterFunc] are
 // plain functions in front of those of package time, so that a simulator replaces them
 // in one place; testing/synctest works through them as it is.
 package clock
@@ -31,7 +32,7 @@ func Remaining(until, now time.Time) time.Duration {
 	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
 }
 
-// WallTime is a moment as people and clients are told it: in UTC, to the second, on the
+// WallTime is a moment for people and clients: in UTC, to the second, on the
 // wall clock as it stands now, which may have been set since the moment was counted. The
 // zero time stays zero.
 func WallTime(t, now time.Time) time.Time {
@@ -41,8 +42,8 @@ func WallTime(t, now time.Time) time.Time {
 	return now.Add(Remaining(t, now)).UTC().Truncate(time.Second)
 }
 
-// UntilMinute is the time until the next whole minute: all who look so slowly do it at
-// one moment, which wakes a machine at rest once.
+// UntilMinute is the time until the next whole minute. What is checked about once a minute is
+// checked then, all at one moment, which wakes a machine at rest once.
 func UntilMinute(now time.Time) time.Duration {
 	return time.Minute - time.Duration(now.UnixNano())%time.Minute
 }

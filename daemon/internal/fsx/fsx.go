@@ -62,7 +62,7 @@ func ReadTail(path string, most int64) ([]byte, error) {
 }
 
 // OpenAny opens what stands at path, behind links, to be read, and waits for nobody: a
-// FIFO is opened as well. The caller looks at what it is, and whose.
+// FIFO is opened as well. The caller has to check what it is, and whose.
 func OpenAny(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|Nonblock, 0) }
 
 // WriteAtomic replaces a small file: a reader, and a crash, meet the old content or the
@@ -137,9 +137,10 @@ func Beside(path, prefix string) (found []string) {
 	return found
 }
 
-// WriteInPlace is for a file that must not be renamed over (F2): one with several hard
-// links, or a mount point. Readers can meet a mixture of old and new while it runs,
-// which is why a folder is what one should mount.
+// WriteInPlace writes over a file that must not be replaced by a rename: one with several
+// hard links, or a mount point. It is on the disk when WriteInPlace returns. A reader, and a
+// crash, can meet a mixture of the old content and the new, which is why one should mount a
+// folder.
 func WriteInPlace(target string, data []byte) error {
 	file, err := os.OpenFile(target, os.O_WRONLY|Nonblock|NoFollow, 0o600)
 	if err != nil {
@@ -155,7 +156,7 @@ func WriteInPlace(target string, data []byte) error {
 	return Sync(file)
 }
 
-// SyncFolder makes a rename in it durable. Where the filesystem has no fsync for folders
+// SyncFolder makes a rename in it durable. Where the file system has no fsync for folders
 // there is nothing to do.
 func SyncFolder(path string) error {
 	folder, err := os.Open(path)
@@ -218,8 +219,8 @@ func IsFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// ErrDangling is a link into a folder that is not there.
-var ErrDangling = errors.New("is a link into a folder that is not there")
+// ErrDangling is the error for a link into a folder that does not exist.
+var ErrDangling = errors.New("is a link into a folder that does not exist")
 
 // Resolve is the file behind symlinks. A dangling link names the file that a write would
 // create; the error is [ErrDangling] where no write could.
@@ -258,6 +259,9 @@ func Cause(err error) error {
 	}
 	return err
 }
+
+// DiskHint is what to do where something cannot be written.
+const DiskHint = "free space on the disk, or make the folder writable"
 
 // Explain is what is wrong with a path, and what to do about it: hint is "" where that is
 // not known.

@@ -33,8 +33,8 @@ func TestRead_F6(t *testing.T) {
 		"a full one":  {func() error { return os.WriteFile(path, make([]byte, MaxSmall), 0o600) }, ""},
 		"a long one":  {func() error { return os.WriteFile(path, make([]byte, MaxSmall+1), 0o600) }, path + " has more than 65536 bytes, more than falcred writes"},
 		"a link":      {func() error { return os.Symlink(other, path) }, path + " is a link"},
-		"a FIFO":      {func() error { return syscall.Mkfifo(path, 0o600) }, path + " is not a file of ours"},
-		"a folder":    {func() error { return os.Mkdir(path, 0o700) }, path + " is not a file of ours"},
+		"a FIFO":      {func() error { return syscall.Mkfifo(path, 0o600) }, path + " is not a regular file of yours"},
+		"a folder":    {func() error { return os.Mkdir(path, 0o700) }, path + " is not a regular file of yours"},
 		"nothing":     {func() error { return nil }, "no such file"},
 		"others' way": {func() error { return os.Chmod(above, 0o777) }, above + " can be written by others"},
 	} {
@@ -216,9 +216,9 @@ func TestTryLockPath_F1(t *testing.T) {
 	}
 	lock.Close()
 	for kind, make := range map[string]func(path string) error{
-		" is a link":             func(p string) error { return os.Symlink(path, p) },
-		" is a link, and":        func(p string) error { return os.Symlink(filepath.Join(home, "none"), p) },
-		" is not a file of ours": func(p string) error { return syscall.Mkfifo(p, 0o600) },
+		" is a link":                      func(p string) error { return os.Symlink(path, p) },
+		" is a link, and":                 func(p string) error { return os.Symlink(filepath.Join(home, "none"), p) },
+		" is not a regular file of yours": func(p string) error { return syscall.Mkfifo(p, 0o600) },
 	} {
 		bad := filepath.Join(home, "bad")
 		testkit.Must(t, make(bad))

@@ -13,7 +13,7 @@ import (
 // Nonblock keeps a FIFO that stands where a file should be from holding us.
 const Nonblock = unix.O_NONBLOCK
 
-// NoFollow is for what must be no link (F6).
+// NoFollow has open(2) fail where a link stands.
 const NoFollow = unix.O_NOFOLLOW
 
 // OthersCanRead goes by the mode: group or world have a right to the file.
@@ -33,7 +33,7 @@ func HardLinks(info fs.FileInfo) uint64 {
 // IsMountPoint tells a rename that failed because its target is one.
 func IsMountPoint(err error) bool { return errors.Is(err, unix.EBUSY) }
 
-// ignoreUnsupported: some filesystems have no fsync for folders.
+// ignoreUnsupported: some file systems have no fsync for folders.
 func ignoreUnsupported(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
 		return nil

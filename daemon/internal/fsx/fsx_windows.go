@@ -2,8 +2,8 @@ package fsx
 
 import "io/fs"
 
-// Windows has neither these modes nor these owners: access is by ACL, and the
-// profile folder's keeps other users out (S8).
+// Nonblock and NoFollow are nothing on Windows, which has neither FIFOs in folders nor these
+// modes and owners: access is by ACL, and the profile folder's keeps other users out.
 const (
 	Nonblock = 0
 	NoFollow = 0

@@ -10,9 +10,9 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// MakeHome makes sure that there is a home and that it is ours, or refuses it (F6): a
+// MakeHome makes sure that there is a home and that it is ours, or refuses it: a
 // `sudo falcred` must not leave root's files in a user's home. The error is a
-// *strict.Trouble where somebody else could put something of his there.
+// *[strict.Problem] where somebody else could put something of his there.
 func MakeHome(home string) error {
 	err := strict.Folder(home)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,14 +32,14 @@ func MakeFolder(path string) error {
 }
 
 // CheckPlace is why nothing may be made at path: what is there, or the nearest folder
-// above that is, belongs to another user. It spares folders that everybody may make
-// files in, such as /tmp.
+// above that is, belongs to another user. Folders in which everybody may make files, such as
+// /tmp, are no reason. The second line of the error says what to do.
 func CheckPlace(path string) error {
 	for ; ; path = filepath.Dir(path) {
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && !strict.Ours(info) && info.Mode()&fs.ModeSticky == 0:
-			return fmt.Errorf("%s belongs to another user: run falcred as that user", path)
+			return fmt.Errorf("%s belongs to another user\nrun falcred as that user", path)
 		case err == nil && info.IsDir(), path == filepath.Dir(path):
 			return nil
 		}

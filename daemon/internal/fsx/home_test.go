@@ -97,7 +97,7 @@ func TestCheckPlace_F6(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if err := MakeFolder(filepath.Join(theirs, "new")); err == nil || !strings.Contains(err.Error(), theirs+" belongs to another user: run falcred as that user") {
+	if err := MakeFolder(filepath.Join(theirs, "new")); err == nil || !strings.Contains(err.Error(), theirs+" belongs to another user\nrun falcred as that user") {
 		t.Errorf("a folder there: %v", err)
 	}
 	folder := filepath.Join(t.TempDir(), "a", "b")

@@ -2,7 +2,7 @@ package fsx
 
 import "golang.org/x/sys/unix"
 
-// OnNetwork says whether a folder is on a filesystem that other machines see too: a
+// OnNetwork says whether a folder is on a file system that other machines see too: a
 // socket there would be in the way of the daemons of those, and locks are weaker. False
 // where it cannot be found out.
 func OnNetwork(folder string) bool {

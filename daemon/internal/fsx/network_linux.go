@@ -2,7 +2,7 @@ package fsx
 
 import "golang.org/x/sys/unix"
 
-// networkTypes are filesystems that other machines see too (statfs(2)).
+// networkTypes are file systems that other machines see too (statfs(2)).
 var networkTypes = map[uint32]bool{
 	unix.NFS_SUPER_MAGIC:   true,
 	unix.SMB_SUPER_MAGIC:   true,
@@ -21,7 +21,7 @@ var networkTypes = map[uint32]bool{
 	0x01161970:             true, // GFS2
 }
 
-// OnNetwork says whether a folder is on a filesystem that other machines see too: a
+// OnNetwork says whether a folder is on a file system that other machines see too: a
 // socket there would be in the way of the daemons of those, and locks are weaker. False
 // where it cannot be found out.
 func OnNetwork(folder string) bool {

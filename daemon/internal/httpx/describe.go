@@ -12,15 +12,16 @@ import (
 	"syscall"
 )
 
-// The causes ([context.Cause]) that a caller ends a request with, for [Describe].
+// ErrConnectSlow and ErrAnswerSlow are the causes ([context.Cause]) with which a caller ends
+// a request that takes too long. [Describe] knows them.
 var (
 	ErrConnectSlow = errors.New("no connection within 4 s")
 	ErrAnswerSlow  = errors.New("no answer in time")
 )
 
-// Describe says what went wrong on the network in our own words. Errors of
-// net/http and x/oauth2 can quote what the peer sent, and so a token; they are
-// never printed as they come (R12).
+// Describe says in falcred's own words what went wrong on the network. Errors of net/http
+// and x/oauth2 can quote what the peer sent, and so a token: none is ever printed as it
+// comes.
 func Describe(err error) string {
 	var (
 		dns      *net.DNSError
@@ -50,7 +51,7 @@ func Describe(err error) string {
 	case errors.As(err, &op) && op.Op == "socks connect":
 		return "no connection through the proxy: " + Describe(op.Err)
 	case errors.As(err, &dns):
-		return "its name cannot be resolved" // which an issuer's discovery, or a proxy's address, may have any text for
+		return "its host name cannot be resolved" // which an issuer's discovery, or a proxy's address, may have any text for
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority"
 	case errors.As(err, &hostname):
@@ -62,17 +63,17 @@ func Describe(err error) string {
 	case errors.As(err, &op) && op.Op == "remote error": // crypto/tls has a text or a number for each alert
 		return "it ended the connection with a TLS alert (" + op.Err.Error() + ")"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return "it took too long"
+		return ErrAnswerSlow.Error()
 	case errors.Is(err, context.Canceled):
 		return "it was cancelled"
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.As(err, &timeout) && timeout.Timeout(): // net/http's own, of a TLS handshake
-		return "it took too long"
+		return ErrAnswerSlow.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed"
 	case errors.As(err, &op):
 		return "the connection failed (" + op.Op + ")"
 	}
-	return "the answer could not be understood"
+	return "the answer was not understood"
 }

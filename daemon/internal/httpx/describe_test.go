@@ -42,7 +42,7 @@ func TestDescribeNamesWhatFailed(t *testing.T) {
 		soon           bool // the handshake's time is over at once
 	}{
 		"nobody":                     {address: "http://" + nobody, want: "connection refused"},
-		"a silent host":              {address: "https://" + silent.Addr().String(), soon: true, want: "it took too long"},
+		"a silent host":              {address: "https://" + silent.Addr().String(), soon: true, want: "no answer in time"},
 		"no TLS":                     {address: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "it does not speak TLS"},
 		"an old TLS":                 {address: old.URL, want: "it ended the connection with a TLS alert (tls: protocol version not supported)"},
 		"an unknown CA":              {address: unknown.URL, want: "its certificate is signed by an unknown authority"},
@@ -50,11 +50,11 @@ func TestDescribeNamesWhatFailed(t *testing.T) {
 		"a proxy of an unknown CA":   {address: unknown.URL, proxy: unknown.URL, want: "the proxy cannot be reached: its certificate is signed by an unknown authority"},
 		"a proxy without TLS":        {address: unknown.URL, proxy: "https" + strings.TrimPrefix(noTLS.URL, "http"), want: "the proxy cannot be reached: it does not speak TLS"},
 		"a SOCKS proxy that is down": {address: unknown.URL, proxy: "socks5://" + nobody, want: "the proxy cannot be reached: connection refused"},
-		"no SOCKS proxy":             {address: unknown.URL, proxy: "socks5" + strings.TrimPrefix(testkit.Answering(t, "HTTP/1.1 400 a secret"), "http"), want: "no connection through the proxy: the answer could not be understood"},
+		"no SOCKS proxy":             {address: unknown.URL, proxy: "socks5" + strings.TrimPrefix(testkit.Answering(t, "HTTP/1.1 400 a secret"), "http"), want: "no connection through the proxy: the answer was not understood"},
 		"a proxy's 403":              {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 403 a secret"), want: "the proxy refuses: status 403"},
 		"a proxy's 407":              {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 407 a secret"), want: "the proxy refuses: status 407"},
 		"a status of its own":        {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 999 a secret"), want: "the proxy refuses: status 999"},
-		"no status":                  {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer could not be understood"},
+		"no status":                  {address: unknown.URL, proxy: testkit.Answering(t, "HTTP/1.1 4o7 a secret"), want: "the answer was not understood"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			transport := NewTransport()
@@ -85,7 +85,7 @@ func TestDescribeNamesWhatFailed(t *testing.T) {
 
 // R12: an issuer's discovery can call anything a host.
 func TestDescribeNamesNoHost(t *testing.T) {
-	if got := Describe(&net.DNSError{Name: "a-secret.example", Err: "no such host"}); got != "its name cannot be resolved" {
+	if got := Describe(&net.DNSError{Name: "a-secret.example", Err: "no such host"}); got != "its host name cannot be resolved" {
 		t.Errorf("%q", got)
 	}
 }

@@ -14,15 +14,16 @@ import (
 )
 
 const (
-	// SideTimeout bounds every request but the refresh itself.
+	// SideTimeout is the longest that a request other than a refresh may take.
 	SideTimeout = 5 * time.Second
 	// ConnectTimeout bounds the making of a connection, and then its TLS handshake:
 	// nothing has been sent yet.
 	ConnectTimeout = 4 * time.Second
 )
 
-// NewTransport makes one connection for each request (R6), by HTTP/1.1, through the proxy
-// that the environment names ([ProxyOf]).
+// NewTransport makes a connection for each request, by HTTP/1.1, through the proxy that the
+// environment names ([ProxyOf]). A connection that is used again, and HTTP/2, have net/http
+// send a request a second time by itself.
 func NewTransport() *http.Transport {
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
@@ -37,7 +38,8 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// Client follows no redirect (R13): the caller gets the answer that redirects.
+// Client follows no redirect, which would carry a credential elsewhere: the caller gets the
+// answer that redirects.
 func Client(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     transport,
@@ -45,8 +47,8 @@ func Client(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// Loopback says whether a URL's host is this machine by its name or number. Nothing is
-// asked of the DNS.
+// Loopback reports whether a URL's host is this machine: localhost, or a loopback address.
+// Nothing is asked of the DNS.
 func Loopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// ProxyOf is http.ProxyFromEnvironment without the settings that it takes for
-// another host's: where a character of the password ends the address, as in
-// http://user:pa@ss/word@proxy:3128, the host is a piece of the password. It
-// would be asked for in the DNS and be sent the rest (S4).
+// ProxyOf is [http.ProxyFromEnvironment] without the settings that it misreads: where a
+// character of the password ends the address, as in http://user:pa@ss/word@proxy:3128, it
+// takes a piece of the password for the host, which would be asked for in the DNS and be
+// sent the rest. The error is then [ErrWrongProxy].
 func ProxyOf(req *http.Request) (*url.URL, error) {
 	proxy, err := http.ProxyFromEnvironment(req)
 	if proxy != nil && misread(proxy) {
@@ -22,7 +22,8 @@ func ProxyOf(req *http.Request) (*url.URL, error) {
 	return proxy, err
 }
 
-// ErrWrongProxy is a setting that is not used, and not quoted.
+// ErrWrongProxy is the error for a proxy's address that was misread. It does not quote the
+// address: it holds a password.
 var ErrWrongProxy = errors.New("HTTPS_PROXY is not the address of a proxy")
 
 // misread knows a piece of a password by the @ that comes after the host. What
@@ -52,7 +53,7 @@ func DroppedProxy() (name string) {
 }
 
 // ProxyHint is what to do about an [ErrWrongProxy], or a [DroppedProxy].
-const ProxyHint = "set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600), what is special in user and password percent-encoded"
+const ProxyHint = "set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600); percent-encode special characters in user and password"
 
 // ProxyRefusal is the status with which a proxy made no tunnel (RFC 9110 §9.3.6).
 // Its words are the proxy's own, and are not kept.
@@ -62,7 +63,7 @@ func (status ProxyRefusal) Error() string {
 	return "the proxy refuses: status " + strconv.Itoa(int(status))
 }
 
-// tunnelled has net/http say a proxy's refusal in our words.
+// tunnelled makes a proxy's refusal an error in our own words.
 func tunnelled(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
 		return ProxyRefusal(resp.StatusCode)

@@ -99,7 +99,7 @@ func appendStrings(dst []byte, list []string) []byte {
 func appendString(dst []byte, text string) []byte {
 	dst = append(slices.Grow(dst, len(text)+2), '"') // a token's 1 KB would be copied five times
 	for text != "" {
-		n := plain(text)
+		n := verbatim(text)
 		dst = append(dst, text[:n]...)
 		if text = text[n:]; text != "" {
 			r, size := utf8.DecodeRuneInString(text)
@@ -110,9 +110,9 @@ func appendString(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
-// plain is the length of the text up to what is not written as it stands there: '"',
+// verbatim is the length of the text up to what is not written as it stands there: '"',
 // '\\', a control byte, or a byte that is not UTF-8.
-func plain(text string) int {
+func verbatim(text string) int {
 	for i := 0; i < len(text); {
 		c := text[i]
 		switch {

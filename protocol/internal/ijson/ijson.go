@@ -23,7 +23,7 @@ var (
 	ErrType   = errors.New("the value of a member has the wrong type")
 )
 
-// Member is a member of an object that has a place for it.
+// Member is a member of an object, and where its value is.
 type Member struct {
 	Name string
 	// Value is a *string, *bool, *int, *time.Time (RFC 3339), *[]string or
@@ -77,24 +77,24 @@ func (o Object) Strings() (map[string]string, error) {
 	return strings, nil
 }
 
-// set reads a value, which is well formed, to where place points.
-func set(place any, value string) (ok bool) {
+// set reads a value, which is well formed, to where target points.
+func set(target any, value string) (ok bool) {
 	s := scanner{rest: value}
-	switch place := place.(type) {
+	switch target := target.(type) {
 	case *string:
-		*place, ok = s.string()
+		*target, ok = s.string()
 	case *bool:
-		*place = value == "true"
-		ok = *place || value == "false"
+		*target = value == "true"
+		ok = *target || value == "false"
 	case *int:
 		// A number of another machine's may be too large for an int of this one.
 		n, err := strconv.ParseInt(value, 10, 64)
-		*place = int(max(math.MinInt, min(n, math.MaxInt)))
+		*target = int(max(math.MinInt, min(n, math.MaxInt)))
 		ok = err == nil
 	case *time.Time:
 		var text string
 		text, ok = s.string()
-		ok = ok && place.UnmarshalText([]byte(text)) == nil
+		ok = ok && target.UnmarshalText([]byte(text)) == nil
 	case *[]string:
 		var list []string
 		ok = s.array(func() bool {
@@ -102,12 +102,12 @@ func set(place any, value string) (ok bool) {
 			list = append(list, text)
 			return ok
 		})
-		*place = list
+		*target = list
 	case *map[string]string:
 		var object Object
 		var err error
 		if object, err = Read(value); err == nil {
-			*place, err = object.Strings()
+			*target, err = object.Strings()
 		}
 		ok = err == nil
 	}

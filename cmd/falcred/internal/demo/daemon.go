@@ -42,7 +42,7 @@ func startDaemon(ctx context.Context, home, socket string, issuer *idp.Server) (
 	c.process = cmd.Process
 	go func() {
 		defer close(c.ended)
-		cmd.Wait() // how it ended is told by its log
+		cmd.Wait() // how it ended is in its log
 	}()
 	if err := c.ready(ctx, socket); err != nil {
 		c.end()

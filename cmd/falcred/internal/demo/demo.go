@@ -42,7 +42,7 @@ type demo struct {
 	lapses         []string
 }
 
-// Run tells it step by step, with what was measured, and fails if a request to
+// Run shows it step by step, with what was measured, and fails if a request to
 // falcred failed or the issuer saw a refresh token twice. It starts this very
 // program again, as "falcred run", and leaves nothing behind when ctx ends it.
 func Run(ctx context.Context, out io.Writer) error {
@@ -94,7 +94,7 @@ func (d *demo) prepare() (err error) {
 	return nil
 }
 
-// makeHome finds a place short enough for a socket: macOS has long temporary
+// makeHome finds a path short enough for a socket: macOS has long temporary
 // folders.
 func makeHome() (home, socket string, err error) {
 	for _, parent := range []string{"", "/tmp"} {

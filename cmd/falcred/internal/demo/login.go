@@ -75,14 +75,14 @@ func (d *demo) signIn(ctx context.Context) (err error) {
 
 func (d *demo) tokenFile() string { return filepath.Join(d.home, env.TokenFile) }
 
-// settled waits until a refresh of spent has come to its end: its successor is
+// settled waits until a refresh of used has come to its end: its successor is
 // in the file and alive at the issuer, and its access token is served.
-func (d *demo) settled(ctx context.Context, spent string) error {
+func (d *demo) settled(ctx context.Context, used string) error {
 	client := d.client()
 	defer client.Close()
 	return until(ctx, "the end of a refresh", func() bool {
 		refresh, access := readTokens(d.tokenFile())
-		if refresh == spent || access == "" || !d.issuer.Alive(refresh) {
+		if refresh == used || access == "" || !d.issuer.Alive(refresh) {
 			return false
 		}
 		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer})
@@ -93,7 +93,7 @@ func (d *demo) settled(ctx context.Context, spent string) error {
 // age lets 13 of an access token's 24 hours go by: it puts one into the file
 // that is as old. So every client is served while a refresh is under way, as
 // in real life, and nobody waits 12 hours for the next one. The return value
-// is the refresh token that is to be spent now.
+// is the refresh token that is to be used up now.
 func (d *demo) age() (string, error) {
 	refresh, _ := readTokens(d.tokenFile())
 	old := d.issuer.Mint(idp.DefaultSubject, time.Now().Add(-13*time.Hour), 24*time.Hour)

@@ -48,14 +48,14 @@ func (d *demo) serve(ctx context.Context) error {
 
 // refresh makes one due and waits for its end.
 func (d *demo) refresh(ctx context.Context) error {
-	spent, err := d.age()
+	used, err := d.age()
 	if err != nil {
 		return err
 	}
-	return d.settled(ctx, spent)
+	return d.settled(ctx, used)
 }
 
-// crash kills the daemon when the issuer has spent the refresh token and its
+// crash kills the daemon when the issuer has used up the refresh token and its
 // answer is on the way. Only an issuer that accepts the previous token for a
 // moment can make good for that; falcred's part is to know that it must ask
 // again, and to be in time.
@@ -68,7 +68,7 @@ func (d *demo) crash(ctx context.Context) error {
 	hold := idp.NewHold()
 	d.issuer.Inject(hold.After())
 	before := d.issuer.Stats()
-	spent, err := d.age()
+	used, err := d.age()
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (d *demo) crash(ctx context.Context) error {
 		return err
 	}
 	close(hold.Release)
-	if err := d.settled(ctx, spent); err != nil {
+	if err := d.settled(ctx, used); err != nil {
 		return err
 	}
 	return d.recovered(ctx, before)
@@ -107,7 +107,7 @@ func (d *demo) restart(ctx context.Context) (err error) {
 		return err
 	}
 	missing := d.load.gap.end()
-	d.Say("the issuer had spent the token, its answer was on the way: killed process %d", old)
+	d.Say("the issuer had used up the token, its answer was on the way: killed process %d", old)
 	d.Say("process %d answers; there was no daemon for %s", d.daemon.process.Pid, round(missing))
 	return nil
 }

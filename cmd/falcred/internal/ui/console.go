@@ -1,6 +1,6 @@
 // Package ui is what falcred's commands print with: colours and a line that moves
 // where there is a terminal, whole lines elsewhere, names and values in columns,
-// times as people look for them, and others' texts without what commands a
+// times as people read them, and others' texts without what commands a
 // terminal. Nothing here knows what a login is.
 package ui
 

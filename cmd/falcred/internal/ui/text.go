@@ -25,7 +25,7 @@ func (p *Page) Under(text string) {
 	}
 }
 
-// Printable keeps what an issuer has named from commanding the terminal.
+// Printable replaces what commands a terminal, in a text that somebody else has written.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Cf) { // Cf turns the direction of writing
@@ -35,7 +35,7 @@ func Printable(s string) string {
 	}, s)
 }
 
-// When gives a time as people look for it, and how far it is.
+// When gives a time as people read it, and how far it is.
 func When(t, now time.Time) string {
 	if t.IsZero() {
 		return "an unknown time"
