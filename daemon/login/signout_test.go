@@ -9,9 +9,9 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/daemon/testkit"
 )
 
 func (w *world) signsOut(local bool) protocol.EraseAnswer {

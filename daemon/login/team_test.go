@@ -11,8 +11,8 @@ import (
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
-	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol"
 )
 
 var acme = []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}, {Nickname: "other", UserID: "team_other"}}
