@@ -27,7 +27,7 @@ func (w *world) neighbour() *issuer.Provider {
 func (w *world) force() {
 	w.Helper()
 	w.mu.Lock()
-	c := w.Manager.start(w.Manager.state.Tokens.Access)
+	c := start(w.Manager, w.Manager.state.Tokens.Access)
 	w.mu.Unlock()
 	<-c.done
 }

@@ -107,7 +107,7 @@ func TestSideRequestsEndAtOnce_S5(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				w.mu.Lock()
-				if w.Manager.start("") != nil {
+				if start(w.Manager, "") != nil {
 					t.Error("a refresh began after the end")
 				}
 				w.mu.Unlock()

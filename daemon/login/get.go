@@ -87,9 +87,9 @@ func (m *Manager) join(q protocol.Query) *call {
 	case !s.held() || s.Phase == Missing || s.over() || !s.mayTry(now):
 		return nil
 	case !s.Tokens.Fresh(now):
-		return m.start("")
+		return start(m, "")
 	case s.Forced == tokenfile.Fingerprint(s.Tokens.Access) || now.Sub(s.Refreshed) < forcedPause:
 		return nil // clients can force one rotation for each access token, and none within 5 min of the last
 	}
-	return m.start(s.Tokens.Access)
+	return start(m, s.Tokens.Access)
 }

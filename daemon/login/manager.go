@@ -105,7 +105,7 @@ func advance(m *Manager, e Event) State {
 	for _, a := range actions {
 		switch a.(type) {
 		case rotate:
-			m.start("")
+			start(m, "")
 		case resetPause:
 			m.pause.reset()
 		case resetAsking:
@@ -124,7 +124,7 @@ func advance(m *Manager, e Event) State {
 // start joins the rotation that is under way, or starts one (R1), unless the daemon is
 // ending (S5): then it may return nil. forced names an access token that is to be replaced
 // even if it is fresh. The mutex is held.
-func (m *Manager) start(forced string) *call {
+func start(m *Manager, forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{make(chan struct{})}
 		m.publish()

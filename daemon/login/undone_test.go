@@ -81,7 +81,7 @@ func TestF3TheHomeIsAwayDuringARefresh(t *testing.T) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
 		w.mu.Lock()
-		f := w.Manager.start(w.state().Tokens.Access)
+		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		<-hold.Arrived
 		os.Rename(w.home, w.home+".away")
@@ -108,7 +108,7 @@ func TestR5InPlaceIsDone(t *testing.T) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
 		w.mu.Lock()
-		f := w.Manager.start(w.state().Tokens.Access)
+		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		<-hold.Arrived
 		for _, path := range journal.Others(w.path, "") {
@@ -122,7 +122,7 @@ func TestR5InPlaceIsDone(t *testing.T) {
 		hold = idp.NewHold()
 		w.idp.Inject(hold.After())
 		w.mu.Lock()
-		f = w.Manager.start(w.state().Tokens.Access)
+		f = start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		<-hold.Arrived
 		w.write("\x01") // nothing to write over
@@ -310,7 +310,7 @@ func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
 		}
 		w.net.Set(testkit.ErrNetDown, false)
 		w.mu.Lock()
-		f := w.Manager.start(w.state().Tokens.Access)
+		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
 		w.pass(time.Second)
 		os.Remove(w.path)

@@ -172,7 +172,7 @@ func (w *world) transaction() *transaction {
 func (w *world) refresh(forced string) {
 	w.Helper()
 	w.mu.Lock()
-	c := w.Manager.start(forced)
+	c := start(w.Manager, forced)
 	w.mu.Unlock()
 	<-c.done
 }
