@@ -101,7 +101,7 @@ func TestStop_S10(t *testing.T) {
 	if other.Secret() != access || h.Dial().Secret() != access {
 		t.Fatal("it does not serve any more")
 	}
-	if n := strings.Count(h.Logged.String(), `asked for what only the owner may" verb=stop`); n != 1 {
+	if n := strings.Count(h.Logged.String(), `asked for something that only the owner may do" verb=stop`); n != 1 {
 		t.Errorf("the log says it %d times", n)
 	}
 	c := h.Dial()
