@@ -4,16 +4,12 @@ package daemon
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -21,43 +17,20 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	falenv "github.com/falcred/falcred/protocol/env"
 	"golang.org/x/sys/unix"
 )
 
-// Where a process matters the test binary plays one: FALCRED_TEST_ROLE says which.
 func TestMain(m *testing.M) {
-	role := os.Getenv("FALCRED_TEST_ROLE")
-	if role == "" {
-		// The tests say where the socket is; the caller's environment does not.
-		for _, name := range []string{"FALCRED_SOCKET", "FAL_KEY", "LISTEN_PID", "LISTEN_FDS"} {
-			os.Unsetenv(name)
-		}
-		testkit.Umask()
-		// Those that may run side by side wait more than they work.
-		flag.Parse()
-		if err := flag.Set("test.parallel", "8"); err != nil {
-			panic(err)
-		}
-		os.Exit(m.Run())
-	}
-	if err := roles[role](); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+	testkit.PlayRole(roles)
+	testkit.Isolate()
+	testkit.SideBySide()
+	os.Exit(m.Run())
 }
 
 var roles = map[string]func() error{
 	"daemon":    playDaemon,
 	"activated": playActivated,
 	"client":    playClient,
-}
-
-// play prepares a process of that role; env adds to its environment.
-func play(role string, env ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), append([]string{"FALCRED_TEST_ROLE=" + role}, env...)...)
-	return cmd
 }
 
 func playDaemon() error {
@@ -105,26 +78,8 @@ func limitDescriptors(text string) error {
 }
 
 func testConfig(home, url string) Config {
-	servers, err := falenv.NewServers(func(string) string { return "" })
-	if err != nil {
-		panic(err)
-	}
 	return Config{Config: login.Config{Home: home, Issuer: url, ClientID: "test-client", Audience: "fal-cloud",
-		Scopes: issuer.FalScopes, Servers: servers}, Version: "test"}
+		Scopes: issuer.FalScopes, Servers: testkit.FalServers()}, Version: "test"}
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-func mustContain(t *testing.T, text, want string) {
-	t.Helper()
-	if !strings.Contains(text, want) {
-		t.Errorf("%q does not say %q", text, want)
-	}
-}
-
-func mustDo(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

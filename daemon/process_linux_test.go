@@ -22,27 +22,19 @@ import (
 func (h *house) process(cmd *exec.Cmd) *exec.Cmd {
 	h.Helper()
 	cmd.Env = append(cmd.Env, "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
-	cmd.Stderr = h.Logged
-	if err := cmd.Start(); err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	return cmd
+	return h.Start(cmd)
 }
 
 // S1: a second daemon says who runs, touches nothing and ends with exit 1.
 func TestS1SecondDaemon(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	_, access := h.SignIn("ann")
-	first := h.process(play("daemon"))
+	first := h.process(testkit.Role("daemon"))
 	c := h.Dial()
 	if got := c.Secret(); got != access {
 		t.Fatal("the first daemon does not serve the login")
 	}
-	second := play("daemon", "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
+	second := testkit.Role("daemon", "FALCRED_TEST_HOME="+h.cfg.Home, "FALCRED_TEST_ISSUER="+h.cfg.Issuer)
 	out, err := second.Output()
 	if second.ProcessState == nil || second.ProcessState.ExitCode() != 1 {
 		t.Errorf("the second daemon: %v, want exit 1", err)
@@ -64,7 +56,7 @@ func TestS5KillAndRestart(t *testing.T) {
 	h.IDP.Inject(hold.After())
 	refresh, _, _ := h.IDP.Login("ann")
 	h.WriteFile(refresh)
-	first := h.process(play("daemon"))
+	first := h.process(testkit.Role("daemon"))
 	<-hold.Arrived // the issuer has committed; its answer will reach nobody
 	first.Process.Kill()
 	first.Wait()
@@ -96,7 +88,7 @@ func TestS5Terminate(t *testing.T) {
 	h.IDP.Inject(hold.After())
 	refresh, _, _ := h.IDP.Login("ann")
 	h.WriteFile(refresh)
-	cmd := h.process(play("daemon"))
+	cmd := h.process(testkit.Role("daemon"))
 	<-hold.Arrived
 
 	// Far more than the daemon's buffer holds is sent ahead.
@@ -152,7 +144,7 @@ func TestS5FinishesAlone(t *testing.T) {
 	h.IDP.Inject(hold.After())
 	refresh, _, _ := h.IDP.Login("ann")
 	h.WriteFile(refresh)
-	cmd := h.process(play("daemon"))
+	cmd := h.process(testkit.Role("daemon"))
 	<-hold.Arrived
 	idle := h.Dial()
 	idle.Send("version\n")
@@ -184,7 +176,7 @@ func TestS2Inherited(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	cmd := play("activated")
+	cmd := testkit.Role("activated")
 	cmd.ExtraFiles = []*os.File{file}
 	h.process(cmd)
 	c := h.Dial()
@@ -195,7 +187,7 @@ func TestS2Inherited(t *testing.T) {
 	if err := c.Ask("status", &s); err != nil || s.Socket != h.Sock || s.PID != cmd.Process.Pid {
 		t.Errorf("status names the socket %q and the pid %d: %v", s.Socket, s.PID, err)
 	}
-	mustContain(t, strings.Join(s.Warnings, "\n"), "SocketMode=0600")
+	testkit.WantText(t, strings.Join(s.Warnings, "\n"), "SocketMode=0600")
 	if _, err := os.Lstat(filepath.Join(h.cfg.Home, "falcred.sock")); err == nil {
 		t.Error("a second socket was made")
 	}
@@ -213,7 +205,7 @@ func TestS2Inherited(t *testing.T) {
 
 // S4: no core dump, no debugger.
 func TestS4Harden(t *testing.T) {
-	out, err := play("hardened").CombinedOutput()
+	out, err := testkit.Role("hardened").CombinedOutput()
 	if err != nil || string(out) != "dumpable 0, core 0 0" {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -224,7 +216,7 @@ func TestS4Harden(t *testing.T) {
 func TestS6Reserved(t *testing.T) {
 	const reserved, most = 64, 40
 	h := newHouse(t, idp.Config{})
-	h.process(play("daemon", "FALCRED_TEST_NOFILE="+itoa(reserved+most)))
+	h.process(testkit.Role("daemon", "FALCRED_TEST_NOFILE="+itoa(reserved+most)))
 	watcher := h.Dial()
 	watcher.Send("watch https://fal.run\n")
 	watcher.Until("not_found")
@@ -267,7 +259,7 @@ func TestS6Reserved(t *testing.T) {
 func TestS6Starved(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	_, access := h.SignIn("ann")
-	cmd := play("starved", "FALCRED_TEST_NOFILE=200")
+	cmd := testkit.Role("starved", "FALCRED_TEST_NOFILE=200")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestFirstAnswer(t *testing.T) {
 func TestRunFailsClean(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	ledger := filepath.Join(h.cfg.Home, journal.LedgerName)
-	mustDo(t, os.WriteFile(ledger, []byte(`{"Issuer":"https://other.example"}`), 0o600))
+	testkit.Must(t, os.WriteFile(ledger, []byte(`{"Issuer":"https://other.example"}`), 0o600))
 	if err := Run(context.Background(), h.cfg, h.Logger()); err == nil {
 		t.Fatal("a home of another issuer was served (R13)")
 	}
@@ -125,7 +125,7 @@ func TestStop_S10(t *testing.T) {
 	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
 		t.Error("a socket was left behind")
 	}
-	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+	testkit.WantText(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
 }
 
 // S5: the history ends with the daemon's end, after what was finished first.

@@ -19,7 +19,7 @@ import (
 func (h *house) asks(program, socket string, attr *syscall.SysProcAttr) string {
 	h.Helper()
 	cmd := exec.Command(program)
-	cmd.Env = []string{"FALCRED_TEST_ROLE=client", "FALCRED_TEST_SOCKET=" + socket}
+	cmd.Env = []string{testkit.RoleVariable + "=client", "FALCRED_TEST_SOCKET=" + socket} // and nothing else
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 
 func mustWrite(t *testing.T, path, text string, mode fs.FileMode) {
 	t.Helper()
-	mustDo(t, errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)))
+	testkit.Must(t, errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)))
 }
 
 // F6: the home is looked at by each transaction, not only by the schedule's look:
@@ -42,13 +42,13 @@ func mustWrite(t *testing.T, path, text string, mode fs.FileMode) {
 func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	mustDo(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	mustWrite(t, filepath.Join(home, env.TokenFile), "refresh\naccess", 0o600)
 	mustWrite(t, filepath.Join(home, envFile), "FALCRED_TEST_X=1\n", 0o600)
 	mustWrite(t, filepath.Join(home, events.HistoryName), "{}\n", 0o600)
 	cfg := testConfig(home, testIssuer)
 	cfg.Socket = filepath.Join(testkit.ShortDir(t), "s")
-	mustDo(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.Chmod(above, 0o777))
 	quiet := func(string) {}
 	over, end := context.WithCancel(t.Context())
 	end() // whoever starts after all ends at once
@@ -116,7 +116,7 @@ func TestOwnFilesFollowNoLink_F6(t *testing.T) {
 				mustWrite(t, target, npmrc, 0o644)
 			}
 			path := filepath.Join(home, name)
-			mustDo(t, os.Symlink(target, path))
+			testkit.Must(t, os.Symlink(target, path))
 			if err := use(home); err == nil || !strings.Contains(err.Error(), path+" is a link") || strings.Contains(err.Error(), "npm_") {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -135,10 +135,10 @@ func TestOwnFilesFollowNoLink_F6(t *testing.T) {
 func TestGroupsAbove_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	mustDo(t, os.Mkdir(home, 0o700))
-	mustDo(t, os.Chmod(above, 0o775))
+	testkit.Must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Chmod(above, 0o775))
 	problems, err := strict.Examine(home)
-	if mustDo(t, err); len(problems) != 1 || problems[0].Path != above || !strings.Contains(problems[0].Hint, "chmod g-w "+above) {
+	if testkit.Must(t, err); len(problems) != 1 || problems[0].Path != above || !strings.Contains(problems[0].Hint, "chmod g-w "+above) {
 		t.Fatalf("found %+v", problems)
 	}
 	err = fsx.MakeHome(home)
@@ -148,11 +148,11 @@ func TestGroupsAbove_F6(t *testing.T) {
 		}
 		return
 	}
-	mustDo(t, err)
+	testkit.Must(t, err)
 	log := new(testkit.LogBuffer)
 	over, end := context.WithCancel(t.Context())
 	m, err := login.Open(over, testConfig(home, testIssuer).Config, slog.New(slog.NewTextHandler(log, nil)))
-	mustDo(t, err)
+	testkit.Must(t, err)
 	for range 3 { // each looks at the file
 		m.Get(over, protocol.Query{ServerURL: protocol.DefaultServer})
 	}

@@ -3,27 +3,18 @@ package daemon
 import (
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 )
 
-// waits is Wait, for a process that must end.
-func (h *house) waits(cmd *exec.Cmd) error {
-	stuck := time.AfterFunc(testkit.Patience, func() { cmd.Process.Kill() })
-	defer stuck.Stop()
-	return cmd.Wait()
-}
-
 // S1, S10: a service asks the daemon that serves on its socket to end.
 func TestS1ServiceTakesOver(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	_, access := h.SignIn("ann")
-	other := h.process(play("daemon"))
+	other := h.process(testkit.Role("daemon"))
 	h.Dial().Secret()
 	h.cfg.TakeOver = true
 	ready := make(chan string, 1)
@@ -35,10 +26,10 @@ func TestS1ServiceTakesOver(t *testing.T) {
 	if h.Dial().Secret() != access {
 		t.Error("no login")
 	}
-	if err := h.waits(other); err != nil {
+	if err := testkit.Wait(other); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
-	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
+	testkit.WantText(t, h.Logged.String(), `msg="asked to stop" pid=`+itoa(os.Getpid()))
 }
 
 // S1: where systemd has put its socket in the place of the other daemon's, that one cannot be
@@ -46,7 +37,7 @@ func TestS1ServiceTakesOver(t *testing.T) {
 func TestS1ActivatedServiceTakesOver(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	_, access := h.SignIn("ann")
-	other := h.process(play("daemon"))
+	other := h.process(testkit.Role("daemon"))
 	h.Dial().Secret()
 	if err := os.Remove(h.Sock); err != nil {
 		t.Fatal(err)
@@ -62,13 +53,13 @@ func TestS1ActivatedServiceTakesOver(t *testing.T) {
 	}
 	defer file.Close()
 	early := h.Dial() // waits in the queue until somebody serves
-	cmd := play("activated")
+	cmd := testkit.Role("activated")
 	cmd.ExtraFiles = []*os.File{file}
 	h.process(cmd)
 	if early.Secret() != access {
 		t.Error("no login")
 	}
-	if err := h.waits(other); err != nil {
+	if err := testkit.Wait(other); err != nil {
 		t.Errorf("the other daemon did not end in order: %v", err)
 	}
 	if pid := h.Status().PID; pid != cmd.Process.Pid {

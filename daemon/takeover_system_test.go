@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,11 +22,7 @@ import (
 func program(t *testing.T, folder string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "falcred")
-	build := exec.Command("go", "build", "-o", path, "./cmd/falcred")
-	build.Dir = folder
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	testkit.Must(t, testkit.Build(folder, path, "./cmd/falcred"))
 	return path
 }
 
@@ -48,10 +43,7 @@ func earlierProgram(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if err := archive.Run(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("this clone does not know %s: %v", beforeStop, err)
+		testkit.Missing(t, "a clone that knows ", beforeStop, ": ", err)
 	}
 	if err := unpack.Wait(); err != nil {
 		t.Fatal(err)
@@ -62,8 +54,7 @@ func earlierProgram(t *testing.T) string {
 // real is a falcred that is run as people run it.
 func (h *house) real(program string, env ...string) *exec.Cmd {
 	cmd := exec.Command(program, "run")
-	cmd.Env = append([]string{"FAL_HOME_DIR=" + h.cfg.Home, "HOME=" + h.cfg.Home, "PATH=" + os.Getenv("PATH"),
-		"FALCRED_ISSUER=" + h.cfg.Issuer, "FALCRED_CLIENT_ID=" + h.cfg.ClientID}, env...)
+	cmd.Env = append(h.Env(), env...)
 	return h.process(cmd)
 }
 
@@ -81,13 +72,7 @@ func TestTakeOverFromTheVersionBefore_S10(t *testing.T) {
 	if err := other.Wait(); err != nil {
 		t.Errorf("it did not end in order: %v", err)
 	}
-	h.Eventually("this one serves", func() bool {
-		c, err := net.Dial("unix", h.Sock)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	h.Eventually("this one serves", func() bool { return testkit.Listens(h.Sock) })
 	if s := h.Status(); s.PID != os.Getpid() {
 		t.Errorf("%d serves", s.PID)
 	}

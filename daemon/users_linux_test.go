@@ -30,7 +30,7 @@ func TestS3OtherUsers(t *testing.T) {
 	}
 	binary := testkit.CopyBinary(t)
 	for _, uid := range []uint32{65534, 12345, 65534, 12345} {
-		out, err := testkit.As(uid, binary, play("client", "FALCRED_TEST_SOCKET="+h.Sock)).CombinedOutput()
+		out, err := testkit.As(uid, binary, testkit.Role("client", "FALCRED_TEST_SOCKET="+h.Sock)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("uid %d: %v: %s", uid, err, out)
 		}
@@ -61,7 +61,7 @@ func TestS3Root(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.process(testkit.As(12345, testkit.CopyBinary(t), play("daemon")))
+	h.process(testkit.As(12345, testkit.CopyBinary(t), testkit.Role("daemon")))
 	if h.Dial().Secret() != access {
 		t.Error("root does not get the login")
 	}
@@ -74,7 +74,7 @@ func TestSocketSecondPlace(t *testing.T) {
 	_, access := h.SignIn("ann")
 	runtimeDir := testkit.ShortDir(t)
 	h.Sock = filepath.Join(runtimeDir, "falcred.sock")
-	cmd := play("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
+	cmd := testkit.Role("readonly", "XDG_RUNTIME_DIR="+runtimeDir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	h.process(cmd)
 	c := h.Dial()
@@ -85,5 +85,5 @@ func TestSocketSecondPlace(t *testing.T) {
 	if err := c.Ask("status", &s); err != nil {
 		t.Fatal(err)
 	}
-	mustContain(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.Sock)
+	testkit.WantText(t, strings.Join(s.Warnings, "\n"), "the socket is "+h.Sock)
 }

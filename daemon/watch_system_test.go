@@ -21,7 +21,7 @@ func TestF3HomeMovedInALoop(t *testing.T) {
 	const rounds = 4000
 	h := newHouse(t, idp.Config{})
 	h.Sock = filepath.Join(testkit.ShortDir(t), "s") // a daemon whose socket goes with the home ends (S1)
-	cmd := h.process(play("daemon", "FALCRED_SOCKET="+h.Sock))
+	cmd := h.process(testkit.Role("daemon", "FALCRED_SOCKET="+h.Sock))
 	h.Status()
 	text, _ := h.Fresh()
 	over := make(chan struct{})

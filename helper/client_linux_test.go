@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper/internal/testdaemon"
 )
 
 // Linux refuses a connection at once while the daemon's queue is full; elsewhere
 // connect blocks by itself.
 func TestAFullQueueIsWaitedFor_S6(t *testing.T) {
-	path := filepath.Join(testdaemon.Folder(t), "s")
+	path := filepath.Join(testkit.ShortDir(t), "s")
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

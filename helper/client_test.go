@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper/internal/testdaemon"
 	"github.com/falcred/falcred/protocol"
 )
@@ -24,7 +25,7 @@ func client(t *testing.T, socket string) *Client {
 }
 
 func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbStatus {
 			return protocol.Status{Home: "/h", State: protocol.StateLoggedIn}
 		}
@@ -61,14 +62,14 @@ func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
 }
 
 func TestClientReturnsTheDaemonsErrors_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(protocol.Request) any { return protocol.ErrNotFound })
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return protocol.ErrNotFound })
 	if _, err := client(t, s.Path).Get(t.Context(), fal); !errors.Is(err, protocol.ErrNotFound) {
 		t.Error(err)
 	}
 }
 
 func TestClientKeepsItsConnection_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	c := client(t, s.Path)
 	for range 10 {
 		if _, err := c.Get(t.Context(), fal); err != nil {
@@ -81,7 +82,7 @@ func TestClientKeepsItsConnection_Section4(t *testing.T) {
 }
 
 func TestClientFindsARestartedDaemon_Section4(t *testing.T) {
-	path := filepath.Join(testdaemon.Folder(t), "s")
+	path := filepath.Join(testkit.ShortDir(t), "s")
 	c := client(t, path)
 	for range 3 {
 		s := testdaemon.Serve(t, path, testdaemon.Bearer)
@@ -103,7 +104,7 @@ func TestClientFindsARestartedDaemon_Section4(t *testing.T) {
 
 func TestClientRepeatsOnlyWhatMayBeRepeated_Section4(t *testing.T) {
 	var hungUp sync.Map
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
 		if _, again := hungUp.LoadOrStore(r.Verb, true); !again {
 			return nil
 		}
@@ -130,7 +131,7 @@ func TestClientRepeatsOnlyWhatMayBeRepeated_Section4(t *testing.T) {
 }
 
 func TestClientGivesUpOnADaemonThatAlwaysHangsUp_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(protocol.Request) any { return nil })
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return nil })
 	if _, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeUnavailable {
 		t.Error(err)
 	}
@@ -141,7 +142,7 @@ func TestClientGivesUpOnADaemonThatAlwaysHangsUp_Section4(t *testing.T) {
 
 func TestContextEndsTheRequestAndItsConnection_Section4(t *testing.T) {
 	asked, release := make(chan bool), make(chan bool)
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbGet {
 			asked <- true
 			<-release
@@ -172,7 +173,7 @@ func TestContextEndsTheRequestAndItsConnection_Section4(t *testing.T) {
 
 func TestOneSlowGetDelaysNoOther_Section4(t *testing.T) {
 	asked, release := make(chan bool), make(chan bool)
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
 		if strings.Contains(r.Payload, "slow") {
 			asked <- true
 			<-release
@@ -198,7 +199,7 @@ func TestOneSlowGetDelaysNoOther_Section4(t *testing.T) {
 }
 
 func TestManyGoroutinesShareAClient_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	c := client(t, s.Path)
 	var wg sync.WaitGroup
 	for range 50 {
@@ -220,7 +221,7 @@ func TestManyGoroutinesShareAClient_Section4(t *testing.T) {
 }
 
 func TestClientSendsNoSecondRequest_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	c, ctx := client(t, s.Path), t.Context()
 	for _, bad := range []string{"https://fal.run\nerase https://fal.run", "x\r", "x\x00", "x\ty", "\xff"} {
 		_, err1 := c.Get(ctx, protocol.Query{ServerURL: bad})
@@ -250,7 +251,7 @@ func TestClientRefusesACredentialThatWouldBecomeTwoHeaders_Section4(t *testing.T
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X: y\nZ": "a"}},
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"": "a"}},
 	} {
-		s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(protocol.Request) any { return cred })
+		s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return cred })
 		if got, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeInternal || got.Secret != "" {
 			t.Errorf("%q: %v", cred.Secret, err)
 		}
@@ -258,7 +259,7 @@ func TestClientRefusesACredentialThatWouldBecomeTwoHeaders_Section4(t *testing.T
 }
 
 func TestSecondPlaceIsUsedForTheSameHomeOnly_Section3(t *testing.T) {
-	home, other, run := testdaemon.Folder(t), testdaemon.Folder(t), testdaemon.Folder(t)
+	home, other, run := testkit.ShortDir(t), testkit.ShortDir(t), testkit.ShortDir(t)
 	env := map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": run}
 	var served string
 	s := testdaemon.Serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
@@ -288,11 +289,11 @@ func TestSecondPlaceIsUsedForTheSameHomeOnly_Section3(t *testing.T) {
 }
 
 func TestAHomeTooLongForASocketLeavesTheSecondPlace_S2(t *testing.T) {
-	home := filepath.Join(testdaemon.Folder(t), strings.Repeat("a", 120))
+	home := filepath.Join(testkit.ShortDir(t), strings.Repeat("a", 120))
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run := testdaemon.Folder(t)
+	run := testkit.ShortDir(t)
 	testdaemon.Serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbStatus {
 			return protocol.Status{Home: home}
@@ -311,7 +312,7 @@ func TestAHomeTooLongForASocketLeavesTheSecondPlace_S2(t *testing.T) {
 }
 
 func TestAStaleSocketAndAFileAreNoDaemon_S2(t *testing.T) {
-	dir := testdaemon.Folder(t)
+	dir := testkit.ShortDir(t)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(dir, "stale")})
 	if err != nil {
 		t.Fatal(err)

@@ -3,19 +3,14 @@ package helper
 import (
 	"errors"
 	"os"
-	"strings"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
-// The environment of whoever runs the tests must not answer them.
 func TestMain(m *testing.M) {
-	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "FAL") || name == "XDG_RUNTIME_DIR" {
-			os.Unsetenv(name)
-		}
-	}
+	testkit.Isolate()
 	os.Exit(m.Run())
 }
 

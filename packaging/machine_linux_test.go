@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // patience bounds every wait for something that must come.
@@ -88,7 +90,7 @@ func debian(t *testing.T) string {
 	defer os.RemoveAll(fresh)
 	sites := strings.Fields(output(t, "apt-get", "indextargets", "--format", "$(SITE)", "Codename: bookworm", "Created-By: Packages", "Component: main", "Origin: Debian"))
 	if len(sites) == 0 {
-		lacking(t, "apt knows no mirror of bookworm")
+		testkit.Missing(t, "an apt that knows a mirror of bookworm")
 	}
 	output(t, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd",
 		"bookworm", fresh, sites[0])

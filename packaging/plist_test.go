@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/packaging"
 )
 
 // Python's plistlib reads a property list as macOS does.
 func TestPlist(t *testing.T) {
-	need(t, "python3")
+	testkit.NeedTool(t, "python3")
 	text := packaging.Plist(packaging.Agent{Label: "l", Exec: hostile, Log: hostile, User: "ann", Env: map[string]string{"FAL_HOME_DIR": hostile}})
 	cmd := exec.Command("python3", "-c", `import plistlib, sys
 p = plistlib.loads(sys.stdin.buffer.read())

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // TestRPM installs, upgrades and erases the rpm in a Debian's root folder, by the
@@ -17,10 +19,9 @@ func TestRPM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds packages")
 	}
-	need(t, "rpm", "debootstrap")
-	if os.Geteuid() != 0 {
-		lacking(t, "another root folder needs root")
-	}
+	testkit.NeedTool(t, "rpm")
+	testkit.NeedTool(t, "debootstrap")
+	testkit.NeedRoot(t) // for another root folder
 	root := filepath.Join(t.TempDir(), "root")
 	old, next := packages(t, "rpm")
 	output(t, "cp", "-a", "--reflink=auto", debian(t), root)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // installed is a machine with a user who is never logged in but lingers, and
@@ -30,10 +31,11 @@ func TestSystemd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots a container")
 	}
-	need(t, "systemd-nspawn", "debootstrap", "nsenter", "dpkg-deb")
-	if os.Geteuid() != 0 {
-		lacking(t, "a container needs root")
-	}
+	testkit.NeedTool(t, "systemd-nspawn")
+	testkit.NeedTool(t, "debootstrap")
+	testkit.NeedTool(t, "nsenter")
+	testkit.NeedTool(t, "dpkg-deb")
+	testkit.NeedRoot(t) // for a container
 	old, next := packages(t, "deb")
 	m := &installed{machine: newMachine(t)}
 	m.issuer = serveIssuer(t, m.shared)

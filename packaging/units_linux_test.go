@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/packaging"
 )
 
@@ -40,7 +41,7 @@ func units(t *testing.T) (folder string) {
 
 // Whatever systemd would say about them, in a journal that nobody reads.
 func TestUnitsAreClean(t *testing.T) {
-	need(t, "systemd-analyze")
+	testkit.NeedTool(t, "systemd-analyze")
 	folder := units(t)
 	t.Setenv("SYSTEMD_UNIT_PATH", folder+":")
 	for _, unit := range []string{"falcred.service", "falcred.socket", "falcred@ann.service"} {
@@ -51,7 +52,7 @@ func TestUnitsAreClean(t *testing.T) {
 }
 
 func TestExposure(t *testing.T) {
-	need(t, "systemd-analyze")
+	testkit.NeedTool(t, "systemd-analyze")
 	folder := units(t)
 	overall := regexp.MustCompile(`Overall exposure level for \S+ ([0-9.]+)`)
 	for unit, limit := range map[string]float64{"falcred.service": userLimit, "falcred@.service": systemLimit} {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 const otherUser = 1234 // the recipe's
@@ -20,36 +21,31 @@ const otherUser = 1234 // the recipe's
 // that they can enter.
 func shares(t *testing.T, more ...string) (s *stage, folder string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CI must run this as root")
-		}
-		t.Skip("other users need root")
-	}
+	testkit.NeedRoot(t) // for other users
 	s = newStage(t, idp.Config{})
-	refresh, _, _ := s.idp.Login("ann")
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
-	folder = filepath.Join(s.home, "fal-share")
+	folder = filepath.Join(s.Home, "fal-share")
 	if err := os.Mkdir(folder, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	s.more = append([]string{"FALCRED_SHARE_SOCKET=" + folder + "/sock"}, more...)
+	s.More = append([]string{"FALCRED_SHARE_SOCKET=" + folder + "/sock"}, more...)
 	return s, folder
 }
 
 func (s *stage) shared(folder string) {
 	s.Helper()
-	s.settled([]string{s.socket()})
+	s.settled([]string{s.Sock})
 	s.listens(folder + "/sock")
 }
 
 // S7: a container whose user is another one, by the page's recipe, in Debian's
 // podman. The image is a folder that holds nothing but the helper.
 func TestRecipeContainer(t *testing.T) {
-	needTool(t, "podman")
-	runtime := needTool(t, "runc")
+	testkit.NeedTool(t, "podman")
+	runtime := testkit.NeedTool(t, "runc")
 	s, folder := shares(t, fmt.Sprint("FALCRED_ALLOW_UIDS=", otherUser))
-	s.daemon(s.socket())
+	s.daemon(s.Sock)
 	s.shared(folder)
 	image := filepath.Join(s.TempDir(), "image")
 	for _, dir := range []string{"usr/bin", "proc", "sys", "dev", "etc", "fal", "tmp"} {
@@ -69,7 +65,7 @@ func TestRecipeContainer(t *testing.T) {
 	script := strings.Replace(recipe(t, "Containers", "sh"), "your-image", "--rootfs "+image, 1)
 	run := func(script string) (string, error) {
 		cmd := exec.Command("sh", "-euc", script)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.home, "CONTAINERS_CONF=" + conf}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.Home, "CONTAINERS_CONF=" + conf}
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
@@ -92,9 +88,9 @@ func (s *stage) access() string {
 // S7: in a user namespace of one's own one is root, and still the same to the
 // kernel: nothing has to be allowed.
 func TestRootlessNamespace_S7(t *testing.T) {
-	needTool(t, "unshare")
+	testkit.NeedTool(t, "unshare")
 	s, folder := shares(t)
-	if out, err := exec.Command("chown", "-R", fmt.Sprint(otherUser), s.home).CombinedOutput(); err != nil {
+	if out, err := exec.Command("chown", "-R", fmt.Sprint(otherUser), s.Home).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if err := os.Chmod(s.bin, 0o755); err != nil {
@@ -102,7 +98,7 @@ func TestRootlessNamespace_S7(t *testing.T) {
 	}
 	as := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherUser, Gid: otherUser}}
 	daemon := exec.Command(filepath.Join(s.bin, "falcred"), "run")
-	daemon.Env, daemon.SysProcAttr = s.env(s.socket()), as
+	daemon.Env, daemon.SysProcAttr = s.Env(), as
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +113,7 @@ func TestRootlessNamespace_S7(t *testing.T) {
 		return strings.TrimSpace(string(out)), err
 	}
 	helper := filepath.Join(s.bin, "docker-credential-fal")
-	s.until("the namespace's root gets the token", func() bool {
+	s.Eventually("the namespace's root gets the token", func() bool {
 		out, err := ask(as, "unshare", "--user", "--map-root-user", helper, "token")
 		return err == nil && out == s.access()
 	})

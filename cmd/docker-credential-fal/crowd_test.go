@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -46,21 +47,21 @@ func (s *stage) crowd(n int, sockets []string, change func(*exec.Cmd)) (secrets 
 // is kept waiting until all of them wait for it.
 func (s *stage) round(n int, sockets []string, held, inPlace bool) (failures int) {
 	s.Helper()
-	before := s.idp.Stats().TokenRequests
+	before := s.IDP.Stats().TokenRequests
 	refresh, previous := s.tokens()
 	hold := idp.NewHold()
 	if held {
-		s.idp.Inject(hold.Before())
+		s.IDP.Inject(hold.Before())
 	}
 	s.expired(refresh, inPlace)
 	var opener sync.WaitGroup
 	if held {
 		<-hold.Arrived
-		s.until("all daemons know that it ran out", func() bool { return s.allExpired(sockets) })
+		s.Eventually("all daemons know that it ran out", func() bool { return s.allExpired(sockets) })
 		opener.Go(func() {
 			// Well under the 7 s that falcred waits (R7): a slow machine makes
 			// the test weaker, not wrong.
-			within(3*time.Second, func() bool { return s.waiting(sockets) >= n })
+			testkit.Within(3*time.Second, func() bool { return s.waiting(sockets) >= n })
 			close(hold.Release)
 		})
 	}
@@ -72,7 +73,7 @@ func (s *stage) round(n int, sockets []string, held, inPlace bool) (failures int
 	if good := secrets[access] + secrets[previous]; good != n-failures || held && secrets[previous] != 0 {
 		s.Errorf("%d helpers got %d different tokens: %d the file's, %d the one before", n, len(secrets), secrets[access], secrets[previous])
 	}
-	if got := s.idp.Stats().TokenRequests - before; got != 1 {
+	if got := s.IDP.Stats().TokenRequests - before; got != 1 {
 		s.Errorf("%d helpers: %d refreshes in one round, want 1", n, got)
 	}
 	return failures
@@ -82,7 +83,7 @@ func (s *stage) round(n int, sockets []string, held, inPlace bool) (failures int
 // run out. Where another daemon has refreshed, it takes a file event.
 func (s *stage) settled(sockets []string) (access string) {
 	s.Helper()
-	s.until("all daemons serve a fresh token, the file's", func() bool {
+	s.Eventually("all daemons serve a fresh token, the file's", func() bool {
 		_, access = s.tokens()
 		for _, socket := range sockets {
 			if c, err := s.get(socket); err != nil || string(c.Secret) != access || !c.Expires.After(time.Now()) {
@@ -120,11 +121,11 @@ func TestCrowdsMakeOneRefresh_R1_R3(t *testing.T) {
 		for _, n := range []int{2, 8, 32, 200} {
 			t.Run(fmt.Sprintf("%d daemons, %d helpers", daemons, n), func(t *testing.T) {
 				s := newStage(t, idp.Config{})
-				refresh, _, _ := s.idp.Login("ann")
+				refresh, _, _ := s.IDP.Login("ann")
 				s.expired(refresh, false)
 				var sockets []string
 				for i := range daemons {
-					sockets = append(sockets, filepath.Join(s.home, fmt.Sprintf("%d.sock", i)))
+					sockets = append(sockets, filepath.Join(s.Home, fmt.Sprintf("%d.sock", i)))
 					s.daemon(sockets[i])
 				}
 				s.settled(sockets)
@@ -136,7 +137,7 @@ func TestCrowdsMakeOneRefresh_R1_R3(t *testing.T) {
 
 func (s *stage) rounds(n int, sockets []string) {
 	begun, failures := time.Now(), 0
-	before := s.idp.Stats().TokenRequests
+	before := s.IDP.Stats().TokenRequests
 	count := rounds(20)
 	for i := range count {
 		failures += s.round(n, sockets, i%2 == 0, i%4 < 2)
@@ -144,7 +145,7 @@ func (s *stage) rounds(n int, sockets []string) {
 			break
 		}
 	}
-	stats := s.idp.Stats()
+	stats := s.IDP.Stats()
 	s.Logf("%d daemons, %d rounds of %d helpers: %d failures, %d refreshes, %d reuse detections, %v",
 		len(sockets), count, n, failures, stats.TokenRequests-before, stats.ReuseDetections, time.Since(begun).Round(time.Millisecond))
 	// Also what came late, after a round had been counted.
@@ -154,7 +155,7 @@ func (s *stage) rounds(n int, sockets []string) {
 	if stats.ReuseDetections != 0 {
 		s.Errorf("%d reuse detections", stats.ReuseDetections)
 	}
-	if refresh, _ := s.tokens(); !s.idp.Alive(refresh) {
+	if refresh, _ := s.tokens(); !s.IDP.Alive(refresh) {
 		s.Error("the login is dead")
 	}
 }

@@ -16,7 +16,7 @@ import (
 // program is docker's way to the helper.
 func (s *stage) program() client.ProgramFunc {
 	env := map[string]string{}
-	for _, entry := range s.env(s.socket()) {
+	for _, entry := range s.Env() {
 		name, value, _ := strings.Cut(entry, "=")
 		env[name] = value
 	}
@@ -27,7 +27,7 @@ func (s *stage) program() client.ProgramFunc {
 // actions, and understands its errors.
 func TestDockersClient_Section4(t *testing.T) {
 	s := newStage(t, idp.Config{})
-	s.daemon(s.socket())
+	s.daemon(s.Sock)
 	docker := s.program()
 	wantNothing := func(when string) {
 		t.Helper()
@@ -40,13 +40,13 @@ func TestDockersClient_Section4(t *testing.T) {
 	}
 	wantNothing("before a login")
 
-	login, _, _ := s.idp.Login("ann")
+	login, _, _ := s.IDP.Login("ann")
 	err := client.Store(docker, &credentials.Credentials{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: login})
 	if err != nil {
 		t.Fatal("store: ", err)
 	}
 	refresh, access := s.tokens()
-	if refresh == login || !s.idp.Alive(refresh) {
+	if refresh == login || !s.IDP.Alive(refresh) {
 		t.Error("store did not prove the token by a refresh")
 	}
 	got, err := client.Get(docker, protocol.DefaultServer)
@@ -66,7 +66,7 @@ func TestDockersClient_Section4(t *testing.T) {
 	if err := client.Erase(docker, protocol.DefaultServer); err != nil {
 		t.Error("erase: ", err)
 	}
-	if s.idp.Alive(refresh) {
+	if s.IDP.Alive(refresh) {
 		t.Error("erase did not revoke the login")
 	}
 	wantNothing("after a logout")
@@ -75,9 +75,9 @@ func TestDockersClient_Section4(t *testing.T) {
 // What docker must not get, and the error that it must see instead.
 func TestDockersClientIsRefused_Section4(t *testing.T) {
 	s := newStage(t, idp.Config{})
-	s.daemon(s.socket())
+	s.daemon(s.Sock)
 	docker := s.program()
-	login, _, _ := s.idp.Login("ann")
+	login, _, _ := s.IDP.Login("ann")
 	if err := client.Store(docker, &credentials.Credentials{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: login}); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestDockersClientIsRefused_Section4(t *testing.T) {
 	if got, err := client.Get(docker, protocol.DefaultServer); err != nil || got.Username != "Bearer" {
 		t.Errorf("the login did not survive that: %v", err)
 	}
-	if n := s.idp.Stats().ReuseDetections; n != 0 {
+	if n := s.IDP.Stats().ReuseDetections; n != 0 {
 		t.Errorf("%d reuse detections", n)
 	}
 }

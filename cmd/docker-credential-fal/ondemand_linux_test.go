@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 	"golang.org/x/sys/unix"
 )
@@ -33,11 +34,7 @@ func adopt(t *testing.T) {
 // a falcred that notes its pid before it becomes the real one.
 func (s *stage) counted() {
 	s.Helper()
-	own, err := os.MkdirTemp("/tmp", "fc")
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { os.RemoveAll(own) })
+	own := testkit.ShortDir(s.T)
 	script := fmt.Sprintf("#!/bin/sh\necho $$ >>\"$FAL_HOME_DIR/starts\"\nexec '%s/falcred' \"$@\"\n", bin)
 	if err := os.WriteFile(filepath.Join(own, "falcred"), []byte(script), 0o700); err != nil {
 		s.Fatal(err)
@@ -51,7 +48,7 @@ func (s *stage) counted() {
 // started is the one daemon that was started in the home.
 func (s *stage) started() (pid int) {
 	s.Helper()
-	data, _ := os.ReadFile(filepath.Join(s.home, "starts"))
+	data, _ := os.ReadFile(filepath.Join(s.Home, "starts"))
 	pids := strings.Fields(string(data))
 	for _, text := range pids {
 		one, _ := strconv.Atoi(text)
@@ -114,7 +111,7 @@ func TestStartOnDemandStartsOneDaemon(t *testing.T) {
 			break
 		}
 	}
-	stats := s.idp.Stats()
+	stats := s.IDP.Stats()
 	t.Logf("%d rounds of %d helpers and no daemon: %d failures, 1 daemon and 1 refresh in each (%d refreshes, %d reuse detections), %v",
 		count, helpers, failures, stats.TokenRequests, stats.ReuseDetections, time.Since(begun).Round(time.Millisecond))
 	if stats.TokenRequests != count || stats.ReuseDetections != 0 {
@@ -124,8 +121,8 @@ func TestStartOnDemandStartsOneDaemon(t *testing.T) {
 
 func (s *stage) startRound(helpers int) (failures int) {
 	s.Helper()
-	s.moveHome()
-	refresh, _, _ := s.idp.Login("ann")
+	s.NewHome()
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
 	// A script's own descriptor, such as a lock that it holds.
 	ours, theirs, err := os.Pipe()
@@ -133,17 +130,17 @@ func (s *stage) startRound(helpers int) (failures int) {
 		s.Fatal(err)
 	}
 	defer ours.Close()
-	secrets, failures := s.crowd(helpers, []string{s.socket()}, func(cmd *exec.Cmd) { cmd.ExtraFiles = []*os.File{theirs} })
+	secrets, failures := s.crowd(helpers, []string{s.Sock}, func(cmd *exec.Cmd) { cmd.ExtraFiles = []*os.File{theirs} })
 	theirs.Close()
 	pid := s.started()
 	if _, access := s.tokens(); secrets[access] != helpers {
 		s.Errorf("%d of %d helpers got the file's token", secrets[access], helpers)
 	}
-	ours.SetReadDeadline(time.Now().Add(patience))
+	ours.SetReadDeadline(time.Now().Add(testkit.Patience))
 	if _, err := io.ReadAll(ours); err != nil {
 		s.Error("the daemon holds a descriptor of its starter: ", err)
 	}
-	if status, err := s.status(s.socket()); err != nil || status.PID != pid {
+	if status, err := s.status(s.Sock); err != nil || status.PID != pid {
 		s.Errorf("process %d serves, %d was started: %v", status.PID, pid, err)
 	}
 	if sid, err := unix.Getsid(pid); err != nil || sid != pid {
@@ -159,18 +156,17 @@ func TestStoreStartsADaemonWithoutALogin(t *testing.T) {
 	adopt(t)
 	s := newStage(t, idp.Config{})
 	s.counted()
-	s.moveHome()
-	s.home = filepath.Join(s.home, ".fal")
-	refresh, _, _ := s.idp.Login("ann")
+	s.MoveTo(filepath.Join(s.Base, "fal")) // a .fal in HOME is of fal's own issuer
+	refresh, _, _ := s.IDP.Login("ann")
 	cmd := exec.Command(filepath.Join(s.bin, "docker-credential-fal"), "store")
-	cmd.Env = s.env(s.socket())
+	cmd.Env = s.Env()
 	cmd.Stdin = strings.NewReader(`{"ServerURL":"https://fal.run","Username":"<token>","Secret":"` + refresh + `"}`)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("store: %v\n%s", err, out)
 	}
 	stored, access := s.tokens()
-	if stored == refresh || !s.idp.Alive(stored) || access == "" {
+	if stored == refresh || !s.IDP.Alive(stored) || access == "" {
 		t.Error("the file does not hold the proved login")
 	}
 	s.end(s.started())
@@ -182,11 +178,11 @@ func TestStartOnDemandHoldsNoTerminal(t *testing.T) {
 	adopt(t)
 	s := newStage(t, idp.Config{})
 	s.counted()
-	refresh, _, _ := s.idp.Login("ann")
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
 	master, slave := terminal(t)
 	cmd := exec.Command(filepath.Join(s.bin, "docker-credential-fal"), "token")
-	cmd.Env = s.env(s.socket())
+	cmd.Env = s.Env()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
@@ -207,10 +203,10 @@ func TestStartOnDemandHoldsNoTerminal(t *testing.T) {
 		if _, access := s.tokens(); printed != access {
 			t.Errorf("the helper printed %d bytes, not the file's token", len(printed))
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("the terminal is still open")
 	}
-	if _, err := s.get(s.socket()); err != nil {
+	if _, err := s.get(s.Sock); err != nil {
 		t.Error("the daemon did not outlive the terminal: ", err)
 	}
 	s.end(pid)
@@ -243,15 +239,15 @@ func TestStartOnDemandTakesNoKeyAlong(t *testing.T) {
 	adopt(t)
 	s := newStage(t, idp.Config{})
 	s.counted()
-	refresh, _, _ := s.idp.Login("ann")
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
 	// A get would be answered with the key, and start nothing.
 	login := `{"ServerURL":"https://fal.run","Username":"<token>","Secret":"no-such-token"}`
-	refused := s.run(s.socket(), login, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "FAL_KEY=id:secret") }, "store")
+	refused := s.run(s.Sock, login, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "FAL_KEY=id:secret") }, "store")
 	if refused.err == nil {
 		t.Error("a token that the issuer does not know was stored")
 	}
-	if _, err := s.run(s.socket(), protocol.DefaultServer, nil, "get").credential(); err != nil {
+	if _, err := s.run(s.Sock, protocol.DefaultServer, nil, "get").credential(); err != nil {
 		t.Error("the next caller: ", err)
 	}
 	s.end(s.started())

@@ -5,14 +5,13 @@ package main_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 )
 
 // short is a lifetime of access tokens, in seconds, after which tests need not wait
@@ -36,7 +35,7 @@ func TestProviderSigns_R10(t *testing.T) {
 			if out, err := p.falcred("logout").CombinedOutput(); err != nil {
 				t.Errorf("logout: %v\n%s", err, out)
 			}
-			if _, err := os.Stat(filepath.Join(p.home, env.TokenFile)); !os.IsNotExist(err) {
+			if _, err := os.Stat(p.File); !os.IsNotExist(err) {
 				t.Errorf("the token file: %v", err)
 			}
 			p.refused(refresh)
@@ -162,10 +161,10 @@ func TestProviderMeetsACrowd_R1(t *testing.T) {
 	const n = 32
 	go func() {
 		// Well under the 7 s that falcred waits (R7).
-		within(3*time.Second, func() bool { return p.waiting([]string{p.socket()}) >= n })
+		testkit.Within(3*time.Second, func() bool { return p.waiting([]string{p.Sock}) >= n })
 		h.goesOn <- true
 	}()
-	secrets, failures := p.crowd(n, []string{p.socket()}, nil)
+	secrets, failures := p.crowd(n, []string{p.Sock}, nil)
 	if _, access := p.tokens(); failures > 0 || secrets[access] != n {
 		t.Errorf("%d failures, %d of %d got the file's token", failures, secrets[access], n)
 	}
@@ -232,14 +231,14 @@ func TestProviderKillIsSettledAtOnce_R4(t *testing.T) {
 	h := p.front.hold(true)
 	asked := make(chan result)
 	go func() {
-		asked <- p.run(p.socket(), fmt.Sprintf(`{"ServerURL":%q,"Rejected":%q}`, protocol.DefaultServer, fresh), nil, "get")
+		asked <- p.run(p.Sock, fmt.Sprintf(`{"ServerURL":%q,"Rejected":%q}`, protocol.DefaultServer, fresh), nil, "get")
 	}()
 	<-h.arrived
 	end(syscall.SIGKILL)
 	h.goesOn <- false
 	<-asked
 	p.start()
-	p.until("the file holds other tokens", func() bool {
+	p.Eventually("the file holds other tokens", func() bool {
 		refresh, access := p.tokens()
 		return refresh != spent && access != fresh && access != ""
 	})
@@ -339,7 +338,7 @@ func TestProviderNeverMeetsASpentToken_F5(t *testing.T) {
 	p := newProvider(t)
 	p.order(order{"lifetime": short})
 	p.login()
-	path := filepath.Join(p.home, env.TokenFile)
+	path := p.File
 	old, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -354,7 +353,7 @@ func TestProviderNeverMeetsASpentToken_F5(t *testing.T) {
 	}
 	restored := func() {
 		t.Helper()
-		p.until("the living login is back", func() bool {
+		p.Eventually("the living login is back", func() bool {
 			now, access := p.tokens()
 			return now != "" && now != spent && access != ""
 		})

@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // front is the proxy before oidc-provider: it counts refreshes, loses what it is
@@ -51,7 +53,7 @@ func (f *front) up() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.address, f.server = listener.Addr().String(), &http.Server{Handler: f, ReadHeaderTimeout: patience}
+	f.address, f.server = listener.Addr().String(), &http.Server{Handler: f, ReadHeaderTimeout: testkit.Patience}
 	go f.server.Serve(listener)
 }
 
@@ -59,7 +61,7 @@ func (f *front) up() {
 // no rotation is lost.
 func (f *front) down() {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	if err := f.server.Shutdown(ctx); err != nil {
 		f.t.Error(err)

@@ -25,8 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 )
 
 // provider is oidc-provider, which nobody here has written, behind a proxy that
@@ -55,20 +55,17 @@ var installProvider = sync.OnceValue(func() error {
 func newProvider(t *testing.T) *provider {
 	t.Helper()
 	t.Parallel()
-	node := needTool(t, "node")
-	needTool(t, "npm")
+	node := testkit.NeedTool(t, "node")
+	testkit.NeedTool(t, "npm")
 	if err := installProvider(); err != nil {
-		if os.Getenv("CI") == "" {
-			t.Skip(err)
-		}
-		t.Fatal(err)
+		testkit.Missing(t, "npm's packages: ", err)
 	}
 	// No helper starts a daemon that no test would end.
-	p := &provider{stage: &stage{T: t, bin: bin, more: []string{"FALCRED_AUTOSTART=0"}}, front: newFront(t)}
-	p.issuer = "http://" + p.front.address
-	p.moveHome()
+	front := newFront(t)
+	p := &provider{stage: &stage{testkit.NewHouseOf(t, "http://"+front.address), bin}, front: front}
+	p.More = []string{"FALCRED_AUTOSTART=0"}
 
-	cmd := exec.Command(node, "provider.mjs", p.issuer, "test-client")
+	cmd := exec.Command(node, "provider.mjs", p.Issuer, "test-client")
 	cmd.Dir = filepath.Join(bin, "provider")
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -151,7 +148,7 @@ func (p *provider) refused(refresh string) {
 // falcred is a command of the installed program.
 func (p *provider) falcred(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(p.bin, "falcred"), args...)
-	cmd.Env = p.env(p.socket())
+	cmd.Env = p.Env()
 	return cmd
 }
 
@@ -193,7 +190,7 @@ var (
 func (p *provider) approve(page string) {
 	p.Helper()
 	jar, _ := cookiejar.New(nil)
-	client := &http.Client{Jar: jar, Timeout: patience}
+	client := &http.Client{Jar: jar, Timeout: testkit.Patience}
 	resp, err := client.Get(page)
 	for range 8 {
 		if err != nil {
@@ -251,16 +248,16 @@ func (p *provider) start() (end func(os.Signal)) {
 		}
 	}
 	p.Cleanup(func() { end(syscall.SIGTERM) })
-	p.listens(p.socket())
+	p.listens(p.Sock)
 	return end
 }
 
 // statusIs waits for a status.
 func (p *provider) statusIs(what string, is func(protocol.Status) bool) (s protocol.Status) {
 	p.Helper()
-	ok := within(patience, func() bool {
+	ok := testkit.Within(testkit.Patience, func() bool {
 		var err error
-		s, err = p.status(p.socket())
+		s, err = p.status(p.Sock)
 		return err == nil && is(s)
 	})
 	if !ok {
@@ -279,7 +276,7 @@ func inDoubt(s protocol.Status) bool {
 func (p *provider) served() protocol.Status {
 	p.Helper()
 	p.wantExit(0)
-	s, err := p.status(p.socket())
+	s, err := p.status(p.Sock)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -299,8 +296,8 @@ func (p *provider) wantVerified() {
 func (p *provider) wantExit(code int) {
 	p.Helper()
 	var r result
-	ok := within(patience, func() bool {
-		r = p.run(p.socket(), "", nil, "token")
+	ok := testkit.Within(testkit.Patience, func() bool {
+		r = p.run(p.Sock, "", nil, "token")
 		if r.err == nil {
 			_, access := p.tokens()
 			return code == 0 && r.stdout == access+"\n"
@@ -321,15 +318,13 @@ func (p *provider) wantExit(code int) {
 func (p *provider) due() {
 	p.Helper()
 	refresh, _ := p.tokens()
-	if err := os.WriteFile(filepath.Join(p.home, env.TokenFile), []byte(refresh), 0o600); err != nil {
-		p.Fatal(err)
-	}
+	p.WriteFile(refresh)
 }
 
 // expires waits until the access token in the file has run out.
 func (p *provider) expires() {
 	p.Helper()
-	p.until("the access token runs out", func() bool {
+	p.Eventually("the access token runs out", func() bool {
 		_, access := p.tokens()
 		_, rest, _ := strings.Cut(access, ".")
 		claims, _, _ := strings.Cut(rest, ".")

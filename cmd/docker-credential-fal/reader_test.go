@@ -4,24 +4,22 @@ package main_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol/env"
 )
 
 // F2, F3: a reader of the token file beside a daemon that refreshes all the
 // time never meets an empty, missing, torn or mixed one.
 func TestReaderNeverMeetsATornFile_F2(t *testing.T) {
 	s := newStage(t, idp.Config{})
-	refresh, _, _ := s.idp.Login("ann")
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
-	s.daemon(s.socket())
-	sockets := []string{s.socket()}
+	s.daemon(s.Sock)
+	sockets := []string{s.Sock}
 	s.settled(sockets)
 	r := reader{stage: s, seen: map[string]string{}, done: make(chan struct{})}
 	var readers sync.WaitGroup
@@ -31,14 +29,14 @@ func TestReaderNeverMeetsATornFile_F2(t *testing.T) {
 	begun, count := time.Now(), rounds(150)
 	for range count {
 		// A new login each time, renamed into place: no write is torn but ours.
-		refresh, _, _ := s.idp.Login("ann")
+		refresh, _, _ := s.IDP.Login("ann")
 		s.expired(refresh, false)
 		access := s.settled(sockets)
-		s.until("a reader has seen it", func() bool { return s.Failed() || r.saw(access) })
+		s.Eventually("a reader has seen it", func() bool { return s.Failed() || r.saw(access) })
 	}
 	close(r.done)
 	readers.Wait()
-	stats := s.idp.Stats()
+	stats := s.IDP.Stats()
 	t.Logf("%d looks at %d different files during %d refreshes, in %v",
 		r.looks, len(r.seen), stats.Refreshes, time.Since(begun).Round(time.Millisecond))
 }
@@ -61,7 +59,7 @@ func (r *reader) read() {
 			return
 		default:
 		}
-		data, err := os.ReadFile(filepath.Join(r.home, env.TokenFile))
+		data, err := os.ReadFile(r.File)
 		if !r.whole(string(data), err) {
 			return
 		}

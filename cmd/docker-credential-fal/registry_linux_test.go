@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // craneVersion is built as a module of its own: its dependencies are not ours.
@@ -35,9 +36,9 @@ type registry struct {
 
 func newRegistry(t *testing.T) *registry {
 	t.Helper()
-	program := needTool(t, "docker-registry")
+	program := testkit.NeedTool(t, "docker-registry")
 	s := newStage(t, idp.Config{})
-	r := &registry{stage: s, config: filepath.Join(s.home, ".docker"), open: freeAddress(t)}
+	r := &registry{stage: s, config: filepath.Join(s.Home, ".docker"), open: freeAddress(t)}
 	data := t.TempDir()
 	config := filepath.Join(data, "config.yml")
 	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/images}}\nhttp: {addr: %s}\n", data, r.open)
@@ -45,14 +46,8 @@ func newRegistry(t *testing.T) *registry {
 		t.Fatal(err)
 	}
 	server := exec.Command(program, "serve", config)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Process.Kill()
-		server.Wait()
-	})
-	r.until("the registry listens", func() bool {
+	testkit.Start(t, server)
+	r.Eventually("the registry listens", func() bool {
 		resp, err := http.Get("http://" + r.open + "/v2/")
 		if err == nil {
 			resp.Body.Close()
@@ -74,11 +69,11 @@ func newRegistry(t *testing.T) *registry {
 	t.Cleanup(door.Close)
 	r.host = strings.TrimPrefix(door.URL, "http://")
 
-	r.more = []string{"FALCRED_SERVERS=" + r.host, "DOCKER_CONFIG=" + r.config, "DOCKER_CLI_EXPERIMENTAL=enabled", "PATH=" + r.bin + ":" + os.Getenv("PATH")}
-	refresh, _, _ := s.idp.Login("ann")
+	r.More = []string{"FALCRED_SERVERS=" + r.host, "DOCKER_CONFIG=" + r.config, "DOCKER_CLI_EXPERIMENTAL=enabled", "PATH=" + r.bin + ":" + os.Getenv("PATH")}
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
-	s.daemon(s.socket())
-	s.settled([]string{s.socket()})
+	s.daemon(s.Sock)
+	s.settled([]string{s.Sock})
 	r.configure(fmt.Sprintf(`{"credHelpers":{%q:"fal"}}`, r.host))
 	return r
 }
@@ -106,7 +101,7 @@ func (r *registry) configure(text string) {
 // client runs one of docker's clients.
 func (r *registry) client(stdin, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Env, cmd.Stdin = r.env(r.socket()), strings.NewReader(stdin)
+	cmd.Env, cmd.Stdin = r.Env(), strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -127,10 +122,7 @@ func crane(t *testing.T) string {
 	cmd.Env = append(os.Environ(), "GOBIN="+folder, "GOFLAGS=", "CGO_ENABLED=0")
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if os.Getenv("CI") == "" {
-			t.Skipf("crane cannot be built: %v", err)
-		}
-		t.Fatalf("%v\n%s", err, out)
+		testkit.Missing(t, "crane: ", err, "\n", string(out))
 	}
 	return program
 }
@@ -138,7 +130,7 @@ func crane(t *testing.T) string {
 // §4: docker, crane and skopeo get a credential for a registry that
 // FALCRED_SERVERS names, and go on across a rotation.
 func TestRegistryClients_Section4(t *testing.T) {
-	crane, skopeo, docker := crane(t), needTool(t, "skopeo"), needTool(t, "docker")
+	crane, skopeo, docker := crane(t), testkit.NeedTool(t, "skopeo"), testkit.NeedTool(t, "docker")
 	r := newRegistry(t)
 	layer := filepath.Join(t.TempDir(), "layer.tar")
 	if out, err := exec.Command("tar", "-cf", layer, "-C", "/etc", "hostname").CombinedOutput(); err != nil {
@@ -163,7 +155,7 @@ func TestRegistryClients_Section4(t *testing.T) {
 	if out, err := r.client("", crane, "digest", "--insecure", r.open+"/cat:1"); err != nil {
 		t.Errorf("a registry that wants nobody: %v\n%s", err, out)
 	}
-	if got := r.run(r.socket(), r.open, nil, "get"); got.err == nil || got.stdout != "credentials not found in native keychain\n" {
+	if got := r.run(r.Sock, r.open, nil, "get"); got.err == nil || got.stdout != "credentials not found in native keychain\n" {
 		t.Errorf("get for another registry: %+v", got)
 	}
 }
@@ -171,7 +163,7 @@ func TestRegistryClients_Section4(t *testing.T) {
 // A docker login or logout elsewhere never touches the fal login, not even where
 // this helper is everybody's.
 func TestDockerLoginElsewhere_Section4(t *testing.T) {
-	docker := needTool(t, "docker")
+	docker := testkit.NeedTool(t, "docker")
 	r := newRegistry(t)
 	r.configure(`{"credsStore":"fal"}`)
 	refresh, access := r.tokens()
@@ -183,7 +175,7 @@ func TestDockerLoginElsewhere_Section4(t *testing.T) {
 		out, _ := r.client("", docker, "logout", registry)
 		t.Logf("docker logout %s: %s", registry, out)
 	}
-	if now, then := r.tokens(); now != refresh || then != access || !r.idp.Alive(refresh) {
+	if now, then := r.tokens(); now != refresh || then != access || !r.IDP.Alive(refresh) {
 		t.Error("the fal login was touched")
 	}
 }

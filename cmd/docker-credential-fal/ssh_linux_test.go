@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // fleet is a stage whose login is shared, and some machines: network namespaces
@@ -29,22 +30,15 @@ type fleet struct {
 func newFleet(t *testing.T, machines int) *fleet {
 	t.Helper()
 	for _, tool := range []string{"ssh", "ssh-keygen", "ip", "nc", "socat"} {
-		needTool(t, tool)
+		testkit.NeedTool(t, tool)
 	}
-	sshd := needTool(t, "/usr/sbin/sshd")
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CI must run this as root")
-		}
-		t.Skip("namespaces and sshd need root")
-	}
+	sshd := testkit.NeedTool(t, "/usr/sbin/sshd")
+	testkit.NeedRoot(t) // for namespaces and sshd
 	f := &fleet{stage: newStage(t, idp.Config{})}
-	dir, err := os.MkdirTemp("/tmp", "fs") // short, for the sockets
-	f.must(err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	f.folder, f.share = dir, filepath.Join(f.home, ".fal", "share.sock")
-	f.must(os.Mkdir(filepath.Dir(f.share), 0o700))
-	f.must(os.MkdirAll("/run/sshd", 0o755)) // its privilege separation wants it
+	dir := testkit.ShortDir(t)
+	f.folder, f.share = dir, filepath.Join(f.Home, ".fal", "share.sock")
+	f.Must(os.Mkdir(filepath.Dir(f.share), 0o700))
+	f.Must(os.MkdirAll("/run/sshd", 0o755)) // its privilege separation wants it
 	for _, key := range []string{"client", "host"} {
 		f.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key))
 	}
@@ -52,13 +46,6 @@ func newFleet(t *testing.T, machines int) *fleet {
 		f.boot(sshd, fmt.Sprintf("build%02d", i+1))
 	}
 	return f
-}
-
-func (f *fleet) must(err error) {
-	f.Helper()
-	if err != nil {
-		f.Fatal(err)
-	}
 }
 
 func (f *fleet) command(name string, args ...string) {
@@ -76,9 +63,9 @@ func (f *fleet) boot(sshd, host string) {
 	f.command("ip", "netns", "add", space)
 	f.Cleanup(func() { exec.Command("ip", "netns", "del", space).Run() })
 	f.command("ip", "-n", space, "link", "set", "lo", "up")
-	f.must(os.MkdirAll(f.homeOf(host), 0o700))
+	f.Must(os.MkdirAll(f.homeOf(host), 0o700))
 	config := filepath.Join(f.folder, host+".sshd")
-	f.must(os.WriteFile(config, fmt.Appendf(nil, `ListenAddress 127.0.0.1:22
+	f.Must(os.WriteFile(config, fmt.Appendf(nil, `ListenAddress 127.0.0.1:22
 HostKey %[1]s/host
 AuthorizedKeysFile %[1]s/client.pub
 StrictModes no
@@ -89,16 +76,16 @@ StreamLocalBindUnlink yes
 SetEnv PATH=%[1]s/bin:%[2]s:/usr/bin:/bin HOME=%[3]s FAL_HOME_DIR=%[3]s/.fal
 `, f.folder, f.bin, f.homeOf(host)), 0o600))
 	server := exec.Command("ip", "netns", "exec", space, sshd, "-D", "-e", "-f", config)
-	f.must(server.Start())
+	f.Must(server.Start())
 	f.Cleanup(func() {
 		server.Process.Signal(syscall.SIGTERM)
 		server.Wait()
 	})
-	f.until(host+"'s sshd listens", func() bool {
+	f.Eventually(host+"'s sshd listens", func() bool {
 		return exec.Command("ip", "netns", "exec", space, "nc", "-z", "127.0.0.1", "22").Run() == nil
 	})
 	file, err := os.OpenFile(filepath.Join(f.folder, "config"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	f.must(err)
+	f.Must(err)
 	defer file.Close()
 	fmt.Fprintf(file, `Host %s
   User root
@@ -120,8 +107,8 @@ func (f *fleet) socketAt(host string) string { return filepath.Join(f.homeOf(hos
 // sharing starts the owner's daemon.
 func (f *fleet) sharing() {
 	f.Helper()
-	f.more = append(f.more, "FALCRED_SHARE_SOCKET="+f.share)
-	f.daemon(f.socket())
+	f.More = append(f.More, "FALCRED_SHARE_SOCKET="+f.share)
+	f.daemon(f.Sock)
 	f.listens(f.share)
 }
 
@@ -135,9 +122,9 @@ func (f *fleet) on(host, script string) *exec.Cmd {
 // failure, and no refresh token anywhere but at the owner's.
 func TestSSHFleet_S7(t *testing.T) {
 	f := newFleet(t, 3)
-	refresh, _, _ := f.idp.Login("ann")
+	refresh, _, _ := f.IDP.Login("ann")
 	f.expired(refresh, false)
-	before := f.idp.Stats().TokenRequests
+	before := f.IDP.Stats().TokenRequests
 	f.sharing()
 	const each = 67
 	script := fmt.Sprintf(`for i in $(seq %d); do (docker-credential-fal token || echo failed) >out.$i 2>&1 & done; wait; cat out.*`, each)
@@ -159,7 +146,7 @@ func TestSSHFleet_S7(t *testing.T) {
 			f.Errorf("%s: %d of %d jobs got the token:\n%.2000s", host, n, each, outs[i].String())
 		}
 	}
-	stats := f.idp.Stats()
+	stats := f.IDP.Stats()
 	if n := stats.TokenRequests - before; n != 1 || stats.ReuseDetections != 0 {
 		f.Errorf("%d refreshes, %d reuse detections", n, stats.ReuseDetections)
 	}
@@ -182,28 +169,28 @@ func (f *fleet) wantNoRefreshToken() {
 // its place, and a follow that goes on there finds it.
 func TestSSHReconnects_S7(t *testing.T) {
 	f := newFleet(t, 1)
-	refresh, _, _ := f.idp.Login("ann")
+	refresh, _, _ := f.IDP.Login("ann")
 	f.expired(refresh, false)
 	f.sharing()
 	host := f.hosts[0]
 	first := f.on(host, "echo $PPID; exec cat") // which ends with its connection
 	_, err := first.StdinPipe()
-	f.must(err)
+	f.Must(err)
 	out, err := first.StdoutPipe()
-	f.must(err)
-	f.must(first.Start())
+	f.Must(err)
+	f.Must(first.Start())
 	var pid [16]byte
 	n, err := out.Read(pid[:])
-	f.must(err)
+	f.Must(err)
 	session, err := strconv.Atoi(strings.TrimSpace(string(pid[:n])))
-	f.must(err)
+	f.Must(err)
 
 	follow := exec.Command(filepath.Join(f.bin, "falcred"), "follow", f.socketAt(host))
 	follow.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.homeOf(host), "FAL_HOME_DIR=" + f.homeOf(host) + "/.fal"}
-	f.must(follow.Start())
+	f.Must(follow.Start())
 	f.followed(host)
 
-	f.must(syscall.Kill(session, syscall.SIGKILL)) // that connection's sshd
+	f.Must(syscall.Kill(session, syscall.SIGKILL)) // that connection's sshd
 	first.Wait()
 	if info, err := os.Lstat(f.socketAt(host)); err != nil || info.Mode().Type() != os.ModeSocket {
 		t.Fatalf("no stale socket was left: %v", err)
@@ -211,8 +198,8 @@ func TestSSHReconnects_S7(t *testing.T) {
 	f.rotate()
 	second := f.on(host, "exec cat")
 	_, err = second.StdinPipe()
-	f.must(err)
-	f.must(second.Start())
+	f.Must(err)
+	f.Must(second.Start())
 	f.followed(host)
 	f.wantNoRefreshToken()
 
@@ -230,16 +217,16 @@ func TestSSHReconnects_S7(t *testing.T) {
 // A follow that a connection has started ends with it, and leaves no token there.
 func TestSSHFollowEnds_S7(t *testing.T) {
 	f := newFleet(t, 1)
-	refresh, _, _ := f.idp.Login("ann")
+	refresh, _, _ := f.IDP.Login("ann")
 	f.expired(refresh, false)
 	f.sharing()
 	host := f.hosts[0]
 	cmd := f.on(host, "exec falcred follow $FALCRED_SOCKET")
-	f.must(cmd.Start())
+	f.Must(cmd.Start())
 	f.followed(host)
-	f.must(cmd.Process.Kill()) // the client: as a network that goes away
+	f.Must(cmd.Process.Kill()) // the client: as a network that goes away
 	cmd.Wait()
-	f.until("the token has gone from "+host, func() bool {
+	f.Eventually("the token has gone from "+host, func() bool {
 		_, err := os.Lstat(filepath.Join(f.homeOf(host), ".fal", "auth0_token"))
 		return os.IsNotExist(err)
 	})
@@ -249,7 +236,7 @@ func TestSSHFollowEnds_S7(t *testing.T) {
 // moment.
 func (f *fleet) followed(host string) {
 	f.Helper()
-	f.until(host+" has the token", func() bool {
+	f.Eventually(host+" has the token", func() bool {
 		_, access := f.tokens()
 		data, _ := os.ReadFile(filepath.Join(f.homeOf(host), ".fal", "auth0_token"))
 		lines := strings.Split(string(data), "\n")
@@ -260,21 +247,21 @@ func (f *fleet) followed(host string) {
 // The page's recipe, with a socket of this test's own.
 func TestRecipeSSH(t *testing.T) {
 	f := newFleet(t, 1)
-	refresh, _, _ := f.idp.Login("ann")
+	refresh, _, _ := f.IDP.Login("ann")
 	f.expired(refresh, false)
 	f.sharing()
-	f.settled([]string{f.socket()})
+	f.settled([]string{f.Sock})
 	tools := filepath.Join(f.folder, "bin")
-	f.must(os.Mkdir(tools, 0o755))
-	f.must(os.WriteFile(filepath.Join(tools, "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec /usr/bin/ssh -F %s/config \"$@\"\n", f.folder), 0o755))
+	f.Must(os.Mkdir(tools, 0o755))
+	f.Must(os.WriteFile(filepath.Join(tools, "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec /usr/bin/ssh -F %s/config \"$@\"\n", f.folder), 0o755))
 	// As an unmodified SDK reads: it may come before follow has written.
-	f.must(os.WriteFile(filepath.Join(tools, "your-job"), []byte(`#!/bin/sh
+	f.Must(os.WriteFile(filepath.Join(tools, "your-job"), []byte(`#!/bin/sh
 until [ -s "$FAL_HOME_DIR/auth0_token" ]; do sleep 0.02; done
 cat "$FAL_HOME_DIR/auth0_token"
 `), 0o755))
 	script := strings.ReplaceAll(recipe(t, "Other machines, by ssh", "sh"), "/tmp/fal.sock", f.socketAt(f.hosts[0]))
 	cmd := exec.Command("sh", "-euc", script)
-	cmd.Env = append(f.env(f.socket()), "PATH="+tools+":"+os.Getenv("PATH"))
+	cmd.Env = append(f.Env(), "PATH="+tools+":"+os.Getenv("PATH"))
 	out, err := cmd.Output()
 	if _, access := f.tokens(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), access) {
 		t.Errorf("%v\n%s", err, out)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -17,10 +18,10 @@ import (
 func served(t *testing.T, cfg idp.Config) *stage {
 	t.Helper()
 	s := newStage(t, cfg)
-	refresh, _, _ := s.idp.Login("ann")
+	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)
-	s.daemon(s.socket())
-	s.settled([]string{s.socket()})
+	s.daemon(s.Sock)
+	s.settled([]string{s.Sock})
 	return s
 }
 
@@ -56,13 +57,13 @@ func TestPlainToolsSpeakToTheSocket_Section4(t *testing.T) {
 		{"socat", "-t40", "STDIO", "UNIX-CLIENT:SOCKET"},
 	} {
 		t.Run(strings.Join(tool, " "), func(t *testing.T) {
-			path := needTool(t, tool[0])
+			path := testkit.NeedTool(t, tool[0])
 			s := served(t, idp.Config{})
 			var args []string
 			for _, arg := range tool[1:] {
-				args = append(args, strings.Replace(arg, "SOCKET", s.socket(), 1))
+				args = append(args, strings.Replace(arg, "SOCKET", s.Sock, 1))
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, path, args...)
 			cmd.Stdin = strings.NewReader(threeRequests)
@@ -78,11 +79,11 @@ func TestPlainToolsSpeakToTheSocket_Section4(t *testing.T) {
 // Plain `nc -U`, as the documentation has it, does not hang up at the end of
 // its input: the answers come all the same, and the connection may stay.
 func TestPlainNetcatIsAnswered_Section4(t *testing.T) {
-	path := needTool(t, "nc")
+	path := testkit.NeedTool(t, "nc")
 	s := served(t, idp.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-U", s.socket())
+	cmd := exec.CommandContext(ctx, path, "-U", s.Sock)
 	cmd.Stdin = strings.NewReader(threeRequests)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -8,19 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // S3: where the users at the other end of a socket cannot be known, nothing is started
 // and nobody is asked: the helper says so at once, and that it is no use to try later. A
 // key still answers. Such a system that can be run here is Go's js/wasm, by node.
 func TestWhereNothingServes_S3(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	node := testkit.NeedTool(t, "node")
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)

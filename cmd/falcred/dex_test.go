@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -97,11 +98,7 @@ func startDex(t *testing.T) *dex {
 	}
 	address := listener.Addr().String()
 	listener.Close()
-	home, err := os.MkdirTemp("/tmp", "fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(home) })
+	home := testkit.ShortDir(t)
 	d := &dex{T: t, issuer: "http://" + address + "/dex", home: home, file: filepath.Join(home, env.TokenFile)}
 	config := filepath.Join(t.TempDir(), "dex.yaml")
 	text := fmt.Sprintf(dexConfig, d.issuer, address, dexLifetime)
@@ -114,18 +111,14 @@ func startDex(t *testing.T) *dex {
 		t.Fatal(err)
 	}
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Start(t, cmd)
 	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
 		if t.Failed() {
 			data, _ := os.ReadFile(log.Name())
 			t.Logf("dex says\n%s", data)
 		}
 	})
-	err = until(context.Background(), "dex", func() bool {
+	testkit.Eventually(t, "dex", func() bool {
 		resp, err := http.Get(d.issuer + "/.well-known/openid-configuration")
 		if err != nil {
 			return false
@@ -133,9 +126,6 @@ func startDex(t *testing.T) *dex {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return d
 }
 
@@ -251,15 +241,13 @@ func (d *dex) until(what string, is func(protocol.Status) bool) (s protocol.Stat
 	d.Helper()
 	client := &helper.Client{Socket: filepath.Join(d.home, "falcred.sock")}
 	defer client.Close()
-	for range 3 { // until's patience is shorter than two lifetimes
-		err := until(context.Background(), what, func() bool {
-			var err error
-			s, err = client.Status(context.Background())
-			return err == nil && is(s)
-		})
-		if err == nil {
-			return s
-		}
+	came := testkit.Within(testkit.Patience, func() bool {
+		var err error
+		s, err = client.Status(context.Background())
+		return err == nil && is(s)
+	})
+	if came {
+		return s
 	}
 	d.Fatalf("%s did not come: %+v", what, s)
 	return s

@@ -18,6 +18,7 @@ import (
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // nameREST makes a home whose falcred.env says where teams are asked for.
@@ -87,17 +88,6 @@ func shellOf(t *testing.T, home string, vars ...string) {
 	}
 }
 
-// shortFolder fits a socket.
-func shortFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "fh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 // serveHere runs a daemon until the test ends.
 func serveHere(t *testing.T, cfg daemon.Config) {
 	t.Helper()
@@ -140,11 +130,7 @@ func TestTheHomeDecidesWhoIsTold_R13(t *testing.T) {
 		}, "this home holds a login from"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			issuer, err := idp.Start(idp.Config{AutoApprove: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer issuer.Close()
+			issuer := testkit.StartIssuer(t, idp.Config{AutoApprove: true})
 			for _, args := range commands {
 				home, fal, wrong := bound(t, issuer, c.used), newEar(t), newEar(t)
 				before, _ := os.ReadFile(filepath.Join(home, "auth0_token"))
@@ -172,11 +158,7 @@ func TestTheHomeDecidesWhoIsTold_R13(t *testing.T) {
 
 // R13: doctor says so, and goes on.
 func TestDoctorNamesTheHomesIssuer_R13(t *testing.T) {
-	issuer, err := idp.Start(idp.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer issuer.Close()
+	issuer := testkit.StartIssuer(t, idp.Config{})
 	home, wrong := bound(t, issuer, true), newEar(t)
 	shellOf(t, home, "FALCRED_ISSUER="+wrong.URL)
 	cfg, err := daemon.Look(version())
@@ -195,13 +177,9 @@ func TestDoctorNamesTheHomesIssuer_R13(t *testing.T) {
 // R13: a daemon that answers where this home's should, and is another's, gives no
 // token to fal's REST host, readable or not.
 func TestAnotherHomesDaemonIsNotAsked_R13(t *testing.T) {
-	issuer, err := idp.Start(idp.Config{AutoApprove: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer issuer.Close()
+	issuer := testkit.StartIssuer(t, idp.Config{AutoApprove: true})
 	theirs := bound(t, issuer, true)
-	socket := filepath.Join(shortFolder(t), "s")
+	socket := filepath.Join(testkit.ShortDir(t), "s")
 	cfg := daemon.Config{Config: login.Config{Home: theirs, Issuer: issuer.URL, ClientID: testClient}, Socket: socket}
 	serveHere(t, cfg)
 
@@ -223,11 +201,6 @@ func TestAnotherHomesDaemonIsNotAsked_R13(t *testing.T) {
 func TestTheIssuerIsRecordedFirst_R13(t *testing.T) {
 	var home string
 	var recorded atomic.Bool
-	issuer, err := idp.Start(idp.Config{AutoApprove: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer issuer.Close()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			data, _ := os.ReadFile(filepath.Join(home, "falcred.json"))
@@ -241,7 +214,7 @@ func TestTheIssuerIsRecordedFirst_R13(t *testing.T) {
 		})
 	}))
 	defer proxy.Close()
-	home = filepath.Join(shortFolder(t), "h")
+	home = filepath.Join(testkit.ShortDir(t), "h")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
 	}

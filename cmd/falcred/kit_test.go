@@ -1,29 +1,21 @@
 package main
 
 import (
-	"context"
-	"fmt"
+	"errors"
 	"os"
 	"strings"
-	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // testClient is the one client that the tests' issuers know.
 const testClient = "test-client"
 
-// until waits for something that another process does to become true.
-func until(ctx context.Context, what string, done func() bool) error {
-	const patience = 10 * time.Second
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s did not come within %s", what, patience))
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
+// until waits for what another process does. To a script it is an error that this never
+// comes.
+func until(what string, done func() bool) error {
+	if !testkit.Within(testkit.Patience, done) {
+		return errors.New(what + " never came")
 	}
 	return nil
 }

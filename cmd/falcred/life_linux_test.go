@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -32,20 +32,13 @@ type life struct {
 
 func newLife(t *testing.T, goarch string) *life {
 	t.Helper()
-	issuer, err := idp.Start(idp.Config{AutoApprove: true, Interval: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(issuer.Close)
-	l := &life{T: t, issuer: issuer, bin: shortFolder(t)}
+	issuer := testkit.StartIssuer(t, idp.Config{AutoApprove: true, Interval: time.Second})
+	l := &life{T: t, issuer: issuer, bin: testkit.ShortDir(t)}
 	if err := os.Chmod(l.bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-o", l.bin, "../falcred", "../docker-credential-fal")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+goarch)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	t.Setenv("GOARCH", goarch)
+	testkit.Must(t, testkit.Build("", l.bin, "../falcred", "../docker-credential-fal"))
 	l.home = filepath.Join(l.bin, "home")
 	if err := os.Mkdir(l.home, 0o700); err != nil {
 		t.Fatal(err)
@@ -80,21 +73,8 @@ func (l *life) wants(out string, code int, says string) {
 // ask is a client of the bare socket: root's own, whom every daemon serves.
 func (l *life) ask(line string) protocol.Credential {
 	l.Helper()
-	conn, err := net.Dial("unix", filepath.Join(l.home, "falcred.sock"))
-	if err != nil {
-		l.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintln(conn, line)
-	answer, err := protocol.NewReader(conn).ReadLine()
 	var cred protocol.Credential
-	if err == nil {
-		err = protocol.ParseAnswer(answer, &cred)
-	}
-	if err != nil {
-		l.Fatal(err)
-	}
+	testkit.Must(l.T, testkit.Ask(filepath.Join(l.home, "falcred.sock"), line, &cred))
 	return cred
 }
 
@@ -149,10 +129,7 @@ func (l *life) live() {
 // A machine whose int has 32 bits: built for arm and emulated. Scripts have the
 // programs' names, since an emulated program cannot start another one of its kind.
 func TestALifeOnARM_S3(t *testing.T) {
-	qemu, err := exec.LookPath("qemu-arm")
-	if err != nil {
-		lacking(t, "qemu-arm is missing")
-	}
+	qemu := testkit.NeedTool(t, "qemu-arm")
 	l := newLife(t, "arm")
 	for _, name := range []string{"falcred", "docker-credential-fal"} {
 		path := filepath.Join(l.bin, name)
@@ -210,22 +187,11 @@ func TestNobodyOfManyIsRefused_S7(t *testing.T) {
 
 func newNobody(t *testing.T) *life {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		lacking(t, "root, to be another user")
-	}
+	testkit.NeedRoot(t) // to be another user
 	l := newLife(t, "")
 	if err := os.Chown(l.home, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
 	l.as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	return l
-}
-
-// lacking skips on a laptop, and fails in CI.
-func lacking(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -36,12 +37,8 @@ type screen struct {
 // onScreen starts this test's own binary, which testscript turns into falcred.
 func onScreen(t *testing.T, args ...string) *screen {
 	t.Helper()
-	issuer, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second,
+	issuer := testkit.StartIssuer(t, idp.Config{ClientID: testClient, Interval: time.Second,
 		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(issuer.Close)
 	s := &screen{T: t, idp: issuer, home: filepath.Join(t.TempDir(), "home"), done: make(chan struct{})}
 	nameREST(t, s.home, issuer.URL)
 	self, err := os.Executable()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"io/fs"
 	"log"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	falenv "github.com/falcred/falcred/protocol/env"
@@ -30,15 +30,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(sideBySide{m}, map[string]func(){"falcred": main})
 }
 
-// sideBySide runs more scripts at once than there are processors: they wait more
-// than they work.
+// sideBySide is what testscript runs in the place of tests.
 type sideBySide struct{ *testing.M }
 
 func (s sideBySide) Run() int {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
+	testkit.SideBySide()
 	return s.M.Run()
 }
 
@@ -142,7 +138,7 @@ func leaveLogin(ts *testscript.TestScript, _ bool, args []string) {
 func served(ts *testscript.TestScript, _ bool, _ []string) {
 	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
 	defer client.Close()
-	ts.Check(until(context.Background(), "a credential", func() bool {
+	ts.Check(until("a credential", func() bool {
 		cred, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		_, access := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile))
 		return err == nil && string(cred.Secret) == access
@@ -153,7 +149,7 @@ func served(ts *testscript.TestScript, _ bool, _ []string) {
 func state(ts *testscript.TestScript, _ bool, args []string) {
 	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
 	defer client.Close()
-	ts.Check(until(context.Background(), "state "+args[0], func() bool {
+	ts.Check(until("state "+args[0], func() bool {
 		status, err := client.Status(context.Background())
 		return err == nil && string(status.State) == args[0]
 	}))
@@ -184,7 +180,7 @@ func theirs(ts *testscript.TestScript, _ bool, args []string) {
 func team(ts *testscript.TestScript, _ bool, args []string) {
 	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
 	defer client.Close()
-	ts.Check(until(context.Background(), "team "+args[0], func() bool {
+	ts.Check(until("team "+args[0], func() bool {
 		status, err := client.Status(context.Background())
 		return err == nil && status.Team == args[0] && (status.TeamID != "") == (args[0] != "")
 	}))
@@ -194,7 +190,7 @@ func team(ts *testscript.TestScript, _ bool, args []string) {
 func unresolved(ts *testscript.TestScript, _ bool, _ []string) {
 	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
 	defer client.Close()
-	ts.Check(until(context.Background(), "an unresolved team", func() bool {
+	ts.Check(until("an unresolved team", func() bool {
 		_, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		e := new(protocol.Error)
 		return errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved
@@ -206,7 +202,7 @@ func unresolved(ts *testscript.TestScript, _ bool, _ []string) {
 func followed(ts *testscript.TestScript, _ bool, args []string) {
 	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
 	defer client.Close()
-	ts.Check(until(context.Background(), "a followed file", func() bool {
+	ts.Check(until("a followed file", func() bool {
 		cred, err := client.Get(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		first, access := readTokens(filepath.Join(ts.MkAbs(args[0]), falenv.TokenFile))
 		return err == nil && access == string(cred.Secret) && strings.HasPrefix(first, "falcred-follow")
@@ -231,7 +227,7 @@ func refused(ts *testscript.TestScript, _ bool, args []string) {
 
 // goneFile waits until a file is no longer there.
 func goneFile(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(until(context.Background(), "the end of "+args[0], func() bool {
+	ts.Check(until("the end of "+args[0], func() bool {
 		_, err := os.Lstat(ts.MkAbs(args[0]))
 		return errors.Is(err, fs.ErrNotExist)
 	}))

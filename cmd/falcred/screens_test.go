@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 )
@@ -68,17 +69,9 @@ type theatre struct {
 }
 
 func newTheatre(t *testing.T) *theatre {
-	issuer, err := idp.Start(idp.Config{ClientID: testClient, Interval: time.Second, AutoApprove: true,
+	issuer := testkit.StartIssuer(t, idp.Config{ClientID: testClient, Interval: time.Second, AutoApprove: true,
 		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(issuer.Close)
-	parent, err := os.MkdirTemp("/tmp", "fs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(parent) })
+	parent := testkit.ShortDir(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +106,7 @@ func (th *theatre) state(want string) {
 	th.Helper()
 	client := &helper.Client{Socket: filepath.Join(th.home, "falcred.sock")}
 	defer client.Close()
-	err := until(context.Background(), "state "+want, func() bool {
+	err := until("state "+want, func() bool {
 		s, err := client.Status(context.Background())
 		return err == nil && s.State == want
 	})

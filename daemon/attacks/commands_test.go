@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -53,18 +54,18 @@ func (s *scene) throughAChange(commands ...[]string) {
 	s.Helper()
 	var running []*exec.Cmd
 	for _, args := range commands {
-		path := filepath.Join(s.base, "out", strings.ReplaceAll(strings.Join(args, " "), "/", "_"))
+		path := filepath.Join(s.Base, "out", strings.ReplaceAll(strings.Join(args, " "), "/", "_"))
 		out, err := os.Create(path)
-		s.must(err)
+		s.Must(err)
 		defer out.Close()
 		cmd := s.command(args[0], args[1:]...)
 		if args[1] == "follow" {
-			cmd.Env = append(cmd.Env, "FAL_HOME_DIR="+s.base+"/elsewhere") // not over the login
+			cmd.Env = append(cmd.Env, "FAL_HOME_DIR="+s.Base+"/elsewhere") // not over the login
 		}
 		cmd.Stdout, cmd.Stderr = out, out
-		s.must(cmd.Start())
+		s.Must(cmd.Start())
 		running = append(running, cmd)
-		s.until(args[1]+" has begun", func() bool {
+		s.Eventually(args[1]+" has begun", func() bool {
 			info, err := os.Stat(path)
 			return err == nil && info.Size() > 0
 		})
@@ -72,9 +73,7 @@ func (s *scene) throughAChange(commands ...[]string) {
 	s.renewed()
 	for _, cmd := range running {
 		cmd.Process.Signal(syscall.SIGINT)
-		limit := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		limit.Stop()
+		testkit.Wait(cmd)
 		if !cmd.ProcessState.Exited() && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 			s.Errorf("%v did not end", cmd.Args)
 		}
@@ -85,9 +84,9 @@ func (s *scene) throughAChange(commands ...[]string) {
 func (s *scene) renewed() (access string) {
 	s.Helper()
 	_, access = s.login(0)
-	s.until("the new login is served", func() bool {
+	s.Eventually("the new login is served", func() bool {
 		var got protocol.Credential
-		return s.ask(getLogin, &got) == nil && string(got.Secret) == access
+		return s.Ask(getLogin, &got) == nil && string(got.Secret) == access
 	})
 	return access
 }
@@ -98,8 +97,8 @@ func (s *scene) overTheSockets(sockets ...string) (tries int) {
 	s.Helper()
 	for _, socket := range sockets {
 		c, err := net.Dial("unix", socket)
-		s.must(err)
-		c.SetDeadline(time.Now().Add(patience))
+		s.Must(err)
+		c.SetDeadline(time.Now().Add(testkit.Patience))
 		requests := []string{getLogin, "list", "status", "version", "nonsense", "store {}", "watch" + strings.TrimPrefix(getLogin, "get")}
 		fmt.Fprint(c, strings.Join(requests, "\n")+"\n")
 		lines := bufio.NewScanner(c)
@@ -142,7 +141,7 @@ func TestDemoShowsNoSecret(t *testing.T) {
 	if found := secret.FindString(out); found != "" {
 		t.Errorf("the demo prints %s…", found)
 	}
-	if left, _ := os.ReadDir(s.base + "/tmp"); len(left) > 0 {
+	if left, _ := os.ReadDir(s.Base + "/tmp"); len(left) > 0 {
 		t.Errorf("the demo leaves %v", left)
 	}
 }

@@ -19,7 +19,7 @@ import (
 func TestEnvFileOfOthers(t *testing.T) {
 	t.Parallel()
 	const attack = "falcred.env: writable by the group or by others, another's, a link to such, a FIFO, a folder, oversized, with FALCRED_SOCKET or nonsense in it"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	thief := newIssuer(t, idp.Config{})
 	content := []byte("FALCRED_ISSUER=" + thief.URL + "\n")
 	cases := map[string]func(s *scene, path string) error{
@@ -32,10 +32,10 @@ func TestEnvFileOfOthers(t *testing.T) {
 			return os.Chown(path, 12345, 12345)
 		},
 		"a link to a world-writable one": func(s *scene, path string) error {
-			if err := writeMode(s.base+"/elsewhere", content, 0o666); err != nil {
+			if err := writeMode(s.Base+"/elsewhere", content, 0o666); err != nil {
 				return err
 			}
-			return os.Symlink(s.base+"/elsewhere", path)
+			return os.Symlink(s.Base+"/elsewhere", path)
 		},
 		"a FIFO":   func(_ *scene, path string) error { return syscall.Mkfifo(path, 0o600) },
 		"a folder": func(_ *scene, path string) error { return os.Mkdir(path, 0o700) },
@@ -51,7 +51,7 @@ func TestEnvFileOfOthers(t *testing.T) {
 	for name, prepare := range cases {
 		s := newScene(t, idp.Config{})
 		s.login(2 * time.Hour)
-		s.must(prepare(s, s.home+"/falcred.env"))
+		s.Must(prepare(s, s.Home+"/falcred.env"))
 		for _, args := range [][]string{{"run"}, {"login"}, {"logout"}, {"doctor"}, {"team", "list"}} {
 			cmd := s.command("falcred", args...)
 			cmd.Env = slices.DeleteFunc(cmd.Env, func(entry string) bool { return strings.HasPrefix(entry, "FALCRED_ISSUER=") })
@@ -65,7 +65,7 @@ func TestEnvFileOfOthers(t *testing.T) {
 	if n := thief.Stats().TokenRequests + thief.Stats().Revocations; n != 0 {
 		t.Errorf("the thief was asked %d times", n)
 	}
-	report(t, attack, fmt.Sprintf("%d files, 5 commands each", len(cases)), "refused, and said; nobody whom they name was asked")
+	table.Report(t, attack, fmt.Sprintf("%d files, 5 commands each", len(cases)), "refused, and said; nobody whom they name was asked")
 }
 
 func writeMode(path string, content []byte, mode os.FileMode) error {

@@ -22,43 +22,43 @@ var foreign = map[string]struct {
 	said    string // by one that does, once
 }{
 	"the home is another's": {func(s *scene, _ string) {
-		s.must(os.Chown(s.home, attacker, attacker))
-		s.must(os.Chmod(s.home, 0o777))
+		s.Must(os.Chown(s.Home, attacker, attacker))
+		s.Must(os.Chmod(s.Home, 0o777))
 	}, true, ""},
-	"the home is everybody's": {func(s *scene, _ string) { s.must(os.Chmod(s.home, 0o777)) }, true, ""},
+	"the home is everybody's": {func(s *scene, _ string) { s.Must(os.Chmod(s.Home, 0o777)) }, true, ""},
 	"the token file is another's": {func(s *scene, _ string) {
-		s.must(os.Chown(s.file(), attacker, attacker))
-		s.must(os.Chmod(s.file(), 0o644))
+		s.Must(os.Chown(s.File, attacker, attacker))
+		s.Must(os.Chmod(s.File, 0o644))
 	}, false, unusable},
 	"the token file is a hard link to another's": {func(s *scene, precious string) {
-		s.must(os.Remove(s.file()))
-		s.must(os.Link(precious, s.file()))
+		s.Must(os.Remove(s.File))
+		s.Must(os.Link(precious, s.File))
 	}, false, unusable},
 	"the token file is a symlink to another's": {func(s *scene, precious string) {
-		s.must(os.Remove(s.file()))
-		s.must(os.Symlink(precious, s.file()))
+		s.Must(os.Remove(s.File))
+		s.Must(os.Symlink(precious, s.File))
 	}, false, unusable},
-	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/.portalock")) }, false, "is a link, and is not followed"},
-	"falcred.json is a symlink to another's file":    {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/falcred.json")) }, true, ""},
-	"falcred.history is a symlink to another's file": {func(s *scene, precious string) { s.must(os.Symlink(precious, s.home+"/falcred.history")) }, false, "the history cannot be written"},
-	"falcred.json is a hard link to another's file":  {func(s *scene, precious string) { s.must(os.Link(precious, s.home+"/falcred.json")) }, true, ""},
+	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/.portalock")) }, false, "is a link, and is not followed"},
+	"falcred.json is a symlink to another's file":    {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/falcred.json")) }, true, ""},
+	"falcred.history is a symlink to another's file": {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/falcred.history")) }, false, "the history cannot be written"},
+	"falcred.json is a hard link to another's file":  {func(s *scene, precious string) { s.Must(os.Link(precious, s.Home+"/falcred.json")) }, true, ""},
 }
 
 // F2, F6, F1: files and folders that are another's are neither used nor
 // changed, and nothing is sent for them.
 func TestFilesOfOthers(t *testing.T) {
 	const attack = "a home, token file, lock or note that is another's, hard or symbolically linked to another's, or in everybody's hands"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	for name, c := range foreign {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, idp.Config{})
 			s.login(2 * time.Hour) // due: whatever can be refreshed is
 			s.belongTo(victim)
-			s.must(os.Chmod(s.base, 0o755))
-			precious := s.base + "/precious"
-			s.must(writeMode(precious, []byte("somebody's\nfile"), 0o666)) // only falcred itself spares it
-			s.must(os.Chown(precious, attacker, attacker))
+			s.Must(os.Chmod(s.Base, 0o755))
+			precious := s.Base + "/precious"
+			s.Must(writeMode(precious, []byte("somebody's\nfile"), 0o666)) // only falcred itself spares it
+			s.Must(os.Chown(precious, attacker, attacker))
 			c.prepare(s, precious)
 			if c.refused {
 				if out, code := s.run("", "falcred", "run"); code != 1 || strings.Count(out, "\n") > 2 {
@@ -66,7 +66,7 @@ func TestFilesOfOthers(t *testing.T) {
 				}
 			} else {
 				s.serve()
-				s.must(s.ask("status", nil))
+				s.Must(s.Ask("status", nil))
 				for range 10 {
 					if _, err := s.get(); err == nil && strings.HasPrefix(name, "the token file") {
 						t.Error("it is served")
@@ -80,7 +80,7 @@ func TestFilesOfOthers(t *testing.T) {
 			}
 			data, err := os.ReadFile(precious)
 			info, statErr := os.Stat(precious)
-			s.must(statErr)
+			s.Must(statErr)
 			stat := info.Sys().(*syscall.Stat_t)
 			if err != nil || string(data) != "somebody's\nfile" || info.Mode().Perm() != 0o666 || stat.Uid != attacker {
 				t.Errorf("the other's file holds %q, %v, uid %d", data, info.Mode(), stat.Uid)
@@ -88,10 +88,10 @@ func TestFilesOfOthers(t *testing.T) {
 			if strings.HasPrefix(name, "the ") && s.issuer.Stats().TokenRequests > 0 {
 				t.Error("the issuer was asked")
 			}
-			s.wantNoLeakIn(s.log.String())
+			s.wantNoLeakIn(s.Logged.String())
 		})
 	}
 	t.Cleanup(func() {
-		report(t, attack, fmt.Sprintf("%d ways", len(foreign)), "refused or left alone, and unchanged; the issuer was not asked")
+		table.Report(t, attack, fmt.Sprintf("%d ways", len(foreign)), "refused or left alone, and unchanged; the issuer was not asked")
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ func TestForcedRefreshes(t *testing.T) {
 	s.serve()
 	s.served()
 	begun := time.Now()
-	limit := begun.Add(long(0, 11*time.Minute))
+	limit := begun.Add(testkit.Long(0, 11*time.Minute))
 	var requests atomic.Int64
 	var crowd sync.WaitGroup
 	for n := range clients {
@@ -49,7 +50,7 @@ func TestForcedRefreshes(t *testing.T) {
 					fmt.Sprintf(`get {"ServerURL":"https://fal.run","MinValid":%d}`, protocol.MaxMinValid),
 					fmt.Sprintf(`get {"ServerURL":"https://fal.run","MinValid":99999,"Rejected":%q}`, access),
 				}
-				if err := s.ask(hostile[(n+round)%3], nil); err != nil {
+				if err := s.Ask(hostile[(n+round)%3], nil); err != nil {
 					t.Error(err)
 					return
 				}
@@ -63,7 +64,7 @@ func TestForcedRefreshes(t *testing.T) {
 	if got < 1 || got > allowed {
 		t.Errorf("%d refreshes in %v, §4 allows 1 to %d", got, time.Since(begun), allowed)
 	}
-	report(t, fmt.Sprintf("Rejected and MinValid in a loop from %d clients", clients),
+	table.Report(t, fmt.Sprintf("Rejected and MinValid in a loop from %d clients", clients),
 		fmt.Sprintf("%d requests in %v", requests.Load(), time.Since(begun).Round(time.Second)), fmt.Sprintf("refreshes: %d; §4 allows %d", got, allowed))
 }
 
@@ -76,7 +77,7 @@ func TestFlood(t *testing.T) {
 	)
 	attack := fmt.Sprintf("%d connections at once: %d silent, %d that never end their request; then 1 MB/s of garbage on each of %d, and %d that read no answer",
 		silent+slow, silent, slow, garbage, deaf)
-	needRoot(t, attack) // to count the descriptors of a process that hides them (S4)
+	table.NeedRoot(t, attack) // to count the descriptors of a process that hides them (S4)
 	needDescriptors(t, attack, silent+slow+garbage+deaf+500)
 	s := newScene(t, idp.Config{})
 	s.bin = plainBin // its memory and its speed are figures
@@ -93,7 +94,7 @@ func TestFlood(t *testing.T) {
 	for range slow {
 		fmt.Fprint(flood.join(s), "get https://fal")
 	}
-	s.until("all are let in", func() bool { return s.status().Connections >= silent })
+	s.Eventually("all are let in", func() bool { return s.status().Connections >= silent })
 	full := s.memory("VmRSS")
 	crowded := s.p99(2000)
 	for range deaf {
@@ -103,19 +104,19 @@ func TestFlood(t *testing.T) {
 	hostile := s.p99(2000)
 
 	old, err := s.get()
-	s.must(err)
+	s.Must(err)
 	s.login(2 * time.Hour) // due, in the middle of it
-	s.until("a refresh succeeds in the middle of it", func() bool {
+	s.Eventually("a refresh succeeds in the middle of it", func() bool {
 		access, err := s.get()
 		return err == nil && access != old && s.issuer.Stats().Refreshes > 0
 	})
 	quieten()
 	flood.end()
-	s.until("every descriptor is given back", func() bool { return s.descriptors() <= before })
-	if lines := strings.Count(s.log.String(), "\n"); lines > 20 {
+	s.Eventually("every descriptor is given back", func() bool { return s.descriptors() <= before })
+	if lines := strings.Count(s.Logged.String(), "\n"); lines > 20 {
 		t.Errorf("the log grew by %d lines", lines)
 	}
-	report(t, attack, "6000 answers measured, 1 refresh in the middle",
+	table.Report(t, attack, "6000 answers measured, 1 refresh in the middle",
 		fmt.Sprintf("refreshed; all descriptors given back; memory %d MiB idle, %d MiB with %d connections, %d MiB at most; a well-behaved client's p99 is %.1f × its quiet %v with the silent and slow, %.1f × with the garbage",
 			idle>>10, full>>10, silent+slow, s.memory("VmHWM")>>10, ratio(crowded, quiet), quiet.Round(time.Microsecond), ratio(hostile, quiet)))
 	if status := s.end(syscall.SIGTERM); status.ExitStatus() != 0 {
@@ -128,8 +129,8 @@ func TestFlood(t *testing.T) {
 func TestManyRequests(t *testing.T) {
 	t.Parallel()
 	const attack = "requests of every kind, on connections that end in every way"
-	needRoot(t, attack) // to count the descriptors
-	requests := long(40_000, 1_000_000)
+	table.NeedRoot(t, attack) // to count the descriptors
+	requests := testkit.Long(40_000, 1_000_000)
 	s := newScene(t, idp.Config{})
 	s.login(0)
 	s.serve()
@@ -140,7 +141,7 @@ func TestManyRequests(t *testing.T) {
 	for range 8 {
 		crowd.Go(func() {
 			for n := done.Add(10); n <= int64(requests); n = done.Add(10) {
-				c, err := net.Dial("unix", s.socket)
+				c, err := net.Dial("unix", s.Sock)
 				if err != nil {
 					t.Error(err)
 					return
@@ -154,11 +155,11 @@ func TestManyRequests(t *testing.T) {
 		})
 	}
 	crowd.Wait()
-	s.until("every descriptor is given back", func() bool { return s.descriptors() <= before })
+	s.Eventually("every descriptor is given back", func() bool { return s.descriptors() <= before })
 	if n := s.status().Clients; n < requests/len(kinds) {
 		t.Errorf("only %d gets were counted: nothing is tested", n)
 	}
-	report(t, attack, fmt.Sprintf("%d requests", requests),
+	table.Report(t, attack, fmt.Sprintf("%d requests", requests),
 		fmt.Sprintf("%d descriptors before, as many after", before))
 }
 
@@ -173,9 +174,9 @@ type crowd struct {
 func (c *crowd) join(s *scene) net.Conn {
 	s.Helper()
 	var conn net.Conn
-	s.until("there is a place in the queue", func() bool {
+	s.Eventually("there is a place in the queue", func() bool {
 		var err error
-		conn, err = net.Dial("unix", s.socket)
+		conn, err = net.Dial("unix", s.Sock)
 		return err == nil
 	})
 	c.mu.Lock()
@@ -188,12 +189,12 @@ func (c *crowd) join(s *scene) net.Conn {
 // there has been a MiB of it on each.
 func (s *scene) noise(n int) (end func()) {
 	s.Helper()
-	cmd := exec.Command(filepath.Join(plainBin, "noise"), s.socket, strconv.Itoa(n))
+	cmd := exec.Command(filepath.Join(plainBin, "noise"), s.Sock, strconv.Itoa(n))
 	in, err := cmd.StdinPipe()
-	s.must(err)
+	s.Must(err)
 	out, err := cmd.StdoutPipe()
-	s.must(err)
-	s.must(cmd.Start())
+	s.Must(err)
+	s.Must(cmd.Start())
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "enough\n" {
 		s.Errorf("the garbage has not come: %q, %v", line, err)
 	}
@@ -228,10 +229,10 @@ func (f forever) Read(p []byte) (int, error) { return copy(p, f), nil }
 // race detector.
 func (s *scene) p99(n int) time.Duration {
 	s.Helper()
-	out, err := exec.Command(filepath.Join(plainBin, "patient"), s.socket, strconv.Itoa(n)).Output()
-	s.must(err)
+	out, err := exec.Command(filepath.Join(plainBin, "patient"), s.Sock, strconv.Itoa(n)).Output()
+	s.Must(err)
 	ns, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
-	s.must(err)
+	s.Must(err)
 	return time.Duration(ns)
 }
 
@@ -239,14 +240,14 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func (s *scene) status() (status protocol.Status) {
 	s.Helper()
-	s.must(s.ask("status", &status))
+	s.Must(s.Ask("status", &status))
 	return status
 }
 
 func (s *scene) descriptors() int {
 	s.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
-	s.must(err)
+	s.Must(err)
 	return len(entries)
 }
 
@@ -254,11 +255,11 @@ func (s *scene) descriptors() int {
 func (s *scene) memory(name string) (kib int) {
 	s.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	s.must(err)
+	s.Must(err)
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
 			kib, err = strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")))
-			s.must(err)
+			s.Must(err)
 		}
 	}
 	return kib
@@ -269,6 +270,6 @@ func needDescriptors(t *testing.T, attack string, n int) {
 	t.Helper()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Max < uint64(n) {
-		missing(t, attack, fmt.Sprintf("a hard limit of %d descriptors", n))
+		table.Missing(t, attack, fmt.Sprintf("a hard limit of %d descriptors", n))
 	}
 }

@@ -22,7 +22,7 @@ func TestLookAlikes(t *testing.T) {
 	for _, server := range lookAlikes {
 		for _, request := range []string{"get " + server, fmt.Sprintf(`get {"ServerURL":%q}`, server), fmt.Sprintf(`get {"ServerURL":%q,"ForceUser":true,"MinValid":1}`, server),
 			fmt.Sprintf(`store {"ServerURL":%q,"Username":"<token>","Secret":"x"}`, server), "erase " + server} {
-			if err := s.ask(request, nil); err == nil {
+			if err := s.Ask(request, nil); err == nil {
 				t.Errorf("the daemon grants %q", request)
 			}
 		}
@@ -41,7 +41,7 @@ func TestLookAlikes(t *testing.T) {
 	if _, err := s.get(); err != nil || s.issuer.Stats().Revocations > 0 {
 		t.Errorf("the login is gone: %v", err)
 	}
-	report(t, "hosts that look like fal's, asked for at the socket (get, store, erase) and at docker-credential-fal (login and key)",
+	table.Report(t, "hosts that look like fal's, asked for at the socket (get, store, erase) and at docker-credential-fal (login and key)",
 		fmt.Sprintf("%d forms", len(lookAlikes)), "none answered")
 }
 

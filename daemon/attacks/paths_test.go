@@ -18,37 +18,37 @@ import (
 // it is a dead socket of ours, and the reason is said in a line.
 func TestSquattedSocket(t *testing.T) {
 	const attack = "the socket's path squatted before the start: a file, a symlink, a FIFO, a folder, a living server, a lock that leads elsewhere; a folder that is another's or everybody's"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	squats := map[string]func(s *scene, path, precious string){
-		"a file":              func(s *scene, path, _ string) { s.must(os.WriteFile(path, []byte("x"), 0o600)) },
-		"a symlink to a file": func(s *scene, path, precious string) { s.must(os.Symlink(precious, path)) },
-		"a dangling symlink":  func(s *scene, path, _ string) { s.must(os.Symlink(s.base+"/nothing", path)) },
+		"a file":              func(s *scene, path, _ string) { s.Must(os.WriteFile(path, []byte("x"), 0o600)) },
+		"a symlink to a file": func(s *scene, path, precious string) { s.Must(os.Symlink(precious, path)) },
+		"a dangling symlink":  func(s *scene, path, _ string) { s.Must(os.Symlink(s.Base+"/nothing", path)) },
 		"a symlink to a living server": func(s *scene, path, _ string) {
-			s.server(s.base + "/elsewhere")
-			s.must(os.Symlink(s.base+"/elsewhere", path))
+			s.server(s.Base + "/elsewhere")
+			s.Must(os.Symlink(s.Base+"/elsewhere", path))
 		},
-		"a FIFO":                              func(s *scene, path, _ string) { s.must(syscall.Mkfifo(path, 0o600)) },
-		"a folder":                            func(s *scene, path, _ string) { s.must(os.Mkdir(path, 0o700)) },
+		"a FIFO":                              func(s *scene, path, _ string) { s.Must(syscall.Mkfifo(path, 0o600)) },
+		"a folder":                            func(s *scene, path, _ string) { s.Must(os.Mkdir(path, 0o700)) },
 		"a living server":                     func(s *scene, path, _ string) { s.server(path) },
-		"the lock is a symlink":               func(s *scene, path, precious string) { s.must(os.Symlink(precious, path+".lock")) },
-		"the lock is a dangling symlink":      func(s *scene, path, _ string) { s.must(os.Symlink(s.base+"/nothing", path+".lock")) },
-		"the lock is a FIFO":                  func(s *scene, path, _ string) { s.must(syscall.Mkfifo(path+".lock", 0o600)) },
-		"the lock is a folder":                func(s *scene, path, _ string) { s.must(os.Mkdir(path+".lock", 0o700)) },
-		"the folder is writable by everybody": func(s *scene, path, _ string) { s.must(os.Chmod(s.base+"/run", 0o777)) },
-		"the folder is sticky, as /tmp":       func(s *scene, path, _ string) { s.must(os.Chmod(s.base+"/run", 0o777|os.ModeSticky)) },
-		"the folder is writable by a group":   func(s *scene, path, _ string) { s.must(os.Chmod(s.base+"/run", 0o770)) },
-		"the folder is another's":             func(s *scene, path, _ string) { s.must(os.Chown(s.base+"/run", attacker, attacker)) },
+		"the lock is a symlink":               func(s *scene, path, precious string) { s.Must(os.Symlink(precious, path+".lock")) },
+		"the lock is a dangling symlink":      func(s *scene, path, _ string) { s.Must(os.Symlink(s.Base+"/nothing", path+".lock")) },
+		"the lock is a FIFO":                  func(s *scene, path, _ string) { s.Must(syscall.Mkfifo(path+".lock", 0o600)) },
+		"the lock is a folder":                func(s *scene, path, _ string) { s.Must(os.Mkdir(path+".lock", 0o700)) },
+		"the folder is writable by everybody": func(s *scene, path, _ string) { s.Must(os.Chmod(s.Base+"/run", 0o777)) },
+		"the folder is sticky, as /tmp":       func(s *scene, path, _ string) { s.Must(os.Chmod(s.Base+"/run", 0o777|os.ModeSticky)) },
+		"the folder is writable by a group":   func(s *scene, path, _ string) { s.Must(os.Chmod(s.Base+"/run", 0o770)) },
+		"the folder is another's":             func(s *scene, path, _ string) { s.Must(os.Chown(s.Base+"/run", attacker, attacker)) },
 	}
 	for name, squat := range squats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, idp.Config{})
 			s.login(0)
-			s.must(os.Mkdir(s.base+"/run", 0o700))
-			precious := s.base + "/precious"
-			s.must(os.WriteFile(precious, []byte("precious"), 0o600))
-			s.socket = s.base + "/run/s"
-			squat(s, s.socket, precious)
+			s.Must(os.Mkdir(s.Base+"/run", 0o700))
+			precious := s.Base + "/precious"
+			s.Must(os.WriteFile(precious, []byte("precious"), 0o600))
+			s.Sock = s.Base + "/run/s"
+			squat(s, s.Sock, precious)
 			before := s.listing()
 			begun := time.Now()
 			out, code := s.run("", "falcred", "run")
@@ -65,15 +65,15 @@ func TestSquattedSocket(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		report(t, attack, fmt.Sprintf("%d ways", len(squats)), "exit 1 and a line that says why; what was there is unchanged")
+		table.Report(t, attack, fmt.Sprintf("%d ways", len(squats)), "exit 1 and a line that says why; what was there is unchanged")
 	})
 }
 
 // listing is what is in the socket's folder, but for the daemon's lock.
 func (s *scene) listing() (names []string) {
 	s.Helper()
-	entries, err := os.ReadDir(s.base + "/run")
-	s.must(err)
+	entries, err := os.ReadDir(s.Base + "/run")
+	s.Must(err)
 	for _, entry := range entries {
 		if !entry.Type().IsRegular() || entry.Name() != "s.lock" {
 			names = append(names, entry.Name()+" "+entry.Type().String())

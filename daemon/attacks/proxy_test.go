@@ -135,7 +135,7 @@ func (p *proxy) certify(t *testing.T, hosts []string) {
 // behind makes the scene's programs see nothing but the proxy.
 func (p *proxy) behind(s *scene) {
 	s.Helper()
-	path := s.base + "/authority.pem"
-	s.must(os.WriteFile(path, p.authority, 0o644))
-	s.extra = append(s.extra, "HTTPS_PROXY="+p.URL, "HTTP_PROXY="+p.URL, "SSL_CERT_FILE="+path)
+	path := s.Base + "/authority.pem"
+	s.Must(os.WriteFile(path, p.authority, 0o644))
+	s.More = append(s.More, "HTTPS_PROXY="+p.URL, "HTTP_PROXY="+p.URL, "SSL_CERT_FILE="+path)
 }

@@ -32,12 +32,12 @@ func newFalScene(t *testing.T) (*scene, *proxy) {
 	s := newScene(t, idp.Config{})
 	provider, err := idp.New(falIssuer, idp.Config{ClientID: falClient, AutoApprove: true, Interval: time.Second,
 		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme", UserID: "team_acme"}}})
-	s.must(err)
+	s.Must(err)
 	s.issuer.Provider = provider
-	s.issuer.URL = "" // fal's: the variable is set and empty
+	s.Issuer = "" // fal's: the variable is set and empty
 	p := newProxy(t, map[string]http.Handler{"auth.fal.ai": s.issuer, falREST: s.issuer, "trap.example.com": http.NotFoundHandler()})
 	p.behind(s)
-	s.extra = append(s.extra, "FALCRED_CLIENT_ID=", "FAL_CONFIG_PATH="+s.base+"/config.toml", "DISPLAY=", "WAYLAND_DISPLAY=")
+	s.More = append(s.More, "FALCRED_CLIENT_ID=", "FAL_CONFIG_PATH="+s.Base+"/config.toml", "DISPLAY=", "WAYLAND_DISPLAY=")
 	return s, p
 }
 
@@ -47,17 +47,17 @@ func newFalScene(t *testing.T) (*scene, *proxy) {
 func TestEveryHostContacted(t *testing.T) {
 	t.Parallel()
 	const attack = "every host that any command contacts, with fal's own defaults (a proxy that is the whole network, and strace)"
-	needRoot(t, attack) // strace reads a process that hides its memory (S4)
+	table.NeedRoot(t, attack) // strace reads a process that hides its memory (S4)
 	s, p := newFalScene(t)
-	strace := needTool(t, attack, "strace")
-	traces := s.base + "/out/trace"
+	strace := table.NeedTool(t, attack, "strace")
+	traces := s.Base + "/out/trace"
 	ran := 0
 	// Under strace, on a busy machine, a connection or an answer can take longer
 	// than the daemon gives it.
 	tooSlow := regexp.MustCompile(`no connection within|no answer in time`)
 	traced := func(stdin, name string, args ...string) (code int) {
 		ran++
-		s.until("the issuer is reached in time", func() bool {
+		s.Eventually("the issuer is reached in time", func() bool {
 			cmd := s.command(name, args...)
 			cmd.Args = append([]string{strace, "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", traces + fmt.Sprint(time.Now().UnixNano()), cmd.Path}, args...)
 			cmd.Path = strace
@@ -88,7 +88,7 @@ func TestEveryHostContacted(t *testing.T) {
 		traced("", c[0], c[1:]...)
 	}
 	s.login(2 * time.Hour) // a refresh
-	s.until("a refresh", func() bool { return s.issuer.Stats().Refreshes > 0 })
+	s.Eventually("a refresh", func() bool { return s.issuer.Stats().Refreshes > 0 })
 	traced("https://fal.run", "docker-credential-fal", "get")
 	traced("https://fal.run", "docker-credential-fal", "erase")
 	traced("", "falcred", "login", "--team", "acme")
@@ -107,7 +107,7 @@ func TestEveryHostContacted(t *testing.T) {
 	if len(past) > 0 {
 		t.Errorf("contacted past the proxy: %q", past)
 	}
-	report(t, attack, fmt.Sprintf("%d commands and a daemon", ran), strings.Join(want, " and ")+"; nobody else")
+	table.Report(t, attack, fmt.Sprintf("%d commands and a daemon", ran), strings.Join(want, " and ")+"; nobody else")
 }
 
 var internet = regexp.MustCompile(`sa_family=AF_INET6?, sin6?_port=htons\((\d+)\).*?"([0-9a-f.:]+)"`)
@@ -116,11 +116,11 @@ var internet = regexp.MustCompile(`sa_family=AF_INET6?, sin6?_port=htons\((\d+)\
 func (s *scene) pastTheProxy(p *proxy, traces string) (past []string) {
 	s.Helper()
 	paths, err := filepath.Glob(traces + "*")
-	s.must(err)
+	s.Must(err)
 	seen := 0
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
-		s.must(err)
+		s.Must(err)
 		for _, m := range internet.FindAllStringSubmatch(string(text), -1) {
 			seen++
 			if address := m[2] + ":" + m[1]; "http://"+address != p.URL {
@@ -169,7 +169,7 @@ func TestRedirects(t *testing.T) {
 				continue
 			}
 			request.ask(s)
-			s.until(fmt.Sprintf("%s meets a redirect", request.path), func() bool { return len(met) > 0 })
+			s.Eventually(fmt.Sprintf("%s meets a redirect", request.path), func() bool { return len(met) > 0 })
 			if request.grant == "refresh_token" {
 				s.wantLines(1, fmt.Sprintf("the issuer redirects the refresh (status %d)", code))
 			}
@@ -183,15 +183,15 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("a redirect to %s was followed", host)
 		}
 	}
-	s.wantNoLeakIn(s.log.String())
-	report(t, "redirects (301, 302, 303, 307, 308) of refresh, revocation, device code, device poll, REST host, keys and discovery to another host",
+	s.wantNoLeakIn(s.Logged.String())
+	table.Report(t, "redirects (301, 302, 303, 307, 308) of refresh, revocation, device code, device poll, REST host, keys and discovery to another host",
 		fmt.Sprintf("%d requests", len(requests)*len(codes)), "none followed; each said without a secret; the login lives")
 }
 
 // discoveryOfAnother logs in at an issuer whose discovery redirects.
 func (s *scene) discoveryOfAnother(p *proxy, status int) {
 	s.Helper()
-	other := s.base + "/other"
+	other := s.Base + "/other"
 	cmd := s.command("falcred", "login")
 	cmd.Env = append(cmd.Env, "FALCRED_ISSUER=https://auth.fal.ai/tenant", "FAL_HOME_DIR="+other, "FALCRED_SOCKET="+other+"/s")
 	fals := p.play("auth.fal.ai", http.RedirectHandler("https://trap.example.com/.well-known/openid-configuration", status))
@@ -231,7 +231,7 @@ func TestPoisonedDiscovery(t *testing.T) {
 		http.Error(w, "down", http.StatusServiceUnavailable)
 	}), "trap.example.com": http.NotFoundHandler()})
 	p.behind(s)
-	s.extra = append(s.extra, "FALCRED_ISSUER="+issuer, "DISPLAY=")
+	s.More = append(s.More, "FALCRED_ISSUER="+issuer, "DISPLAY=")
 	for _, member := range []string{"issuer", "token_endpoint", "device_authorization_endpoint", "revocation_endpoint", "jwks_uri"} {
 		for _, poison := range poisons {
 			bad := []string{}
@@ -256,7 +256,7 @@ func TestPoisonedDiscovery(t *testing.T) {
 		s.get()
 	}
 	before := read.Load()
-	s.until("it has tried again", func() bool { return read.Load() > before+1 })
+	s.Eventually("it has tried again", func() bool { return read.Load() > before+1 })
 	s.wantLines(1, "discovery at "+issuer)
 	s.end(syscall.SIGTERM)
 	if got := p.contacted(); !slices.Equal(got, []string{issuer + ":443"}) {
@@ -268,7 +268,7 @@ func TestPoisonedDiscovery(t *testing.T) {
 	if out, _ := s.run("", "falcred", "login"); !strings.Contains(out, "gave no code") {
 		t.Errorf("with a good document: %s", out)
 	}
-	report(t, "a poisoned discovery document: endpoints in the clear, on loopback, with userinfo, of other schemes, another issuer's", fmt.Sprintf("%d documents", tried), "refused; only the issuer itself was asked")
+	table.Report(t, "a poisoned discovery document: endpoints in the clear, on loopback, with userinfo, of other schemes, another issuer's", fmt.Sprintf("%d documents", tried), "refused; only the issuer itself was asked")
 }
 
 // R13: a login goes to its own issuer only.
@@ -288,12 +288,12 @@ func TestForeignIssuer(t *testing.T) {
 	// A home that another issuer's login has been used in, and fal's by its name.
 	s.login(2 * time.Hour)
 	s.serve()
-	s.until("the home is used", func() bool { return s.issuer.Stats().Refreshes > 0 })
+	s.Eventually("the home is used", func() bool { return s.issuer.Stats().Refreshes > 0 })
 	s.end(syscall.SIGTERM)
-	s.must(os.Mkdir(s.base+"/.fal", 0o700))
+	s.Must(os.Mkdir(s.Base+"/.fal", 0o700))
 	s.login(2 * time.Hour)
-	s.copyLogin(s.base + "/.fal/auth0_token")
-	for _, home := range []string{s.home, s.base + "/.fal"} {
+	s.copyLogin(s.Base + "/.fal/auth0_token")
+	for _, home := range []string{s.Home, s.Base + "/.fal"} {
 		for _, args := range [][]string{{"logout"}, {"login"}, {"run"}, {"team", "list"}} {
 			cmd := s.command("falcred", args...)
 			cmd.Env = append(cmd.Env, "FALCRED_ISSUER="+thief.URL, "FAL_HOME_DIR="+home, "FALCRED_SOCKET="+home+"/falcred.sock", "FAL_REST_HOST=", "DISPLAY=")
@@ -305,12 +305,12 @@ func TestForeignIssuer(t *testing.T) {
 	if n := thief.Stats().TokenRequests; n != 0 || len(stolen) > 0 {
 		t.Errorf("the foreign issuer had %d token requests, and was told %d secrets", n, len(stolen))
 	}
-	report(t, "a foreign FALCRED_ISSUER against a home of another's, and against ~/.fal", "8 commands", "refused; the foreign issuer was sent no token")
+	table.Report(t, "a foreign FALCRED_ISSUER against a home of another's, and against ~/.fal", "8 commands", "refused; the foreign issuer was sent no token")
 }
 
 func (s *scene) copyLogin(to string) {
 	s.Helper()
-	data, err := os.ReadFile(s.file())
-	s.must(err)
-	s.must(os.WriteFile(to, data, 0o600))
+	data, err := os.ReadFile(s.File)
+	s.Must(err)
+	s.Must(os.WriteFile(to, data, 0o600))
 }

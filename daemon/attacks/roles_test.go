@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,19 +28,18 @@ func (s *scene) as(uid uint32, role, argument string, through ...string) *exec.C
 	args := append(through, me)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), roleVariable + "=" + role + " " + argument}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), testkit.RoleVariable + "=" + role, argumentVariable + "=" + argument}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}, Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
 
-func play(role string) int {
-	name, argument, _ := strings.Cut(role, " ")
-	roles := map[string]func(string) error{"ask": playAsk, "listen": playListen, "spy": playSpy}
-	if err := roles[name](argument); err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+// argumentVariable is what a role is about.
+const argumentVariable = "ATTACKS_ARGUMENT"
+
+var roles = map[string]func() error{
+	"ask":    func() error { return playAsk(os.Getenv(argumentVariable)) },
+	"listen": func() error { return playListen(os.Getenv(argumentVariable)) },
+	"spy":    func() error { return playSpy(os.Getenv(argumentVariable)) },
 }
 
 // playAsk asks for a credential and prints all that it is told.
@@ -49,7 +49,7 @@ func playAsk(socket string) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(testkit.Patience))
 	io.WriteString(c, "get https://fal.run\n") // the daemon may have hung up already
 	c.(*net.UnixConn).CloseWrite()
 	answer, err := io.ReadAll(c)
@@ -154,26 +154,16 @@ func verdict(err error) string {
 	return "refused"
 }
 
-// installMe copies the test binary beside the programs.
-func installMe(path string) error {
-	data, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	me = path
-	return os.WriteFile(path, data, 0o755)
-}
-
 // listen starts a listener of another user's and returns what ends it and says
 // what it was told.
 func (s *scene) listen(uid uint32, socket string) (end func() string) {
 	s.Helper()
 	cmd := s.as(uid, "listen", socket)
 	in, err := cmd.StdinPipe()
-	s.must(err)
+	s.Must(err)
 	out, err := cmd.StdoutPipe()
-	s.must(err)
-	s.must(cmd.Start())
+	s.Must(err)
+	s.Must(cmd.Start())
 	ready := make([]byte, len("ready\n"))
 	if _, err := io.ReadFull(out, ready); err != nil || string(ready) != "ready\n" {
 		s.Fatalf("the listener says %q: %v", ready, err)

@@ -5,7 +5,6 @@ package attacks
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,56 +18,32 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 )
-
-// patience bounds every wait: running into it means never.
-const patience = 40 * time.Second
 
 // scene is a home with a login, its issuer, and the programs that use it.
 // Whatever a program prints is kept under its base, where it can be searched.
 type scene struct {
+	*testkit.House
 	logins int
-	*testing.T
 	issuer *issuer
-	base   string
-	home   string
-	socket string
-	bin    string   // folder of the programs
-	uid    uint32   // who runs them
-	extra  []string // environment
+	bin    string // folder of the programs
+	uid    uint32 // who runs them
 
 	cmd *exec.Cmd // the daemon
-	log *logs
 }
 
 func newScene(t *testing.T, cfg idp.Config) *scene {
 	t.Helper()
-	// Short, since a socket's path must be.
-	base, err := os.MkdirTemp("/tmp", "fa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &scene{T: t, issuer: newIssuer(t, cfg), base: base, home: base + "/home", bin: bin, log: &logs{}}
-	s.socket = s.home + "/falcred.sock"
-	t.Cleanup(func() {
-		if text := s.log.String(); t.Failed() {
-			t.Logf("the daemons' log, the end of it:\n%s", text[max(0, len(text)-6000):])
-		}
-		os.RemoveAll(base)
-	})
-	for _, dir := range []string{s.home, base + "/tmp", base + "/out"} {
-		s.must(os.Mkdir(dir, 0o700))
+	issuer := newIssuer(t, cfg)
+	s := &scene{House: testkit.NewHouseOf(t, issuer.URL), issuer: issuer, bin: bin}
+	s.MoveTo(s.Base + "/home")
+	s.More = []string{"TMPDIR=" + s.Base + "/tmp", "FALCRED_AUTOSTART=0"}
+	for _, dir := range []string{s.Home, s.Base + "/tmp", s.Base + "/out"} {
+		s.Must(os.Mkdir(dir, 0o700))
 	}
 	return s
-}
-
-func (s *scene) must(err error) {
-	s.Helper()
-	if err != nil {
-		s.Fatal(err)
-	}
 }
 
 // belongTo gives the whole scene to another user, who runs the programs from
@@ -76,7 +51,7 @@ func (s *scene) must(err error) {
 func (s *scene) belongTo(uid uint32) {
 	s.Helper()
 	s.uid = uid
-	s.must(filepath.Walk(s.base, func(path string, _ os.FileInfo, err error) error {
+	s.Must(filepath.Walk(s.Base, func(path string, _ os.FileInfo, err error) error {
 		if err != nil {
 			return err
 		}
@@ -84,26 +59,10 @@ func (s *scene) belongTo(uid uint32) {
 	}))
 }
 
-func (s *scene) file() string { return filepath.Join(s.home, env.TokenFile) }
-
-func (s *scene) env() []string {
-	return append([]string{
-		"PATH=" + os.Getenv("PATH"),
-		"HOME=" + s.base,
-		"TMPDIR=" + s.base + "/tmp",
-		"FAL_HOME_DIR=" + s.home,
-		"FALCRED_SOCKET=" + s.socket,
-		"FALCRED_ISSUER=" + s.issuer.URL,
-		"FALCRED_CLIENT_ID=test-client",
-		"FALCRED_AUTOSTART=0",
-		"GORACE=halt_on_error=1 atexit_sleep_ms=0",
-	}, s.extra...)
-}
-
 // command is one of the programs, as the scene's user.
 func (s *scene) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
-	cmd.Env, cmd.Dir = s.env(), s.base
+	cmd.Env, cmd.Dir = s.Env(), s.Base
 	if s.uid != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.uid, Gid: s.uid}}
 	}
@@ -121,10 +80,8 @@ func (s *scene) finish(cmd *exec.Cmd, stdin string) (out string, code int) {
 	s.Helper()
 	var text bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &text, &text
-	s.must(cmd.Start())
-	limit := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-	defer limit.Stop()
-	cmd.Wait()
+	s.Must(cmd.Start())
+	testkit.Wait(cmd)
 	return text.String(), cmd.ProcessState.ExitCode()
 }
 
@@ -136,34 +93,20 @@ func (s *scene) start(args ...string) {
 
 func (s *scene) launch(cmd *exec.Cmd) {
 	s.Helper()
-	cmd.Stderr = s.log
-	s.must(cmd.Start())
-	s.cmd = cmd
-	s.Cleanup(func() {
-		if s.cmd == cmd {
-			cmd.Process.Kill()
-			cmd.Wait()
-		}
-	})
+	s.cmd = s.Start(cmd)
 }
 
 // serve runs a daemon and waits until it listens.
 func (s *scene) serve(args ...string) {
 	s.Helper()
 	s.start(args...)
-	s.until("the daemon listens", func() bool {
-		c, err := net.Dial("unix", s.socket)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	s.Eventually("the daemon listens", func() bool { return testkit.Listens(s.Sock) })
 }
 
 // end sends the daemon a signal and returns how it ended.
 func (s *scene) end(signal syscall.Signal) syscall.WaitStatus {
 	s.Helper()
-	s.must(s.cmd.Process.Signal(signal))
+	s.Must(s.cmd.Process.Signal(signal))
 	return s.ended()
 }
 
@@ -193,42 +136,24 @@ func (s *scene) login(age time.Duration) (refresh, access string) {
 
 func (s *scene) write(content string) {
 	s.Helper()
-	temporary := s.base + "/login"
-	s.must(os.WriteFile(temporary, []byte(content), 0o600))
+	temporary := s.Base + "/login"
+	s.Must(os.WriteFile(temporary, []byte(content), 0o600))
 	if s.uid != 0 {
-		s.must(os.Lchown(temporary, int(s.uid), int(s.uid)))
+		s.Must(os.Lchown(temporary, int(s.uid), int(s.uid)))
 	}
-	s.must(os.Rename(temporary, s.file()))
-}
-
-// ask asks the daemon on a connection of its own.
-func (s *scene) ask(request string, v any) error {
-	c, err := net.Dial("unix", s.socket)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c, request+"\n"); err != nil {
-		return err
-	}
-	line, err := protocol.NewReader(c).ReadLine()
-	if err != nil {
-		return err
-	}
-	return protocol.ParseAnswer(line, v)
+	s.Must(os.Rename(temporary, s.File))
 }
 
 func (s *scene) get() (access string, err error) {
 	var got protocol.Credential
-	err = s.ask("get "+protocol.DefaultServer, &got)
+	err = s.Ask("get "+protocol.DefaultServer, &got)
 	return string(got.Secret), err
 }
 
 // served waits until the login is served.
 func (s *scene) served() (access string) {
 	s.Helper()
-	s.until("the login is served", func() bool {
+	s.Eventually("the login is served", func() bool {
 		var err error
 		access, err = s.get()
 		return err == nil
@@ -241,7 +166,7 @@ func (s *scene) served() (access string) {
 func (s *scene) watched() (descriptors int) {
 	s.Helper()
 	s.served()
-	s.until("the daemon watches its home", func() bool {
+	s.Eventually("the daemon watches its home", func() bool {
 		infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", s.cmd.Process.Pid))
 		return slices.ContainsFunc(infos, func(path string) bool {
 			text, _ := os.ReadFile(path)
@@ -251,7 +176,7 @@ func (s *scene) watched() (descriptors int) {
 	// What our own last request opened is closed by and by: twenty looks in a row
 	// see as many.
 	same := 0
-	s.until("its descriptors stay as many", func() bool {
+	s.Eventually("its descriptors stay as many", func() bool {
 		now := s.descriptors()
 		if now != descriptors {
 			descriptors, same = now, 0
@@ -262,49 +187,16 @@ func (s *scene) watched() (descriptors int) {
 	return descriptors
 }
 
-// until polls: what is waited for happens in another process.
-func (s *scene) until(what string, ok func() bool) {
-	s.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Fatal("it never came that ", what)
-		}
-	}
-}
-
 // wantLines wants n lines of the log that say so, and no secret in any.
 func (s *scene) wantLines(n int, what string) {
 	s.Helper()
-	s.until(fmt.Sprintf("the log says %q", what), func() bool { return n == 0 || strings.Contains(s.log.String(), what) })
-	if got := strings.Count(s.log.String(), what); got != n {
+	s.Eventually(fmt.Sprintf("the log says %q", what), func() bool { return n == 0 || strings.Contains(s.Logged.String(), what) })
+	if got := strings.Count(s.Logged.String(), what); got != n {
 		s.Errorf("the log says %q %d times, want %d", what, got, n)
 	}
-	if leak := s.issuer.secrets.in([]byte(s.log.String())); leak != "" {
+	if leak := s.issuer.secrets.in([]byte(s.Logged.String())); leak != "" {
 		s.Errorf("the log holds %s", leak)
 	}
-}
-
-// logs collects what daemons say; their copying goroutines write it.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // issuer is the identity provider behind a door that can answer for it, and
@@ -354,6 +246,6 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *scene) server(path string) {
 	s.Helper()
 	l, err := net.Listen("unix", path)
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { l.Close() })
 }

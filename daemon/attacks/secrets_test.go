@@ -31,7 +31,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	endings := []syscall.Signal{syscall.SIGTERM, syscall.SIGABRT, syscall.SIGQUIT}
 	var looked, planted, tries atomic.Int64
 	t.Cleanup(func() {
-		report(t, "a whole-tree search for every secret, after each command, fault, log level and crash",
+		table.Report(t, "a whole-tree search for every secret, after each command, fault, log level and crash",
 			fmt.Sprintf("%d tries, %d secrets, %d files", tries.Load(), planted.Load(), looked.Load()),
 			"found in the token file, falcred.env and the answers that are meant to hold them; nowhere else")
 	})
@@ -46,7 +46,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 			s.serve("--log-level", level, "--log-json="+strconv.FormatBool(asJSON))
 			s.served()
 			if n%2 == 0 {
-				s.extra = append(s.extra, "FAL_FORCE_AUTH_BY_USER=1") // the commands print the login, else the daemon's key
+				s.More = append(s.More, "FAL_FORCE_AUTH_BY_USER=1") // the commands print the login, else the daemon's key
 			}
 			tries.Add(int64(s.everyFault() + s.everyCommand()))
 			s.overTheProcess()
@@ -54,7 +54,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 			if status := s.end(ending); status.CoreDump() {
 				t.Error("it left a core")
 			}
-			if text := s.log.String(); ending == syscall.SIGQUIT && !strings.Contains(text, "goroutine ") {
+			if text := s.Logged.String(); ending == syscall.SIGQUIT && !strings.Contains(text, "goroutine ") {
 				t.Error("no crash output: nothing is tested")
 			}
 			tries.Add(int64(s.withoutDaemon()))
@@ -68,14 +68,14 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 func (s *scene) plant() {
 	s.Helper()
 	s.issuer.secrets.add(plantedKey[7:])
-	snoop := s.base + "/snoop"
-	s.must(os.Mkdir(snoop, 0o700))
-	s.must(os.WriteFile(snoop+"/xdg-open", []byte("#!/bin/sh\ncat /proc/$$/environ /proc/$$/cmdline /proc/$PPID/cmdline >"+s.base+"/out/child-$$\n"), 0o700))
-	s.must(os.WriteFile(s.home+"/falcred.env", []byte("FAL_KEY="+plantedKey+"\nFALCRED_ON_CHANGE="+snoop+"/xdg-open\nFAL_REST_HOST="+s.issuer.URL+"\n"), 0o600))
-	s.extra = []string{"PATH=" + snoop + ":" + os.Getenv("PATH"), "DISPLAY=:7", "FAL_CONFIG_PATH=" + s.base + "/config.toml",
-		"GOTRACEBACK=crash", "FALCRED_SHARE_SOCKET=" + s.base + "/share/sock"}
-	s.must(os.Mkdir(s.base+"/share", 0o700))
-	s.must(os.Mkdir(s.base+"/elsewhere", 0o700))
+	snoop := s.Base + "/snoop"
+	s.Must(os.Mkdir(snoop, 0o700))
+	s.Must(os.WriteFile(snoop+"/xdg-open", []byte("#!/bin/sh\ncat /proc/$$/environ /proc/$$/cmdline /proc/$PPID/cmdline >"+s.Base+"/out/child-$$\n"), 0o700))
+	s.Must(os.WriteFile(s.Home+"/falcred.env", []byte("FAL_KEY="+plantedKey+"\nFALCRED_ON_CHANGE="+snoop+"/xdg-open\nFAL_REST_HOST="+s.issuer.URL+"\n"), 0o600))
+	s.More = append(s.More, "PATH="+snoop+":"+os.Getenv("PATH"), "DISPLAY=:7", "FAL_CONFIG_PATH="+s.Base+"/config.toml",
+		"GOTRACEBACK=crash", "FALCRED_SHARE_SOCKET="+s.Base+"/share/sock")
+	s.Must(os.Mkdir(s.Base+"/share", 0o700))
+	s.Must(os.Mkdir(s.Base+"/elsewhere", 0o700))
 }
 
 // get is of the login, whatever key is planted.
@@ -142,8 +142,8 @@ func (s *scene) everyFault() (tries int) {
 			return true
 		})
 		s.login(2 * time.Hour)
-		s.until("the issuer quotes: "+name, func() bool { return len(asked) > 0 })
-		s.ask("status", nil)
+		s.Eventually("the issuer quotes: "+name, func() bool { return len(asked) > 0 })
+		s.Ask("status", nil)
 		tries++
 	}
 	s.issuer.bent(nil)
@@ -151,7 +151,7 @@ func (s *scene) everyFault() (tries int) {
 		s.issuer.Inject(fault)
 		before := s.issuer.Stats().TokenRequests
 		s.login(2 * time.Hour)
-		s.until("a refresh meets: "+fault.Name, func() bool { return s.issuer.Stats().TokenRequests > before })
+		s.Eventually("a refresh meets: "+fault.Name, func() bool { return s.issuer.Stats().TokenRequests > before })
 		tries++
 	}
 	return tries
@@ -161,7 +161,7 @@ func (s *scene) everyFault() (tries int) {
 func (s *scene) everyCommand() (tries int) {
 	s.Helper()
 	s.login(0)
-	s.until("the login is served again", func() bool { return s.ask(getLogin, nil) == nil })
+	s.Eventually("the login is served again", func() bool { return s.Ask(getLogin, nil) == nil })
 	offered, _, _ := s.issuer.Login("ann")
 	s.issuer.secrets.add(offered)
 	store := func(username, secret string) string {
@@ -193,10 +193,10 @@ func (s *scene) everyCommand() (tries int) {
 		}
 		tries++
 	}
-	watching := [][]string{{"falcred", "status", "--watch"}, {"falcred", "status", "--watch", "--json"}, {"falcred", "follow", s.base + "/share/sock"}}
+	watching := [][]string{{"falcred", "status", "--watch"}, {"falcred", "status", "--watch", "--json"}, {"falcred", "follow", s.Base + "/share/sock"}}
 	s.throughAChange(watching...)
 	s.wantAllCommands(append(ran, "follow"))
-	return tries + len(watching) + s.overTheSockets(s.socket, s.base+"/share/sock")
+	return tries + len(watching) + s.overTheSockets(s.Sock, s.Base+"/share/sock")
 }
 
 // heard runs a command and keeps what it printed, without the access token or
@@ -212,13 +212,13 @@ func (s *scene) heard(stdin string, args ...string) (code int) {
 		}
 	}
 	name := strings.ReplaceAll(strings.Join(args, " "), "/", "_")
-	s.must(os.WriteFile(filepath.Join(s.base, "out", fmt.Sprintf("%d %s", time.Now().UnixNano(), name)), []byte(out), 0o600))
+	s.Must(os.WriteFile(filepath.Join(s.Base, "out", fmt.Sprintf("%d %s", time.Now().UnixNano(), name)), []byte(out), 0o600))
 	return code
 }
 
 // inFile is the access token that the file holds.
 func (s *scene) inFile() []string {
-	data, _ := os.ReadFile(s.file())
+	data, _ := os.ReadFile(s.File)
 	_, access, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	if access == "" {
 		return nil
@@ -258,26 +258,26 @@ func (s *scene) overTheProcess() {
 		if err != nil && os.Getuid() == 0 {
 			s.Error(err)
 		}
-		s.must(os.WriteFile(s.base+"/out/daemon-"+name, data, 0o600))
+		s.Must(os.WriteFile(s.Base+"/out/daemon-"+name, data, 0o600))
 	}
 }
 
 // wantNoLeak searches the whole tree of the scene.
 func (s *scene) wantNoLeak() (files int) {
 	s.Helper()
-	s.must(os.WriteFile(s.base+"/out/log", []byte(s.log.String()), 0o600))
-	found, files, err := s.issuer.secrets.search(s.base)
-	s.must(err)
-	if children, _ := filepath.Glob(s.base + "/out/child-*"); len(children) < 2 {
+	s.Must(os.WriteFile(s.Base+"/out/log", []byte(s.Logged.String()), 0o600))
+	found, files, err := s.issuer.secrets.search(s.Base)
+	s.Must(err)
+	if children, _ := filepath.Glob(s.Base + "/out/child-*"); len(children) < 2 {
 		s.Error("no child was started: their environment is not tested")
 	}
 	for _, name := range found {
 		if name != "home/auth0_token" && name != "home/falcred.env" {
-			data, _ := os.ReadFile(filepath.Join(s.base, name))
+			data, _ := os.ReadFile(filepath.Join(s.Base, name))
 			s.Errorf("%s holds %s\n%s", name, s.issuer.secrets.in(data), bytes.ReplaceAll(data[:min(len(data), 4000)], []byte{0}, []byte("\n")))
 		}
 	}
-	if info, err := os.Stat(s.file()); err == nil && info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(s.File); err == nil && info.Mode().Perm() != 0o600 {
 		s.Errorf("the token file has the mode %v", info.Mode())
 	}
 	return files
@@ -289,9 +289,9 @@ func TestNoCore(t *testing.T) {
 	const attack = "SIGABRT, SIGQUIT and SIGSEGV to a daemon that was started with unlimited cores"
 	s := newScene(t, idp.Config{})
 	var before unix.Rlimit
-	s.must(unix.Getrlimit(unix.RLIMIT_CORE, &before))
+	s.Must(unix.Getrlimit(unix.RLIMIT_CORE, &before))
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: before.Max, Max: before.Max}); err != nil || before.Max == 0 {
-		missing(t, attack, "a hard limit that allows cores")
+		table.Missing(t, attack, "a hard limit that allows cores")
 	}
 	defer unix.Setrlimit(unix.RLIMIT_CORE, &before)
 	control := exec.Command("sh", "-c", "kill -ABRT $$")
@@ -301,7 +301,7 @@ func TestNoCore(t *testing.T) {
 	if !control.ProcessState.Sys().(syscall.WaitStatus).CoreDump() {
 		proved = "; this machine keeps none of any program's"
 	}
-	s.extra = []string{"GOTRACEBACK=crash"}
+	s.More = append(s.More, "GOTRACEBACK=crash")
 	signals := []syscall.Signal{syscall.SIGABRT, syscall.SIGQUIT, syscall.SIGSEGV}
 	for _, signal := range signals {
 		s.login(0)
@@ -311,13 +311,13 @@ func TestNoCore(t *testing.T) {
 			t.Errorf("%v left a core", signal)
 		}
 	}
-	found, _, err := s.issuer.secrets.search(s.base)
-	s.must(err)
+	found, _, err := s.issuer.secrets.search(s.Base)
+	s.Must(err)
 	if !slices.Equal(found, []string{"home/auth0_token"}) {
 		t.Errorf("secrets are in %q", found)
 	}
-	if leak := s.issuer.secrets.in([]byte(s.log.String())); leak != "" {
+	if leak := s.issuer.secrets.in([]byte(s.Logged.String())); leak != "" {
 		t.Errorf("the crash output holds %s", leak)
 	}
-	report(t, attack, "3 signals", "no core, no secret in the crash output"+proved)
+	table.Report(t, attack, "3 signals", "no core, no secret in the crash output"+proved)
 }

@@ -30,26 +30,26 @@ ln -s "$2/chosen" "$1/.portalock"; ln -s "$2/.bashrc" "$1/falcred.json"`
 // there, and where the attacker can write from now on.
 func team(t *testing.T) (s *scene, above string) {
 	s = newScene(t, idp.Config{})
-	above = s.base + "/team"
-	s.must(os.Mkdir(above, 0o755))
-	s.must(os.Rename(s.home, above+"/home"))
-	s.home = above + "/home"
-	s.must(os.Mkdir(s.base+"/run", 0o700))
-	s.socket = s.base + "/run/s"
+	above = s.Base + "/team"
+	s.Must(os.Mkdir(above, 0o755))
+	s.Must(os.Rename(s.Home, above+"/home"))
+	s.MoveTo(above + "/home")
+	s.Must(os.Mkdir(s.Base+"/run", 0o700))
+	s.Sock = s.Base + "/run/s"
 	s.login(0)
 	for name, text := range precious {
-		s.must(os.WriteFile(s.base+"/"+name, []byte(text), 0o600))
-		s.must(os.Chmod(s.base+"/"+name, 0o644))
+		s.Must(os.WriteFile(s.Base+"/"+name, []byte(text), 0o600))
+		s.Must(os.Chmod(s.Base+"/"+name, 0o644))
 	}
 	s.belongTo(victim)
-	s.must(os.Chmod(s.base, 0o755))
+	s.Must(os.Chmod(s.Base, 0o755))
 	return s, above
 }
 
 func (s *scene) share(folder string) {
 	s.Helper()
-	s.must(os.Chown(folder, victim, sharedGroup))
-	s.must(os.Chmod(folder, 0o775|os.ModeSetgid))
+	s.Must(os.Chown(folder, victim, sharedGroup))
+	s.Must(os.Chmod(folder, 0o775|os.ModeSetgid))
 }
 
 // attack is a shell of the attacker's, who is in the group.
@@ -64,20 +64,20 @@ func (s *scene) attack(script string, args ...string) *exec.Cmd {
 func (s *scene) wantSpared(requests int) {
 	s.Helper()
 	for name, text := range precious {
-		data, err := os.ReadFile(s.base + "/" + name)
-		info, statErr := os.Stat(s.base + "/" + name)
-		s.must(errors.Join(err, statErr))
+		data, err := os.ReadFile(s.Base + "/" + name)
+		info, statErr := os.Stat(s.Base + "/" + name)
+		s.Must(errors.Join(err, statErr))
 		if string(data) != text || info.Mode().Perm() != 0o644 {
 			s.Errorf("%s holds %q, %v", name, data, info.Mode())
 		}
 	}
-	if _, err := os.Lstat(s.base + "/chosen"); err == nil {
+	if _, err := os.Lstat(s.Base + "/chosen"); err == nil {
 		s.Error("the lock's link was followed")
 	}
 	if n := s.issuer.Stats().TokenRequests; n != requests {
 		s.Errorf("%d token requests, want %d", n, requests)
 	}
-	if strings.Contains(s.log.String(), "npm_precious") {
+	if strings.Contains(s.Logged.String(), "npm_precious") {
 		s.Error("the log quotes what the link leads to")
 	}
 }
@@ -85,21 +85,21 @@ func (s *scene) wantSpared(requests int) {
 // force has a client say that its token was rejected, so that the daemon refreshes.
 func (s *scene) force(access string) {
 	var got protocol.Credential
-	s.ask(fmt.Sprintf(`get {"ServerURL":"https://fal.run","Rejected":%q}`, access), &got)
+	s.Ask(fmt.Sprintf(`get {"ServerURL":"https://fal.run","Rejected":%q}`, access), &got)
 }
 
 // F6: a user who can write the folder above the home swaps it for one of links.
 func TestHomeIsSwapped_F6(t *testing.T) {
 	const attack = "the home swapped, in a folder of mode 2775, for one of links to the user's .npmrc and .bashrc"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	s, above := team(t)
 	s.serve()
 	access := s.served()
 	s.share(above)
-	s.must(s.attack(`mv "$1" "$1.was"; `+evilHome, s.home, s.base).Run())
+	s.Must(s.attack(`mv "$1" "$1.was"; `+evilHome, s.Home, s.Base).Run())
 	var status protocol.Status
-	s.until("the daemon says so", func() bool {
-		s.must(s.ask("status", &status))
+	s.Eventually("the daemon says so", func() bool {
+		s.Must(s.Ask("status", &status))
 		return strings.Contains(status.LastError, above+" can be written by others")
 	})
 	if want := "chmod g-w " + above; !strings.Contains(status.Hint, want) {
@@ -109,7 +109,7 @@ func TestHomeIsSwapped_F6(t *testing.T) {
 	if got, err := s.get(); err != nil || got != access {
 		t.Errorf("what memory holds is not served: %v", err)
 	}
-	commands := [][]string{{"run"}, {"login"}, {"logout"}, {"logout", "--local"}, {"team", "list"}, {"history"}, {"status"}, {"doctor"}, {"follow", s.socket}}
+	commands := [][]string{{"run"}, {"login"}, {"logout"}, {"logout", "--local"}, {"team", "list"}, {"history"}, {"status"}, {"doctor"}, {"follow", s.Sock}}
 	for _, args := range commands {
 		out, code := s.run("", "falcred", args...)
 		s.wantNoLeakIn(out)
@@ -119,36 +119,36 @@ func TestHomeIsSwapped_F6(t *testing.T) {
 	}
 	s.wantSpared(0)
 
-	s.must(os.Rename(s.home, s.base+"/evil"))
-	s.must(os.Rename(s.home+".was", s.home))
-	s.must(os.Chmod(above, 0o755))
-	s.until("it is over", func() bool {
+	s.Must(os.Rename(s.Home, s.Base+"/evil"))
+	s.Must(os.Rename(s.Home+".was", s.Home))
+	s.Must(os.Chmod(above, 0o755))
+	s.Eventually("it is over", func() bool {
 		var status protocol.Status
-		s.must(s.ask("status", &status))
+		s.Must(s.Ask("status", &status))
 		return status.LastError == ""
 	})
-	s.until("the mended home's login is refreshed", func() bool {
+	s.Eventually("the mended home's login is refreshed", func() bool {
 		s.force(access)
 		got, err := s.get()
 		return err == nil && got != access
 	})
 	s.wantSpared(1)
-	report(t, attack, fmt.Sprintf("a running daemon, %d commands", len(commands)), "named with the folder and the mend; nothing written, followed or sent; served from memory, and mended without a restart")
+	table.Report(t, attack, fmt.Sprintf("a running daemon, %d commands", len(commands)), "named with the folder and the mend; nothing written, followed or sent; served from memory, and mended without a restart")
 }
 
 // F6: the same without a pause, beside a daemon that is asked without a pause.
 func TestHomeIsSwappedInALoop_F6(t *testing.T) {
 	const attack = "the home swapped back and forth in a loop, beside a daemon that is forced to refresh"
 	const rounds = 400
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	s, above := team(t)
 	s.serve()
 	access := s.served()
 	s.share(above)
-	s.must(s.attack(evilHome, above+"/evil", s.base).Run())
+	s.Must(s.attack(evilHome, above+"/evil", s.Base).Run())
 	loop := s.attack(`i=0; while [ $i -lt "$2" ]; do mv "$1/home" "$1/was"; mv "$1/evil" "$1/home"
 mv "$1/home" "$1/evil"; mv "$1/was" "$1/home"; i=$((i+1)); done`, above, fmt.Sprint(rounds))
-	s.must(loop.Start())
+	s.Must(loop.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- loop.Wait() }()
 	asked := 0
@@ -160,7 +160,7 @@ mv "$1/home" "$1/evil"; mv "$1/was" "$1/home"; i=$((i+1)); done`, above, fmt.Spr
 		}
 		select {
 		case err := <-ended:
-			s.must(err)
+			s.Must(err)
 			running = false
 		default:
 		}
@@ -169,14 +169,14 @@ mv "$1/home" "$1/evil"; mv "$1/was" "$1/home"; i=$((i+1)); done`, above, fmt.Spr
 	if asked < 10 {
 		t.Errorf("only %d requests met the loop", asked)
 	}
-	report(t, attack, fmt.Sprintf("%d rounds, %d requests", rounds, asked), "nothing written, followed or sent")
+	table.Report(t, attack, fmt.Sprintf("%d rounds, %d requests", rounds, asked), "nothing written, followed or sent")
 }
 
 // F6: who is alone in his group may leave it the right to write above; where
 // another is in it too, the tables say so or the number does.
 func TestGroupsOfUsers_F6(t *testing.T) {
 	const attack = "folders above the home that a group can write: the user's own, another's, one that is shared"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	cases := []struct {
 		uid, gid int
 		mode     os.FileMode
@@ -188,8 +188,8 @@ func TestGroupsOfUsers_F6(t *testing.T) {
 	}
 	for _, c := range cases {
 		s, above := team(t)
-		s.must(os.Chown(above, c.uid, c.gid))
-		s.must(os.Chmod(above, c.mode))
+		s.Must(os.Chown(above, c.uid, c.gid))
+		s.Must(os.Chmod(above, c.mode))
 		if c.refused {
 			if out, code := s.run("", "falcred", "run"); code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, above) {
 				t.Errorf("%+v: exit %d, %s", c, code, out)
@@ -200,47 +200,47 @@ func TestGroupsOfUsers_F6(t *testing.T) {
 		s.served()
 		s.end(syscall.SIGTERM)
 	}
-	report(t, attack, fmt.Sprintf("%d folders", len(cases)), "refused by one line, but for the user's own group and sticky ones")
+	table.Report(t, attack, fmt.Sprintf("%d folders", len(cases)), "refused by one line, but for the user's own group and sticky ones")
 }
 
 // F6: inside of a user namespace root and everybody else are one number; what is
 // above the home there belongs to root outside.
 func TestHomeInAUserNamespace_F6(t *testing.T) {
 	const attack = "the overflow uid as the owner of folders above, in a user namespace and outside"
-	needRoot(t, attack)
-	unshare := needTool(t, attack, "unshare")
+	table.NeedRoot(t, attack)
+	unshare := table.NeedTool(t, attack, "unshare")
 	s, above := team(t)
-	s.must(os.Chown(above, 0, 0))
+	s.Must(os.Chown(above, 0, 0))
 	cmd := s.command("falcred", "run")
 	cmd.Args = []string{unshare, "-U", "--map-user=" + fmt.Sprint(victim), "--map-group=" + fmt.Sprint(victim), cmd.Path, "run"}
 	cmd.Path = unshare
 	s.launch(cmd)
-	s.until("it listens", func() bool { _, err := os.Stat(s.socket); return err == nil })
+	s.Eventually("it listens", func() bool { _, err := os.Stat(s.Sock); return err == nil })
 	s.end(syscall.SIGTERM)
-	s.must(os.Chown(above, overflow, overflow)) // outside this is a user as others are
+	s.Must(os.Chown(above, overflow, overflow)) // outside this is a user as others are
 	if out, code := s.run("", "falcred", "run"); code != 1 || !strings.Contains(out, above+" belongs to another user") {
 		t.Errorf("outside: exit %d, %s", code, out)
 	}
-	report(t, attack, "2 daemons", "started inside, refused outside")
+	table.Report(t, attack, "2 daemons", "started inside, refused outside")
 }
 
 // F2: a token file of links leads only where nobody else can write.
 func TestTokenFileLeadsElsewhere_F6(t *testing.T) {
 	const attack = "the token file a link into a folder that others can write, and to another's file"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	s, _ := team(t)
-	shared := s.base + "/shared"
-	s.must(os.Mkdir(shared, 0o755))
-	s.must(os.Chown(shared, victim, victim))
-	s.must(os.Rename(s.file(), shared+"/token"))
-	s.must(os.Symlink(shared+"/token", s.file()))
+	shared := s.Base + "/shared"
+	s.Must(os.Mkdir(shared, 0o755))
+	s.Must(os.Chown(shared, victim, victim))
+	s.Must(os.Rename(s.File, shared+"/token"))
+	s.Must(os.Symlink(shared+"/token", s.File))
 	s.serve()
 	access := s.served()
 	s.share(shared)
-	s.must(s.attack(`mv "$1/token" "$1/was"; ln -s "$2/.npmrc" "$1/token"`, shared, s.base).Run())
-	s.until("the daemon says so", func() bool {
+	s.Must(s.attack(`mv "$1/token" "$1/was"; ln -s "$2/.npmrc" "$1/token"`, shared, s.Base).Run())
+	s.Eventually("the daemon says so", func() bool {
 		var status protocol.Status
-		s.must(s.ask("status", &status))
+		s.Must(s.Ask("status", &status))
 		return strings.Contains(status.LastError, shared+" can be written by others")
 	})
 	s.force(access)
@@ -248,5 +248,5 @@ func TestTokenFileLeadsElsewhere_F6(t *testing.T) {
 	if got, err := s.get(); err != nil || got != access {
 		t.Errorf("what memory holds is not served: %v", err)
 	}
-	report(t, attack, "a link swapped for one to the user's .npmrc", "not followed; served from memory")
+	table.Report(t, attack, "a link swapped for one to the user's .npmrc", "not followed; served from memory")
 }

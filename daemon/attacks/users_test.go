@@ -23,8 +23,8 @@ const (
 // wideOpen takes away what S2 gives, so that S3 stands alone.
 func (s *scene) wideOpen() {
 	s.Helper()
-	for _, path := range []string{s.base, s.home, s.socket} {
-		s.must(os.Chmod(path, 0o777))
+	for _, path := range []string{s.Base, s.Home, s.Sock} {
+		s.Must(os.Chmod(path, 0o777))
 	}
 }
 
@@ -32,8 +32,8 @@ func (s *scene) wideOpen() {
 // kernel's word about him, and said once in the log.
 func TestOtherUsers(t *testing.T) {
 	const attack = "another user, uid 65534, and users in user namespaces of their own, at a socket that everybody may open"
-	needRoot(t, attack)
-	unshare := needTool(t, attack, "unshare")
+	table.NeedRoot(t, attack)
+	unshare := table.NeedTool(t, attack, "unshare")
 	s := newScene(t, idp.Config{})
 	s.login(0)
 	s.belongTo(victim)
@@ -48,7 +48,7 @@ func TestOtherUsers(t *testing.T) {
 		{attacker, nil}, {overflow, nil}, {attacker, []string{unshare, "-U"}}, {attacker, []string{unshare, "-r"}},
 		{overflow, []string{unshare, "-r"}}, {attacker, nil}, {overflow, nil}, {attacker + 1, nil},
 	} {
-		out, err := s.as(a.uid, "ask", s.socket, a.through...).CombinedOutput()
+		out, err := s.as(a.uid, "ask", s.Sock, a.through...).CombinedOutput()
 		s.wantDenied(fmt.Sprintf("uid %d %v", a.uid, a.through), string(out), err)
 		tries++
 	}
@@ -56,18 +56,18 @@ func TestOtherUsers(t *testing.T) {
 		s.wantLines(1, fmt.Sprintf("a client was denied\" uid=%d ", uid))
 	}
 	// The daemon's own user is himself in his own namespace too: it is the kernel that says so.
-	if out, err := s.as(victim, "ask", s.socket, unshare, "-r").CombinedOutput(); err != nil || !strings.Contains(string(out), "Bearer") {
+	if out, err := s.as(victim, "ask", s.Sock, unshare, "-r").CombinedOutput(); err != nil || !strings.Contains(string(out), "Bearer") {
 		t.Errorf("the user himself, as root of his own namespace: %v: %s", err, out)
 	}
-	report(t, attack, fmt.Sprintf("%d connections", tries), "denied before a byte was read; each uid said once in the log")
+	table.Report(t, attack, fmt.Sprintf("%d connections", tries), "denied before a byte was read; each uid said once in the log")
 }
 
 // S3, S7: seen from inside a user namespace everybody outside has the overflow
 // uid, root included. None of them is served.
 func TestDaemonInAUserNamespace(t *testing.T) {
 	const attack = "users outside of the daemon's own user namespace, who all look like uid 65534"
-	needRoot(t, attack)
-	unshare := needTool(t, attack, "unshare")
+	table.NeedRoot(t, attack)
+	unshare := table.NeedTool(t, attack, "unshare")
 	s := newScene(t, idp.Config{})
 	s.login(0)
 	s.belongTo(victim)
@@ -75,18 +75,18 @@ func TestDaemonInAUserNamespace(t *testing.T) {
 	cmd.Args = []string{unshare, "-U", "--map-user=" + fmt.Sprint(victim), "--map-group=" + fmt.Sprint(victim), cmd.Path, "run"}
 	cmd.Path = unshare
 	s.launch(cmd)
-	s.until("the daemon listens", func() bool { _, err := os.Stat(s.socket); return err == nil })
-	s.until("its own user is served", func() bool {
-		out, _ := s.as(victim, "ask", s.socket).CombinedOutput()
+	s.Eventually("the daemon listens", func() bool { _, err := os.Stat(s.Sock); return err == nil })
+	s.Eventually("its own user is served", func() bool {
+		out, _ := s.as(victim, "ask", s.Sock).CombinedOutput()
 		return strings.Contains(string(out), "Bearer")
 	})
 	s.wideOpen()
 	for _, uid := range []uint32{attacker, overflow, 0} {
-		out, err := s.as(uid, "ask", s.socket).CombinedOutput()
+		out, err := s.as(uid, "ask", s.Sock).CombinedOutput()
 		s.wantDenied(fmt.Sprintf("uid %d", uid), string(out), err)
 	}
 	s.wantLines(1, "a client was denied\" uid=65534 ")
-	report(t, attack, "3 users, root among them", "denied; said once in the log")
+	table.Report(t, attack, "3 users, root among them", "denied; said once in the log")
 }
 
 func (s *scene) wantDenied(who, out string, err error) {
@@ -107,24 +107,24 @@ func (s *scene) wantDenied(who, out string, err error) {
 // moved away because the one above it is everybody's.
 func TestFakeServer(t *testing.T) {
 	const attack = "another user's server at FALCRED_SOCKET, at a path in a folder of everybody's, and where a folder was moved away"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	s := newScene(t, idp.Config{})
 	refresh, _ := s.login(0)
-	open := s.base + "/open"
-	s.must(os.MkdirAll(open+"/run", 0o700))
+	open := s.Base + "/open"
+	s.Must(os.MkdirAll(open+"/run", 0o700))
 	s.belongTo(victim)
-	s.must(os.Chmod(s.base, 0o755))
-	s.socket = open + "/run/s"
+	s.Must(os.Chmod(s.Base, 0o755))
+	s.Sock = open + "/run/s"
 	s.serve()
 	s.served()
-	s.must(os.Chmod(open, 0o777))               // before, it would not have started there (S2)
-	s.must(os.Rename(open+"/run", open+"/was")) // anybody may, there
-	s.must(os.Mkdir(open+"/run", 0o777))
-	s.must(os.Chmod(open+"/run", 0o777))
+	s.Must(os.Chmod(open, 0o777))               // before, it would not have started there (S2)
+	s.Must(os.Rename(open+"/run", open+"/was")) // anybody may, there
+	s.Must(os.Mkdir(open+"/run", 0o777))
+	s.Must(os.Chmod(open+"/run", 0o777))
 	store := fmt.Sprintf(`{"ServerURL":"https://fal.run","Username":"<token>","Secret":%q}`, refresh)
 	tries := 0
 	for _, socket := range []string{open + "/run/s", open + "/squatted"} {
-		s.socket = socket
+		s.Sock = socket
 		end := s.listen(attacker, socket)
 		for _, c := range []struct {
 			stdin string
@@ -149,7 +149,7 @@ func TestFakeServer(t *testing.T) {
 	if !s.issuer.Alive(refresh) {
 		t.Error("the login is gone")
 	}
-	report(t, attack, fmt.Sprintf("%d commands, a store among them", tries), "refused with the reason; the server was told 0 bytes")
+	table.Report(t, attack, fmt.Sprintf("%d commands, a store among them", tries), "refused with the reason; the server was told 0 bytes")
 }
 
 // S4: a process of the same user looks into the daemon by no way that Linux
@@ -157,7 +157,7 @@ func TestFakeServer(t *testing.T) {
 // are open here.
 func TestSameUserLooksInside(t *testing.T) {
 	const attack = "/proc/PID/*, ptrace, process_vm_readv, pidfd_getfd and a core after SIGABRT, by the same user"
-	needRoot(t, attack)
+	table.NeedRoot(t, attack)
 	s := newScene(t, idp.Config{})
 	s.login(0)
 	s.belongTo(victim)
@@ -165,7 +165,7 @@ func TestSameUserLooksInside(t *testing.T) {
 	s.served()
 	control := exec.Command("sleep", "600")
 	control.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: victim, Gid: victim}, Pdeathsig: syscall.SIGKILL}
-	s.must(control.Start())
+	s.Must(control.Start())
 	defer control.Wait()
 	defer control.Process.Kill()
 	open := s.spy(control.Process.Pid)
@@ -182,18 +182,18 @@ func TestSameUserLooksInside(t *testing.T) {
 	if granted < 6 {
 		t.Errorf("only %d ways are open into another process: nothing is tested", granted)
 	}
-	s.must(exec.Command("setpriv", "--reuid", fmt.Sprint(victim), "--regid", fmt.Sprint(victim), "--clear-groups", "kill", "-ABRT", fmt.Sprint(s.cmd.Process.Pid)).Run())
+	s.Must(exec.Command("setpriv", "--reuid", fmt.Sprint(victim), "--regid", fmt.Sprint(victim), "--clear-groups", "kill", "-ABRT", fmt.Sprint(s.cmd.Process.Pid)).Run())
 	if status := s.ended(); status.CoreDump() {
 		t.Error("it left a core")
 	}
-	s.wantNoLeakIn(s.log.String())
-	report(t, attack, fmt.Sprintf("%d ways, %d of them open into the user's other processes", tried, granted), "all refused, no core")
+	s.wantNoLeakIn(s.Logged.String())
+	table.Report(t, attack, fmt.Sprintf("%d ways, %d of them open into the user's other processes", tried, granted), "all refused, no core")
 }
 
 func (s *scene) spy(pid int) map[string]string {
 	s.Helper()
 	out, err := s.as(victim, "spy", fmt.Sprint(pid)).Output()
-	s.must(err)
+	s.Must(err)
 	ways := map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(line)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 const getRequest = "get https://fal.run\n"
@@ -53,9 +54,8 @@ func BenchmarkExec(b *testing.B) {
 		// How a copy of a program lies in the page cache is worth up to a tenth of its start.
 		anew := func(program string, args ...string) func() float64 {
 			return func() float64 {
-				if err := install(filepath.Join(bin, program)); err != nil {
-					b.Fatal(err)
-				}
+				path := filepath.Join(bin, program)
+				testkit.Must(b, testkit.Install(path+linked, path))
 				return medianOf(5, func() float64 { return l.exec(program, args...) })
 			}
 		}
@@ -91,7 +91,7 @@ func BenchmarkWaiters(b *testing.B) {
 		l.login(lifetime + time.Minute)
 		select {
 		case <-hold.Arrived:
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			b.Fatal("no refresh came")
 		}
 		before := l.status().Clients

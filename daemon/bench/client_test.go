@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // server is one that a client asks.
@@ -121,7 +123,7 @@ func (l *lab) crowd(s server, many int, allWait, letGo func()) float64 {
 		conns[i] = conn{server: s, buf: make([]byte, 4<<10)}
 		l.until(func() bool { return conns[i].dial() == nil }) // refused while the kernel's queue is full
 		defer conns[i].Close()
-		conns[i].SetDeadline(time.Now().Add(patience))
+		conns[i].SetDeadline(time.Now().Add(testkit.Patience))
 	}
 	var answered sync.WaitGroup
 	for _, c := range conns {

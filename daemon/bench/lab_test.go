@@ -3,18 +3,14 @@
 package bench
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,12 +21,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
-const (
-	patience = 40 * time.Second // running into it means never
-	lifetime = 24 * time.Hour   // of access tokens
-)
+const lifetime = 24 * time.Hour // of access tokens
 
 var bin string // the folder with the programs, once they are built
 
@@ -51,12 +45,10 @@ var built = sync.OnceValue(func() (err error) {
 	}
 	for _, pkg := range []string{"cmd/falcred", "cmd/docker-credential-fal", "daemon/bench/testdata/empty", "daemon/bench/testdata/echo"} {
 		program := filepath.Join(bin, path.Base(pkg))
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program+linked, "github.com/falcred/falcred/"+pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
+		if err := testkit.Build("", program+linked, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "github.com/falcred/falcred/"+pkg); err != nil {
+			return err
 		}
-		if err := install(program); err != nil {
+		if err := testkit.Install(program+linked, program); err != nil {
 			return err
 		}
 	}
@@ -65,28 +57,6 @@ var built = sync.OnceValue(func() (err error) {
 
 // linked is a program as the linker left it.
 const linked = ".linked"
-
-// install writes a program once more, 32 KiB at a time as dpkg does: a file lies in the
-// page cache in pieces as large as it was written in. What a linker leaves starts some
-// 5 % slower; of what is written all at once, each touch counts 2 MiB as used memory.
-func install(program string) error {
-	content, err := os.ReadFile(program + linked)
-	if err != nil {
-		return err
-	}
-	os.Remove(program)
-	file, err := os.OpenFile(program, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
-	if err != nil {
-		return err
-	}
-	for piece := range slices.Chunk(content, 32<<10) {
-		if _, err := file.Write(piece); err != nil {
-			file.Close()
-			return err
-		}
-	}
-	return file.Close()
-}
 
 // lab is a home with a login, its issuer, and what a benchmark runs on them. All of it
 // ends with the benchmark.
@@ -102,16 +72,9 @@ func newLab(b *testing.B) *lab {
 	if err := built(); err != nil {
 		b.Fatal(err)
 	}
-	l := &lab{B: b, dir: b.TempDir()}
+	l := &lab{B: b, dir: b.TempDir(), issuer: testkit.StartIssuer(b, idp.Config{Lifetime: lifetime})}
 	l.home = filepath.Join(l.dir, "home")
-	var err error
-	if l.issuer, err = idp.Start(idp.Config{Lifetime: lifetime}); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(l.issuer.Close)
-	if err := os.Mkdir(l.home, 0o700); err != nil {
-		b.Fatal(err)
-	}
+	testkit.Must(b, os.Mkdir(l.home, 0o700))
 	l.write("question", "https://fal.run\n")
 	l.login(0)
 	l.env = []string{
@@ -187,13 +150,7 @@ func (l *lab) serve(socket, program string, args ...string) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 	})
-	l.until(func() bool {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	l.until(func() bool { return testkit.Listens(socket) })
 }
 
 func (l *lab) daemonSocket() string { return filepath.Join(l.home, "falcred.sock") }
@@ -283,20 +240,9 @@ func (l *lab) pin() {
 // ask asks once, on a connection of its own, and gives the line of the answer.
 func (l *lab) ask(socket, request string) string {
 	l.Helper()
-	c, err := net.Dial("unix", socket)
-	if err != nil {
-		l.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c, request); err != nil {
-		l.Fatal(err)
-	}
-	line, err := bufio.NewReader(c).ReadString('\n')
-	if err != nil {
-		l.Fatal(err)
-	}
-	return line
+	line, err := testkit.AskLine(socket, strings.TrimSuffix(request, "\n"))
+	testkit.Must(l, err)
+	return line + "\n"
 }
 
 // status is what of the daemon's answer to status is needed here.
@@ -311,11 +257,7 @@ func (l *lab) status() (s struct{ PID, Clients int }) {
 // until polls: what is waited for happens in another process.
 func (l *lab) until(done func() bool) {
 	l.Helper()
-	for begun := time.Now(); !done(); time.Sleep(time.Millisecond) {
-		if time.Since(begun) > patience {
-			l.Fatal("it never came")
-		}
-	}
+	testkit.Eventually(l, "what another process does", done)
 }
 
 // memory is what a process has for itself, in KiB: not the pages of the program's file,

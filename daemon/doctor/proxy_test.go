@@ -3,12 +3,11 @@
 package doctor
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // S4: of a proxy's address that is wrong nothing is said, and of one that is right
@@ -32,8 +31,7 @@ func TestProxyIsNamed_S4(t *testing.T) {
 		"HTTPS_PROXY=HTTP://proxy:31 28":           wrong,
 		"HTTPS_PROXY=http://":                      wrong,
 	} {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), role+"=proxied", "FALCRED_TEST_ISSUER="+issuer, "GORACE=atexit_sleep_ms=0")
+		cmd := testkit.Role("proxied", "FALCRED_TEST_ISSUER="+issuer, "GORACE=atexit_sleep_ms=0")
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"} {
 			cmd.Env = append(cmd.Env, name+"=")
 		}

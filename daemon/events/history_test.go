@@ -13,20 +13,14 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/testkit"
 )
-
-func mustDo(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // newHome is a folder that is ours alone, whatever the umask (F6).
 func newHome(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
-	mustDo(t, os.Chmod(home, 0o700))
+	testkit.Must(t, os.Chmod(home, 0o700))
 	return home
 }
 
@@ -37,7 +31,7 @@ func TestHistory(t *testing.T) {
 	if list, err := Read(home); len(list) != 0 || err != nil {
 		t.Errorf("before anything happened: %v, %v", list, err)
 	}
-	mustDo(t, os.WriteFile(path, nil, 0o644)) // as an editor may leave it
+	testkit.Must(t, os.WriteFile(path, nil, 0o644)) // as an editor may leave it
 	want := []string{Started, LoggedIn, Refreshed, Stopped}
 	for _, half := range [][]string{want[:2], want[2:]} { // two daemons of a home, one after the other
 		h := OpenHistory(home, slog.New(slog.DiscardHandler))
@@ -47,7 +41,7 @@ func TestHistory(t *testing.T) {
 		h.Close()
 	}
 	list, err := Read(home)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	var got []string
 	for _, e := range list {
 		got = append(got, e.Event)
@@ -78,14 +72,14 @@ func TestHistoryIsBounded(t *testing.T) {
 	home := newHome(t)
 	h := &History{path: filepath.Join(home, HistoryName), log: slog.New(slog.DiscardHandler)}
 	for i := range 4000 {
-		mustDo(t, h.append(Event{Time: time.Now(), Event: Refreshed, Cause: fmt.Sprintf("%d %s", i, strings.Repeat("x", 100))}))
+		testkit.Must(t, h.append(Event{Time: time.Now(), Event: Refreshed, Cause: fmt.Sprintf("%d %s", i, strings.Repeat("x", 100))}))
 	}
 	info, err := os.Stat(h.path)
 	if err != nil || info.Size() > maxHistory+1024 {
 		t.Fatalf("%d bytes, %v", info.Size(), err)
 	}
 	file, err := os.OpenFile(h.path, os.O_WRONLY|os.O_APPEND, 0)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	file.WriteString(`{"Event":"refr`)
 	file.Close()
 	events, err := Read(home)
@@ -98,9 +92,9 @@ func TestHistoryIsBounded(t *testing.T) {
 func TestHistoryAfterACutLine(t *testing.T) {
 	home := newHome(t)
 	h := &History{path: filepath.Join(home, HistoryName), log: slog.New(slog.DiscardHandler)}
-	mustDo(t, os.WriteFile(h.path, []byte(`{"Time":"2026-01-01T00:00:00Z","Event":"refr`), 0o600))
+	testkit.Must(t, os.WriteFile(h.path, []byte(`{"Time":"2026-01-01T00:00:00Z","Event":"refr`), 0o600))
 	for _, event := range []string{Rejected, LoggedOut} {
-		mustDo(t, h.append(Event{Event: event}))
+		testkit.Must(t, h.append(Event{Event: event}))
 	}
 	if events, _ := Read(home); len(events) != 2 {
 		t.Errorf("%d of 2 whole events can be read", len(events))
@@ -118,7 +112,7 @@ func TestHistoryIsAFileOfOurs_F6(t *testing.T) {
 			return path + " is a link"
 		},
 		"a folder": func(t *testing.T, _, path string) string {
-			mustDo(t, os.Mkdir(path, 0o700))
+			testkit.Must(t, os.Mkdir(path, 0o700))
 			return HistoryName
 		},
 		"a FIFO": func(t *testing.T, _, path string) string {
@@ -126,8 +120,8 @@ func TestHistoryIsAFileOfOurs_F6(t *testing.T) {
 			return path + " is not a regular file of yours"
 		},
 		"a home that others can write": func(t *testing.T, home, path string) string {
-			mustDo(t, os.WriteFile(path, []byte("{}\n"), 0o600))
-			mustDo(t, os.Chmod(home, 0o777))
+			testkit.Must(t, os.WriteFile(path, []byte("{}\n"), 0o600))
+			testkit.Must(t, os.Chmod(home, 0o777))
 			if info, _ := os.Stat(home); !fsx.OthersCanWrite(info) {
 				t.Skip("access goes by other means here")
 			}

@@ -81,11 +81,11 @@ func TestHookEndsWhole(t *testing.T) {
 	h := OpenHook(`(echo alive; sleep 1000) >"`+fifo+`"; echo late`, filepath.Join(home, "gone"), slog.New(slog.DiscardHandler))
 	h.Add(Change{State: LoggedOut})
 	held, err := os.Open(fifo)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer held.Close()
 	held.SetReadDeadline(time.Now().Add(testkit.Patience))   // where a FIFO can have one
 	_, err = io.ReadFull(held, make([]byte, len("alive\n"))) // the child says that it is there
-	mustDo(t, err)
+	testkit.Must(t, err)
 	h.stop()
 	if _, err := held.Read(make([]byte, 1)); err != io.EOF { // at the child's end
 		t.Errorf("read: %v", err)
@@ -137,9 +137,9 @@ func TestHookInASwappedHome_F6(t *testing.T) {
 	needsShell(t)
 	above, out := newHome(t), filepath.Join(t.TempDir(), "out")
 	home := filepath.Join(above, "home")
-	mustDo(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	for mode, want := range map[fs.FileMode]string{0o755: home, 0o777: "/"} {
-		mustDo(t, os.Chmod(above, mode))
+		testkit.Must(t, os.Chmod(above, mode))
 		h := OpenHook("pwd -P >"+out, home, slog.New(slog.DiscardHandler))
 		h.Add(Change{State: Refreshed})
 		h.Close(t.Context())

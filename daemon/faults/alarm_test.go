@@ -16,11 +16,11 @@ import (
 func (s *scene) bootAlarms() (timers []*os.File) {
 	s.Helper()
 	process, err := unix.PidfdOpen(s.cmd.Process.Pid, 0)
-	s.must(err)
+	s.Must(err)
 	defer unix.Close(process)
 	folder := fmt.Sprintf("/proc/%d/fdinfo", s.cmd.Process.Pid)
 	entries, err := os.ReadDir(folder)
-	s.must(err)
+	s.Must(err)
 	for _, entry := range entries {
 		info, err := os.ReadFile(filepath.Join(folder, entry.Name()))
 		if err != nil || !strings.Contains(string(info), fmt.Sprintf("clockid: %d\n", unix.CLOCK_BOOTTIME)) {
@@ -28,9 +28,9 @@ func (s *scene) bootAlarms() (timers []*os.File) {
 		}
 		var number int
 		_, err = fmt.Sscan(entry.Name(), &number)
-		s.must(err)
+		s.Must(err)
 		fd, err := unix.PidfdGetfd(process, number, 0)
-		s.must(err)
+		s.Must(err)
 		timer := os.NewFile(uintptr(fd), "alarm")
 		s.Cleanup(func() { timer.Close() })
 		timers = append(timers, timer)
@@ -47,6 +47,6 @@ func (s *scene) ring(timers []*os.File) {
 	s.Helper()
 	now := unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
 	for _, timer := range timers {
-		s.must(unix.TimerfdSettime(int(timer.Fd()), 0, &now, nil))
+		s.Must(unix.TimerfdSettime(int(timer.Fd()), 0, &now, nil))
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // R4, S5: kill -9 before and after each system call of a refresh that touches
 // the home or the issuer. The next start finds a login that lives.
 func TestKillAtEverySyscall(t *testing.T) {
 	const fault = "kill -9 at each system call boundary of a refresh, 5 s overlap"
-	needRoot(t, fault)
+	table.NeedRoot(t, fault)
 	s := newScene(t, idp.Config{Overlap: overlap})
 	s.newLogin()
 	s.serve()
@@ -32,7 +33,7 @@ func TestKillAtEverySyscall(t *testing.T) {
 			unreached, hit, n = 0, hit+1, n+1
 		}
 		s.serve()
-		if err := s.settle(patience); err != nil {
+		if err := s.settle(testkit.Patience); err != nil {
 			t.Fatalf("killed at boundary %d, %s: the login was lost: %v", len(labels), labels[len(labels)-1], err)
 		}
 		s.stop()
@@ -40,7 +41,7 @@ func TestKillAtEverySyscall(t *testing.T) {
 	s.serve()
 	s.wantWell()
 	s.wantBoundaries(met)
-	report(t, fault, count(hit, "boundary")+" ("+count(len(met), "")+" different)", "0 logins lost")
+	table.Report(t, fault, testkit.Count(hit, "boundary")+" ("+testkit.Count(len(met), "")+" different)", "0 logins lost")
 }
 
 // traced lets a daemon refresh and kills it at the n-th boundary. ended says
@@ -52,17 +53,17 @@ func (s *scene) traced(n int) (labels []string, ended bool) {
 		s.Fatal(err)
 	}
 	s.login(before)
-	stderr, err := os.OpenFile(filepath.Join(s.base, "stderr"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	stderr, err := os.OpenFile(filepath.Join(s.Base, "stderr"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		s.Fatal(err)
 	}
 	defer stderr.Close()
 	over := make(chan struct{})
-	tr := &tracer{home: s.home, at: n, over: over}
+	tr := &tracer{home: s.Home, at: n, over: over}
 	done := make(chan error, 1)
-	go func() { done <- tr.run(s.bin, s.env(), stderr) }()
+	go func() { done <- tr.run(s.bin, s.Env(), stderr) }()
 	dead := false
-	s.until("the traced daemon refreshes or dies", func() bool {
+	s.Eventually("the traced daemon refreshes or dies", func() bool {
 		select {
 		case err = <-done:
 			dead = true

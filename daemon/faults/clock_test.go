@@ -15,6 +15,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -37,7 +38,7 @@ func TestClockJumps(t *testing.T) {
 			t.Parallel()
 			s := newJumper(t, "the clock jumps "+c.what, idp.Config{Lifetime: c.lifetime})
 			s.jump(c.by)
-			s.until("it is refreshed", func() bool { return s.idp.Stats().Refreshes == c.refreshes })
+			s.Eventually("it is refreshed", func() bool { return s.IDP.Stats().Refreshes == c.refreshes })
 			s.wantRequests(c.refreshes)
 			s.jump(0)
 			if early, late := s.off(); early > time.Minute || late > time.Minute {
@@ -45,7 +46,7 @@ func TestClockJumps(t *testing.T) {
 			}
 			s.wantWell()
 			s.wantRequests(c.refreshes + 1)
-			report(t, s.fault, "2 jumps", count(c.refreshes, "refresh")+", as due; the history has both; 0 logins lost")
+			table.Report(t, s.fault, "2 jumps", testkit.Count(c.refreshes, "refresh")+", as due; the history has both; 0 logins lost")
 		})
 	}
 }
@@ -55,7 +56,7 @@ func TestClockJumps(t *testing.T) {
 func TestClockJumpsAtRandom(t *testing.T) {
 	t.Parallel()
 	s := newJumper(t, "the clock jumps at random, by 2 to 60 min each time", idp.Config{Lifetime: 40 * time.Minute})
-	jumps, forward := long(20, 200), 0
+	jumps, forward := testkit.Long(20, 200), 0
 	var stand time.Duration
 	for range jumps {
 		by := 2*time.Minute + rand.N(58*time.Minute).Truncate(time.Second)
@@ -71,7 +72,7 @@ func TestClockJumpsAtRandom(t *testing.T) {
 		forward++
 	}
 	s.jump(0)
-	refreshes := s.idp.Stats().Refreshes
+	refreshes := s.IDP.Stats().Refreshes
 	if refreshes > forward {
 		t.Errorf("%d refreshes for %d jumps ahead", refreshes, forward)
 	}
@@ -81,7 +82,7 @@ func TestClockJumpsAtRandom(t *testing.T) {
 	}
 	s.wantWell()
 	s.wantRequests(refreshes + 1)
-	report(t, s.fault, count(jumps, "jump"), fmt.Sprintf("%s, at most one for each of %s ahead; 0 logins lost", count(refreshes, "refresh"), count(forward, "jump")))
+	table.Report(t, s.fault, testkit.Count(jumps, "jump"), fmt.Sprintf("%s, at most one for each of %s ahead; 0 logins lost", testkit.Count(refreshes, "refresh"), testkit.Count(forward, "jump")))
 }
 
 // R2, F3: nobody asks and nothing rings; the look once a minute has to find out.
@@ -89,13 +90,13 @@ func TestClockJumpsUnasked(t *testing.T) {
 	t.Parallel()
 	s := newJumper(t, "the clock jumps by +1 h, and no client asks", idp.Config{Lifetime: 100 * time.Minute})
 	s.clock.turn(time.Hour)
-	if !within(2*time.Minute, func() bool { return s.idp.Stats().Refreshes == 1 }) {
+	if !testkit.Within(2*time.Minute, func() bool { return s.IDP.Stats().Refreshes == 1 }) {
 		t.Error("the jump was not found out")
 	}
 	s.wantAlive()
 	s.clock.turn(0)
 	s.wantWell()
-	report(t, s.fault, "1 jump", "refreshed within the minute; 0 logins lost")
+	table.Report(t, s.fault, "1 jump", "refreshed within the minute; 0 logins lost")
 }
 
 // R2: what a resume is to a daemon. The wall clock is an hour ahead of the
@@ -115,14 +116,14 @@ func TestResume(t *testing.T) {
 				s.jump(c.stand)
 				s.wantOwnToken()
 			}
-			before := s.idp.Stats().Refreshes
+			before := s.IDP.Stats().Refreshes
 			s.clock.turn(c.stand + time.Hour)
-			s.ringUntil("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == before+1 })
+			s.ringUntil("the resume refreshes", func() bool { return s.IDP.Stats().Refreshes == before+1 })
 			s.wantAlive()
 			s.wantRequests(before + 1)
 			s.clock.turn(0)
 			s.wantWell()
-			report(t, s.fault, "1 hour", "refreshed at once, and once; 0 logins lost")
+			table.Report(t, s.fault, "1 hour", "refreshed at once, and once; 0 logins lost")
 		})
 	}
 }
@@ -131,23 +132,23 @@ func TestResume(t *testing.T) {
 func TestResumeInAPause(t *testing.T) {
 	t.Parallel()
 	s := newJumper(t, "suspend and resume, while the issuer's Retry-After: 1800 runs", idp.Config{Lifetime: 100 * time.Minute})
-	s.idp.Inject(idp.TooMany("1800"))
+	s.IDP.Inject(idp.TooMany("1800"))
 	_, access := s.dueLogin()
 	// Not when the issuer has been asked: the pause counts from when its answer is here.
-	s.until("the pause has begun", func() bool { return s.state().LastError != "" })
+	s.Eventually("the pause has begun", func() bool { return s.state().LastError != "" })
 	s.ring(s.alarms)
 	if now, err := s.get(); err != nil || now != access {
 		t.Errorf("in the pause another token is served, or %v", err)
 	}
-	if n := s.idp.Stats().Refreshes; n != 0 {
+	if n := s.IDP.Stats().Refreshes; n != 0 {
 		t.Errorf("%d refreshes in the pause", n)
 	}
 	s.clock.turn(time.Hour)
-	s.ringUntil("the resume refreshes", func() bool { return s.idp.Stats().Refreshes == 1 })
+	s.ringUntil("the resume refreshes", func() bool { return s.IDP.Stats().Refreshes == 1 })
 	s.wantAlive()
 	s.clock.turn(0)
 	s.wantWell()
-	report(t, s.fault, "1 hour", "not asked before, refreshed at once then; 0 logins lost")
+	table.Report(t, s.fault, "1 hour", "not asked before, refreshed at once then; 0 logins lost")
 }
 
 // jumper is a scene with a login that is as good as new, and a clock to turn.
@@ -161,10 +162,10 @@ type jumper struct {
 
 func newJumper(t *testing.T, fault string, cfg idp.Config) *jumper {
 	t.Helper()
-	needRoot(t, fault) // for the alarm
+	table.NeedRoot(t, fault) // for the alarm
 	s := newScene(t, cfg)
 	j := &jumper{scene: s, fault: fault, clock: s.ownClock()}
-	refresh, access, _ := s.idp.Login("ann")
+	refresh, access, _ := s.IDP.Login("ann")
 	s.write(refresh + "\n" + access)
 	s.serve()
 	s.wantAlive()
@@ -183,7 +184,7 @@ func (j *jumper) jump(to time.Duration) {
 	for range 20 {
 		crowd.Go(func() {
 			var got protocol.Credential
-			if err := j.ask("get "+protocol.DefaultServer, &got); err != nil {
+			if err := j.Ask("get "+protocol.DefaultServer, &got); err != nil {
 				j.Errorf("at %v: %v", to, err)
 			} else if now := time.Now().Add(to); !got.Expires.After(now) {
 				j.Errorf("at %v: a token is served that has run out, by the clock", to)
@@ -197,7 +198,7 @@ func (j *jumper) jump(to time.Duration) {
 	}
 	// The look that notes the jump also begins the refresh that it makes due: what
 	// is counted next is counted when that is over.
-	j.until("nothing is due any more", func() bool { return j.state().NextRefresh.After(time.Now().Add(to)) })
+	j.Eventually("nothing is due any more", func() bool { return j.state().NextRefresh.After(time.Now().Add(to)) })
 	j.wantAlive()
 }
 
@@ -205,7 +206,7 @@ func (j *jumper) jump(to time.Duration) {
 // just over sets the timer anew, and the next would come within the minute.
 func (j *jumper) ringUntil(what string, ok func() bool) {
 	j.Helper()
-	j.until(what, func() bool {
+	j.Eventually(what, func() bool {
 		j.ring(j.alarms)
 		return ok()
 	})
@@ -217,18 +218,18 @@ func (j *jumper) wantOwnToken() {
 	j.Helper()
 	if j.stand < 0 { // ahead, it has seen to it by itself
 		_, access, err := j.tokens()
-		j.must(err)
-		j.must(j.ask(`get {"ServerURL":"`+protocol.DefaultServer+`","Rejected":"`+access+`"}`, &protocol.Credential{}))
+		j.Must(err)
+		j.Must(j.Ask(`get {"ServerURL":"`+protocol.DefaultServer+`","Rejected":"`+access+`"}`, &protocol.Credential{}))
 	}
-	j.until("it has a token of its own", func() bool { return j.idp.Stats().Refreshes == 1 })
+	j.Eventually("it has a token of its own", func() bool { return j.IDP.Stats().Refreshes == 1 })
 	j.wantAlive()
 }
 
 // noted is what the history says about the clock.
 func (j *jumper) noted() (causes []string) {
 	j.Helper()
-	list, err := events.Read(j.home)
-	j.must(err)
+	list, err := events.Read(j.Home)
+	j.Must(err)
 	for _, event := range list {
 		if event.Event == events.Clock {
 			causes = append(causes, event.Cause)
@@ -244,7 +245,7 @@ func (j *jumper) wantRequests(n int) {
 		j.ring(j.alarms)
 		j.wantAlive()
 	}
-	if got := j.idp.Stats(); got.TokenRequests != n || got.Refreshes != n {
+	if got := j.IDP.Stats(); got.TokenRequests != n || got.Refreshes != n {
 		j.Errorf("the issuer was asked %d times and refreshed %d times, want %d", got.TokenRequests, got.Refreshes, n)
 	}
 }
@@ -254,13 +255,13 @@ func (j *jumper) wantRequests(n int) {
 func (j *jumper) off() (early, late time.Duration) {
 	j.Helper()
 	var got protocol.Credential
-	j.must(j.ask("get "+protocol.DefaultServer, &got))
+	j.Must(j.Ask("get "+protocol.DefaultServer, &got))
 	_, body, _ := strings.Cut(string(got.Secret), ".")
 	body, _, _ = strings.Cut(body, ".")
 	data, err := base64.RawURLEncoding.DecodeString(body)
-	j.must(err)
+	j.Must(err)
 	var claims struct{ Exp int64 }
-	j.must(json.Unmarshal(data, &claims))
+	j.Must(json.Unmarshal(data, &claims))
 	late = got.Expires.Sub(time.Unix(claims.Exp, 0))
 	return -late, late
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // S6: silent connections take every place there is; the descriptors of a
@@ -24,26 +25,26 @@ func TestDescriptorsExhausted(t *testing.T) {
 			s.wantAlive()
 			var conns []net.Conn
 			for range silent {
-				c, err := net.Dial("unix", s.socket)
-				s.must(err)
+				c, err := net.Dial("unix", s.Sock)
+				s.Must(err)
 				defer c.Close()
 				conns = append(conns, c)
 			}
-			s.until("the daemon turns clients away", func() bool {
+			s.Eventually("the daemon turns clients away", func() bool {
 				_, err := s.get()
 				return err != nil
 			})
-			refreshes := long(5, 100)
+			refreshes := testkit.Long(5, 100)
 			s.refreshQuietly(refreshes)
-			if refresh, _, err := s.tokens(); err != nil || !s.idp.Alive(refresh) {
+			if refresh, _, err := s.tokens(); err != nil || !s.IDP.Alive(refresh) {
 				t.Errorf("the login was lost: %v", err)
 			}
 			for _, c := range conns {
 				c.Close()
 			}
 			s.wantWell()
-			report(t, fmt.Sprintf("RLIMIT_NOFILE %d and %d silent connections", limit, silent),
-				count(refreshes, "refresh"), "all succeeded; clients were turned away instead, and served afterwards")
+			table.Report(t, fmt.Sprintf("RLIMIT_NOFILE %d and %d silent connections", limit, silent),
+				testkit.Count(refreshes, "refresh"), "all succeeded; clients were turned away instead, and served afterwards")
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,7 +40,7 @@ var faultsBefore = []diskFault{
 		return s.failing("-P", s.placePath(), "-e", "inject=fsync:error=EIO")
 	}},
 	{"fsync of the folder fails (EIO)", "size=512k", func(s *scene) func() {
-		return s.failing("-P", s.home, "-e", "inject=fsync:error=EIO")
+		return s.failing("-P", s.Home, "-e", "inject=fsync:error=EIO")
 	}},
 	{"no file can be made (EACCES)", "size=512k", func(s *scene) func() {
 		return s.failing("-P", s.placePath(), "-e", "inject=openat:error=EACCES")
@@ -54,7 +55,7 @@ func TestDiskBeforeRefresh(t *testing.T) {
 			t.Parallel()
 			fault := f.name + ", before a refresh"
 			tried := testBefore(t, fault, f, func(s *scene, access string) int { return s.wantUnspent(access, 2) })
-			report(t, fault, "1 refresh due, "+count(tried, "try"), "nothing sent, the current token served; refreshed once it could be kept")
+			table.Report(t, fault, "1 refresh due, "+testkit.Count(tried, "try"), "nothing sent, the current token served; refreshed once it could be kept")
 		})
 	}
 }
@@ -62,7 +63,7 @@ func TestDiskBeforeRefresh(t *testing.T) {
 // R4: the same for an hour.
 func TestDiskFullForAnHour(t *testing.T) {
 	t.Parallel()
-	span := long(6*time.Second, time.Hour)
+	span := testkit.Long(6*time.Second, time.Hour)
 	fault := "a disk that is full for " + span.String() + ", then not"
 	testBefore(t, fault, faultsBefore[0], func(s *scene, access string) int {
 		for end := time.Now().Add(span); time.Now().Before(end); {
@@ -70,7 +71,7 @@ func TestDiskFullForAnHour(t *testing.T) {
 		}
 		return 0
 	})
-	report(t, fault, span.String(), "nothing sent, the current token served throughout; refreshed afterwards")
+	table.Report(t, fault, span.String(), "nothing sent, the current token served throughout; refreshed afterwards")
 }
 
 // testBefore lets a daemon start with a refresh due, on a disk that is broken
@@ -85,15 +86,15 @@ func testBefore(t *testing.T, fault string, f diskFault, look func(s *scene, acc
 	s.wantAlive() // the home has what falcred keeps in it
 	s.stop()
 	_, access := s.dueLogin()
-	before := s.idp.Stats().TokenRequests
+	before := s.IDP.Stats().TokenRequests
 	end := f.begin(s)
 	s.serve()
 	tried = look(s, access)
-	if sent := s.idp.Stats().TokenRequests - before; sent != 0 {
+	if sent := s.IDP.Stats().TokenRequests - before; sent != 0 {
 		t.Fatalf("%d refreshes were sent although their answers could not be kept", sent)
 	}
 	end()
-	refreshed := within(3*time.Minute, func() bool { // R7's pause is up to a minute
+	refreshed := testkit.Within(3*time.Minute, func() bool { // R7's pause is up to a minute
 		now, err := s.get()
 		return err == nil && now != access
 	})
@@ -101,7 +102,7 @@ func testBefore(t *testing.T, fault string, f diskFault, look func(s *scene, acc
 		t.Fatal("the token was never refreshed")
 	}
 	s.wantAlive()
-	if sent := s.idp.Stats().TokenRequests - before; sent != 1 {
+	if sent := s.IDP.Stats().TokenRequests - before; sent != 1 {
 		t.Errorf("%d refreshes were sent in the end, want 1", sent)
 	}
 	s.role, s.wrap = "", nil
@@ -114,7 +115,7 @@ func testBefore(t *testing.T, fault string, f diskFault, look func(s *scene, acc
 func (s *scene) wantUnspent(access string, n int) (tried int) {
 	s.Helper()
 	var last string
-	tries := within(3*time.Minute, func() bool { // R7's pause is up to a minute
+	tries := testkit.Within(3*time.Minute, func() bool { // R7's pause is up to a minute
 		if got, err := s.get(); err != nil || got != access {
 			s.Fatalf("the current token is not served: %v", err)
 		}
@@ -141,9 +142,9 @@ func (s *scene) limitFiles(n uint64) {
 func (s *scene) limit(which int, n uint64) {
 	s.Helper()
 	var limit unix.Rlimit
-	s.must(unix.Prlimit(s.cmd.Process.Pid, which, nil, &limit))
+	s.Must(unix.Prlimit(s.cmd.Process.Pid, which, nil, &limit))
 	limit.Cur = min(n, limit.Max)
-	s.must(unix.Prlimit(s.cmd.Process.Pid, which, &limit, nil))
+	s.Must(unix.Prlimit(s.cmd.Process.Pid, which, &limit, nil))
 }
 
 // placePath is where the answer to a refresh of the file's token will stand.
@@ -154,5 +155,5 @@ func (s *scene) placePath() string {
 		s.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(refresh))
-	return filepath.Join(s.home, placePrefix+hex.EncodeToString(sum[:16]))
+	return filepath.Join(s.Home, placePrefix+hex.EncodeToString(sum[:16]))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +48,7 @@ func TestDiskDuringRefresh(t *testing.T) {
 			t.Parallel()
 			fault := f.name + ", after the issuer's commit"
 			needMounts(t, fault)
-			needTool(t, fault, "strace")
+			table.NeedTool(t, fault, "strace")
 			s := newScene(t, idp.Config{})
 			s.tmpfs(f.options)
 			old, end := s.struck(f.diskFault)
@@ -60,11 +61,11 @@ func TestDiskDuringRefresh(t *testing.T) {
 			}
 			end()
 			s.wantAlive()
-			if n := s.idp.Stats().TokenRequests; n != 2 {
+			if n := s.IDP.Stats().TokenRequests; n != 2 {
 				t.Errorf("the issuer was asked %d times, want 2", n)
 			}
 			s.wantWell()
-			report(t, fault, "1 refresh", survived)
+			table.Report(t, fault, "1 refresh", survived)
 		})
 	}
 }
@@ -77,7 +78,7 @@ func (s *scene) struck(f diskFault) (old string, end func()) {
 	s.serve()
 	s.wantAlive()
 	hold := idp.NewHold()
-	s.idp.Inject(hold.After())
+	s.IDP.Inject(hold.After())
 	_, old = s.dueLogin()
 	s.arrival(hold)
 	end = f.begin(s)
@@ -90,7 +91,7 @@ func (s *scene) arrival(hold *idp.Hold) {
 	s.Helper()
 	select {
 	case <-hold.Arrived:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		s.Fatal("no refresh came to the issuer")
 	}
 }
@@ -99,11 +100,11 @@ func (s *scene) arrival(hold *idp.Hold) {
 // it, and to stay served while writing it is tried again.
 func (s *scene) wantFromMemory(old string) {
 	s.Helper()
-	s.until("the new token is served from memory", func() bool {
+	s.Eventually("the new token is served from memory", func() bool {
 		got, err := s.get()
 		return err == nil && got != old
 	})
-	if refresh, _, err := s.tokens(); err != nil || s.idp.Alive(refresh) {
+	if refresh, _, err := s.tokens(); err != nil || s.IDP.Alive(refresh) {
 		s.Fatalf("the file took the new token: nothing is tested (%v)", err)
 	}
 	fresh, err := s.get()

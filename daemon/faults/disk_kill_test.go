@@ -35,11 +35,11 @@ func TestKillWhileTheDiskFails(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			fault := f.name + " after the issuer's commit, then kill -9"
-			needRoot(t, fault)
-			needTool(t, fault, "strace")
+			table.NeedRoot(t, fault)
+			table.NeedTool(t, fault, "strace")
 			s := newScene(t, idp.Config{Overlap: f.overlap})
 			old, end := s.struck(diskFault{begin: f.begin})
-			s.until("the new token is served from memory", func() bool {
+			s.Eventually("the new token is served from memory", func() bool {
 				now, err := s.get()
 				return err == nil && now != old
 			})
@@ -47,11 +47,11 @@ func TestKillWhileTheDiskFails(t *testing.T) {
 			end()
 			s.serve()
 			s.wantAlive()
-			if n := s.idp.Stats().ReuseDetections; n != 0 {
+			if n := s.IDP.Stats().ReuseDetections; n != 0 {
 				t.Errorf("the issuer saw %d reuses", n)
 			}
 			s.wantWell()
-			report(t, fault, "1 kill", f.survived)
+			table.Report(t, fault, "1 kill", f.survived)
 		})
 	}
 }

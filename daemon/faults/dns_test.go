@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // issuerName is resolved by the test's own DNS server alone.
@@ -24,10 +25,10 @@ func TestDNSFails(t *testing.T) {
 	t.Parallel()
 	const fault = "DNS: nobody listens, no answer, SERVFAIL, NXDOMAIN, no address, in turn (network namespace)"
 	needMounts(t, fault)
-	needTool(t, fault, "ip")
+	table.NeedTool(t, fault, "ip")
 	n := newLink(t, 1)
 	s := newSceneAt(t, n.issuer(idp.Config{}, issuerName))
-	s.extra = []string{"SSL_CERT_FILE=" + n.ca}
+	s.More = []string{"SSL_CERT_FILE=" + n.ca}
 	s.web = n.client()
 	names := &nameServer{T: t, address: n.ours}
 	s.resolveWith(n)
@@ -39,40 +40,40 @@ func TestDNSFails(t *testing.T) {
 	names.stop()
 	failed := 0
 	for _, restart := range []bool{false, true} {
-		before := s.idp.Stats()
+		before := s.IDP.Stats()
 		_, access := s.dueLogin()
 		if restart {
 			s.kill()
 			s.serve()
 		}
 		s.wantServed(access)
-		s.until("the refresh fails", func() bool { return s.state().LastError != "" })
+		s.Eventually("the refresh fails", func() bool { return s.state().LastError != "" })
 		for _, how := range []nameAnswer{silence, serverFailure, noSuchName, noAddress} {
 			names.answer(how)
-			s.until("the name is asked for", func() bool { return names.asked() >= how.enough() })
+			s.Eventually("the name is asked for", func() bool { return names.asked() >= how.enough() })
 			s.wantServed(access)
 			failed += names.stop()
 		}
-		if n := s.idp.Stats().TokenRequests - before.TokenRequests; n != 0 {
+		if n := s.IDP.Stats().TokenRequests - before.TokenRequests; n != 0 {
 			t.Errorf("%d requests arrived at an issuer that nobody can find", n)
 		}
 		names.answer(found)
-		s.until("the refresh succeeds", func() bool { return s.idp.Stats().Refreshes == before.Refreshes+1 })
+		s.Eventually("the refresh succeeds", func() bool { return s.IDP.Stats().Refreshes == before.Refreshes+1 })
 		s.wantAlive()
 		if !restart {
 			names.stop()
 		}
 	}
 	s.wantWell()
-	report(t, fault, "2 times, one of them from the start on; "+count(failed, "query")+" failed", "the token served throughout, no request sent; refreshed afterwards; 0 logins lost")
+	table.Report(t, fault, "2 times, one of them from the start on; "+testkit.Count(failed, "query")+" failed", "the token served throughout, no request sent; refreshed afterwards; 0 logins lost")
 }
 
 // wantServed: an outage is not a logout (R9).
 func (s *scene) wantServed(access string) {
 	s.Helper()
-	s.until("the token in the file is served", func() bool {
+	s.Eventually("the token in the file is served", func() bool {
 		now, err := s.get()
-		s.must(err)
+		s.Must(err)
 		return now == access
 	})
 }
@@ -81,8 +82,8 @@ func (s *scene) wantServed(access string) {
 // resolv.conf that names our end.
 func (s *scene) resolveWith(n *link) {
 	s.Helper()
-	conf := filepath.Join(s.base, "resolv.conf")
-	s.must(os.WriteFile(conf, []byte("nameserver "+n.ours+"\n"), 0o644))
+	conf := filepath.Join(s.Base, "resolv.conf")
+	s.Must(os.WriteFile(conf, []byte("nameserver "+n.ours+"\n"), 0o644))
 	// ip enters a mount namespace of its own.
 	s.wrap = []string{"ip", "netns", "exec", n.name, "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, conf}
 }

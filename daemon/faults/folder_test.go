@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // F3: the home is deleted and made again, a few times. The login goes with it,
@@ -19,16 +20,16 @@ func TestFolderDeletedAndRecreated(t *testing.T) {
 	s.newLogin()
 	s.serve()
 	s.wantAlive()
-	rounds := long(3, 30)
+	rounds := testkit.Long(3, 30)
 	for range rounds {
-		s.until("the home is deleted", func() bool { return os.RemoveAll(s.home) == nil }) // the daemon may still be writing
+		s.Eventually("the home is deleted", func() bool { return os.RemoveAll(s.Home) == nil }) // the daemon may still be writing
 		s.wantLoggedOut()
-		s.must(os.Mkdir(s.home, 0o700))
+		s.Must(os.Mkdir(s.Home, 0o700))
 		s.newLogin()
 		s.wantAlive()
 	}
 	s.wantWell()
-	report(t, fault, count(rounds, "time"), "a logout at once; each new login adopted and refreshed")
+	table.Report(t, fault, testkit.Count(rounds, "time"), "a logout at once; each new login adopted and refreshed")
 }
 
 // F3: a home that was moved away and comes back brings its login back.
@@ -40,15 +41,15 @@ func TestFolderMovedAndBack(t *testing.T) {
 	s.newLogin()
 	s.serve()
 	s.wantAlive()
-	rounds := long(3, 30)
+	rounds := testkit.Long(3, 30)
 	for range rounds {
-		s.must(os.Rename(s.home, s.home+".away"))
+		s.Must(os.Rename(s.Home, s.Home+".away"))
 		s.wantLoggedOut()
-		s.must(os.Rename(s.home+".away", s.home))
+		s.Must(os.Rename(s.Home+".away", s.Home))
 		s.wantAlive()
 	}
 	s.wantWell()
-	report(t, fault, count(rounds, "time"), "0 logins lost")
+	table.Report(t, fault, testkit.Count(rounds, "time"), "0 logins lost")
 }
 
 // F3: a home that goes away after the issuer's commit may have been deleted or
@@ -62,35 +63,35 @@ func TestFolderGoneDuringRefresh(t *testing.T) {
 	s.serve()
 	s.wantAlive()
 	hold := idp.NewHold()
-	s.idp.Inject(hold.After())
+	s.IDP.Inject(hold.After())
 	s.dueLogin()
 	s.arrival(hold)
-	s.must(os.Rename(s.home, s.home+".away"))
+	s.Must(os.Rename(s.Home, s.Home+".away"))
 	close(hold.Release)
 	s.wantLoggedOut()
-	s.must(os.Rename(s.home+".away", s.home))
+	s.Must(os.Rename(s.Home+".away", s.Home))
 	s.wantAlive()
 	s.wantWell()
-	report(t, "the home moved away after the issuer's commit, and back", "1 refresh", "the answer settled from its place")
+	table.Report(t, "the home moved away after the issuer's commit, and back", "1 refresh", "the answer settled from its place")
 
 	hold = idp.NewHold()
-	s.idp.Inject(hold.After())
+	s.IDP.Inject(hold.After())
 	s.dueLogin()
 	s.arrival(hold)
-	s.must(os.RemoveAll(s.home))
+	s.Must(os.RemoveAll(s.Home))
 	close(hold.Release)
 	s.wantLoggedOut()
-	s.must(os.Mkdir(s.home, 0o700))
+	s.Must(os.Mkdir(s.Home, 0o700))
 	s.newLogin()
 	s.wantAlive()
 	s.wantWell()
-	report(t, "the home deleted after the issuer's commit, and made again", "1 refresh", "a logout; the next login adopted and refreshed")
+	table.Report(t, "the home deleted after the issuer's commit, and made again", "1 refresh", "a logout; the next login adopted and refreshed")
 }
 
 // wantLoggedOut waits until nothing is served any more.
 func (s *scene) wantLoggedOut() {
 	s.Helper()
-	s.until("the login is forgotten", func() bool {
+	s.Eventually("the login is forgotten", func() bool {
 		_, err := s.get()
 		return err != nil
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -22,7 +23,7 @@ func TestInotifyExhausted(t *testing.T) {
 			t.Parallel()
 			fault := "no " + strings.ReplaceAll(limit, "-", " ") + " left"
 			if !userNamespaces() {
-				missing(t, fault, "user namespaces")
+				table.Missing(t, fault, "user namespaces")
 			}
 			s := newScene(t, idp.Config{Lifetime: 4 * time.Second})
 			s.attr = ownUserNamespace()
@@ -34,13 +35,13 @@ func TestInotifyExhausted(t *testing.T) {
 				t.Fatalf("the daemon has what it was to lack: %v", s.state().Warnings)
 			}
 			s.wantRefreshes(2)
-			s.idp.SetConfig(func(c *idp.Config) { c.Lifetime = 24 * time.Hour })
-			s.until("the next refresh is on time", func() bool { return time.Until(s.state().Expires) > time.Hour })
+			s.IDP.SetConfig(func(c *idp.Config) { c.Lifetime = 24 * time.Hour })
+			s.Eventually("the next refresh is on time", func() bool { return time.Until(s.state().Expires) > time.Hour })
 			s.wantAlive()
 			s.wantNoticed()
 			s.unwatched = true
 			s.wantWell()
-			report(t, fault, "5 refreshes, 1 new login", "refreshed on time; the new login seen by a get")
+			table.Report(t, fault, "5 refreshes, 1 new login", "refreshed on time; the new login seen by a get")
 		})
 	}
 }
@@ -50,14 +51,14 @@ func TestInotifyExhausted(t *testing.T) {
 func (s *scene) wantNoticed() {
 	s.Helper()
 	old, err := s.get()
-	s.must(err)
-	refresh, access, _ := s.idp.Login("bob") // the same account would be refreshed at once: siblingWindow
+	s.Must(err)
+	refresh, access, _ := s.IDP.Login("bob") // the same account would be refreshed at once: siblingWindow
 	s.write(refresh + "\n" + access)
-	if os.Getenv(longVariable) != "" { // without anybody's need, within a minute
-		within(2*time.Minute, func() bool { return s.alive() == nil })
+	if os.Getenv(testkit.LongVariable) != "" { // without anybody's need, within a minute
+		testkit.Within(2*time.Minute, func() bool { return s.alive() == nil })
 	}
 	var got protocol.Credential
-	s.must(s.ask(`get {"ServerURL":"`+protocol.DefaultServer+`","Rejected":"`+old+`"}`, &got))
+	s.Must(s.Ask(`get {"ServerURL":"`+protocol.DefaultServer+`","Rejected":"`+old+`"}`, &got))
 	if string(got.Secret) != access {
 		s.Error("the new login is not served")
 	}
@@ -67,8 +68,8 @@ func (s *scene) wantNoticed() {
 // wantRefreshes waits for n refreshes that the daemon makes by itself.
 func (s *scene) wantRefreshes(n int) {
 	s.Helper()
-	until := s.idp.Stats().Refreshes + n
-	s.until("the daemon refreshes on time", func() bool { return s.idp.Stats().Refreshes >= until })
+	until := s.IDP.Stats().Refreshes + n
+	s.Eventually("the daemon refreshes on time", func() bool { return s.IDP.Stats().Refreshes >= until })
 	s.wantAlive()
 }
 

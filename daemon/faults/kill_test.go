@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // overlap is how long the kind issuer accepts the previous token.
@@ -26,10 +27,10 @@ const overlap = 5 * time.Second
 func TestKillAtRandomPoints(t *testing.T) {
 	s := newScene(t, idp.Config{Overlap: overlap})
 	k := newKiller(s)
-	kills := long(150, 1000)
+	kills := testkit.Long(150, 1000)
 	for range kills {
 		k.round()
-		if err := s.settle(patience); err != nil {
+		if err := s.settle(testkit.Patience); err != nil {
 			t.Fatalf("a login was lost: %v", err)
 		}
 	}
@@ -37,9 +38,9 @@ func TestKillAtRandomPoints(t *testing.T) {
 	if k.hit < kills/3 {
 		t.Errorf("only %d of %d kills fell into a refresh: nothing is tested", k.hit, kills)
 	}
-	report(t, "kill -9 at a random point of a refresh, 5 s overlap",
-		count(kills, "kill")+", "+count(k.hit, "")+" before the refresh had ended",
-		"0 logins lost, "+count(k.committed, "kill")+" after the issuer's commit; at most "+count(k.piled, "temporary file")+" at once, 0 at the end")
+	table.Report(t, "kill -9 at a random point of a refresh, 5 s overlap",
+		testkit.Count(kills, "kill")+", "+testkit.Count(k.hit, "")+" before the refresh had ended",
+		"0 logins lost, "+testkit.Count(k.committed, "kill")+" after the issuer's commit; at most "+testkit.Count(k.piled, "temporary file")+" at once, 0 at the end")
 }
 
 // R4, S5: without an overlap a login is lost only by a kill between the
@@ -48,7 +49,7 @@ func TestKillAtRandomPoints(t *testing.T) {
 func TestKillAtRandomPointsWithoutOverlap(t *testing.T) {
 	s := newScene(t, idp.Config{})
 	k := newKiller(s)
-	kills, lost, settled := long(150, 1000), 0, 0
+	kills, lost, settled := testkit.Long(150, 1000), 0, 0
 	for range kills {
 		k.round()
 		doomed := k.verdict == cutOff
@@ -64,14 +65,14 @@ func TestKillAtRandomPointsWithoutOverlap(t *testing.T) {
 		}
 	}
 	s.wantWell()
-	report(t, "the same, no overlap", count(kills, "kill"),
-		count(lost, "login")+" lost, each by a kill between the issuer's commit and our write; "+count(settled, "")+" settled from the disk")
+	table.Report(t, "the same, no overlap", testkit.Count(kills, "kill"),
+		testkit.Count(lost, "login")+" lost, each by a kill between the issuer's commit and our write; "+testkit.Count(settled, "")+" settled from the disk")
 }
 
 // settleOrEnd waits for a living login, or for the daemon's word that it ended.
 func (s *scene) settleOrEnd() error {
 	var err error
-	s.until("the daemon settles what it found", func() bool {
+	s.Eventually("the daemon settles what it found", func() bool {
 		if err = s.alive(); err == nil {
 			return true
 		}
@@ -123,7 +124,7 @@ func (k *killer) measure() time.Duration {
 	}
 	k.login(before)
 	begun := time.Now()
-	k.until("the refresh ends", func() bool {
+	k.Eventually("the refresh ends", func() bool {
 		refresh, _, err := k.tokens()
 		return err == nil && refresh != before
 	})
@@ -189,10 +190,10 @@ func (k *killer) judge(before string) {
 // when it is done with all that the dead daemon has sent.
 func (k *killer) decided(refresh string) (outcome string) {
 	k.Helper()
-	k.until("the issuer is done with the dead daemon", func() bool { return !k.orphaned() })
+	k.Eventually("the issuer is done with the dead daemon", func() bool { return !k.orphaned() })
 	sum := sha256.Sum256([]byte(refresh))
 	hash := hex.EncodeToString(sum[:])
-	for _, r := range k.idp.Requests() {
+	for _, r := range k.IDP.Requests() {
 		if r.RefreshHash == hash {
 			outcome = r.Outcome
 		}
@@ -205,12 +206,12 @@ func (k *killer) decided(refresh string) (outcome string) {
 // (RFC 9293: FIN-WAIT-1 and FIN-WAIT-2), even of one that was not accepted yet.
 func (k *killer) orphaned() bool {
 	k.Helper()
-	at, err := url.Parse(k.idp.URL)
-	k.must(err)
+	at, err := url.Parse(k.IDP.URL)
+	k.Must(err)
 	port, err := strconv.Atoi(at.Port())
-	k.must(err)
+	k.Must(err)
 	table, err := os.ReadFile("/proc/net/tcp")
-	k.must(err)
+	k.Must(err)
 	for line := range strings.Lines(string(table)) {
 		// proc_net_tcp: sl local_address rem_address st …
 		if f := strings.Fields(line); strings.HasSuffix(f[2], fmt.Sprintf(":%04X", port)) && (f[3] == "04" || f[3] == "05") {

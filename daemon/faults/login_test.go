@@ -5,13 +5,12 @@ package faults
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -21,7 +20,7 @@ import (
 // that is older than what the daemon holds would be taken for an old copy (F5).
 func (s *scene) login(refresh string) {
 	s.Helper()
-	s.write(refresh + "\n" + s.idp.Mint("ann", time.Now().Add(-time.Minute), 30*time.Second))
+	s.write(refresh + "\n" + s.IDP.Mint("ann", time.Now().Add(-time.Minute), 30*time.Second))
 }
 
 // expire writes the login that the daemon has, with an access token that has
@@ -42,8 +41,8 @@ func (s *scene) dueLogin() (refresh, access string) {
 	s.Helper()
 	s.dues++
 	sub := fmt.Sprintf("ben%d", s.dues)
-	refresh, _, _ = s.idp.Login(sub)
-	access = s.idp.Mint(sub, time.Now().Add(-3*time.Hour), 5*time.Hour)
+	refresh, _, _ = s.IDP.Login(sub)
+	access = s.IDP.Mint(sub, time.Now().Add(-3*time.Hour), 5*time.Hour)
 	s.write(refresh + "\n" + access)
 	return refresh, access
 }
@@ -53,66 +52,39 @@ func (s *scene) dueLogin() (refresh, access string) {
 func (s *scene) write(content string) {
 	s.Helper()
 	if s.inPlace {
-		if err := os.WriteFile(s.file(), []byte(content), 0o600); err != nil {
-			s.Fatal(err)
-		}
-		return
-	}
-	temporary := filepath.Join(s.home, "auth0_token.neighbour")
-	if err := os.WriteFile(temporary, []byte(content), 0o600); err != nil {
-		s.Fatal(err)
-	}
-	if err := os.Rename(temporary, s.file()); err != nil {
-		s.Fatal(err)
+		s.WriteFile(content)
+	} else {
+		s.Rename(content)
 	}
 }
 
 // newLogin is `fal auth login` of ann, with an access token that has run out.
 func (s *scene) newLogin() (refresh string) {
 	s.Helper()
-	refresh, _, _ = s.idp.Login("ann")
+	refresh, _, _ = s.IDP.Login("ann")
 	s.login(refresh)
 	return refresh
 }
 
-// tokens reads the file as the SDK does.
+// tokens reads the file, which must hold both.
 func (s *scene) tokens() (refresh, access string, err error) {
-	data, err := os.ReadFile(s.file())
+	refresh, access, err = s.Tokens()
+	if err == nil && (refresh == "" || access == "" || strings.ContainsAny(refresh+access, "\x00\n ")) {
+		err = fmt.Errorf("the token file does not hold two tokens (%d and %d bytes)", len(refresh), len(access))
+	}
 	if err != nil {
 		return "", "", err
 	}
-	refresh, access, found := strings.Cut(string(data), "\n")
-	if !found || refresh == "" || access == "" || strings.ContainsAny(refresh+access, "\x00\n ") {
-		return "", "", fmt.Errorf("the token file does not hold two tokens (%d bytes)", len(data))
-	}
 	return refresh, access, nil
-}
-
-// ask asks the daemon on a connection of its own.
-func (s *scene) ask(request string, v any) error {
-	c, err := net.Dial("unix", s.socket)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err := fmt.Fprintf(c, "%s\n", request); err != nil {
-		return err
-	}
-	line, err := protocol.NewReader(c).ReadLine()
-	if err != nil {
-		return err
-	}
-	return protocol.ParseAnswer(line, v)
 }
 
 // get asks for a bearer, and asks the issuer whether it is one of its own.
 func (s *scene) get() (access string, err error) {
 	var got protocol.Credential
-	if err := s.ask("get "+protocol.DefaultServer, &got); err != nil {
+	if err := s.Ask("get "+protocol.DefaultServer, &got); err != nil {
 		return "", err
 	}
-	req, err := http.NewRequest(http.MethodGet, s.idp.URL+"/userinfo", nil)
+	req, err := http.NewRequest(http.MethodGet, s.IDP.URL+"/userinfo", nil)
 	if err != nil {
 		return "", err
 	}
@@ -132,7 +104,7 @@ func (s *scene) get() (access string, err error) {
 func (s *scene) state() protocol.Status {
 	s.Helper()
 	var status protocol.Status
-	if err := s.ask("status", &status); err != nil {
+	if err := s.Ask("status", &status); err != nil {
 		s.Fatal("status: ", err)
 	}
 	return status
@@ -148,7 +120,7 @@ func (s *scene) alive() error {
 	switch {
 	case err != nil:
 		return err
-	case !s.idp.Alive(refresh):
+	case !s.IDP.Alive(refresh):
 		return errors.New("the token file does not hold the living refresh token")
 	case served != access:
 		return errors.New("another token is served than the file holds")
@@ -159,14 +131,14 @@ func (s *scene) alive() error {
 // wantAlive waits for a living login: after a fault it may take a moment.
 func (s *scene) wantAlive() {
 	s.Helper()
-	if err := s.settle(patience); err != nil {
+	if err := s.settle(testkit.Patience); err != nil {
 		s.Fatalf("the login was lost: %v", err)
 	}
 }
 
 func (s *scene) settle(d time.Duration) error {
 	var err error
-	within(d, func() bool {
+	testkit.Within(d, func() bool {
 		err = s.alive()
 		return err == nil
 	})
@@ -183,19 +155,19 @@ func (s *scene) wantWell() {
 		s.Fatal(err)
 	}
 	s.expire(before)
-	s.until("another refresh succeeds", func() bool {
+	s.Eventually("another refresh succeeds", func() bool {
 		refresh, _, err := s.tokens()
 		return err == nil && refresh != before && s.alive() == nil
 	})
 	var left []string
-	if !within(patience, func() bool { left = s.leftovers(); return len(left) == 0 }) {
+	if !testkit.Within(testkit.Patience, func() bool { left = s.leftovers(); return len(left) == 0 }) {
 		s.Errorf("left in the home: %v", left)
 	}
 }
 
 // leftovers lists what does not belong into a home.
 func (s *scene) leftovers() []string {
-	entries, err := os.ReadDir(s.home)
+	entries, err := os.ReadDir(s.Home)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -4,31 +4,29 @@ package faults
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // falcred is the program under test, plain is it without the race detector.
 var falcred, plain string
 
-// A role is what the test binary plays instead of running tests.
-const roleVariable = "FAULTS_ROLE"
-
 func TestMain(m *testing.M) {
-	if role := os.Getenv(roleVariable); role != "" {
-		fmt.Fprintln(os.Stderr, "role:", play(role)) // returns only if it failed
-		os.Exit(1)
-	}
+	testkit.PlayRole(map[string]func() error{"limited": playLimited})
 	if code, done := enterNamespace(); done {
 		os.Exit(code)
 	}
-	os.Exit(buildAndRun(m))
+	testkit.Isolate()
+	testkit.SideBySide()
+	code := testkit.Programs(m, build)
+	table.Print(os.Stdout)
+	os.Exit(code)
 }
 
 // namespaceVariable marks the process that may mount.
@@ -57,41 +55,12 @@ func enterNamespace() (code int, done bool) {
 	return cmd.ProcessState.ExitCode(), true
 }
 
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("/tmp", "ff")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	plain = filepath.Join(dir, "plain")
+func build(folder string) error {
+	plain = filepath.Join(folder, "plain")
 	falcred = plain
-	builds := [][]string{{"build", "-o", plain, "../../cmd/falcred"}}
-	if raceDetector {
-		falcred = filepath.Join(dir, "race")
-		builds = append(builds, []string{"build", "-race", "-o", falcred, "../../cmd/falcred"})
+	if err := testkit.Build("", plain, "../../cmd/falcred"); err != nil || !raceDetector {
+		return err
 	}
-	for _, args := range builds {
-		build := exec.Command("go", args...)
-		build.Stdout, build.Stderr = os.Stderr, os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "go build:", err)
-			return 1
-		}
-	}
-	// A developer's own settings would be every daemon's.
-	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "FAL") && name != longVariable {
-			os.Unsetenv(name)
-		}
-	}
-	// They wait more than they work.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code := m.Run()
-	printTable(os.Stdout)
-	return code
+	falcred = filepath.Join(folder, "race")
+	return testkit.Build("", falcred, "-race", "../../cmd/falcred")
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,9 +26,9 @@ func TestMemoryCapped(t *testing.T) {
 	s.wantAlive()
 	s.limit(unix.RLIMIT_DATA, uint64(s.proc("VmData"))<<10+spare)
 	const size = 100 << 20
-	rounds := long(2, 20)
+	rounds := testkit.Long(2, 20)
 	for range rounds {
-		s.idp.Inject(idp.Huge(size))
+		s.IDP.Inject(idp.Huge(size))
 		s.refreshQuietly(1)
 		s.wantAlive()
 		var crowd sync.WaitGroup
@@ -41,6 +42,6 @@ func TestMemoryCapped(t *testing.T) {
 		crowd.Wait()
 	}
 	s.wantWell()
-	report(t, fmt.Sprintf("memory capped at %d MiB more than the idle daemon's (RLIMIT_DATA)", spare>>20),
-		fmt.Sprintf("%s, each with an answer of %d MiB and %d clients at once", count(rounds, "refresh"), size>>20, clients), "0 logins lost, everybody served")
+	table.Report(t, fmt.Sprintf("memory capped at %d MiB more than the idle daemon's (RLIMIT_DATA)", spare>>20),
+		fmt.Sprintf("%s, each with an answer of %d MiB and %d clients at once", testkit.Count(rounds, "refresh"), size>>20, clients), "0 logins lost, everybody served")
 }

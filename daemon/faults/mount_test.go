@@ -16,16 +16,16 @@ import (
 func (s *scene) tmpfs(options string) {
 	s.Helper()
 	s.socketOutside()
-	if err := unix.Mount("faults", s.home, "tmpfs", 0, "mode=0700,"+options); err != nil {
+	if err := unix.Mount("faults", s.Home, "tmpfs", 0, "mode=0700,"+options); err != nil {
 		s.Fatal(err)
 	}
-	s.Cleanup(func() { unix.Unmount(s.home, unix.MNT_DETACH) })
+	s.Cleanup(func() { unix.Unmount(s.Home, unix.MNT_DETACH) })
 }
 
 // remount changes the filesystem's size.
 func (s *scene) remount(options string) {
 	s.Helper()
-	if err := unix.Mount("faults", s.home, "", unix.MS_REMOUNT, "mode=0700,"+options); err != nil {
+	if err := unix.Mount("faults", s.Home, "", unix.MS_REMOUNT, "mode=0700,"+options); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -38,14 +38,14 @@ func (s *scene) readOnly(on bool) {
 		flags |= unix.MS_RDONLY
 	}
 	// A file that is being closed may keep it writable for a moment.
-	s.until("the home is remounted", func() bool { return unix.Mount("faults", s.home, "", flags, "mode=0700") == nil })
+	s.Eventually("the home is remounted", func() bool { return unix.Mount("faults", s.Home, "", flags, "mode=0700") == nil })
 }
 
 // fill takes the last byte of the home's filesystem, and returns what gives
 // the space back.
 func (s *scene) fill() (empty func()) {
 	s.Helper()
-	filler, err := os.OpenFile(filepath.Join(s.home, "filler"), os.O_CREATE|os.O_WRONLY, 0o600)
+	filler, err := os.OpenFile(filepath.Join(s.Home, "filler"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func (s *scene) fillInodes() (empty func()) {
 	s.Helper()
 	var names []string
 	for {
-		name := filepath.Join(s.home, fmt.Sprint("filler", len(names)))
+		name := filepath.Join(s.Home, fmt.Sprint("filler", len(names)))
 		err := os.WriteFile(name, nil, 0o600)
 		if errors.Is(err, unix.ENOSPC) {
 			break

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // R9: the network goes away, in a network namespace with a link of its own, for
@@ -29,41 +30,41 @@ import (
 // refreshed once, and the login alive.
 func TestNetworkAway(t *testing.T) {
 	const fault = "the network away, and back (network namespace)"
-	needRoot(t, fault)
-	needTool(t, fault, "ip")
+	table.NeedRoot(t, fault)
+	table.NeedTool(t, fault, "ip")
 	n := newLink(t, 0)
 	s := newSceneAt(t, n.issuer(idp.Config{Lifetime: 6 * time.Second}, n.ours))
 	s.wrap = []string{"ip", "netns", "exec", n.name}
-	s.extra = []string{"SSL_CERT_FILE=" + n.ca}
+	s.More = []string{"SSL_CERT_FILE=" + n.ca}
 	s.web = n.client()
 	s.newLogin()
 	s.serve()
 	s.wantAlive()
-	rounds := long(2, 20)
+	rounds := testkit.Long(2, 20)
 	for range rounds {
 		n.ip("link", "set", n.name, "down")
-		before := s.idp.Stats().TokenRequests
+		before := s.IDP.Stats().TokenRequests
 		token, err := s.get()
-		s.must(err)
-		s.until("the token runs out", func() bool {
+		s.Must(err)
+		s.Eventually("the token runs out", func() bool {
 			now, err := s.get()
 			if err == nil && now != token {
 				s.Fatal("a new token came over a link that is down")
 			}
 			return err != nil
 		})
-		if n := s.idp.Stats().TokenRequests - before; n != 0 {
+		if n := s.IDP.Stats().TokenRequests - before; n != 0 {
 			t.Errorf("%d requests arrived over a link that is down", n)
 		}
 		n.ip("link", "set", n.name, "up")
-		s.until("a new token is served", func() bool {
+		s.Eventually("a new token is served", func() bool {
 			_, err := s.get()
 			return err == nil
 		})
 		s.wantAlive()
 	}
 	s.wantWell()
-	report(t, fault, count(rounds, "time"), "the token served to its end, then unavailable; 0 logins lost")
+	table.Report(t, fault, testkit.Count(rounds, "time"), "the token served to its end, then unavailable; 0 logins lost")
 }
 
 // link is a network namespace, and a pair of interfaces into it.
@@ -132,6 +133,7 @@ func (n *link) issuer(cfg idp.Config, host string) *idp.Server {
 	if err != nil {
 		n.Fatal(err)
 	}
+	n.Cleanup(server.Close)
 	return server
 }
 

@@ -23,37 +23,30 @@ type shape struct {
 // shapes are those that hold a login, and must stay what they are (F2).
 var shapes = []shape{
 	{"a symbolic link", func(s *scene, elsewhere string) {
-		s.must(os.Rename(s.file(), elsewhere))
-		s.must(os.Symlink(elsewhere, s.file()))
+		s.Must(os.Rename(s.File, elsewhere))
+		s.Must(os.Symlink(elsewhere, s.File))
 	}, func(s *scene, elsewhere string) bool {
-		target, err := os.Readlink(s.file())
+		target, err := os.Readlink(s.File)
 		return err == nil && target == elsewhere
 	}, false},
 	{"a hard link", func(s *scene, elsewhere string) {
-		s.must(os.Link(s.file(), elsewhere))
+		s.Must(os.Link(s.File, elsewhere))
 	}, (*scene).sameFile, false},
 	{"a bind mount", func(s *scene, elsewhere string) {
-		data, err := os.ReadFile(s.file())
-		s.must(err)
-		s.must(os.WriteFile(elsewhere, data, 0o600))
-		s.must(unix.Mount(elsewhere, s.file(), "", unix.MS_BIND, ""))
-		s.Cleanup(func() { unix.Unmount(s.file(), unix.MNT_DETACH) })
+		data, err := os.ReadFile(s.File)
+		s.Must(err)
+		s.Must(os.WriteFile(elsewhere, data, 0o600))
+		s.Must(unix.Mount(elsewhere, s.File, "", unix.MS_BIND, ""))
+		s.Cleanup(func() { unix.Unmount(s.File, unix.MNT_DETACH) })
 	}, (*scene).sameFile, true},
-}
-
-func (s *scene) must(err error) {
-	s.Helper()
-	if err != nil {
-		s.Fatal(err)
-	}
 }
 
 func (s *scene) sameFile(elsewhere string) bool {
 	s.Helper()
-	a, err := os.Stat(s.file())
-	s.must(err)
+	a, err := os.Stat(s.File)
+	s.Must(err)
 	b, err := os.Stat(elsewhere)
-	s.must(err)
+	s.Must(err)
 	return os.SameFile(a, b)
 }
 
@@ -66,8 +59,8 @@ func TestTokenFileOfAnotherShape(t *testing.T) {
 			fault := "the token file becomes " + f.name
 			needMounts(t, fault)
 			s := newScene(t, idp.Config{Overlap: overlap})
-			other := filepath.Join(s.base, "other")
-			s.must(os.Mkdir(other, 0o700))
+			other := filepath.Join(s.Base, "other")
+			s.Must(os.Mkdir(other, 0o700))
 			elsewhere := filepath.Join(other, "token")
 			s.newLogin()
 			s.serve()
@@ -77,9 +70,9 @@ func TestTokenFileOfAnotherShape(t *testing.T) {
 			s.unwatched = f.unwatched
 			s.refreshQuietly(5)
 			hold := idp.NewHold()
-			s.idp.Inject(hold.After())
+			s.IDP.Inject(hold.After())
 			refresh, _, err := s.tokens()
-			s.must(err)
+			s.Must(err)
 			s.expire(refresh)
 			s.arrival(hold)
 			s.kill()
@@ -94,7 +87,7 @@ func TestTokenFileOfAnotherShape(t *testing.T) {
 			if err != nil || len(entries) != 1 {
 				t.Errorf("left beside the target: %v, %v", entries, err)
 			}
-			report(t, fault, "7 refreshes, 1 kill", "it is still "+f.name)
+			table.Report(t, fault, "7 refreshes, 1 kill", "it is still "+f.name)
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // R3, R4, S5: restarts by SIGTERM and by kill -9, with a fresh token and with
@@ -16,7 +17,7 @@ func TestRestarts(t *testing.T) {
 	s.newLogin()
 	s.serve()
 	s.wantAlive()
-	restarts, refreshes := long(50, 1000), 1
+	restarts, refreshes := testkit.Long(50, 1000), 1
 	for i := range restarts {
 		if i%2 == 0 {
 			s.stop()
@@ -25,17 +26,17 @@ func TestRestarts(t *testing.T) {
 		}
 		if i%5 == 0 {
 			refresh, _, err := s.tokens()
-			s.must(err)
+			s.Must(err)
 			s.login(refresh)
 			refreshes++
 		}
 		s.serve()
 		s.wantAlive()
-		if got := s.idp.Stats(); got.TokenRequests != refreshes || got.ReuseDetections != 0 {
+		if got := s.IDP.Stats(); got.TokenRequests != refreshes || got.ReuseDetections != 0 {
 			t.Fatalf("restart %d: the issuer was asked %d times, want %d, and saw %d reuses", i, got.TokenRequests, refreshes, got.ReuseDetections)
 		}
 	}
 	s.wantWell()
-	report(t, "restarted, by SIGTERM and kill -9 in turn", count(restarts, "restart"),
-		fmt.Sprintf("0 logins lost, %s as expected", count(refreshes, "refresh")))
+	table.Report(t, "restarted, by SIGTERM and kill -9 in turn", testkit.Count(restarts, "restart"),
+		fmt.Sprintf("0 logins lost, %s as expected", testkit.Count(refreshes, "refresh")))
 }

@@ -10,16 +10,18 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
-// binaryVariable names what a role becomes in the end.
-const binaryVariable = "FAULTS_BINARY"
+// limitsVariable says what a limited process lacks, binaryVariable what it becomes in the
+// end.
+const limitsVariable, binaryVariable = "FAULTS_LIMITS", "FAULTS_BINARY"
 
-// play does to this process what the role says, as "name=number name=number",
+// playLimited does to this process what is asked for, as "name=number name=number",
 // and then becomes the daemon: limits and namespaces outlive an exec.
-func play(role string) error {
-	for _, word := range strings.Fields(role) {
+func playLimited() error {
+	for _, word := range strings.Fields(os.Getenv(limitsVariable)) {
 		name, value, _ := strings.Cut(word, "=")
 		n, err := strconv.ParseUint(value, 10, 64)
 		if err != nil {
@@ -31,7 +33,7 @@ func play(role string) error {
 	}
 	var env []string
 	for _, entry := range os.Environ() {
-		if !strings.HasPrefix(entry, "FAULTS_") {
+		if !strings.HasPrefix(entry, "FAULTS_") && !strings.HasPrefix(entry, testkit.RoleVariable) {
 			env = append(env, entry)
 		}
 	}

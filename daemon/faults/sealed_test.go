@@ -18,7 +18,7 @@ func (s *scene) places() []string {
 	var found []string
 	for _, name := range s.leftovers() {
 		if strings.HasPrefix(name, placePrefix) {
-			found = append(found, filepath.Join(s.home, name))
+			found = append(found, filepath.Join(s.Home, name))
 		}
 	}
 	return found

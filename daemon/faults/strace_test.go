@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // strace attaches strace to the daemon and waits until it holds every thread.
@@ -50,7 +52,7 @@ func (s *scene) strace(args ...string) (detach func()) {
 	case <-attached:
 	case <-ended:
 		s.Fatal("strace cannot attach: ", cmd.Wait())
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		finish()
 		s.Fatal("strace does not attach")
 	}
@@ -104,13 +106,13 @@ func seconds(text string) time.Duration {
 	return d
 }
 
-func (s *scene) tracePath() string { return filepath.Join(s.base, "trace") }
+func (s *scene) tracePath() string { return filepath.Join(s.Base, "trace") }
 
 // failing makes the next daemon start under strace, which makes system calls
 // fail, and returns what takes strace away from it.
 func (s *scene) failing(args ...string) (end func()) {
 	s.Helper()
-	needTool(s.T, s.Name(), "strace")
+	table.NeedTool(s.T, s.Name(), "strace")
 	s.wrap = append([]string{"strace", "-D", "-I2", "-q", "-f", "-o", s.tracePath()}, args...)
 	return func() {
 		s.wrap = nil
@@ -119,7 +121,7 @@ func (s *scene) failing(args ...string) (end func()) {
 			s.Fatal("strace does not hold the daemon: nothing is tested")
 		}
 		syscall.Kill(tracer, syscall.SIGINT) // detaches
-		s.until("strace lets go", func() bool { return s.tracer() == 0 })
+		s.Eventually("strace lets go", func() bool { return s.tracer() == 0 })
 	}
 }
 
@@ -133,12 +135,12 @@ func (s *scene) tracer() (pid int) {
 func (s *scene) proc(name string) (n int) {
 	s.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	s.must(err)
+	s.Must(err)
 	for line := range strings.Lines(string(status)) {
 		if text, ok := strings.CutPrefix(line, name+":"); ok {
 			n, err = strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(text), " kB"))
 		}
 	}
-	s.must(err)
+	s.Must(err)
 	return n
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // turnable builds falcred, once, with a wall clock that a test can turn, as
@@ -25,14 +27,11 @@ var turnable = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	bin := filepath.Join(filepath.Dir(plain), "turnable")
-	args := []string{"build", "-overlay", list, "-o", bin}
+	args := []string{"-overlay", list}
 	if raceDetector {
 		args = append(args, "-race")
 	}
-	if out, err := exec.Command("go", append(args, "../../cmd/falcred")...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return bin, nil
+	return bin, testkit.Build("", bin, append(args, "../../cmd/falcred")...)
 })
 
 // overlay writes what replaces the standard library's time.go while compiling:
@@ -80,12 +79,12 @@ type wallClock struct {
 func (s *scene) ownClock() *wallClock {
 	s.Helper()
 	bin, err := turnable()
-	s.must(err)
+	s.Must(err)
 	s.bin = bin
-	file, err := os.Create(filepath.Join(s.base, "clock"))
-	s.must(err)
+	file, err := os.Create(filepath.Join(s.Base, "clock"))
+	s.Must(err)
 	s.Cleanup(func() { file.Close() })
-	s.extra = append(s.extra, "FAULTS_CLOCK="+file.Name())
+	s.More = append(s.More, "FAULTS_CLOCK="+file.Name())
 	c := &wallClock{s.T, file}
 	c.turn(0)
 	return c

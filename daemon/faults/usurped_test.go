@@ -17,11 +17,11 @@ var usurpers = []struct {
 	name string
 	make func(s *scene, path string)
 }{
-	{"a FIFO", func(s *scene, path string) { s.must(unix.Mkfifo(path, 0o600)) }},
-	{"a folder", func(s *scene, path string) { s.must(os.Mkdir(path, 0o700)) }},
+	{"a FIFO", func(s *scene, path string) { s.Must(unix.Mkfifo(path, 0o600)) }},
+	{"a folder", func(s *scene, path string) { s.Must(os.Mkdir(path, 0o700)) }},
 	{"somebody else's file", func(s *scene, path string) {
-		s.must(os.WriteFile(path, []byte("their-token"), 0o644))
-		s.must(os.Chown(path, 12345, 12345))
+		s.Must(os.WriteFile(path, []byte("their-token"), 0o644))
+		s.Must(os.Chown(path, 12345, 12345))
 	}},
 }
 
@@ -32,23 +32,23 @@ func TestTokenFileUsurped(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			fault := "the token file becomes " + f.name + ", before a refresh"
-			needRoot(t, fault)
+			table.NeedRoot(t, fault)
 			s := newScene(t, idp.Config{Lifetime: 8 * time.Second})
 			aside := s.usurp(func() { s.newLogin(); s.serve(); s.wantAlive() }, f.make)
-			before, noticed := s.idp.Stats().TokenRequests, s.state().LastError
+			before, noticed := s.IDP.Stats().TokenRequests, s.state().LastError
 			access, err := s.get()
-			s.must(err)
-			s.until("the refresh is due, and fails", func() bool { return s.state().LastError != noticed })
+			s.Must(err)
+			s.Eventually("the refresh is due, and fails", func() bool { return s.state().LastError != noticed })
 			if now, err := s.get(); err != nil || now != access {
 				t.Errorf("the login in memory is not served: %v", err)
 			}
-			if n := s.idp.Stats().TokenRequests; n != before {
+			if n := s.IDP.Stats().TokenRequests; n != before {
 				t.Errorf("a refresh was sent that the file could not take")
 			}
 			s.giveBack(aside)
-			s.idp.SetConfig(func(c *idp.Config) { c.Lifetime = time.Hour })
+			s.IDP.SetConfig(func(c *idp.Config) { c.Lifetime = time.Hour })
 			s.wantWell()
-			report(t, fault, "1 refresh due", "nothing sent, the current token served; refreshed when the file was back")
+			table.Report(t, fault, "1 refresh due", "nothing sent, the current token served; refreshed when the file was back")
 		})
 	}
 }
@@ -60,7 +60,7 @@ func TestTokenFileUsurpedDuringRefresh(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			fault := "the token file becomes " + f.name + ", after the issuer's commit"
-			needRoot(t, fault)
+			table.NeedRoot(t, fault)
 			s := newScene(t, idp.Config{})
 			hold := idp.NewHold()
 			var old string
@@ -68,22 +68,22 @@ func TestTokenFileUsurpedDuringRefresh(t *testing.T) {
 				s.newLogin()
 				s.serve()
 				s.wantAlive()
-				s.idp.Inject(hold.After())
+				s.IDP.Inject(hold.After())
 				_, old = s.dueLogin()
 				s.arrival(hold)
 			}, f.make)
 			close(hold.Release)
-			s.until("the new token is served from memory", func() bool {
+			s.Eventually("the new token is served from memory", func() bool {
 				now, err := s.get()
 				return err == nil && now != old
 			})
 			s.giveBack(aside)
 			s.wantAlive()
-			if n := s.idp.Stats(); n.TokenRequests != 2 || n.ReuseDetections != 0 {
+			if n := s.IDP.Stats(); n.TokenRequests != 2 || n.ReuseDetections != 0 {
 				t.Errorf("the issuer was asked %d times, want 2, and saw %d reuses", n.TokenRequests, n.ReuseDetections)
 			}
 			s.wantWell()
-			report(t, fault, "1 refresh", "served from memory meanwhile, in the file when that was back")
+			table.Report(t, fault, "1 refresh", "served from memory meanwhile, in the file when that was back")
 		})
 	}
 }
@@ -93,11 +93,11 @@ func TestTokenFileUsurpedDuringRefresh(t *testing.T) {
 // that is away for a moment is a logout (F3).
 func (s *scene) usurp(begin func(), put func(*scene, string)) (aside string) {
 	s.Helper()
-	aside = s.base + "/aside"
+	aside = s.Base + "/aside"
 	put(s, aside)
 	begin()
 	s.exchange(aside)
-	s.until("the daemon has seen it", func() bool { return s.state().LastError != "" })
+	s.Eventually("the daemon has seen it", func() bool { return s.state().LastError != "" })
 	return aside
 }
 
@@ -108,5 +108,5 @@ func (s *scene) giveBack(aside string) {
 
 func (s *scene) exchange(aside string) {
 	s.Helper()
-	s.must(unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, s.file(), unix.RENAME_EXCHANGE))
+	s.Must(unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, s.File, unix.RENAME_EXCHANGE))
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // S5: with an issuer that grants no overlap, a login is lost by a kill between
@@ -23,15 +24,15 @@ import (
 // milliseconds, lies in it.
 func TestWindowBetweenCommitAndFsync(t *testing.T) {
 	const fault = "from the issuer's commit to our fsync of its answer"
-	needRoot(t, fault) // to trace: the daemon is nobody's to look into (S4)
-	needTool(t, fault, "strace")
+	table.NeedRoot(t, fault) // to trace: the daemon is nobody's to look into (S4)
+	table.NeedTool(t, fault, "strace")
 	s := newScene(t, idp.Config{})
 	s.bin = plain // a race detector's microseconds say nothing
 	// Stopped at these calls only, so that strace adds little. With -D it is the
 	// daemon that is our child.
 	s.wrap = []string{"strace", "-D", "-q", "-f", "--seccomp-bpf", "-ttt", "-T", "-y", "-o", s.tracePath(), "-e", "trace=pwrite64,fsync"}
 	answers := make(chan time.Time, 1000)
-	s.idp.SetFault(&idp.Fault{Name: "time stamp", After: func(context.Context) error {
+	s.IDP.SetFault(&idp.Fault{Name: "time stamp", After: func(context.Context) error {
 		answers <- time.Now()
 		return nil
 	}})
@@ -39,10 +40,10 @@ func TestWindowBetweenCommitAndFsync(t *testing.T) {
 	s.serve()
 	s.wantAlive()
 	<-answers
-	before := s.refreshQuietly(long(30, 300))
+	before := s.refreshQuietly(testkit.Long(30, 300))
 	s.wantWell()
 	s.stop()
-	s.until("strace ends", func() bool {
+	s.Eventually("strace ends", func() bool {
 		text, err := os.ReadFile(s.tracePath())
 		return err == nil && strings.Contains(string(text), "+++ exited with 0 +++")
 	})
@@ -59,7 +60,7 @@ func TestWindowBetweenCommitAndFsync(t *testing.T) {
 		toFsync = append(toFsync, sync.ended.Sub(committed))
 		ours = append(ours, sync.ended.Sub(<-answers))
 	}
-	report(t, fault, count(len(before), "refresh"), spread(toFsync)+"; to the write of it "+spread(toWrite)+
+	table.Report(t, fault, testkit.Count(len(before), "refresh"), spread(toFsync)+"; to the write of it "+spread(toWrite)+
 		"; to the fsync from the moment that the issuer answers, its signing done, "+spread(ours))
 }
 
@@ -74,7 +75,7 @@ func (s *scene) refreshQuietly(n int) (spent []string) {
 		}
 		spent = append(spent, refresh)
 		s.expire(refresh)
-		s.until("the refresh ends", func() bool {
+		s.Eventually("the refresh ends", func() bool {
 			now, _, err := s.tokens()
 			return err == nil && now != refresh && len(s.places()) == 0
 		})
@@ -86,7 +87,7 @@ func (s *scene) refreshQuietly(n int) (spent []string) {
 func (s *scene) committed(refresh string) time.Time {
 	s.Helper()
 	sum := sha256.Sum256([]byte(refresh))
-	for _, r := range s.idp.Requests() {
+	for _, r := range s.IDP.Requests() {
 		if r.RefreshHash == hex.EncodeToString(sum[:]) && r.Outcome == "rotated" {
 			return r.Decided
 		}
@@ -117,5 +118,5 @@ func recorded(t *testing.T, calls []call, committed time.Time) (write, sync call
 func spread(spans []time.Duration) string {
 	slices.Sort(spans)
 	middle, last := spans[len(spans)/2], spans[len(spans)-1]
-	return fmt.Sprintf("%s µs (median), %s µs (max)", count(int(middle.Microseconds()), ""), count(int(last.Microseconds()), ""))
+	return fmt.Sprintf("%s µs (median), %s µs (max)", testkit.Count(int(middle.Microseconds()), ""), testkit.Count(int(last.Microseconds()), ""))
 }

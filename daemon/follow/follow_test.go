@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testkit.Umask()
+	testkit.Isolate()
 	os.Exit(m.Run())
 }
 
@@ -24,9 +24,9 @@ func TestMain(m *testing.M) {
 // anew is watched again, at once.
 func TestFollowedHomeMovedAndMadeAnew_F3(t *testing.T) {
 	home := filepath.Join(t.TempDir(), "home")
-	mustDo(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	f, err := Open(home, func(text string) { t.Error(text) })
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer f.Close()
 	gone := func() bool {
 		_, err := os.Lstat(home)
@@ -64,16 +64,9 @@ func TestFollowedHomeMovedAndMadeAnew_F3(t *testing.T) {
 		next()
 		kept()
 		away := home + ".away"
-		mustDo(t, os.Rename(home, away))
+		testkit.Must(t, os.Rename(home, away))
 		os.RemoveAll(away)
-		mustDo(t, os.Mkdir(home, 0o700))
+		testkit.Must(t, os.Mkdir(home, 0o700))
 		next()
-	}
-}
-
-func mustDo(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -1,13 +1,8 @@
 package issuer
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/http"
-	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,67 +10,8 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 )
-
-// memoryNet is a network in memory: a synctest bubble sees both ends blocked,
-// so its clock runs on while a request waits.
-type memoryNet struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-
-	mu   sync.Mutex // guards what dialling meets
-	down error
-	hang bool
-}
-
-func newMemoryNet() *memoryNet {
-	return &memoryNet{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (n *memoryNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.conns:
-		return c, nil
-	case <-n.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *memoryNet) Close() error {
-	n.once.Do(func() { close(n.done) })
-	return nil
-}
-
-func (n *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
-
-func (n *memoryNet) set(down error, hang bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.down, n.hang = down, hang
-}
-
-func (n *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	n.mu.Lock()
-	down, hang := n.down, n.hang
-	n.mu.Unlock()
-	if down != nil {
-		return nil, down
-	}
-	if hang { // as a net.Dialer with a timeout does
-		<-time.After(httpx.ConnectTimeout + time.Second)
-		return nil, os.ErrDeadlineExceeded
-	}
-	client, server := net.Pipe()
-	select {
-	case n.conns <- server:
-		return client, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-var errNetDown = errors.New("network is down")
 
 const testIssuer = "http://127.0.0.1:9999"
 
@@ -84,7 +20,7 @@ type bubble struct {
 	*testing.T
 	*Provider
 	idp *idp.Provider
-	net *memoryNet
+	net *testkit.MemoryNet
 
 	keySet     http.HandlerFunc // answers for the keys in the issuer's place
 	asked      atomic.Int32     // how often the keys were asked for
@@ -119,7 +55,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(b *bubble)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &bubble{T: t, idp: p, net: newMemoryNet()}
+		b := &bubble{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second)}
 		b.Provider = serveIn(t, b.net, b)
 		f(b)
 		if n := b.strays.Load(); n != 0 {
@@ -129,7 +65,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(b *bubble)) {
 }
 
 // serveIn has that handler on that network, until the bubble ends, and a client of it.
-func serveIn(t *testing.T, network *memoryNet, handler http.Handler) *Provider {
+func serveIn(t *testing.T, network *testkit.MemoryNet, handler http.Handler) *Provider {
 	server := &http.Server{Handler: handler}
 	go server.Serve(network)
 	t.Cleanup(func() {
@@ -137,7 +73,7 @@ func serveIn(t *testing.T, network *memoryNet, handler http.Handler) *Provider {
 		server.Close()
 	})
 	transport := httpx.NewTransport()
-	transport.DialContext = network.dial
+	transport.DialContext = network.Dial
 	return New(testIssuer, "test-client", transport)
 }
 

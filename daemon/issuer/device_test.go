@@ -14,13 +14,14 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
 // oddIssuer answers as it likes: what an issuer sends is not under our control.
 type oddIssuer struct {
 	*Provider
-	net    *memoryNet
+	net    *testkit.MemoryNet
 	device string // the answer to a device authorization, URL for its own address
 	token  func(poll int) (status int, body string)
 	change func(document map[string]string) // to the discovery document
@@ -33,7 +34,7 @@ func inOddBubble(t *testing.T, f func(t *testing.T, o *oddIssuer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		o := &oddIssuer{
-			net:    newMemoryNet(),
+			net:    testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second),
 			device: `{"device_code":"d","user_code":"ABCD","verification_uri":"URL/activate","expires_in":900,"interval":1}`,
 		}
 		mux := http.NewServeMux()
@@ -188,7 +189,7 @@ func TestDeviceAuthorizationTakesLong(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		for what, hang := range map[string]bool{"an answer": false, "a connection": true} {
-			o.net.set(nil, hang)
+			o.net.Set(nil, hang)
 			ctx, interrupt := context.WithTimeoutCause(t.Context(), time.Second, errors.New("Ctrl-C"))
 			defer interrupt()
 			begun = time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // §3: an issuer is https, or on loopback.
@@ -32,7 +33,7 @@ type noNetwork struct{ *testing.T }
 
 func (n noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
 	n.Errorf("%s was asked", req.URL)
-	return nil, errNetDown
+	return nil, testkit.ErrNetDown
 }
 
 // R11: fal's endpoints are known without a network.
@@ -81,11 +82,11 @@ func TestR13Endpoints(t *testing.T) {
 // request that hangs costs 5 s, and who leaves is not kept.
 func TestDiscover_R11(t *testing.T) {
 	inBubble(t, idp.Config{}, func(b *bubble) {
-		b.net.set(errNetDown, false)
+		b.net.Set(testkit.ErrNetDown, false)
 		if _, err := b.Discover(b.Context()); err == nil || b.KeysAt() != "" {
 			t.Errorf("with the network down: %v, %q", err, b.KeysAt())
 		}
-		b.net.set(nil, true)
+		b.net.Set(nil, true)
 		begun := time.Now()
 		var callers sync.WaitGroup
 		for range 3 {
@@ -102,7 +103,7 @@ func TestDiscover_R11(t *testing.T) {
 			t.Errorf("who has left: %v after %v", err, time.Since(begun))
 		}
 		callers.Wait()
-		b.net.set(nil, false)
+		b.net.Set(nil, false)
 		for range 5 {
 			callers.Go(b.mustDiscover)
 		}
@@ -124,11 +125,11 @@ func TestReachable_F7(t *testing.T) {
 			}
 			w.WriteHeader(status)
 		}
-		b.net.set(errNetDown, false)
+		b.net.Set(testkit.ErrNetDown, false)
 		if b.Reachable(b.Context()) {
 			t.Error("with the network down it is reachable")
 		}
-		b.net.set(nil, false)
+		b.net.Set(nil, false)
 		for code, want := range map[int]bool{200: true, 404: true, 500: false, 502: false, 503: false} {
 			if status = code; b.Reachable(b.Context()) != want {
 				t.Errorf("status %d: reachable is %v", code, !want)
@@ -149,7 +150,7 @@ func TestRevoke_R12R13(t *testing.T) {
 		if err := b.Revoke(b.Context(), refresh); err != nil || b.idp.Alive(refresh) {
 			t.Errorf("%v; alive is %v", err, b.idp.Alive(refresh))
 		}
-		b.net.set(errNetDown, false)
+		b.net.Set(testkit.ErrNetDown, false)
 		want := "revoking at " + testIssuer + " failed: the answer was not understood"
 		if err := b.Revoke(b.Context(), refresh); err == nil || err.Error() != want {
 			t.Errorf("with the network down: %v", err)

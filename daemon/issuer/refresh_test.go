@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"golang.org/x/oauth2"
 )
@@ -139,15 +140,15 @@ func TestRefreshUnsent_R7(t *testing.T) {
 				t.Errorf("%s: outcome %d, %v after %v", what, r.Outcome, r.Err, took)
 			}
 		}
-		b.net.set(errNetDown, false)
+		b.net.Set(testkit.ErrNetDown, false)
 		try("no discovery", 0, "discovery at "+testIssuer+" failed: the answer was not understood")
-		b.net.set(nil, true)
+		b.net.Set(nil, true)
 		try("slow discovery", httpx.SideTimeout, "discovery at "+testIssuer+" failed: no answer in time")
-		b.net.set(nil, false)
+		b.net.Set(nil, false)
 		b.mustDiscover()
-		b.net.set(errNetDown, false)
+		b.net.Set(testkit.ErrNetDown, false)
 		try("network down", 0, "the issuer cannot be reached: the answer was not understood")
-		b.net.set(nil, true)
+		b.net.Set(nil, true)
 		try("packets dropped", httpx.ConnectTimeout, "the issuer cannot be reached: no connection within 4 s")
 		if n := b.idp.Stats().TokenRequests; n != 0 {
 			t.Errorf("%d requests", n)

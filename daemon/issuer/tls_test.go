@@ -2,16 +2,11 @@ package issuer
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"io"
-	"log"
 	"net"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/testkit"
 )
@@ -25,28 +20,12 @@ func TestCertificate_R7(t *testing.T) {
 	expired := testkit.NewCertificate(t, here, time.Now().Add(-24*time.Hour))
 	var shown atomic.Pointer[tls.Certificate]
 	shown.Store(right)
-	server := httptest.NewUnstartedServer(nil)
-	address := "https://" + server.Listener.Addr().String()
-	provider, err := idp.New(address, idp.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Config.Handler = provider
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		return &tls.Config{Certificates: []tls.Certificate{*shown.Load()}}, nil
-	}}
-	server.StartTLS()
-	defer server.Close()
-	pool := x509.NewCertPool()
-	for _, c := range []*tls.Certificate{right, elsewhere, expired} {
-		pool.AddCert(c.Leaf)
-	}
+	provider, address, roots := testkit.TLSIssuer(t, &shown, right, elsewhere, expired)
 	transport := httpx.NewTransport()
 	if transport.TLSClientConfig == nil {
 		transport.TLSClientConfig = &tls.Config{}
 	}
-	transport.TLSClientConfig.RootCAs = pool // and whatever else it says
+	transport.TLSClientConfig.RootCAs = roots // and whatever else it says
 	p := New(address, "test-client", transport)
 	if _, err := p.Discover(t.Context()); err != nil {
 		t.Fatal(err)

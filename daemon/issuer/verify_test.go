@@ -3,8 +3,6 @@ package issuer
 import (
 	"compress/gzip"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -24,39 +22,8 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 )
-
-// jwt is a token of that header and those claims; sign makes its third part.
-func jwt(header, claims map[string]any, sign func(input string) []byte) string {
-	encode := func(v any) string {
-		data, err := json.Marshal(v)
-		if err != nil {
-			panic(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(data)
-	}
-	input := encode(header) + "." + encode(claims)
-	return input + "." + base64.RawURLEncoding.EncodeToString(sign(input))
-}
-
-// signedBy makes the ID token that the issuer sends one of that algorithm.
-func signedBy(algorithm string, secret []byte) idp.Fault {
-	return idp.Fault{Name: "signed by " + algorithm, Mutate: func(reply map[string]any) {
-		var claims map[string]any
-		data, _ := base64.RawURLEncoding.DecodeString(strings.Split(reply["id_token"].(string), ".")[1])
-		if err := json.Unmarshal(data, &claims); err != nil {
-			panic(err)
-		}
-		reply["id_token"] = jwt(map[string]any{"alg": algorithm}, claims, func(input string) []byte {
-			if secret == nil {
-				return nil
-			}
-			h := hmac.New(sha256.New, secret)
-			h.Write([]byte(input))
-			return h.Sum(nil)
-		})
-	}}
-}
 
 // R10: what an ID token is worth, by its claims, its signature and its chain.
 func TestJudge_R10(t *testing.T) {
@@ -113,7 +80,7 @@ func TestJudge_R10(t *testing.T) {
 		if row.chain == (chain{}) {
 			row.chain = ours
 		}
-		raw := jwt(header, claims, func(string) []byte { return nil })
+		raw := testkit.JWT(header, claims, func(string) []byte { return nil })
 		if v := judge(parseIDToken(raw, now), row.unsigned, row.chain); standing(v) != row.want {
 			t.Errorf("%s: %s (%v, %v), want %s", row.what, standing(v), v.Wrong, v.Doubt, row.want)
 		}
@@ -169,11 +136,7 @@ func standing(v Verdict) string {
 // realIssuer is a provider on a real connection, and its client.
 func realIssuer(t *testing.T, cfg idp.Config) (*idp.Server, *Provider) {
 	t.Helper()
-	s, err := idp.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := testkit.StartIssuer(t, cfg)
 	p := New(s.URL, "test-client", nil)
 	if _, err := p.Discover(t.Context()); err != nil {
 		t.Fatal(err)
@@ -231,7 +194,7 @@ func TestKeySetIsKept_R10(t *testing.T) {
 		if n := b.asked.Load(); n != 2 {
 			t.Errorf("%d fetches, want one more for all that no key verifies in one moment", n)
 		}
-		for _, raw := range []string{"a.b.c", jwt(map[string]any{"alg": "none"}, nil, func(string) []byte { return nil })} {
+		for _, raw := range []string{"a.b.c", testkit.JWT(map[string]any{"alg": "none"}, nil, func(string) []byte { return nil })} {
 			pass(time.Minute)
 			b.judgeNow(raw)
 		}
@@ -256,7 +219,7 @@ func TestPublicKeyAsSecret_R10(t *testing.T) {
 	set, _ := io.ReadAll(resp.Body)
 	for _, algorithm := range []string{"HS256", "HS384", "none"} {
 		reply := map[string]any{"id_token": raw}
-		signedBy(algorithm, set).Mutate(reply)
+		testkit.SignedBy(algorithm, set).Mutate(reply)
 		if v := p.judgeNow(reply["id_token"].(string)); standing(v) != "wrong" {
 			t.Errorf("%s: %s", algorithm, standing(v))
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -27,13 +28,13 @@ func TestConsumedFile_F5(t *testing.T) {
 	}
 	ensure := func(prints ...string) {
 		t.Helper()
-		mustDo(t, ensureConsumed(home, prints))
+		testkit.Must(t, ensureConsumed(home, prints))
 	}
 	used("a", false) // no file yet
 	ensure(prints[0], "no fingerprint")
 	ensure(prints[0], prints[1])
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	file.Write([]byte("torn"))
 	file.Close()
 	used("b", true)
@@ -65,11 +66,11 @@ func TestConsumedForEver_F5(t *testing.T) {
 	for i := range rotations {
 		l = l.Consume(refresh(i))
 		if i%8 == 0 || i == rotations-1 { // each waits for the disk
-			mustDo(t, l.Save(home))
+			testkit.Must(t, l.Save(home))
 		}
 	}
 	saved, err := Load(home)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	if l.Consumed(refresh(1)) || saved.Consumed(refresh(rotations-savedConsumed-1)) || !saved.Consumed(refresh(rotations-savedConsumed)) {
 		t.Errorf("%d tokens in memory and %d in falcred.json", len(l.Spent), len(saved.Spent))
 	}
@@ -88,13 +89,13 @@ func TestConsumedForEver_F5(t *testing.T) {
 func TestUpgradeOfTheList_F5(t *testing.T) {
 	home := newHome(t)
 	earlier := Ledger{Issuer: "x", Spent: []string{tokenfile.Fingerprint("used")}}
-	mustDo(t, earlier.write(home))
+	testkit.Must(t, earlier.write(home))
 	l, err := Load(home)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	l = l.Step("next", tokenfile.TokenPair{Refresh: "newest"})
-	mustDo(t, l.Save(home))
+	testkit.Must(t, l.Save(home))
 	l, err = Load(home)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	for _, refresh := range []string{"used", "next"} {
 		if used, err := Used(home, refresh); !used || err != nil || !l.Consumed(refresh) {
 			t.Errorf("%s: used %v, %v; in falcred.json %v", refresh, used, err, l.Consumed(refresh))

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -48,7 +49,7 @@ func TestEntryBeforeRequest_R4(t *testing.T) {
 func TestNoEntryNoRequest_R4(t *testing.T) {
 	_, target := newTarget(t)
 	blocked := Path(target, "a")
-	mustDo(t, os.Mkdir(blocked, 0o700))
+	testkit.Must(t, os.Mkdir(blocked, 0o700))
 	if _, err := Begin(target, "a"); err == nil || errors.Is(err, ErrBusy) {
 		t.Errorf("begin: %v", err)
 	}
@@ -58,7 +59,7 @@ func TestNoEntryNoRequest_R4(t *testing.T) {
 	if _, err := Begin(filepath.Join(filepath.Dir(target), "gone", "auth0_token"), "a"); err == nil {
 		t.Error("an entry in a folder that is not there")
 	}
-	mustDo(t, os.Remove(blocked))
+	testkit.Must(t, os.Remove(blocked))
 	begin(t, target, "a").Discard()
 	wantNoEntries(t, target)
 }
@@ -81,7 +82,7 @@ func TestUnfinishedEntry_R4(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file, target := newTarget(t)
 			e := begin(t, target, "parent")
-			mustDo(t, c.die(e))
+			testkit.Must(t, c.die(e))
 			e.Keep()
 			if got, ok := Peek(Path(target, "parent")); ok != c.want || ok && got != answer {
 				t.Errorf("peek: %v", ok)
@@ -95,10 +96,10 @@ func TestUnfinishedEntry_R4(t *testing.T) {
 				if data, _ := os.ReadFile(e.path); !bytes.Equal(data, make([]byte, entrySize)) {
 					t.Error("there is no room for the answer")
 				}
-				mustDo(t, e.Record(answer))
+				testkit.Must(t, e.Record(answer))
 			}
-			mustDo(t, e.Trim(answer))
-			mustDo(t, e.Commit(file, target, answer))
+			testkit.Must(t, e.Trim(answer))
+			testkit.Must(t, e.Commit(file, target, answer))
 			if c := file.Read(); c.Pair != answer {
 				t.Errorf("the token file: state %v, %v", c.State, c.Err)
 			}
@@ -141,7 +142,7 @@ func TestOneOwner_F1(t *testing.T) {
 		t.Error("it was cleared under its owner")
 	}
 	answer := tokenfile.TokenPair{Refresh: "next"}
-	mustDo(t, e.Record(answer))
+	testkit.Must(t, e.Record(answer))
 	if got, ok := Peek(e.path); !ok || got != answer {
 		t.Errorf("peek: %v", ok)
 	}
@@ -209,8 +210,8 @@ func TestEntryInAFolderThatIsAway_F3(t *testing.T) {
 	home := filepath.Dir(target)
 	e := begin(t, target, "a")
 	answer := tokenfile.TokenPair{Refresh: "next"}
-	mustDo(t, e.Record(answer))
-	mustDo(t, e.Trim(answer))
+	testkit.Must(t, e.Record(answer))
+	testkit.Must(t, e.Trim(answer))
 	if err := os.Rename(home, home+".away"); err != nil {
 		t.Skip("an open file holds its folder here:", err)
 	}
@@ -218,7 +219,7 @@ func TestEntryInAFolderThatIsAway_F3(t *testing.T) {
 	if e.InPlace() {
 		t.Error("it is thought to be in place")
 	}
-	mustDo(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	if err := e.Commit(file, target, answer); err == nil {
 		t.Error("it was committed from nowhere")
 	}
@@ -239,7 +240,7 @@ func TestEntryIsNoLink_F6(t *testing.T) {
 	elsewhere := linkTo(t, path)
 	for _, there := range []bool{false, true} {
 		if there {
-			mustDo(t, os.WriteFile(elsewhere, []byte("precious"), 0o600))
+			testkit.Must(t, os.WriteFile(elsewhere, []byte("precious"), 0o600))
 		}
 		if _, err := Begin(target, "a"); err == nil || !strings.Contains(err.Error(), path+" is a link") {
 			t.Errorf("begin: %v", err)
@@ -263,46 +264,35 @@ func TestReadersNeverSeeATornFile_F3(t *testing.T) {
 	long := func(i int) tokenfile.TokenPair {
 		return tokenfile.TokenPair{Refresh: fmt.Sprintf("refresh-%06d", i), Access: strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
-	mustDo(t, file.Replace(target, long(0), func() error { return nil }))
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				data, err := os.ReadFile(target)
-				p, parseErr := tokenfile.Parse(data)
-				if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
-					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
-					return
-				}
-			}
-		})
+	testkit.Must(t, file.Replace(target, long(0), func() error { return nil }))
+	look := func() error {
+		data, err := os.ReadFile(target)
+		p, parseErr := tokenfile.Parse(data)
+		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
+			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+		}
+		return nil
 	}
-	defer group.Wait()
-	defer close(done)
-	for i := range 40 {
-		e := begin(t, target, long(i).Refresh)
-		next := long(i + 1)
-		mustDo(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
-	}
+	testkit.WhileReading(t, 2, look, func() {
+		for i := range 40 {
+			e := begin(t, target, long(i).Refresh)
+			next := long(i + 1)
+			testkit.Must(t, errors.Join(e.Record(next), e.Trim(next), e.Commit(file, target, next)))
+		}
+	})
 }
 
 // TestDeletable: the attempt leaves nothing, and says why a file would stay.
 func TestDeletable(t *testing.T) {
 	_, target := newTarget(t)
-	mustDo(t, Deletable(target))
+	testkit.Must(t, Deletable(target))
 	wantNoEntries(t, target)
 	err := Deletable(filepath.Join(filepath.Dir(target), "gone", "auth0_token"))
 	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "probe") {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
 	left := filepath.Join(filepath.Dir(target), entryPrefix+"probe-1")
-	mustDo(t, os.WriteFile(left, nil, 0o600))
+	testkit.Must(t, os.WriteFile(left, nil, 0o600))
 	for _, path := range Others(target, "") {
 		if _, ok := Clear(path); ok {
 			t.Error("what a kill has left is an answer")
@@ -325,7 +315,7 @@ func FuzzEntryAnswer_R4(f *testing.F) {
 		_, target := newTarget(t)
 		e := begin(t, target, "parent")
 		defer e.Discard()
-		mustDo(t, e.Record(want))
+		testkit.Must(t, e.Record(want))
 		if got, ok := e.Answer(); !ok || got != want {
 			t.Fatalf("recorded %q, read %q", want.Bytes(), got.Bytes())
 		}

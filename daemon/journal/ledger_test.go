@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -145,7 +146,7 @@ func TestALedgerIsAValue(t *testing.T) {
 			"Merge":    func(l Ledger, s string) Ledger { return l.Merge(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },
 			"Without":  func(l Ledger, s string) Ledger { return l.Consume(s).Without("old1") },
 			"WithTip":  func(l Ledger, s string) Ledger { return l.WithTip(tokenfile.TokenPair{Refresh: s}, s) },
-			"Save":     func(l Ledger, s string) Ledger { mustDo(t, l.Consume(s).Save(newHome(t))); return l },
+			"Save":     func(l Ledger, s string) Ledger { testkit.Must(t, l.Consume(s).Save(newHome(t))); return l },
 		}
 		for change, do := range changes {
 			copied := base
@@ -211,10 +212,10 @@ func TestTheFormOnDisk(t *testing.T) {
 }
 `,
 	} {
-		mustDo(t, os.WriteFile(path, []byte(text), 0o600))
+		testkit.Must(t, os.WriteFile(path, []byte(text), 0o600))
 		l, err := Load(home)
-		mustDo(t, err)
-		mustDo(t, l.Save(home))
+		testkit.Must(t, err)
+		testkit.Must(t, l.Save(home))
 		if data, _ := os.ReadFile(path); string(data) != text {
 			t.Errorf("read %s\nand wrote %s", text, data)
 		}
@@ -234,7 +235,7 @@ func TestLoad(t *testing.T) {
 		"a canary":                  "\nmove it away: ",
 		strings.Repeat(" ", 65<<10): "\nmove it away: ",
 	} {
-		mustDo(t, os.WriteFile(path, []byte(content), 0o600))
+		testkit.Must(t, os.WriteFile(path, []byte(content), 0o600))
 		l, err := Load(home)
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), hint) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%.20q: %v", content, err)
@@ -243,8 +244,8 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%.20q: half of it is believed: %+v", content, l)
 		}
 	}
-	mustDo(t, os.Remove(path))
-	mustDo(t, os.Mkdir(path, 0o700))
+	testkit.Must(t, os.Remove(path))
+	testkit.Must(t, os.Mkdir(path, 0o700))
 	if _, err := Load(home); err == nil {
 		t.Error("a folder was read")
 	}
@@ -260,16 +261,16 @@ func TestLoad(t *testing.T) {
 // token all the same; the error says so.
 func TestSaveWritesTheConsumedFirst_F5(t *testing.T) {
 	home := newHome(t)
-	mustDo(t, os.Mkdir(filepath.Join(home, LedgerName), 0o700))
+	testkit.Must(t, os.Mkdir(filepath.Join(home, LedgerName), 0o700))
 	if err := (Ledger{}).Consume("a").Save(home); err == nil {
 		t.Error("falcred.json was not written, and no error says so")
 	}
 	if used, err := Used(home, "a"); !used || err != nil {
 		t.Errorf("used: %v, %v", used, err)
 	}
-	mustDo(t, os.Remove(filepath.Join(home, LedgerName)))
-	mustDo(t, os.Remove(filepath.Join(home, ConsumedName)))
-	mustDo(t, os.Mkdir(filepath.Join(home, ConsumedName), 0o700))
+	testkit.Must(t, os.Remove(filepath.Join(home, LedgerName)))
+	testkit.Must(t, os.Remove(filepath.Join(home, ConsumedName)))
+	testkit.Must(t, os.Mkdir(filepath.Join(home, ConsumedName), 0o700))
 	if err := (Ledger{}).Consume("b").Save(home); err == nil {
 		t.Error("falcred.consumed was not written, and no error says so")
 	}
@@ -283,7 +284,7 @@ func TestTheLedgerIsNoLink_F6(t *testing.T) {
 	home := newHome(t)
 	path := filepath.Join(home, LedgerName)
 	secrets := linkTo(t, path)
-	mustDo(t, os.WriteFile(secrets, []byte(`{"Tip":"canary"}`), 0o600))
+	testkit.Must(t, os.WriteFile(secrets, []byte(`{"Tip":"canary"}`), 0o600))
 	if _, err := Load(home); err == nil || !strings.Contains(err.Error(), path+" is a link") || strings.Contains(err.Error(), "canary") {
 		t.Errorf("it was read: %v", err)
 	}

@@ -5,21 +5,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
-
-func mustDo(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // newHome is a folder that is ours alone, whatever the umask (F6).
 func newHome(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
-	mustDo(t, os.Chmod(home, 0o700))
+	testkit.Must(t, os.Chmod(home, 0o700))
 	return home
 }
 
@@ -33,7 +27,7 @@ func newTarget(t *testing.T) (file tokenfile.File, target string) {
 func begin(t *testing.T, target, refresh string) *Entry {
 	t.Helper()
 	e, err := Begin(target, refresh)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	return e
 }
 

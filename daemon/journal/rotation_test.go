@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -16,7 +17,7 @@ func TestOneRotation_R4(t *testing.T) {
 	file, target := newTarget(t)
 	home := filepath.Dir(target)
 	pairs := []tokenfile.TokenPair{{Refresh: "a"}, {Refresh: "b", Access: "1"}, {Refresh: "c", Access: "2"}, {Refresh: "d", Access: "3"}, {Refresh: "e", Access: "4"}}
-	mustDo(t, file.Replace(target, pairs[0], func() error { return nil }))
+	testkit.Must(t, file.Replace(target, pairs[0], func() error { return nil }))
 	var ledger Ledger
 	for i, c := range []struct {
 		name   string
@@ -27,7 +28,7 @@ func TestOneRotation_R4(t *testing.T) {
 		{name: "the first in a home", save: 4}, // each file's first appearance, too
 		{name: "any other", save: 2},
 		{name: "an ID token is wrong", save: 3, wrong: true},
-		{name: "after somebody deleted falcred.json", save: 3, before: func() { mustDo(t, os.Remove(filepath.Join(home, LedgerName))) }},
+		{name: "after somebody deleted falcred.json", save: 3, before: func() { testkit.Must(t, os.Remove(filepath.Join(home, LedgerName))) }},
 	} {
 		if c.before != nil {
 			c.before()
@@ -52,7 +53,7 @@ func TestOneRotation_R4(t *testing.T) {
 			{"Commit", func() error { return e.Commit(file, target, to) }, 1},
 		} {
 			before := fsx.Syncs()
-			mustDo(t, step.do())
+			testkit.Must(t, step.do())
 			if n := fsx.Syncs() - before; n != step.fsyncs {
 				t.Errorf("%s: %s waits %d times for the disk, want %d", c.name, step.name, n, step.fsyncs)
 			}
@@ -69,7 +70,7 @@ func TestOneRotation_R4(t *testing.T) {
 		wantNoEntries(t, target)
 	}
 	before := fsx.Syncs()
-	mustDo(t, ledger.Without("nothing").Save(home)) // a team was resolved, say
+	testkit.Must(t, ledger.Without("nothing").Save(home)) // a team was resolved, say
 	if n := fsx.Syncs() - before; n != 1 {
 		t.Errorf("to save what names no new token waits %d times for the disk", n)
 	}

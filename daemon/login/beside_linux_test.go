@@ -21,6 +21,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -212,11 +213,7 @@ type besides struct {
 // besideLogins has that many logins made by cli, which obeys as playLogin does.
 func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, cli func(*besides) *exec.Cmd) *besides {
 	t.Helper()
-	server, err := idp.Start(idp.Config{Overlap: overlap, Lifetime: 2 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
+	server := testkit.StartIssuer(t, idp.Config{Overlap: overlap, Lifetime: 2 * time.Hour})
 	b := &besides{world: onRealClock(t, server.Provider, server.URL, nil), issuer: server.URL, journal: filepath.Join(t.TempDir(), "journal"),
 		ends: map[string]int{}, reuses: map[string]int{}, caused: map[string]int{}, why: map[string]int{}}
 	cmd := cli(b)
@@ -249,10 +246,8 @@ func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, 
 // standIn is the CLI as the test binary plays it, with that lock.
 func standIn(order string) func(*besides) *exec.Cmd {
 	return func(b *besides) *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FALCRED_TEST_ROLE=fal auth login", "FALCRED_TEST_ORDER="+order,
+		return testkit.Role("fal auth login", "FALCRED_TEST_ORDER="+order,
 			"FALCRED_TEST_HOME="+b.home, "FALCRED_TEST_ISSUER="+b.issuer, "FALCRED_TEST_JOURNAL="+b.journal)
-		return cmd
 	}
 }
 

@@ -4,18 +4,13 @@ package login
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"io"
-	"log"
 	"net"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
@@ -25,28 +20,12 @@ import (
 // shown, and an owner, with watch and schedule, that trusts these.
 func overTLS(t *testing.T, shown *atomic.Pointer[tls.Certificate], trusted ...*tls.Certificate) *world {
 	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	issuer := "https://" + server.Listener.Addr().String()
-	p, err := idp.New(issuer, idp.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Config.Handler = p
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		return &tls.Config{Certificates: []tls.Certificate{*shown.Load()}}, nil
-	}}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	pool := x509.NewCertPool()
-	for _, c := range trusted {
-		pool.AddCert(c.Leaf)
-	}
+	p, issuer, roots := testkit.TLSIssuer(t, shown, trusted...)
 	transport := httpx.NewTransport()
 	if transport.TLSClientConfig == nil {
 		transport.TLSClientConfig = &tls.Config{}
 	}
-	transport.TLSClientConfig.RootCAs = pool // and whatever else it says
+	transport.TLSClientConfig.RootCAs = roots // and whatever else it says
 	return onRealClock(t, p, issuer, transport)
 }
 

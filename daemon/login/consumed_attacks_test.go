@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -234,14 +235,14 @@ func TestOldCopyOfWhat_F5(t *testing.T) {
 			w.write(dead, w.ranOut("ann"))
 			w.reconcile()
 			<-hold.Arrived
-			w.net.set(errNetDown, false)
+			w.net.Set(testkit.ErrNetDown, false)
 			close(hold.Release)
 			w.settle()
 			refresh := older(w)
 			if s := w.state(); s.Dead != dead || s.Tokens.Refresh != refresh || w.inFile().Refresh != refresh {
 				t.Errorf("the login that landed is not the one held\n%s", w.log)
 			}
-			w.net.set(nil, false)
+			w.net.Set(nil, false)
 			taken(w, refresh)
 		})
 	})

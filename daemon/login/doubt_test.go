@@ -13,6 +13,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -268,10 +269,10 @@ func TestEarlierVerdictIsJudgedAnew_R10(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.idp.Inject(fault)
-			w.net.set(errNetDown, false)
+			w.net.Set(testkit.ErrNetDown, false)
 			w.start()
 			w.wantCode(protocol.CodeUnavailable)
-			w.net.set(nil, false)
+			w.net.Set(nil, false)
 			w.pass(time.Minute)
 			w.wantRequests(1, "it is judged by the next ID token, asked for at once")
 			if what == "wrong" {
@@ -406,7 +407,7 @@ func TestALongDoubtIsWrittenDown_R10(t *testing.T) {
 		}
 		w.idp.Inject(idp.Fault{Mutate: func(reply map[string]any) {
 			parts := strings.Split(reply["id_token"].(string), ".")
-			odd, _, _ := strings.Cut(jwt(map[string]any{"alg": "\x1b[2J" + strings.Repeat("x", 1<<12), "kid": "\x1b]0;é\a"}, nil, func(string) []byte { return nil }), ".")
+			odd, _, _ := strings.Cut(testkit.JWT(map[string]any{"alg": "\x1b[2J" + strings.Repeat("x", 1<<12), "kid": "\x1b]0;é\a"}, nil, func(string) []byte { return nil }), ".")
 			reply["id_token"] = odd + "." + parts[1] + "." + parts[2]
 		}})
 		w.rotateInTime()

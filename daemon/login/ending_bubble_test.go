@@ -96,11 +96,11 @@ func TestSideRequestsEndAtOnce_S5(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
-				w.net.set(nil, true)
+				w.net.Set(nil, true)
 				w.open()
 				begin(w)
 				w.run()
-				if w.net.dialed == 0 {
+				if w.net.Dialed() == 0 {
 					t.Fatal("nothing was asked")
 				}
 				if took := w.ends(); took > 2*time.Second {

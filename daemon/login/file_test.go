@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -227,13 +228,13 @@ func TestF7VanishedInAnOutage(t *testing.T) {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 			w.signIn("ann")
 			w.start()
-			w.net.set(errNetDown, false)
+			w.net.Set(testkit.ErrNetDown, false)
 			os.Remove(w.path) // the CLI, whose refresh failed
 			w.reconcile()
 			w.wantCode(protocol.CodeUnavailable)
 			w.pass(time.Hour)
 			w.wantCode(protocol.CodeUnavailable)
-			w.net.set(nil, false)
+			w.net.Set(nil, false)
 			w.pass(2 * time.Minute)
 			w.mustGet()
 			w.wantRequests(2, "one refresh decides")
@@ -245,11 +246,11 @@ func TestF7VanishedInAnOutage(t *testing.T) {
 			w.signIn("ann")
 			w.start()
 			w.idp.RevokeFamily(w.inFile().Refresh)
-			w.net.set(errNetDown, false)
+			w.net.Set(testkit.ErrNetDown, false)
 			os.Remove(w.path)
 			w.reconcile()
 			w.pass(time.Minute)
-			w.net.set(nil, false)
+			w.net.Set(nil, false)
 			w.pass(2 * time.Minute)
 			w.wantCode(protocol.CodeNotFound)
 			if _, err := os.Stat(w.path); err == nil {
@@ -273,7 +274,7 @@ func TestF7VanishedInAnOutage(t *testing.T) {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 			w.signIn("ann")
 			w.start()
-			w.net.set(errNetDown, false)
+			w.net.Set(testkit.ErrNetDown, false)
 			os.Remove(w.path)
 			w.reconcile()
 			w.pass(time.Minute)
@@ -362,10 +363,10 @@ func TestForcedOncePerAccessToken(t *testing.T) {
 			}
 		}
 		w.pass(forcedPause + time.Second)
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		reject()
 		w.wantRequests(1, "the network is down")
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(time.Minute)
 		w.idp.Inject(idp.Fault{Name: "the same access token", Mutate: func(m map[string]any) { m["access_token"] = token }})
 		reject()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -51,11 +52,11 @@ func TestHistoryTellsWhatHappened(t *testing.T) {
 		w.reconcile()
 		w.settle()
 		keep()
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		os.Remove(w.path)
 		w.reconcile()
 		w.pass(3 * time.Second) // one try at least
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(time.Minute) // it was the CLI's deletion: back again
 		keep()
 		os.Remove(w.path)

@@ -74,7 +74,7 @@ func (f issuerFault) run(w *world) (row [2]string) {
 	lasts := orDefault(f.lasts, aMoment)
 	served := w.servedFor(lasts, old)
 	w.idp.SetFault(nil)
-	w.net.set(nil, false)
+	w.net.Set(nil, false)
 	w.pass(orDefault(f.mended, 2*time.Minute))
 
 	runtime.ReadMemStats(&end)

@@ -30,9 +30,9 @@ func issuerFaults() []issuerFault {
 }
 
 // netDown is a network on which no connection comes about.
-func netDown(err error) func(*world) { return func(w *world) { w.net.set(err, false) } }
+func netDown(err error) func(*world) { return func(w *world) { w.net.Set(err, false) } }
 
-func netHang(w *world) { w.net.set(nil, true) }
+func netHang(w *world) { w.net.Set(nil, true) }
 
 // networkFaults: nothing reaches the issuer, so nothing is spent and one
 // refresh is enough once it is back (R9).

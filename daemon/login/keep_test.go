@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/fsnotify/fsnotify"
@@ -30,18 +31,10 @@ type keeper struct {
 
 func newKeeper(t *testing.T) *keeper {
 	t.Helper()
-	server, err := idp.Start(idp.Config{AutoApprove: true, Interval: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	servers, err := env.NewServers(func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := testkit.StartIssuer(t, idp.Config{AutoApprove: true, Interval: time.Second})
 	home := t.TempDir()
 	return &keeper{T: t, idp: server.Provider, path: filepath.Join(home, env.TokenFile),
-		cfg: Config{Home: home, Issuer: server.URL, ClientID: "test-client", Servers: servers}}
+		cfg: Config{Home: home, Issuer: server.URL, ClientID: "test-client", Servers: testkit.FalServers()}}
 }
 
 // grant is what `falcred login` does before it keeps anything.
@@ -199,7 +192,7 @@ func TestLoginThatCannotBeKept(t *testing.T) {
 // R13, F3: nobody is shown a code for a login that could not be kept.
 func TestNotKeepable_R13(t *testing.T) {
 	t.Parallel()
-	foreign := "r\n" + jwt(map[string]any{"alg": "none"}, map[string]any{"iss": "https://other.example.com/"}, func(string) []byte { return nil })
+	foreign := "r\n" + testkit.JWT(map[string]any{"alg": "none"}, map[string]any{"iss": "https://other.example.com/"}, func(string) []byte { return nil })
 	for what, c := range map[string]struct {
 		prepare func(k *keeper) error
 		want    string

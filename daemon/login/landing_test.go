@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -146,7 +147,7 @@ func TestF5EmptiedDuringARefresh(t *testing.T) {
 // serving stops; when the issuer answers again, one refresh decides.
 func TestF7VanishedDuringARefresh(t *testing.T) {
 	landing(t, func(w *world, _ stage, _ string) {
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		os.Remove(w.path)
 	}, func(w *world, s stage, _ string) {
 		if s.asked { // its answer came: the issuer is reachable, so it was a logout (F5)
@@ -156,7 +157,7 @@ func TestF7VanishedDuringARefresh(t *testing.T) {
 		if _, err := w.get(); err == nil {
 			w.Error("a vanished login is served")
 		}
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(3 * time.Minute)
 		w.mustGet()
 		w.wantAlive()

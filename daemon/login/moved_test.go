@@ -79,16 +79,8 @@ type openedManager struct {
 // opened is a login at a real issuer, which no schedule looks after yet.
 func opened(t testing.TB, home string, cfg idp.Config, change func(*Config)) (*idp.Server, openedManager) {
 	t.Helper()
-	issuer, err := idp.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(issuer.Close)
-	servers, err := env.NewServers(func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := Config{Home: home, Issuer: issuer.URL, ClientID: "test-client", Servers: servers}
+	issuer := testkit.StartIssuer(t, cfg)
+	config := Config{Home: home, Issuer: issuer.URL, ClientID: "test-client", Servers: testkit.FalServers()}
 	if change != nil {
 		change(&config)
 	}

@@ -23,11 +23,7 @@ import (
 func besideNeighbours(t *testing.T, cfg idp.Config) (w *world, issuer string) {
 	t.Helper()
 	testkit.NeedPortalocker(t)
-	server, err := idp.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
+	server := testkit.StartIssuer(t, cfg)
 	return onRealClock(t, server.Provider, server.URL, nil), server.URL
 }
 

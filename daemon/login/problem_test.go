@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -82,7 +83,7 @@ func TestR13ForeignLoginEndsTheWait(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		os.Remove(w.path)
 		w.reconcile()
 		w.settle()
@@ -131,11 +132,11 @@ func TestR8TheFallbackWaitsForTheNetwork(t *testing.T) {
 		w.write(dead, w.ranOut("ann"))
 		w.reconcile()
 		<-hold.Arrived
-		w.net.set(errNetDown, false) // the next request, the fallback's, finds none
+		w.net.Set(testkit.ErrNetDown, false) // the next request, the fallback's, finds none
 		close(hold.Release)
 		w.pass(time.Minute)
 		w.wantRequests(2, "login, and the dead token")
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(2 * time.Minute)
 		w.mustGet()
 		w.wantRequests(3, "the fallback")
@@ -178,7 +179,7 @@ func TestF3RestoresWithoutDiscovery(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
 		refresh, access, _ := w.idp.Login("ann")
 		w.write(refresh, access)
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		w.start()
 		w.write("")
 		w.reconcile()

@@ -25,16 +25,13 @@ func onRealClock(t *testing.T, p *idp.Provider, issuer string, transport http.Ro
 	w.path = filepath.Join(w.home, env.TokenFile)
 	refresh, access, _ := p.Login("ann")
 	w.write(refresh, access)
-	servers, err := env.NewServers(func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cfg := Config{Home: w.home, Issuer: issuer, ClientID: "test-client", Servers: servers, Transport: transport}
-	w.Manager, err = Open(ctx, cfg, slog.New(slog.NewTextHandler(w.log, nil)))
+	cfg := Config{Home: w.home, Issuer: issuer, ClientID: "test-client", Servers: testkit.FalServers(), Transport: transport}
+	m, err := Open(ctx, cfg, slog.New(slog.NewTextHandler(w.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.Manager = m
 	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -53,15 +50,8 @@ func onRealClock(t *testing.T, p *idp.Provider, issuer string, transport http.Ro
 // until polls: what is waited for happens in another process.
 func (w *world) until(what string, ok func() bool) {
 	w.Helper()
-	deadline := time.After(testkit.Patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			w.Fatalf("it never came that %s\n%s", what, w.log)
-		}
+	if !testkit.Within(testkit.Patience, ok) {
+		w.Fatalf("it never came that %s\n%s", what, w.log)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -102,7 +103,7 @@ func TestR7Connect(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
-		w.net.set(nil, true)
+		w.net.Set(nil, true)
 		w.pass(time.Hour + time.Second)
 		w.mu.Lock()
 		try := w.rotation
@@ -113,7 +114,7 @@ func TestR7Connect(t *testing.T) {
 			t.Errorf("the try took %v more", waited)
 		}
 		w.wantNoEntries()
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(2 * time.Minute)
 		w.wantRequests(2, "the network is back")
 		w.wantAlive()
@@ -240,7 +241,7 @@ func TestR9Outage(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		token := w.mustGet()
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		w.pass(119 * time.Minute)
 		if w.mustGet() != token {
 			t.Fatal("a valid token is served in an outage")
@@ -249,7 +250,7 @@ func TestR9Outage(t *testing.T) {
 		w.wantCode(protocol.CodeUnavailable)
 		w.pass(24 * time.Hour / oneIn) // the network away for a day
 		w.wantCode(protocol.CodeUnavailable)
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(2 * time.Minute)
 		w.mustGet()
 		w.wantAlive()
@@ -262,7 +263,7 @@ func TestR10WrongIDToken(t *testing.T) {
 	t.Parallel()
 	faults := map[string]idp.Fault{
 		"issuer": idp.WrongIssuer(), "audience": idp.WrongAudience(), "subject": idp.OtherSubject("eve"),
-		"none": signedBy("none", nil), "a shared secret": signedBy("HS256", []byte("secret")),
+		"none": testkit.SignedBy("none", nil), "a shared secret": testkit.SignedBy("HS256", []byte("secret")),
 		"no access token": idp.WrongIssuer(),
 	}
 	for _, name := range []string{"issuer", "audience", "subject"} {
@@ -311,7 +312,7 @@ func TestR10OnlyWarns(t *testing.T) {
 			w.signIn("ann")
 			w.start()
 			<-hold.Arrived
-			w.net.set(errNetDown, false) // the reply comes, the keys do not
+			w.net.Set(testkit.ErrNetDown, false) // the reply comes, the keys do not
 			close(hold.Release)
 			w.pass(20 * time.Second)
 			w.mustGet()
@@ -349,14 +350,14 @@ func TestR11NetworkDownAtStart(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh, access, _ := w.idp.Login("ann")
 		w.write(refresh, access)
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		w.start()
 		if w.mustGet() != access {
 			t.Fatal("the valid token is not served")
 		}
 		w.pass(90 * time.Minute)
 		w.mustGet()
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(2 * time.Minute)
 		w.wantRequests(1, "discovery and refresh once the network is up")
 		w.wantAlive()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -54,17 +55,13 @@ func TestSignOutSaysWhetherItRevoked(t *testing.T) {
 func TestLocalSignOutAsksNobody(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
-		w.net.set(nil, true)
+		w.net.Set(nil, true)
 		w.open()
-		w.net.mu.Lock()
-		before := w.net.dialed
-		w.net.mu.Unlock()
+		before := w.net.Dialed()
 		begun := time.Now()
 		w.signsOut(true)
-		w.net.mu.Lock()
-		defer w.net.mu.Unlock()
-		if took := time.Since(begun); took > time.Second || w.net.dialed > before {
-			t.Errorf("it took %s and dialled %d times", took, w.net.dialed-before)
+		if took := time.Since(begun); took > time.Second || w.net.Dialed() > before {
+			t.Errorf("it took %s and dialled %d times", took, w.net.Dialed()-before)
 		}
 	})
 }
@@ -80,7 +77,7 @@ func TestSignOutIsNotUndoneByAnotherDaemon_F7(t *testing.T) {
 		first, end := w.Manager, w.stop
 		w.start()
 		w.mustGet()
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		if _, err := first.logout(true); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +86,7 @@ func TestSignOutIsNotUndoneByAnotherDaemon_F7(t *testing.T) {
 		w.reconcile()
 		w.settle()
 		w.wantCode(protocol.CodeUnavailable)
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(5 * time.Minute)
 		w.wantCode(protocol.CodeNotFound)
 		if _, err := os.Stat(w.path); err == nil {

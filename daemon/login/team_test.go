@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -117,7 +118,7 @@ func TestTeamAnswerForAnotherAccount(t *testing.T) {
 	for name, answer := range map[string]TeamAnswered{
 		"found":  {Asked: bobs, Found: true},
 		"none":   {Asked: bobs},
-		"failed": {Asked: bobs, Err: errNetDown, Pause: time.Minute},
+		"failed": {Asked: bobs, Err: testkit.ErrNetDown, Pause: time.Minute},
 	} {
 		s := in(Active, func(s *State) { s.Team = Team{Name: "acme", Asking: true} })
 		after, actions := next(s, answer, noon)

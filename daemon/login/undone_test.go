@@ -13,6 +13,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -307,7 +308,7 @@ func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		w.net.set(errNetDown, false)
+		w.net.Set(testkit.ErrNetDown, false)
 		w.mu.Lock()
 		f := start(w.Manager, w.state().Tokens.Access)
 		w.mu.Unlock()
@@ -317,7 +318,7 @@ func TestF7DeletedWhileWeWaitForTheLock(t *testing.T) {
 		<-f.done
 		w.pass(time.Minute)
 		w.wantCode(protocol.CodeUnavailable)
-		w.net.set(nil, false)
+		w.net.Set(nil, false)
 		w.pass(2 * time.Minute)
 		if w.mustGet() == "" || w.inFile().Refresh == held.Refresh {
 			w.Error("the login was not restored by a refresh")

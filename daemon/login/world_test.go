@@ -2,19 +2,14 @@ package login
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -31,75 +26,13 @@ import (
 	"github.com/falcred/falcred/protocol/env"
 )
 
-// memoryNet is a network in memory: a synctest bubble sees both ends blocked,
-// so its clock runs on while a request waits.
-type memoryNet struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-
-	mu     sync.Mutex // guards what dialling meets
-	down   error
-	hang   bool
-	dialed int
-}
-
-func newMemoryNet() *memoryNet {
-	return &memoryNet{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (n *memoryNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.conns:
-		return c, nil
-	case <-n.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *memoryNet) Close() error {
-	n.once.Do(func() { close(n.done) })
-	return nil
-}
-
-func (n *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
-
-func (n *memoryNet) set(down error, hang bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.down, n.hang = down, hang
-}
-
-func (n *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	n.mu.Lock()
-	down, hang := n.down, n.hang
-	n.dialed++
-	n.mu.Unlock()
-	if down != nil {
-		return nil, down
-	}
-	if hang { // as a net.Dialer with a timeout does
-		<-time.After(httpx.ConnectTimeout + time.Second)
-		return nil, os.ErrDeadlineExceeded
-	}
-	client, server := net.Pipe()
-	select {
-	case n.conns <- server:
-		return client, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-var errNetDown = errors.New("network is down")
-
 const testIssuer = "http://127.0.0.1:9999"
 
 // world is one home, its issuer and its owner, in a bubble.
 type world struct {
 	*testing.T
 	idp  *idp.Provider
-	net  *memoryNet
+	net  *testkit.MemoryNet
 	home string
 	path string
 	log  *testkit.LogBuffer
@@ -171,7 +104,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: newMemoryNet(), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
+		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
 		w.path = filepath.Join(home, env.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)
@@ -213,14 +146,10 @@ func (w *world) open() {
 
 func (w *world) config() Config {
 	w.Helper()
-	servers, err := env.NewServers(func(string) string { return "" })
-	if err != nil {
-		w.Fatal(err)
-	}
 	transport := httpx.NewTransport()
-	transport.DialContext = w.net.dial
+	transport.DialContext = w.net.Dial
 	return Config{
-		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: servers,
+		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: testkit.FalServers(),
 		FalConfig: fal.Config{Path: filepath.Join(w.home, "config.toml")}, REST: testIssuer,
 		OnChange: w.onChangeCommand, Transport: transport,
 	}
@@ -368,35 +297,4 @@ func overwrite(w *world, path, text string, at int64) {
 	if _, err := file.WriteAt([]byte(text), at); err != nil {
 		w.Fatal(err)
 	}
-}
-
-// signedBy makes the ID token that the issuer sends one of that algorithm.
-func signedBy(algorithm string, secret []byte) idp.Fault {
-	return idp.Fault{Name: "signed by " + algorithm, Mutate: func(reply map[string]any) {
-		var claims map[string]any
-		data, _ := base64.RawURLEncoding.DecodeString(strings.Split(reply["id_token"].(string), ".")[1])
-		if err := json.Unmarshal(data, &claims); err != nil {
-			panic(err)
-		}
-		reply["id_token"] = jwt(map[string]any{"alg": algorithm}, claims, func(input string) []byte {
-			if secret == nil {
-				return nil
-			}
-			h := hmac.New(sha256.New, secret)
-			h.Write([]byte(input))
-			return h.Sum(nil)
-		})
-	}}
-}
-
-func jwt(header, claims map[string]any, sign func(input string) []byte) string {
-	encode := func(v any) string {
-		data, err := json.Marshal(v)
-		if err != nil {
-			panic(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(data)
-	}
-	input := encode(header) + "." + encode(claims)
-	return input + "." + base64.RawURLEncoding.EncodeToString(sign(input))
 }

@@ -210,5 +210,5 @@ func TestStop_S10(t *testing.T) {
 	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
 		t.Error("a socket was left behind")
 	}
-	mustContain(t, h.Logged.String(), `msg="asked to stop" pid=`+strconv.Itoa(os.Getpid()))
+	testkit.WantText(t, h.Logged.String(), `msg="asked to stop" pid=`+strconv.Itoa(os.Getpid()))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -22,13 +23,13 @@ import (
 // and system calls between them.
 func readPath(tb testing.TB) func() {
 	issuer, err := idp.Start(idp.Config{Lifetime: 24 * time.Hour})
-	mustDo(tb, err)
+	testkit.Must(tb, err)
 	tb.Cleanup(issuer.Close)
 	cfg := testConfig(tb, tb.TempDir(), issuer.URL)
 	refresh, access, _ := issuer.Login("ann")
-	mustDo(tb, os.WriteFile(filepath.Join(cfg.Home, env.TokenFile), []byte(refresh+"\n"+access), 0o600))
+	testkit.Must(tb, os.WriteFile(filepath.Join(cfg.Home, env.TokenFile), []byte(refresh+"\n"+access), 0o600))
 	m, err := login.Open(context.Background(), cfg, slog.New(slog.DiscardHandler)) // nobody watches or refreshes it
-	mustDo(tb, err)
+	testkit.Must(tb, err)
 	tb.Cleanup(m.Close)
 	peer, client := pairOf(tb)
 	c := newConn(New(m, Options{Servers: cfg.Servers}), peer)

@@ -17,15 +17,10 @@ import (
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 )
 
 func TestMain(m *testing.M) {
-	// The tests say where the socket is; the caller's environment does not.
-	for _, name := range []string{"FALCRED_SOCKET", "LISTEN_PID", "LISTEN_FDS"} {
-		os.Unsetenv(name)
-	}
-	testkit.Umask()
+	testkit.Isolate()
 	os.Exit(m.Run())
 }
 
@@ -47,14 +42,7 @@ func newHouse(t *testing.T, cfg idp.Config) *house {
 func testConfig(t testing.TB, home, issuer string) login.Config {
 	t.Helper()
 	return login.Config{Home: home, Issuer: issuer, ClientID: "test-client", Audience: "fal-cloud",
-		Scopes: "openid profile email offline_access", Servers: falsServers(t)}
-}
-
-func falsServers(t testing.TB) env.Servers {
-	t.Helper()
-	servers, err := env.NewServers(func(string) string { return "" })
-	mustDo(t, err)
-	return servers
+		Scopes: "openid profile email offline_access", Servers: testkit.FalServers()}
 }
 
 // open is a login that has read its file, as a daemon has before it answers anybody.
@@ -96,7 +84,7 @@ func (h *house) serve(change func(*Server)) *served {
 func (h *house) serveLogin(m *login.Manager, change func(*Server)) *served {
 	h.Helper()
 	sock, err := socket.Open(h.Context(), socket.Options{Path: h.Sock, Home: h.cfg.Home})
-	mustDo(h.T, err)
+	testkit.Must(h.T, err)
 	ctx, end := context.WithCancel(context.Background())
 	o := Options{Version: "test", Servers: h.cfg.Servers, Log: h.Logger(), Stop: end, Shared: h.share != ""}
 	s := &served{New(m, o), end, make(chan struct{})}
@@ -144,25 +132,11 @@ func opaque(name string, size int, expires time.Time) string {
 func (h *house) become(m *login.Manager, refresh, access string) {
 	h.Helper()
 	temporary := filepath.Join(filepath.Dir(h.File), "new")
-	mustDo(h.T, os.WriteFile(temporary, []byte(refresh+"\n"+access), 0o600))
-	mustDo(h.T, os.Rename(temporary, h.File))
+	testkit.Must(h.T, os.WriteFile(temporary, []byte(refresh+"\n"+access), 0o600))
+	testkit.Must(h.T, os.Rename(temporary, h.File))
 	s := m.Snapshot().State
 	answer, err := m.Get(h.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(s.Served.Access)})
 	if err != nil || string(answer.Secret) != access {
 		h.Fatalf("it is not served: %v", err)
-	}
-}
-
-func mustContain(t *testing.T, text, want string) {
-	t.Helper()
-	if !strings.Contains(text, want) {
-		t.Errorf("%q does not say %q", text, want)
-	}
-}
-
-func mustDo(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

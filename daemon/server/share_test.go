@@ -70,7 +70,7 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 			t.Errorf("status tells %q: %s", private, status)
 		}
 	}
-	mustContain(t, c.Line(), `"Protocol":1`)
+	testkit.WantText(t, c.Line(), `"Protocol":1`)
 
 	w := h.At(share).Dial()
 	w.Send("watch https://fal.run\n")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // S1: a daemon whose socket somebody has removed or replaced ends, so that
@@ -33,7 +34,7 @@ func TestS1LostSocketEndsTheDaemon(t *testing.T) {
 					t.Fatalf("ended while the socket stood: %v", err)
 				default:
 				}
-				mustDo(t, lose(path))
+				testkit.Must(t, lose(path))
 				if err := <-ended; !errors.Is(err, ErrLost) {
 					t.Fatalf("ended without saying why: %v", err)
 				}

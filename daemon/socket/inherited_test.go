@@ -20,7 +20,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func handOver(t *testing.T, socket interface{ File() (*os.File, error) }) *os.File {
 	t.Helper()
 	file, err := socket.File()
-	mustDo(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { file.Close() })
 	return file
 }
@@ -32,13 +32,13 @@ func TestS2Inherited(t *testing.T) {
 	cmd.ExtraFiles = []*os.File{handOver(t, listen(t, path))}
 	p := start(t, cmd)
 	said := p.line()
-	mustContain(t, said, path+"; ")
-	mustContain(t, said, "SocketMode=0600")
+	testkit.WantText(t, said, path+"; ")
+	testkit.WantText(t, said, "SocketMode=0600")
 	if !testkit.Gone(path + "-other") {
 		t.Error("a second socket was made")
 	}
 	c, err := net.Dial("unix", path)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer c.Close()
 	p.Process.Signal(syscall.SIGTERM)
 	p.ends()
@@ -53,13 +53,13 @@ func TestS2InheritsOneStreamSocket(t *testing.T) {
 	path := filepath.Join(testkit.ShortDir(t), "systemd.sock")
 	stream := handOver(t, listen(t, path))
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer tcp.Close()
 	datagram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path + "2", Net: "unixgram"})
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer datagram.Close()
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer file.Close()
 	for name, c := range map[string]struct {
 		files []*os.File
@@ -82,7 +82,7 @@ func notActivated(t *testing.T, path string, files []*os.File, want string) {
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("it ends with %v, want exit 1", err)
 	}
-	mustContain(t, string(out), want)
+	testkit.WantText(t, string(out), want)
 }
 
 // S2: what is meant for another process is not touched: a shell in between has not
@@ -104,7 +104,7 @@ func TestS2InheritsOnlyItsOwn(t *testing.T) {
 func TestS2InheritedWithoutAName(t *testing.T) {
 	path := in(t)
 	s, err := inherit(context.Background(), listen(t, path))
-	mustDo(t, err)
+	testkit.Must(t, err)
 	if s.Lost() {
 		t.Error("a socket with a name counts as lost")
 	}
@@ -121,7 +121,7 @@ func TestS2InheritedWithoutAName(t *testing.T) {
 	nameless := listen(t, path)
 	os.Remove(path)
 	s, err = inherit(context.Background(), nameless)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	reachable(t, path)
 	s.Close()
 	if !testkit.Gone(path) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
 
@@ -13,7 +14,7 @@ import (
 func knowsPassRights(t *testing.T) bool {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer unix.Close(fd)
 	_, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSRIGHTS)
 	return err == nil
@@ -45,10 +46,10 @@ func TestTakesNoDescriptors_S5(t *testing.T) {
 func passDescriptor(t *testing.T, path string) (refused bool) {
 	t.Helper()
 	client, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
-	mustDo(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { client.Close() })
 	raw, err := client.SyscallConn()
-	mustDo(t, err)
+	testkit.Must(t, err)
 	raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 1) }) // which is for its own end
 	_, _, err = client.WriteMsgUnix([]byte("list\n"), unix.UnixRights(0), nil)
 	refused = errors.Is(err, unix.EPERM)
@@ -62,7 +63,7 @@ func passDescriptor(t *testing.T, path string) (refused bool) {
 func TestS2InheritsNoPackets(t *testing.T) {
 	path := in(t)
 	packets, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer packets.Close()
 	notActivated(t, path, []*os.File{handOver(t, packets)}, "the socket from systemd is not a Unix stream socket\ngive ListenStream= in falcred.socket an absolute path")
 }

@@ -23,21 +23,10 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// Where a process matters the test binary plays one: FALCRED_TEST_ROLE says which.
 func TestMain(m *testing.M) {
-	role := os.Getenv("FALCRED_TEST_ROLE")
-	if role == "" {
-		// The tests say where the socket is; the caller's environment does not.
-		for _, name := range []string{"FALCRED_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-			os.Unsetenv(name)
-		}
-		testkit.Umask()
-		os.Exit(m.Run())
-	}
-	if err := roles[role](); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+	testkit.PlayRole(roles)
+	testkit.Isolate()
+	os.Exit(m.Run())
 }
 
 var roles = map[string]func() error{
@@ -99,9 +88,7 @@ func playActivated() error {
 
 // play prepares a process of that role; env adds to its environment.
 func play(role, path string, env ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), append([]string{"FALCRED_TEST_ROLE=" + role, "FALCRED_TEST_SOCKET=" + path}, env...)...)
-	return cmd
+	return testkit.Role(role, append([]string{"FALCRED_TEST_SOCKET=" + path}, env...)...)
 }
 
 // process is one that runs, and that ends with the test.
@@ -119,15 +106,9 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Start(t, cmd)
 	stuck := time.AfterFunc(testkit.Patience, func() { cmd.Process.Kill() })
-	t.Cleanup(func() {
-		stuck.Stop()
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	t.Cleanup(func() { stuck.Stop() })
 	return &process{t, cmd, bufio.NewReader(out), stuck}
 }
 
@@ -191,7 +172,7 @@ func refused(t *testing.T, o Options, want string) {
 		s.Close()
 		t.Fatal("a socket was made there")
 	}
-	mustContain(t, err.Error(), want)
+	testkit.WantText(t, err.Error(), want)
 }
 
 // reachable wants somebody to listen there.
@@ -202,20 +183,6 @@ func reachable(t *testing.T, path string) {
 		t.Fatalf("nobody can reach it: %v", err)
 	}
 	c.Close()
-}
-
-func mustContain(t *testing.T, text, want string) {
-	t.Helper()
-	if !strings.Contains(text, want) {
-		t.Errorf("%q does not say %q", text, want)
-	}
-}
-
-func mustDo(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func in(t *testing.T) string { return filepath.Join(testkit.ShortDir(t), "falcred.sock") }

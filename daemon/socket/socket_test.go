@@ -65,10 +65,10 @@ func TestS2ModeFromTheFirstMoment(t *testing.T) {
 // that process, and a longer number was there.
 func TestS1LockFileNamesUsAlone(t *testing.T) {
 	path := in(t)
-	mustDo(t, os.WriteFile(path+".lock", []byte("4194303999\n"), 0o600))
+	testkit.Must(t, os.WriteFile(path+".lock", []byte("4194303999\n"), 0o600))
 	open(t, Options{Path: path})
 	data, err := os.ReadFile(path + ".lock")
-	mustDo(t, err)
+	testkit.Must(t, err)
 	if string(data) != itoa(os.Getpid())+"\n" {
 		t.Errorf("it says %q, and we are %d", data, os.Getpid())
 	}
@@ -91,7 +91,7 @@ func TestS2Folder(t *testing.T) {
 			if c.prepare == nil {
 				folder = testkit.TheirFolder(t)
 			} else {
-				mustDo(t, c.prepare(folder))
+				testkit.Must(t, c.prepare(folder))
 			}
 			refused(t, Options{Path: filepath.Join(folder, "s")}, c.want)
 			if s, err := OpenShared(filepath.Join(folder, "s"), nil); err == nil {
@@ -106,8 +106,8 @@ func TestS2Folder(t *testing.T) {
 func TestS2FolderAbove_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	mustDo(t, os.Mkdir(home, 0o700))
-	mustDo(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Chmod(above, 0o777))
 	if err := checkFolder(home); err == nil || !strings.Contains(err.Error(), above+" can be written by others") {
 		t.Errorf("%v", err)
 	}
@@ -151,9 +151,9 @@ func TestS2Occupied(t *testing.T) {
 	t.Run("queue full", func(t *testing.T) {
 		path := in(t)
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-		mustDo(t, err)
+		testkit.Must(t, err)
 		defer unix.Close(fd)
-		mustDo(t, errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)))
+		testkit.Must(t, errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)))
 		for { // until its queue is full
 			c, err := net.Dial("unix", path)
 			if err != nil {
@@ -179,9 +179,9 @@ func TestS2NotASocket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := in(t)
-			mustDo(t, create(path))
+			testkit.Must(t, create(path))
 			before, err := os.Lstat(path)
-			mustDo(t, err)
+			testkit.Must(t, err)
 			refused(t, Options{Path: path}, "is not a socket\nmove it away")
 			after, err := os.Lstat(path)
 			if err != nil || !os.SameFile(before, after) || before.Size() != after.Size() {
@@ -203,7 +203,7 @@ func TestS2RemovesOnlyItsOwn(t *testing.T) {
 	if s.Lost() {
 		t.Error("a socket that stands counts as lost")
 	}
-	mustDo(t, os.Remove(path))
+	testkit.Must(t, os.Remove(path))
 	listen(t, path)
 	if !s.Lost() {
 		t.Error("a socket that was replaced does not count as lost")
@@ -218,7 +218,7 @@ func TestS7Mode(t *testing.T) {
 	for mode, uids := range map[os.FileMode][]int{0o600: nil, 0o666: {12345}} {
 		path := in(t)
 		s, err := OpenShared(path, uids)
-		mustDo(t, err)
+		testkit.Must(t, err)
 		if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("its mode is %v, want %v", info.Mode(), mode)
 		}
@@ -247,7 +247,7 @@ func TestS1OneOfMany(t *testing.T) {
 	}
 	for range many {
 		if err := <-results; err != nil {
-			mustContain(t, err.Error(), "falcred is already running")
+			testkit.WantText(t, err.Error(), "falcred is already running")
 		}
 	}
 	if len(sockets) != 1 {
@@ -265,15 +265,15 @@ func TestS1OneOfMany(t *testing.T) {
 func TestS1OneFollows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "falcred.follow")
 	first, err := ClaimFollow(path)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	if _, err := ClaimFollow(path); err == nil {
 		t.Error("two of them keep one home")
 	} else {
-		mustContain(t, err.Error(), "another falcred follow (pid "+itoa(os.Getpid())+") keeps "+filepath.Dir(path))
+		testkit.WantText(t, err.Error(), "another falcred follow (pid "+itoa(os.Getpid())+") keeps "+filepath.Dir(path))
 	}
 	first.Close()
 	again, err := ClaimFollow(path)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	again.Close()
 }
 
@@ -287,10 +287,10 @@ func TestLockFollowsNoLink_F6(t *testing.T) {
 		for _, there := range []bool{true, false} {
 			home, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
 			if there {
-				mustDo(t, os.WriteFile(target, []byte(theirs), 0o644))
+				testkit.Must(t, os.WriteFile(target, []byte(theirs), 0o644))
 			}
 			path := filepath.Join(home, name)
-			mustDo(t, os.Symlink(target, path))
+			testkit.Must(t, os.Symlink(target, path))
 			if err := use(home); err == nil || !strings.Contains(err.Error(), path+" is a link") {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -15,22 +15,22 @@ import (
 func TestSwappedSocket_F6(t *testing.T) {
 	above := testkit.ShortDir(t)
 	home := filepath.Join(above, "home")
-	mustDo(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	s, err := Open(t.Context(), Options{Path: filepath.Join(home, "s")})
-	mustDo(t, err)
-	mustDo(t, os.Chmod(above, 0o777))
-	mustDo(t, os.Rename(home, home+".was"))
-	mustDo(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, err)
+	testkit.Must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.Rename(home, home+".was"))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	if s.Lost() {
 		t.Error("it ends, while nobody can take its place")
 	}
-	mustDo(t, os.Chmod(above, 0o755))
+	testkit.Must(t, os.Chmod(above, 0o755))
 	if !s.Lost() {
 		t.Error("it does not make room")
 	}
-	mustDo(t, os.Chmod(above, 0o777))
-	mustDo(t, os.Remove(home))
-	mustDo(t, os.Rename(home+".was", home))
+	testkit.Must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.Remove(home))
+	testkit.Must(t, os.Rename(home+".was", home))
 	s.Close()
 	if _, err := os.Lstat(s.Path()); err != nil {
 		t.Errorf("removed by a path that others can swap: %v", err)
@@ -43,10 +43,10 @@ func TestPIDGoesIntoTheLockedFile_F6(t *testing.T) {
 	const theirs = "a file of theirs"
 	path := filepath.Join(t.TempDir(), "falcred.sock")
 	lock, err := claim(path)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer lock.Close()
-	mustDo(t, os.Rename(path+".lock", path+".was"))
-	mustDo(t, os.WriteFile(path+".lock", []byte(theirs), 0o644))
+	testkit.Must(t, os.Rename(path+".lock", path+".was"))
+	testkit.Must(t, os.WriteFile(path+".lock", []byte(theirs), 0o644))
 	if err := writePID(lock); err == nil {
 		t.Error("it was written elsewhere")
 	}

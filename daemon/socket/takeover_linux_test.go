@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // S1: where systemd has put its socket in the place of the other daemon's, that one cannot be
@@ -14,11 +16,11 @@ func TestS1ActivatedServiceTakesOver(t *testing.T) {
 	path := in(t)
 	other := start(t, play("daemon", path))
 	other.line()
-	mustDo(t, os.Remove(path))
+	testkit.Must(t, os.Remove(path))
 	cmd := play("activated", path)
 	cmd.ExtraFiles = []*os.File{handOver(t, listen(t, path))}
 	activated := start(t, cmd)
-	mustContain(t, activated.line(), path)
+	testkit.WantText(t, activated.line(), path)
 	if said := other.ends(); strings.Contains(said, "asked to stop") {
 		t.Error("somebody was asked by the socket")
 	}
@@ -38,11 +40,11 @@ func TestS1TakeOverSparesStrangers(t *testing.T) {
 	lock := path + ".lock"
 	stranger := exec.Command("cat")
 	in, err := stranger.StdinPipe()
-	mustDo(t, err)
-	mustDo(t, stranger.Start())
-	mustDo(t, os.WriteFile(lock, []byte(itoa(stranger.Process.Pid)+"\n"), 0o600))
+	testkit.Must(t, err)
+	testkit.Must(t, stranger.Start())
+	testkit.Must(t, os.WriteFile(lock, []byte(itoa(stranger.Process.Pid)+"\n"), 0o600))
 	holder := other.Process.Pid
-	mustContain(t, LockHolder(lock), "process "+itoa(holder)+" (")
+	testkit.WantText(t, LockHolder(lock), "process "+itoa(holder)+" (")
 	if pid, err := endHolder(lock, 0, holder); pid != 0 || err != nil {
 		t.Errorf("signalled again: %d, %v", pid, err)
 	}
@@ -72,7 +74,7 @@ func TestTakeOverSignalsOnce_S10(t *testing.T) {
 	holder := other.Process.Pid
 	attempt := &takeOver{path: path, ours: true, signalled: os.Getpid()}
 	for range 3 {
-		mustDo(t, attempt.ask(t.Context()))
+		testkit.Must(t, attempt.ask(t.Context()))
 	}
 	if attempt.signalled != holder {
 		t.Errorf("signalled was %d; the holder is %d", attempt.signalled, holder)

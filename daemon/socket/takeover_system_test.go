@@ -65,11 +65,11 @@ func TestTakeOverFromAStoppedDaemon_S10(t *testing.T) {
 	if err == nil {
 		t.Fatal("its lock was taken")
 	}
-	if took := time.Since(begun); took > takeOverLimit+testkit.Patience {
+	if took := time.Since(begun); took > takeOverLimit+20*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	mustContain(t, err.Error(), "(pid "+itoa(other.Process.Pid)+")")
-	mustContain(t, err.Error(), "kill -9 "+itoa(other.Process.Pid))
+	testkit.WantText(t, err.Error(), "(pid "+itoa(other.Process.Pid)+")")
+	testkit.WantText(t, err.Error(), "kill -9 "+itoa(other.Process.Pid))
 }
 
 // S3, S10: nothing is ever sent to another user's process that listens on the path.
@@ -77,7 +77,7 @@ func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
 	testkit.NeedRoot(t)
 	path := in(t)
 	lock, err := claim(path) // somebody of ours holds it, and does not listen
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer lock.Close()
 	os.Chmod(filepath.Dir(path), 0o777)
 	squatter := start(t, testkit.As(12345, testkit.CopyBinary(t), play("squatter", path)))
@@ -89,7 +89,7 @@ func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
 	if err == nil {
 		t.Fatal("the lock was got")
 	}
-	mustContain(t, err.Error(), "belongs to user 12345")
+	testkit.WantText(t, err.Error(), "belongs to user 12345")
 	squatter.Process.Kill()
 	if sent, _ := io.ReadAll(squatter.out); len(sent) > 0 {
 		t.Errorf("it was sent %q", sent)
@@ -103,22 +103,22 @@ func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 	path, elsewhere := in(t), testkit.ShortDir(t)
 	mountMemory(t, filepath.Dir(path))
 	mountMemory(t, elsewhere)
-	mustDo(t, os.Chmod(elsewhere, 0o777))
+	testkit.Must(t, os.Chmod(elsewhere, 0o777))
 	other := start(t, play("daemon", path))
 	other.line()
 	wanted := inodeOf(t, path+".lock")
 	decoy := filepath.Join(elsewhere, "decoy")
 	for inode := uint64(0); inode != wanted; {
 		os.Remove(decoy)
-		mustDo(t, os.WriteFile(decoy, nil, 0o666))
+		testkit.Must(t, os.WriteFile(decoy, nil, 0o666))
 		if inode = inodeOf(t, decoy); inode > wanted {
 			t.Fatalf("inode %d is past %d", inode, wanted)
 		}
 	}
-	mustDo(t, os.Chmod(decoy, 0o666))
+	testkit.Must(t, os.Chmod(decoy, 0o666))
 	flocker := testkit.As(12345, testkit.CopyBinary(t), play("flocker", path, "FALCRED_TEST_FILE="+decoy))
 	held, err := flocker.StdinPipe()
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer held.Close()
 	if got := start(t, flocker).line(); got != "locked" {
 		t.Fatal(got)
@@ -127,9 +127,9 @@ func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 		t.Errorf("the lock is said to be %d's, and is %d's", got, other.Process.Pid)
 	}
 	// So that it can only be found by its lock.
-	mustDo(t, os.Remove(path))
+	testkit.Must(t, os.Remove(path))
 	lock, err := claimFrom(context.Background(), path, true)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	lock.Close()
 	other.ends()
 }
@@ -137,10 +137,7 @@ func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 func mountMemory(t *testing.T, folder string) {
 	t.Helper()
 	if err := unix.Mount("falcred", folder, "tmpfs", 0, "mode=700"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("no mount here: %v", err)
+		testkit.Missing(t, "mounts: ", err)
 	}
 	t.Cleanup(func() { unix.Unmount(folder, unix.MNT_DETACH) })
 }
@@ -148,6 +145,6 @@ func mountMemory(t *testing.T, folder string) {
 func inodeOf(t *testing.T, path string) uint64 {
 	t.Helper()
 	info, err := os.Stat(path)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	return info.Sys().(*syscall.Stat_t).Ino
 }

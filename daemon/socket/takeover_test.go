@@ -36,7 +36,7 @@ func TestS1ServiceTakesOver(t *testing.T) {
 		t.Errorf("it listens on %s", s.Path())
 	}
 	reachable(t, path)
-	mustContain(t, other.ends(), "asked to stop by "+itoa(os.Getpid()))
+	testkit.WantText(t, other.ends(), "asked to stop by "+itoa(os.Getpid()))
 }
 
 // S10: a daemon that does not know the verb, or has no connection to spare for it, gets
@@ -61,7 +61,7 @@ func TestTakeOverRefused_S10(t *testing.T) {
 	if err == nil {
 		t.Fatal("its lock was taken")
 	}
-	mustContain(t, err.Error(), "(pid "+itoa(other.Process.Pid)+") on "+path+", and cannot be asked to stop: ")
+	testkit.WantText(t, err.Error(), "(pid "+itoa(other.Process.Pid)+") on "+path+", and cannot be asked to stop: ")
 	reachable(t, path)
 }
 
@@ -69,7 +69,7 @@ func TestTakeOverRefused_S10(t *testing.T) {
 func TestTakeOverEndsWhenAsked_S5(t *testing.T) {
 	path := in(t)
 	lock, err := claim(path)
-	mustDo(t, err)
+	testkit.Must(t, err)
 	defer lock.Close()
 	silent := listen(t, path) // takes what it is sent, and answers nothing
 	ctx, cancel := context.WithCancel(context.Background())
@@ -92,7 +92,7 @@ func TestTakeOverEndsWhenAsked_S5(t *testing.T) {
 		if err == nil {
 			t.Fatal("its lock was taken")
 		}
-		mustContain(t, err.Error(), "had not ended when this one was asked to")
+		testkit.WantText(t, err.Error(), "had not ended when this one was asked to")
 	case <-time.After(testkit.Patience):
 		t.Fatal("it waits for the other one")
 	}

@@ -1,5 +1,3 @@
-//go:build linux || darwin
-
 package testkit
 
 import (
@@ -9,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,11 +22,14 @@ import (
 // clients find at a real socket.
 type House struct {
 	*testing.T
-	IDP    *idp.Server
+	IDP    *idp.Server // nil where the issuer is one of the test's own
+	Issuer string      // the issuer's URL
+	Base   string      // a short folder of the test's own: the home, or where it lies
 	Home   string
 	File   string     // the token file
 	Sock   string     // where clients connect
-	Logged *LogBuffer // what Logger was given; the end of it is printed if the test fails
+	More   []string   // further variables of the programs that run here
+	Logged *LogBuffer // what Logger and programs were given; the end of it is printed if the test fails
 
 	// Lively is called again and again while Dial waits, and may end the test; nil does
 	// nothing.
@@ -40,21 +43,62 @@ func NewHouse(t *testing.T, cfg idp.Config) *House {
 	if cfg.Lifetime == 0 {
 		cfg.Lifetime = 2 * time.Hour
 	}
+	issuer := StartIssuer(t, cfg)
+	h := NewHouseOf(t, issuer.URL)
+	h.IDP = issuer
+	return h
+}
+
+// NewHouseOf is for an issuer of the test's own.
+func NewHouseOf(t *testing.T, issuer string) *House {
+	t.Helper()
+	h := &House{T: t, Issuer: issuer, Logged: new(LogBuffer)}
+	h.NewHome()
+	h.Logged.showIfFailed(t)
+	return h
+}
+
+// StartIssuer starts one, which ends with the test.
+func StartIssuer(t testing.TB, cfg idp.Config) *idp.Server {
+	t.Helper()
 	issuer, err := idp.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(issuer.Close)
-	home := ShortDir(t)
-	h := &House{T: t, IDP: issuer, Home: home, Logged: new(LogBuffer),
-		File: filepath.Join(home, env.TokenFile), Sock: filepath.Join(home, "falcred.sock")}
-	t.Cleanup(func() {
-		if t.Failed() {
-			log := h.Logged.String()
-			t.Log(log[max(0, len(log)-8000):])
-		}
-	})
-	return h
+	return issuer
+}
+
+// NewHome goes on with a new home, which holds no login, in a new base.
+func (h *House) NewHome() {
+	h.Helper()
+	h.Base = ShortDir(h.T)
+	h.MoveTo(h.Base)
+}
+
+// MoveTo goes on with another home, and with the socket in it.
+func (h *House) MoveTo(home string) {
+	h.Home, h.File, h.Sock = home, filepath.Join(home, env.TokenFile), filepath.Join(home, "falcred.sock")
+}
+
+// Env is all that a program of the house knows: nothing of the developer's own.
+func (h *House) Env() []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + h.Base,
+		"FAL_HOME_DIR=" + h.Home,
+		"FALCRED_SOCKET=" + h.Sock,
+		"FALCRED_ISSUER=" + h.Issuer,
+		"FALCRED_CLIENT_ID=test-client",
+		"GORACE=halt_on_error=1 atexit_sleep_ms=0", // a race ends a program that looks for them
+	}, h.More...)
+}
+
+// Start starts a process whose complaints are logged. It is gone when the test ends.
+func (h *House) Start(cmd *exec.Cmd) *exec.Cmd {
+	h.Helper()
+	cmd.Stderr = h.Logged
+	return Start(h.T, cmd)
 }
 
 // Logger logs all into Logged.
@@ -76,12 +120,30 @@ func (h *House) SignIn(sub string) (refresh, access string) {
 	return refresh, access
 }
 
+// Rename has the token file hold that, by a rename: nobody reads half of it.
+func (h *House) Rename(text string) {
+	h.Helper()
+	h.Must(os.WriteFile(h.File+".new", []byte(text), 0o600))
+	h.Must(os.Rename(h.File+".new", h.File))
+}
+
 // WriteFile has the token file hold that, in place, as the neighbours write.
 func (h *House) WriteFile(text string) {
 	h.Helper()
-	if err := os.WriteFile(h.File, []byte(text), 0o600); err != nil {
-		h.Fatal(err)
-	}
+	h.Must(os.WriteFile(h.File, []byte(text), 0o600))
+}
+
+// Tokens reads the token file as the SDK does.
+func (h *House) Tokens() (refresh, access string, err error) {
+	data, err := os.ReadFile(h.File)
+	refresh, access, _ = strings.Cut(string(data), "\n")
+	return refresh, access, err
+}
+
+// Must ends the test at an error.
+func (h *House) Must(err error) {
+	h.Helper()
+	Must(h.T, err)
 }
 
 // Eventually polls what no channel tells.
@@ -111,6 +173,9 @@ func (h *House) Dial() *Client {
 	})
 	return NewClient(h.T, c.(*net.UnixConn))
 }
+
+// Ask asks on a connection of its own.
+func (h *House) Ask(request string, v any) error { return Ask(h.Sock, request, v) }
 
 // Status asks on a connection of its own.
 func (h *House) Status() (s protocol.Status) {

@@ -2,5 +2,4 @@
 
 package testkit
 
-// Umask: there is none here.
-func Umask() {}
+func umask() {} // there is none here

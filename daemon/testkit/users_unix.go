@@ -6,22 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 )
-
-// NeedRoot skips the tests that need several users: on a laptop. In CI they fail.
-func NeedRoot(t testing.TB) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("CI must run this as root")
-	}
-	t.Skip("needs root")
-}
 
 // TheirFolder belongs to another user, whoever we are: root gives one away, and everybody
 // else has root's.
@@ -40,26 +27,10 @@ func TheirFolder(t testing.TB) string {
 // CopyBinary puts the test binary where every user can run it.
 func CopyBinary(t testing.TB) (path string) {
 	t.Helper()
-	data, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := ShortDir(t)
 	path = filepath.Join(dir, "falcred.test")
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	// What is written all at once, the kernel can map 2 MiB at a touch.
-	for piece := range slices.Chunk(data, 32<<10) {
-		if _, err := file.Write(piece); err != nil {
-			t.Fatal(err)
-		}
-	}
+	Must(t, os.Chmod(dir, 0o755))
+	Must(t, Install(os.Args[0], path))
 	return path
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func TestRead_F3(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := In(t.TempDir(), nil)
-			must(t, c.make(f.Path))
+			testkit.Must(t, c.make(f.Path))
 			before, _ := os.Lstat(f.Path)
 			got := f.Read()
 			if got.State != c.state || got.Pair != c.pair {
@@ -92,7 +91,7 @@ func TestPrintedWithoutTokens_R12(t *testing.T) {
 	p := TokenPair{"a-refresh", "an-access"}
 	c := Content{State: Holds, Pair: p}
 	json, err := json.Marshal(map[string]any{"pair": p, "content": c, "token": Dated(p, time.Now())})
-	must(t, err)
+	testkit.Must(t, err)
 	for _, text := range []string{
 		string(json), fmt.Sprint(p), fmt.Sprintf("%+v %#v %v %+v %#v", p, p, &p, c, c), fmt.Sprintf("%v %+v %#v", Dated(p, time.Now()), Dated(p, time.Now()), Dated(p, time.Now())),
 	} {
@@ -119,8 +118,8 @@ func TestBecause(t *testing.T) {
 func TestTightened_F2(t *testing.T) {
 	var said []string
 	f := In(t.TempDir(), func(text string) { said = append(said, text) })
-	must(t, os.WriteFile(f.Path, []byte("refresh"), 0o600))
-	must(t, os.Chmod(f.Path, 0o644))
+	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh"), 0o600))
+	testkit.Must(t, os.Chmod(f.Path, 0o644))
 	for range 2 {
 		if c := f.Read(); c.State != Holds {
 			t.Errorf("%v", c)
@@ -156,10 +155,10 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 			said := ""
 			f := In(t.TempDir(), func(text string) { said += text })
 			other := filepath.Join(t.TempDir(), "other")
-			must(t, c.make(f.Path, other))
+			testkit.Must(t, c.make(f.Path, other))
 			target, err := f.Target()
-			must(t, err)
-			must(t, f.Replace(target, ours, unchanged))
+			testkit.Must(t, err)
+			testkit.Must(t, f.Replace(target, ours, unchanged))
 			if got := f.Read(); got.State != Holds || got.Pair != ours {
 				t.Errorf("it holds %q: %v", got.Pair.Bytes(), got.Err)
 			}
@@ -187,7 +186,7 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 // A link into a folder that does not exist is named as what it is.
 func TestTargetIntoNoFolder(t *testing.T) {
 	f := In(t.TempDir(), nil)
-	must(t, os.Symlink("none/token", f.Path))
+	testkit.Must(t, os.Symlink("none/token", f.Path))
 	if _, err := f.Target(); err == nil || !strings.HasPrefix(err.Error(), "the token file is a link into a folder that does not exist: ") || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
@@ -196,7 +195,7 @@ func TestTargetIntoNoFolder(t *testing.T) {
 // An error of a write names no temporary file: each try would read like another one.
 func TestReplaceNamesNoTemporaryFile(t *testing.T) {
 	f := In(t.TempDir(), nil)
-	must(t, os.MkdirAll(filepath.Join(f.Path, "full"), 0o700))
+	testkit.Must(t, os.MkdirAll(filepath.Join(f.Path, "full"), 0o700))
 	err := f.Replace(f.Path, TokenPair{Refresh: "refresh"}, func() error { return nil })
 	if err == nil || strings.Contains(err.Error(), filepath.Dir(f.Path)) {
 		t.Errorf("%v", err)
@@ -211,9 +210,9 @@ func TestModified(t *testing.T) {
 	if _, err := f.Modified(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing there: %v", err)
 	}
-	must(t, os.WriteFile(f.Path, nil, 0o600))
+	testkit.Must(t, os.WriteFile(f.Path, nil, 0o600))
 	want := time.Unix(1_700_000_000, 0)
-	must(t, os.Chtimes(f.Path, want, want))
+	testkit.Must(t, os.Chtimes(f.Path, want, want))
 	if got, err := f.Modified(); err != nil || !got.Equal(want) {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -234,8 +233,8 @@ func TestReadMeetsAWriter_F3(t *testing.T) {
 	} {
 		f := In(t.TempDir(), nil)
 		write := func(text string) {
-			must(t, os.WriteFile(f.Path, []byte(text), 0o600))
-			must(t, os.Chmod(f.Path, 0o644)) // so that the next look has it mended
+			testkit.Must(t, os.WriteFile(f.Path, []byte(text), 0o600))
+			testkit.Must(t, os.Chmod(f.Path, 0o644)) // so that the next look has it mended
 		}
 		write("old\naccess")
 		f.Warn = func(string) { // called in the middle of a look
@@ -259,31 +258,20 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 		return TokenPair{fmt.Sprintf("refresh-%06d", i), strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
 	f := File{Path: target}
-	must(t, f.Replace(target, long(0), func() error { return nil }))
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				data, err := os.ReadFile(target)
-				p, parseErr := Parse(data)
-				if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
-					t.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
-					return
-				}
-			}
-		})
+	testkit.Must(t, f.Replace(target, long(0), func() error { return nil }))
+	look := func() error {
+		data, err := os.ReadFile(target)
+		p, parseErr := Parse(data)
+		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
+			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
+		}
+		return nil
 	}
-	for i := 1; i <= 100; i++ {
-		must(t, f.Replace(target, long(i), func() error { return nil }))
-	}
-	close(done)
-	group.Wait()
+	testkit.WhileReading(t, 4, look, func() {
+		for i := 1; i <= 100; i++ {
+			testkit.Must(t, f.Replace(target, long(i), func() error { return nil }))
+		}
+	})
 }
 
 // TestReplaceLooksLast_F5: who logs in while a login is being written keeps his.
@@ -307,11 +295,11 @@ func TestReplaceLooksLast_F5(t *testing.T) {
 func TestTokenFileByALink_F6(t *testing.T) {
 	home, elsewhere := t.TempDir(), t.TempDir()
 	target := filepath.Join(elsewhere, "token")
-	must(t, os.WriteFile(target, []byte("refresh\naccess"), 0o600))
+	testkit.Must(t, os.WriteFile(target, []byte("refresh\naccess"), 0o600))
 	file := In(home, nil)
-	must(t, os.Symlink(target, file.Path))
+	testkit.Must(t, os.Symlink(target, file.Path))
 	for mode, want := range map[fs.FileMode]State{0o755: Holds, 0o777: Unusable, 0o777 | fs.ModeSticky: Unusable} {
-		must(t, os.Chmod(elsewhere, mode))
+		testkit.Must(t, os.Chmod(elsewhere, mode))
 		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), "chmod go-w "+elsewhere) {
 			t.Errorf("in a folder of mode %v: %v, %v, %q", mode, r.State, r.Err, r.Hint())
 		}
@@ -322,10 +310,10 @@ func TestTokenFileByALink_F6(t *testing.T) {
 func TestReadInASwappedHome_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	f := In(home, nil)
-	must(t, os.WriteFile(f.Path, []byte("refresh\naccess"), 0o600))
-	must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh\naccess"), 0o600))
+	testkit.Must(t, os.Chmod(above, 0o777))
 	got := f.Read()
 	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), "chmod go-w "+above) {
 		t.Errorf("%v, %q", got, got.Hint())

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // F1: the lock follows the path when a neighbour unlinks its file, and is
@@ -125,7 +127,7 @@ func TestF1HeldLock(t *testing.T) {
 	home := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		other, err := Acquire(t.Context(), home)
-		must(t, err)
+		testkit.Must(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), LockWait)
 		defer cancel()
 		_, err = Acquire(ctx, home)
@@ -135,7 +137,7 @@ func TestF1HeldLock(t *testing.T) {
 		time.AfterFunc(time.Minute, other.Release)
 		begun := time.Now()
 		mine, err := Acquire(t.Context(), home)
-		must(t, err)
+		testkit.Must(t, err)
 		mine.Release()
 		if waited := time.Since(begun); waited < time.Minute || waited > time.Minute+LockPoll {
 			t.Errorf("it waited for %v", waited)
@@ -147,11 +149,11 @@ func TestF1HeldLock(t *testing.T) {
 func TestF1FewFilesAreKept(t *testing.T) {
 	home := t.TempDir()
 	l, err := Acquire(t.Context(), home)
-	must(t, err)
+	testkit.Must(t, err)
 	defer l.Release()
 	for range 3 * maxLocks {
-		must(t, os.Remove(l.path))
-		must(t, l.Confirm(t.Context()))
+		testkit.Must(t, os.Remove(l.path))
+		testkit.Must(t, l.Confirm(t.Context()))
 	}
 	if len(l.locks) != maxLocks {
 		t.Errorf("%d files are kept, want %d", len(l.locks), maxLocks)
@@ -166,25 +168,25 @@ func TestLockOfASwappedHome_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
 	path := filepath.Join(home, LockName)
-	must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	l, err := Acquire(t.Context(), home)
-	must(t, err)
+	testkit.Must(t, err)
 	defer l.Release()
-	must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.Chmod(above, 0o777))
 	_, err = Acquire(t.Context(), home)
 	for name, err := range map[string]error{"a new one": err, "one that is held": l.Confirm(t.Context())} {
 		if err == nil || !strings.Contains(err.Error(), above+" can be written by others") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	must(t, os.Chmod(above, 0o755))
-	must(t, l.Confirm(t.Context()))
+	testkit.Must(t, os.Chmod(above, 0o755))
+	testkit.Must(t, l.Confirm(t.Context()))
 	for kind, make := range map[string]func() error{
 		" is a link, and is not followed": func() error { return os.Symlink(filepath.Join(above, "target"), path) },
 		" is not a regular file of yours": func() error { return mkfifo(path) },
 	} {
-		must(t, os.Remove(path))
-		must(t, make())
+		testkit.Must(t, os.Remove(path))
+		testkit.Must(t, make())
 		if err := l.Confirm(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "cannot lock "+path+": "+path+kind) {
 			t.Errorf("%v", err)
 		}

@@ -9,15 +9,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testkit.Umask()
+	testkit.Isolate()
 	os.Exit(m.Run())
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func mkfifo(path string) error { return exec.Command("mkfifo", path).Run() }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 var noon = time.Unix(1_700_000_000, 0)
@@ -13,7 +15,7 @@ var noon = time.Unix(1_700_000_000, 0)
 func jwt(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	body, err := json.Marshal(claims)
-	must(t, err)
+	testkit.Must(t, err)
 	return "e30." + base64.RawURLEncoding.EncodeToString(body) + ".c2ln"
 }
 

@@ -80,14 +80,14 @@ func newWatched(t *testing.T) *watched {
 	t.Helper()
 	w := &watched{T: t, Watch: OpenWatch(func(err error) { t.Error(err) }), folder: filepath.Join(t.TempDir(), "home")}
 	w.file = filepath.Join(w.folder, "auth0_token")
-	must(t, os.Mkdir(w.folder, 0o700))
+	testkit.Must(t, os.Mkdir(w.folder, 0o700))
 	t.Cleanup(w.Close)
 	return w
 }
 
 func (w *watched) write(path, text string) {
 	w.Helper()
-	must(w.T, os.WriteFile(path, []byte(text), 0o600))
+	testkit.Must(w.T, os.WriteFile(path, []byte(text), 0o600))
 }
 
 // sees waits until the file holds that, "" for none, as one who looks at each event does.
@@ -146,10 +146,10 @@ func TestF3WatchSeesEachWrite(t *testing.T) {
 		"in place": func() { w.write(w.file, "text") },
 		"renamed over": func() {
 			w.write(w.file+".new", "text")
-			must(t, os.Rename(w.file+".new", w.file))
+			testkit.Must(t, os.Rename(w.file+".new", w.file))
 		},
 		"made anew": func() {
-			must(t, os.Remove(w.file))
+			testkit.Must(t, os.Remove(w.file))
 			w.write(w.file, "text")
 		},
 	} {
@@ -158,7 +158,7 @@ func TestF3WatchSeesEachWrite(t *testing.T) {
 		w.told(name)
 	}
 	w.quiet()
-	must(t, os.Remove(w.file))
+	testkit.Must(t, os.Remove(w.file))
 	w.sees("")
 }
 
@@ -167,7 +167,7 @@ func TestF3WatchBehindALink(t *testing.T) {
 	w := newWatched(t)
 	target := filepath.Join(t.TempDir(), "login") // another name than the link's
 	w.more = []string{target}
-	must(t, os.Symlink(target, w.file))
+	testkit.Must(t, os.Symlink(target, w.file))
 	w.quiet()
 	w.write(target, "text")
 	w.told("the target")
@@ -181,13 +181,13 @@ func TestF3FolderMovedAndDeleted(t *testing.T) {
 	for i := range 20 {
 		w.quiet()
 		away := w.folder + ".away"
-		must(t, os.Rename(w.folder, away))
+		testkit.Must(t, os.Rename(w.folder, away))
 		w.told("a folder that moves")
 		if i%2 == 0 {
 			w.sees("")
 		}
-		must(t, os.RemoveAll(away))
-		must(t, os.Mkdir(w.folder, 0o700))
+		testkit.Must(t, os.RemoveAll(away))
+		testkit.Must(t, os.Mkdir(w.folder, 0o700))
 		w.quiet()
 		w.write(w.file, "new")
 		w.told("a write into the new folder")
@@ -218,14 +218,14 @@ func TestWatchLooksForAFolder(t *testing.T) {
 func TestF3WatchStaysWithTheFolder(t *testing.T) {
 	w := &Watch{changed: make(chan struct{}, 1), failed: func(err error) { t.Error(err) }}
 	events, err := fsnotify.NewWatcher()
-	must(t, err)
+	testkit.Must(t, err)
 	defer events.Close()
 	before, folder := t.TempDir(), t.TempDir()
 	was, err := os.Stat(before)
-	must(t, err)
+	testkit.Must(t, err)
 	is, err := os.Stat(folder)
-	must(t, err)
-	must(t, events.Add(folder))
+	testkit.Must(t, err)
+	testkit.Must(t, events.Add(folder))
 	at := map[string]fs.FileInfo{folder: was}
 	w.turn(events, at, map[string]fs.FileInfo{folder: is})
 	if at[folder] == nil || !os.SameFile(at[folder], is) || len(events.WatchList()) != 1 {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper/internal/testdaemon"
 	"github.com/falcred/falcred/protocol"
 	falenv "github.com/falcred/falcred/protocol/env"
@@ -33,7 +34,7 @@ func runIn(env map[string]string, stdin string, args ...string) outcome {
 
 // empty is an environment without key, login or daemon.
 func empty(t *testing.T, pairs ...string) map[string]string {
-	env := map[string]string{"HOME": testdaemon.Folder(t), "PATH": "", "XDG_RUNTIME_DIR": ""}
+	env := map[string]string{"HOME": testkit.ShortDir(t), "PATH": "", "XDG_RUNTIME_DIR": ""}
 	for i := 0; i < len(pairs); i += 2 {
 		env[pairs[i]] = pairs[i+1]
 	}
@@ -42,7 +43,7 @@ func empty(t *testing.T, pairs ...string) map[string]string {
 
 // with is an environment whose daemon gives one answer to everything.
 func with(t *testing.T, answer any) map[string]string {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), func(r protocol.Request) any {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
 		if answer == nil {
 			return testdaemon.Bearer(r)
 		}
@@ -78,7 +79,7 @@ func TestKeyRuleAtThisEnd_Section5(t *testing.T) {
 		{[]string{"FAL_KEY", "k", "FAL_FORCE_AUTH_BY_USER", "1"}, "token\n", []string{`get {"ServerURL":"https://fal.run","ForceUser":true}`}},
 		{[]string{"FAL_FORCE_AUTH_BY_USER", "0"}, "token\n", []string{"get https://fal.run"}},
 	} {
-		s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+		s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 		got := runIn(empty(t, append(tt.env, "FALCRED_SOCKET", s.Path)...), "", "token")
 		if got != (outcome{out: tt.want}) || !slices.Equal(s.Lines(), tt.sent) {
 			t.Errorf("%q: %+v, sent %q", tt.env, got, s.Lines())
@@ -87,7 +88,7 @@ func TestKeyRuleAtThisEnd_Section5(t *testing.T) {
 }
 
 func TestForeignServersGetNeitherKeyNorQuestion_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	for _, env := range []map[string]string{
 		empty(t, "FALCRED_SOCKET", s.Path, "FAL_KEY", "k"),
 		empty(t, "FALCRED_SOCKET", s.Path),
@@ -115,7 +116,7 @@ func TestForeignServersGetNeitherKeyNorQuestion_Section4(t *testing.T) {
 }
 
 func TestThisEndsOwnHostsExtendWhatIsAnswered_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	env := empty(t, "FALCRED_SOCKET", s.Path, "FAL_RUN_HOST", "run.example.com")
 	got := runIn(env, "https://run.example.com/x", "get")
 	if got.code != 0 || !strings.HasPrefix(got.out, `{"ServerURL":"https://run.example.com/x","Username":"Bearer","Secret":"token"`) {
@@ -209,7 +210,7 @@ func TestWithoutALoginNothingIsStarted_Section3(t *testing.T) {
 }
 
 func TestAUTOSTART0OnlySaysThatNobodyRuns_Section3(t *testing.T) {
-	home := testdaemon.Folder(t)
+	home := testkit.ShortDir(t)
 	login(t, home)
 	env := empty(t, "FAL_HOME_DIR", home, "FALCRED_AUTOSTART", "0")
 	if got := runIn(env, "fal.run", "get"); got.out != "falcred is not running\n" || !strings.Contains(got.err, "falcred run") || got.code != 1 {
@@ -250,7 +251,7 @@ func TestListSaysWhatGetWouldGive_Section5(t *testing.T) {
 }
 
 func TestStandardInputSmugglesNothing_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	env := empty(t, "FALCRED_SOCKET", s.Path)
 	for _, stdin := range []string{
 		"https://fal.run\nerase https://fal.run", "https://fal.run\r\nx", "https://fal.run\n.example.com", "fal.run\x00", "fal.run\tx", "fal.run\xff",
@@ -317,7 +318,7 @@ func TestDockersContract_Section4(t *testing.T) {
 }
 
 func TestStoreAndErasePrintNothing_Section4(t *testing.T) {
-	s := testdaemon.Serve(t, filepath.Join(testdaemon.Folder(t), "s"), testdaemon.Bearer)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
 	env := empty(t, "FALCRED_SOCKET", s.Path)
 	if got := runIn(env, "{\n\"ServerURL\": \"https://fal.run\",\n\"Username\": \"<token>\", \"Secret\": \"r\"}\n", "store"); got != (outcome{}) {
 		t.Errorf("%+v", got)
@@ -346,7 +347,7 @@ func TestAFailedWriteIsAFailure_Section4(t *testing.T) {
 }
 
 func TestTheBinaryIsTheSame_Section4(t *testing.T) {
-	env := append(os.Environ(), "FAL_HOME_DIR="+testdaemon.Folder(t), "XDG_RUNTIME_DIR=")
+	env := append(os.Environ(), "FAL_HOME_DIR="+testkit.ShortDir(t), "XDG_RUNTIME_DIR=")
 	for _, tt := range []struct {
 		arg, stdin, key, out string
 		code                 int
@@ -422,7 +423,7 @@ func TestBazelConformance_Section4(t *testing.T) {
 // S7: where the login is another machine's and the connection to it is down, the
 // answer is to try later; nothing is started in its place.
 func TestForwardedSocketIsAway_S7(t *testing.T) {
-	home, stale := testdaemon.Folder(t), filepath.Join(testdaemon.Folder(t), "s")
+	home, stale := testkit.ShortDir(t), filepath.Join(testkit.ShortDir(t), "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/falcred/falcred/helper/internal/testdaemon"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // started is what the stand-in for falcred recorded.
@@ -38,7 +38,7 @@ type house struct {
 }
 
 func newHouse(t *testing.T, extra ...string) house {
-	h := house{home: testdaemon.Folder(t), record: testdaemon.Folder(t)}
+	h := house{home: testkit.ShortDir(t), record: testkit.ShortDir(t)}
 	login(t, h.home)
 	h.env = append([]string{"HOME=" + h.home, "FAL_HOME_DIR=" + h.home, "XDG_RUNTIME_DIR=" + h.record,
 		"PATH=" + filepath.Dir(daemonBin), "FALCRED_TEST_DIR=" + h.record}, extra...)
@@ -235,7 +235,7 @@ func TestTheStartLockIsNoLink_S2(t *testing.T) {
 // F6: no daemon is started for a home that others could swap, and a program that
 // everybody could replace is none.
 func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
-	above := testdaemon.Folder(t)
+	above := testkit.ShortDir(t)
 	h := newHouse(t)
 	home := filepath.Join(above, "home")
 	if err := errors.Join(os.Rename(h.home, home), os.Chmod(above, 0o777)); err != nil {
@@ -249,7 +249,7 @@ func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
 		t.Errorf("in the home: %v, %v; %d starts", entries, err, len(h.starts(t)))
 	}
 
-	programs := testdaemon.Folder(t)
+	programs := testkit.ShortDir(t)
 	for _, mode := range []os.FileMode{0o777, 0o755} {
 		copied, err := os.ReadFile(daemonBin)
 		program := filepath.Join(programs, "falcred")
@@ -266,7 +266,7 @@ func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
 // A wait that is short is noticed at once, and a long one costs few looks: the
 // more helpers wait, the less would be left for the daemon that they wait for.
 func TestWaitingForADaemonLeavesItTheMachine_Section3(t *testing.T) {
-	socket := testdaemon.Folder(t) + "/s"
+	socket := testkit.ShortDir(t) + "/s"
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		var looks []time.Duration

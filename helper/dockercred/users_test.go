@@ -3,7 +3,6 @@
 package dockercred
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,16 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 func TestAnotherUsersDaemonIsToldNothing_S3(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CI must run this as root")
-		}
-		t.Skip("needs root, to be another user")
-	}
+	testkit.NeedRoot(t) // to be another user
 	h := newHouse(t)
 	for _, dir := range []string{h.home, h.record} {
 		if err := os.Chmod(dir, 0o777); err != nil {
@@ -30,11 +25,8 @@ func TestAnotherUsersDaemonIsToldNothing_S3(t *testing.T) {
 	foreign := exec.Command(daemonBin, "run")
 	foreign.Env = h.env
 	foreign.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
-	if err := foreign.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { foreign.Process.Kill(); foreign.Wait() }()
-	waitFor(t, filepath.Join(h.record, "ready"))
+	testkit.Start(t, foreign)
+	testkit.Eventually(t, "the other user's daemon is ready", func() bool { return !testkit.Gone(filepath.Join(h.record, "ready")) })
 
 	for _, env := range [][]string{nil, {"FALCRED_SOCKET=" + filepath.Join(h.home, "falcred.sock")}} {
 		h := house{h.home, h.record, append(slices.Clone(h.env), env...)}
@@ -47,23 +39,5 @@ func TestAnotherUsersDaemonIsToldNothing_S3(t *testing.T) {
 	}
 	if n := len(h.starts(t)); n != 1 {
 		t.Errorf("%d daemons were started besides", n-1)
-	}
-}
-
-// waitFor polls for a file that another process makes.
-func waitFor(t *testing.T, file string) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for {
-		if _, err := os.Stat(file); err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal(fmt.Errorf("%s never came", file))
-		}
 	}
 }

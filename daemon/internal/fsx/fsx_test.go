@@ -10,10 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -21,10 +21,10 @@ import (
 func TestRead_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Mkdir(home, 0o700))
 	path := filepath.Join(home, "file")
 	other := filepath.Join(above, "other")
-	must(t, os.WriteFile(other, []byte("a secret"), 0o600))
+	testkit.Must(t, os.WriteFile(other, []byte("a secret"), 0o600))
 	for name, c := range map[string]struct {
 		make func() error
 		want string // of the error, "" for none
@@ -38,7 +38,7 @@ func TestRead_F6(t *testing.T) {
 		"nothing":     {func() error { return nil }, "no such file"},
 		"others' way": {func() error { return os.Chmod(above, 0o777) }, above + " can be written by others"},
 	} {
-		must(t, c.make())
+		testkit.Must(t, c.make())
 		data, err := Read(path, MaxSmall)
 		switch {
 		case c.want == "" && (err != nil || len(data) == 0):
@@ -46,8 +46,8 @@ func TestRead_F6(t *testing.T) {
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: %v", name, err)
 		}
-		must(t, os.Chmod(above, 0o755))
-		must(t, os.RemoveAll(path))
+		testkit.Must(t, os.Chmod(above, 0o755))
+		testkit.Must(t, os.RemoveAll(path))
 	}
 	if _, err := Read(path, MaxSmall); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing there: %v", err)
@@ -56,7 +56,7 @@ func TestRead_F6(t *testing.T) {
 
 func TestReadTail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(path, []byte("0123456789"), 0o600))
+	testkit.Must(t, os.WriteFile(path, []byte("0123456789"), 0o600))
 	for most, want := range map[int64]string{3: "789", 10: "0123456789", 100: "0123456789"} {
 		if data, err := ReadTail(path, most); err != nil || string(data) != want {
 			t.Errorf("%d: %q, %v", most, data, err)
@@ -68,30 +68,19 @@ func TestReadTail(t *testing.T) {
 func TestWriteAtomicIsNeverTorn_F3(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	content := func(i int) []byte { return bytes.Repeat([]byte{'a' + byte(i%26)}, 1000+i) }
-	must(t, WriteAtomic(path, content(0)))
-	done := make(chan struct{})
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				data, err := os.ReadFile(path)
-				if err != nil || len(data) < 1000 || !bytes.Equal(data, content(len(data)-1000)) {
-					t.Errorf("a reader saw %d bytes: %v", len(data), err)
-					return
-				}
-			}
-		})
+	testkit.Must(t, WriteAtomic(path, content(0)))
+	look := func() error {
+		data, err := os.ReadFile(path)
+		if err != nil || len(data) < 1000 || !bytes.Equal(data, content(len(data)-1000)) {
+			return fmt.Errorf("a reader saw %d bytes: %v", len(data), err)
+		}
+		return nil
 	}
-	for i := range 40 {
-		must(t, WriteAtomic(path, content(i)))
-	}
-	close(done)
-	group.Wait()
+	testkit.WhileReading(t, 2, look, func() {
+		for i := range 40 {
+			testkit.Must(t, WriteAtomic(path, content(i)))
+		}
+	})
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
@@ -104,7 +93,7 @@ func TestWriteAtomicIsNeverTorn_F3(t *testing.T) {
 func TestWriteLeavesNothing(t *testing.T) {
 	home := t.TempDir()
 	path := filepath.Join(home, "file")
-	must(t, os.MkdirAll(filepath.Join(path, "full"), 0o700)) // a folder that no file replaces
+	testkit.Must(t, os.MkdirAll(filepath.Join(path, "full"), 0o700)) // a folder that no file replaces
 	for _, write := range []func(string, []byte) error{WriteAtomic, WriteRename} {
 		first, second := write(path, []byte("text")), write(path, []byte("text"))
 		if first == nil || Cause(first).Error() != Cause(second).Error() || strings.Contains(Cause(first).Error(), home) {
@@ -115,7 +104,7 @@ func TestWriteLeavesNothing(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 	name, err := WriteTemp(filepath.Join(home, "other"), []byte("text"))
-	must(t, err)
+	testkit.Must(t, err)
 	if left := Temporaries(filepath.Join(home, "other")); len(left) != 1 || left[0] != name {
 		t.Errorf("%s is not among %v", name, left)
 	}
@@ -125,8 +114,8 @@ func TestWriteLeavesNothing(t *testing.T) {
 func TestWriteInASwappedFolder_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	must(t, os.Mkdir(home, 0o700))
-	must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Chmod(above, 0o777))
 	for name, write := range map[string]func(string, []byte) error{"atomic": WriteAtomic, "rename": WriteRename} {
 		err := write(filepath.Join(home, "file"), []byte("text"))
 		text, hint := Explain(fmt.Errorf("wrapped: %w", err))
@@ -144,21 +133,21 @@ func TestWriteInASwappedFolder_F6(t *testing.T) {
 func TestWriteInPlace_F2(t *testing.T) {
 	home := t.TempDir()
 	path, second := filepath.Join(home, "file"), filepath.Join(home, "second")
-	must(t, os.WriteFile(path, []byte("something longer"), 0o600))
-	must(t, os.Link(path, second))
+	testkit.Must(t, os.WriteFile(path, []byte("something longer"), 0o600))
+	testkit.Must(t, os.Link(path, second))
 	info, err := os.Stat(path)
-	if must(t, err); HardLinks(info) != 2 {
+	if testkit.Must(t, err); HardLinks(info) != 2 {
 		t.Errorf("%d links", HardLinks(info))
 	}
-	must(t, WriteInPlace(path, []byte("text")))
+	testkit.Must(t, WriteInPlace(path, []byte("text")))
 	for _, name := range []string{path, second} {
 		if data, err := os.ReadFile(name); err != nil || string(data) != "text" {
 			t.Errorf("%s: %q, %v", name, data, err)
 		}
 	}
 	link, fifo := filepath.Join(home, "link"), filepath.Join(home, "fifo")
-	must(t, os.Symlink(path, link))
-	must(t, syscall.Mkfifo(fifo, 0o600))
+	testkit.Must(t, os.Symlink(path, link))
+	testkit.Must(t, syscall.Mkfifo(fifo, 0o600))
 	for _, name := range []string{link, fifo, filepath.Join(home, "none")} {
 		if err := WriteInPlace(name, []byte("other")); err == nil {
 			t.Errorf("%s was written", name)
@@ -172,7 +161,7 @@ func TestWriteInPlace_F2(t *testing.T) {
 // A link leads to the file that a write would make, or nowhere.
 func TestResolve(t *testing.T) {
 	home, err := filepath.EvalSymlinks(t.TempDir())
-	must(t, err)
+	testkit.Must(t, err)
 	file, link := filepath.Join(home, "file"), filepath.Join(home, "link")
 	for name, c := range map[string]struct {
 		leads string
@@ -184,11 +173,11 @@ func TestResolve(t *testing.T) {
 		"to itself":            {"link", ""},
 		"to what is not there": {"new", filepath.Join(home, "new")},
 	} {
-		must(t, os.MkdirAll(filepath.Join(home, "sub"), 0o700))
-		must(t, os.Symlink(c.leads, link))
+		testkit.Must(t, os.MkdirAll(filepath.Join(home, "sub"), 0o700))
+		testkit.Must(t, os.Symlink(c.leads, link))
 		for _, there := range []bool{false, true} {
 			if there && c.want != "" {
-				must(t, os.WriteFile(c.want, nil, 0o600))
+				testkit.Must(t, os.WriteFile(c.want, nil, 0o600))
 			}
 			got, err := Resolve(link)
 			if got != c.want || (err == nil) != (c.want != "") {
@@ -198,9 +187,9 @@ func TestResolve(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		must(t, os.Remove(link))
+		testkit.Must(t, os.Remove(link))
 		if c.want != "" {
-			must(t, os.Remove(c.want))
+			testkit.Must(t, os.Remove(c.want))
 		}
 	}
 	if got, err := Resolve(file); got != file || err != nil {
@@ -214,15 +203,15 @@ func TestTryLockPath_F1(t *testing.T) {
 	home := t.TempDir()
 	path := filepath.Join(home, "lock")
 	lock, err := TryLockPath(path)
-	if must(t, err); lock == nil {
+	if testkit.Must(t, err); lock == nil {
 		t.Fatal("nobody has it")
 	}
 	if other, err := TryLockPath(path); other != nil || err != nil {
 		t.Errorf("it was locked twice: %v", err)
 	}
-	must(t, lock.Close())
+	testkit.Must(t, lock.Close())
 	lock, err = TryLockPath(path)
-	if must(t, err); lock == nil {
+	if testkit.Must(t, err); lock == nil {
 		t.Fatal("it was not given back")
 	}
 	lock.Close()
@@ -232,11 +221,11 @@ func TestTryLockPath_F1(t *testing.T) {
 		" is not a regular file of yours": func(p string) error { return syscall.Mkfifo(p, 0o600) },
 	} {
 		bad := filepath.Join(home, "bad")
-		must(t, make(bad))
+		testkit.Must(t, make(bad))
 		if lock, err := TryLockPath(bad); lock != nil || err == nil || !strings.Contains(err.Error(), bad+kind) {
 			t.Errorf("%s: %v", kind, err)
 		}
-		must(t, os.Remove(bad))
+		testkit.Must(t, os.Remove(bad))
 	}
 	if _, err := os.Lstat(filepath.Join(home, "none")); err == nil {
 		t.Error("the link was followed")
@@ -247,22 +236,22 @@ func TestTryLockPath_F1(t *testing.T) {
 func TestTryLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	first, err := os.Create(path)
-	must(t, err)
+	testkit.Must(t, err)
 	second, err := os.Open(path)
-	must(t, err)
+	testkit.Must(t, err)
 	defer second.Close()
-	must(t, TryLock(first))
+	testkit.Must(t, TryLock(first))
 	if TryLock(second) == nil {
 		t.Error("it has two owners")
 	}
-	must(t, first.Close())
-	must(t, TryLock(second))
+	testkit.Must(t, first.Close())
+	testkit.Must(t, TryLock(second))
 }
 
 // Whether files could go is found out before they do, and nothing is left of it.
 func TestDeletable(t *testing.T) {
 	folder := t.TempDir()
-	must(t, Deletable(folder, ".probe-"))
+	testkit.Must(t, Deletable(folder, ".probe-"))
 	if entries, _ := os.ReadDir(folder); len(entries) != 0 {
 		t.Errorf("left: %v", entries)
 	}
@@ -274,7 +263,7 @@ func TestDeletable(t *testing.T) {
 func TestBeside(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{".x-2", ".x-1", "x-3", ".y"} {
-		must(t, os.WriteFile(filepath.Join(folder, name), nil, 0o600))
+		testkit.Must(t, os.WriteFile(filepath.Join(folder, name), nil, 0o600))
 	}
 	found := Beside(filepath.Join(folder, "file"), ".x-")
 	if want := []string{filepath.Join(folder, ".x-1"), filepath.Join(folder, ".x-2")}; fmt.Sprint(found) != fmt.Sprint(want) {

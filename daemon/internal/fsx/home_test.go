@@ -52,9 +52,9 @@ func TestHomesOfTheVersionBefore_F6(t *testing.T) {
 	} {
 		above := t.TempDir()
 		home := filepath.Join(above, "home")
-		must(t, os.Mkdir(home, 0o700))
-		must(t, os.Chmod(home, c.home))
-		must(t, os.Chmod(above, c.above))
+		testkit.Must(t, os.Mkdir(home, 0o700))
+		testkit.Must(t, os.Chmod(home, c.home))
+		testkit.Must(t, os.Chmod(above, c.above))
 		err := MakeHome(home)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want+above) || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s: %v", name, err)
@@ -67,10 +67,10 @@ func TestHomesOfTheVersionBefore_F6(t *testing.T) {
 func TestGroupsAbove_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
-	must(t, os.Mkdir(home, 0o700))
-	must(t, os.Chmod(above, 0o775))
+	testkit.Must(t, os.Mkdir(home, 0o700))
+	testkit.Must(t, os.Chmod(above, 0o775))
 	troubles, err := strict.Examine(home)
-	if must(t, err); len(troubles) != 1 {
+	if testkit.Must(t, err); len(troubles) != 1 {
 		t.Fatalf("found %+v", troubles)
 	}
 	if err := MakeHome(home); (err == nil) != troubles[0].Minor {
@@ -85,7 +85,7 @@ func TestCheckPlace_F6(t *testing.T) {
 	everybodys := os.TempDir() // root's
 	if os.Geteuid() == 0 {
 		everybodys = testkit.TheirFolder(t)
-		must(t, os.Chmod(everybodys, 0o777|fs.ModeSticky))
+		testkit.Must(t, os.Chmod(everybodys, 0o777|fs.ModeSticky))
 	}
 	for path, good := range map[string]bool{
 		filepath.Join(t.TempDir(), "a", "b"): true,
@@ -101,7 +101,7 @@ func TestCheckPlace_F6(t *testing.T) {
 		t.Errorf("a folder there: %v", err)
 	}
 	folder := filepath.Join(t.TempDir(), "a", "b")
-	must(t, MakeFolder(folder))
+	testkit.Must(t, MakeFolder(folder))
 	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 || !IsFolder(folder) {
 		t.Errorf("a new folder: %v, %v", info, err)
 	}

@@ -8,13 +8,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testkit.Umask()
+	testkit.Isolate()
 	os.Exit(m.Run())
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

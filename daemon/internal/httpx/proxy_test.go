@@ -6,22 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
-// role has the test binary play a process of its own.
-const role = "FALCRED_TEST_ROLE"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(role) == "proxied" {
-		if err := playProxied(); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		return
-	}
+	testkit.PlayRole(map[string]func() error{"proxied": playProxied})
 	os.Exit(m.Run())
 }
 
@@ -77,8 +69,7 @@ func TestProxyOf(t *testing.T) {
 		"HTTPS_PROXY=http://":                                 wrong,
 		"HTTPS_PROXY=http://u:p/w@proxy:3128 NO_PROXY=fal.ai": "none",
 	} {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), role+"=proxied", "GORACE=atexit_sleep_ms=0")
+		cmd := testkit.Role("proxied", "GORACE=atexit_sleep_ms=0")
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"} {
 			cmd.Env = append(cmd.Env, name+"=")
 		}

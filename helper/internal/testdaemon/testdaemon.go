@@ -4,24 +4,12 @@ package testdaemon
 
 import (
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
 )
-
-// Folder is a short one: socket paths are.
-func Folder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "f")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
 
 // Server speaks the protocol on a real socket. A nil answer hangs up instead.
 type Server struct {
