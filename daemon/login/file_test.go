@@ -119,6 +119,28 @@ func TestF3EmptyFile(t *testing.T) {
 	})
 }
 
+// F3: each writer has its own five seconds. That the file was empty for a moment an hour ago
+// does not count for the one that is at work now.
+func TestF3EachWriterHasItsTime(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		before := w.inFile()
+		w.write("")
+		w.reconcile()
+		w.pass(time.Second)
+		w.write(before.Refresh, before.Access)
+		w.reconcile()
+		w.pass(time.Hour)
+		w.write("")
+		w.reconcile()
+		w.pass(writerDied - time.Second)
+		if data, _ := os.ReadFile(w.path); len(data) != 0 {
+			t.Error("restored before the writer had its time")
+		}
+	})
+}
+
 // F3: a file of another kind, or one that is no token file, is an error, not a
 // logout: memory goes on serving.
 func TestF3UnusableFile(t *testing.T) {

@@ -183,6 +183,36 @@ func TestARefusedOfferIsUsedUp_F5(t *testing.T) {
 	})
 }
 
+// F5: a login that lands before an offered one is sent is kept, and the offer not used up.
+func TestF5LoginBeforeAStore(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.open()
+		w.signIn("ann")
+		w.reconcile()
+		w.settle()
+		offered, _, _ := w.idp.Login("ann")
+		refresh, access, _ := w.idp.Login("ann")
+		sent := w.idp.Stats().TokenRequests
+		looks := 0
+		w.file.Warn = func(string) { // called in the middle of a look
+			if looks++; looks == 3 { // two make a reading
+				w.write(refresh, access)
+				return
+			}
+			os.Chmod(w.path, 0o644) // once more, for the next one
+		}
+		os.Chmod(w.path, 0o644)
+		if err := w.offer(offered); err == nil || looks != 3 {
+			t.Errorf("%v, after %d looks", err, looks)
+		}
+		w.wantRequests(sent, "it was sent")
+		if w.usedUp(offered) || w.inFile().Refresh != refresh {
+			t.Error("the offer counts as used up, or the login that landed is gone")
+		}
+		w.wantNoEntries()
+	})
+}
+
 // offer is a store.
 func (w *world) offer(refresh string) error {
 	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)})
