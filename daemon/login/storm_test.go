@@ -258,7 +258,7 @@ func (s *storm) refreshNow() {
 		s.mu.Unlock()
 		return // what the daemon's own schedule would not send either
 	}
-	c := s.Manager.start(state.Tokens.Access)
+	c := start(s.Manager, state.Tokens.Access)
 	s.mu.Unlock()
 	<-c.done
 }
