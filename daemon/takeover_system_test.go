@@ -94,6 +94,7 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 	share := h.shares()
 	cmd := h.real(falcred, "FALCRED_SHARE_SOCKET="+share)
 	<-hold.Arrived
+	release := time.Now().Add(6 * time.Second) // R7's 7 s are not over then
 	good, goodOther := h.Dial(), h.At(share).Dial()
 	var hostile sync.WaitGroup
 	ends := make(chan string, 200)
@@ -126,7 +127,7 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 	h.Eventually("both are waiting", func() bool { return h.Status().Clients >= 1 })
 	begun := time.Now()
 	cmd.Process.Signal(syscall.SIGTERM)
-	time.AfterFunc(6*time.Second, func() { close(hold.Release) }) // R7's 7 s are not over
+	time.AfterFunc(time.Until(release), func() { close(hold.Release) })
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
