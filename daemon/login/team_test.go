@@ -135,6 +135,26 @@ func TestTeamAnswerForAnotherAccount(t *testing.T) {
 	}
 }
 
+// R7: the pauses between questions for one team are not those of the next.
+func TestTeamHasAPauseOfItsOwn_R7(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme, TeamsStatus: 503}, func(w *world) {
+		w.names("acme")
+		w.signIn("ann")
+		w.start()
+		w.pass(10 * time.Minute) // they have grown to a minute
+		asked := w.idp.Stats().TeamRequests
+		w.names("other")
+		w.readTeam()
+		w.settle()
+		if n := w.idp.Stats().TeamRequests; n != asked+1 {
+			t.Fatalf("asked %d times, want once, at once", n-asked)
+		}
+		w.idp.SetConfig(func(c *idp.Config) { c.TeamsStatus = 0 })
+		w.pass(2 * time.Second)
+		w.wantTeam("team_other")
+	})
+}
+
 // The CLI truncates the config and then writes it: what is empty or half
 // written for a moment is no change of team; what stays broken is said.
 func TestTeamConfigHalfWritten(t *testing.T) {
