@@ -176,7 +176,10 @@ func (m *machine) read(e Read) {
 		m.vanished()
 	case Unchanged:
 		m.Replaces, m.Owed = "", "" // whoever has put it there
-		if m.Phase == Missing {
+		switch {
+		case m.Phase == Missing && m.Committing: // by ourselves, a moment ago: the rotation says so
+			m.Phase = Active
+		case m.Phase == Missing:
 			m.record(m.adopt(e.Pair), "")
 		}
 	case Behind: // a rotation that is under way, or due, puts ours there
@@ -408,7 +411,7 @@ func (m *machine) granted(e Granted) {
 		m.Fallback = Fallback{}
 	}
 	m.setLedger(l)
-	m.Tokens, m.Replaces = tokens, e.InFile
+	m.Tokens, m.Replaces, m.Committing = tokens, e.InFile, true
 	if m.Phase != Missing {
 		m.Phase = Active
 	}
@@ -420,7 +423,7 @@ func (m *machine) granted(e Granted) {
 }
 
 func (m *machine) committed() {
-	m.Replaces, m.EmptySince = "", time.Time{}
+	m.Replaces, m.EmptySince, m.Committing = "", time.Time{}, false
 	if m.Phase == Missing {
 		m.Phase = Active
 	}
@@ -431,6 +434,7 @@ func (m *machine) committed() {
 
 // rotated serves what a rotation has brought, by what its ID token is worth (R10).
 func (m *machine) rotated(e Rotated) {
+	m.Committing = false
 	if e.Tokens.Refresh == "" {
 		if m.Tokens.Fresh(m.now) && !m.over() {
 			m.recovered()

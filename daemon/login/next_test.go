@@ -339,6 +339,18 @@ func TestLooksComeToRest(t *testing.T) {
 	}
 }
 
+// F7: a file that is back because a rotation has put it there was adopted from nobody.
+func TestBackByOurselves_F7(t *testing.T) {
+	s, _ := next(in(Missing), Granted{From: "held", Reply: issuer.Reply{Tokens: twoDots}, Recorded: true}, noon)
+	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active hook logged_in" {
+		t.Errorf("a reading right after the commit: %q", got)
+	}
+	s, _ = next(s, Rotated{}, noon)
+	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active adopted hook logged_in" {
+		t.Errorf("a reading after a rotation that could not commit: %q", got)
+	}
+}
+
 // When there is something to do by the clock. R2, R4, R7, F3, F7.
 func TestDue(t *testing.T) {
 	for _, c := range []struct {

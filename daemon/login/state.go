@@ -36,12 +36,13 @@ const (
 // State is all that the daemon knows of the login. It is a value: next makes a new
 // one of it, and nobody changes what it points to.
 type State struct {
-	Phase    Phase
-	Tokens   tokenfile.Token // held
-	Served   tokenfile.Token // what clients get; older than Tokens while an ID token is checked
-	Replaces string          // the refresh token in the file that Tokens must replace: they are not in it yet
-	Owed     string          // a consumed token whose successor is in memory only: the next start has to replay it
-	Fallback Fallback
+	Phase      Phase
+	Tokens     tokenfile.Token // held
+	Served     tokenfile.Token // what clients get; older than Tokens while an ID token is checked
+	Replaces   string          // the refresh token in the file that Tokens must replace: they are not in it yet
+	Owed       string          // a consumed token whose successor is in memory only: the next start has to replay it
+	Committing bool            // Tokens were granted a moment ago, and their rotation is about to put them into the file
+	Fallback   Fallback
 	// Competing is an adopted refresh token that came of the same one as ours,
 	// probably: it is used at once (see competingWindow).
 	Competing string
