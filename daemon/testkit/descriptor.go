@@ -25,8 +25,15 @@ func SlowToClose(t testing.TB, seconds int) *os.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { deaf.Close() })
-	conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	conn.Write(make([]byte, 64<<20)) // more than the kernel takes
+	// Until the kernel takes no more: under load one try may not have come to its turn.
+	for full := 0; full < 3; {
+		conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		if n, _ := conn.Write(make([]byte, 1<<20)); n == 0 {
+			full++
+		} else {
+			full = 0
+		}
+	}
 	tcp := conn.(*net.TCPConn)
 	tcp.SetLinger(seconds)
 	file, err := tcp.File()
