@@ -213,3 +213,30 @@ func TestR7NobodyAsksBetweenAFailureAndItsPause(t *testing.T) {
 		}
 	})
 }
+
+// F6: what a home that others can write has stopped, the lock too, is over as soon as the
+// home is mended: nobody is told of it any more.
+func TestProblemOfTheHomeEnds_F6(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		if err := os.Chmod(w.home, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(61 * time.Minute)
+		w.refresh("")
+		if s := w.state(); s.Problem == nil || s.FileProblem == nil {
+			t.Fatalf("nothing stopped it: %+v, %+v", s.Problem, s.FileProblem)
+		}
+		if err := os.Chmod(w.home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.reconcile()
+		if s := w.Snapshot().Status(); s.LastError != "" {
+			t.Errorf("status still says %q", s.LastError)
+		}
+		w.pass(time.Second)
+		w.wantRequests(2, "it was due")
+		w.wantAlive()
+	})
+}

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -298,10 +299,9 @@ func entryFailure(err error) *failure {
 		return unavailable(err.Error(), retryHint)
 	}
 	text, hint := fsx.Explain(err)
-	if hint == "" {
-		hint = diskHint
-	}
-	return unavailable("not refreshed, since the answer could not be kept: "+text, hint)
+	f := unavailable("not refreshed, since the answer could not be kept: "+text, cmp.Or(hint, diskHint))
+	f.file = hint != "" // as for the lock
+	return f
 }
 
 // send is R7: one request, and one replay if its answer was lost. offline is why there is

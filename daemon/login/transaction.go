@@ -82,8 +82,10 @@ func (t *transaction) end() {
 }
 
 func (t *transaction) lockFailure(err error) *failure {
-	if text, hint := fsx.Explain(err); hint != "" {
-		return unavailable(text, hint)
+	if text, hint := fsx.Explain(err); hint != "" { // the home's, where the token file cannot be used either
+		f := unavailable(text, hint)
+		f.file = true
+		return f
 	}
 	return unavailable(err.Error(), "see who holds it: falcred doctor")
 }
