@@ -42,7 +42,7 @@ type Reader struct {
 	own  []byte // what it reads into unless a line needs more
 	buf  []byte // own, or a larger one while a line needs it
 	r, w int    // what was read and not yet taken is buf[r:w]
-	last string // the line that came last or is expected: most clients write the same one again
+	last string // the line that came last: most clients write the same one again
 }
 
 // NewReader has a buffer for an answer: most are a token of a few KiB.
@@ -56,10 +56,6 @@ func NewReader(r io.Reader) *Reader {
 func NewRequestReader(r io.Reader, buf []byte) Reader {
 	return Reader{src: r, own: buf, buf: buf}
 }
-
-// Expect names the line that is likely to come next, so that no string is made for it.
-// That can only be of use where the line fits the Reader's buffer.
-func (r *Reader) Expect(line string) { r.last = line }
 
 // Fill blocks until at least one byte is buffered. A server lets it wait
 // without a deadline and starts [RequestTimeout] when it returns.

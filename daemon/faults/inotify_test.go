@@ -52,7 +52,7 @@ func (s *scene) wantNoticed() {
 	s.Helper()
 	old, err := s.get()
 	s.Must(err)
-	refresh, access, _ := s.IDP.Login("bob") // the same account would be refreshed at once: siblingWindow
+	refresh, access, _ := s.IDP.Login("bob") // the same account would be refreshed at once: login's competingWindow
 	s.write(refresh + "\n" + access)
 	if os.Getenv(testkit.LongVariable) != "" { // without anybody's need, within a minute
 		testkit.Within(2*time.Minute, func() bool { return s.alive() == nil })

@@ -125,12 +125,6 @@ func CheckURL(address string) error {
 	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
 }
 
-// URL is the issuer's name for itself.
-func (p *Provider) URL() string { return p.url }
-
-// ClientID is the client that the issuer knows us as.
-func (p *Provider) ClientID() string { return p.clientID }
-
 // Client sends requests as all of the issuer's are sent: once, and following no
 // redirect.
 func (p *Provider) Client() *http.Client { return p.client }

@@ -42,8 +42,8 @@ func TestFalsEndpoints_R11(t *testing.T) {
 	if e, err := p.Discover(t.Context()); err != nil || e != falEndpoints || p.KeysAt() != falEndpoints.Keys {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if p := New(testIssuer, "c", noNetwork{t}); p.KeysAt() != "" || p.URL() != testIssuer || p.ClientID() != "c" {
-		t.Errorf("%q, %q, %q", p.URL(), p.ClientID(), p.KeysAt())
+	if p := New(testIssuer, "c", noNetwork{t}); p.KeysAt() != "" {
+		t.Errorf("it knows where the keys are: %q", p.KeysAt())
 	}
 }
 

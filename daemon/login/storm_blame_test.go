@@ -216,10 +216,10 @@ func TestStormBlame(t *testing.T) {
 			last: request(2, 9, ours, "a", "", "reuse detected"), want: "fal_client"},
 		{name: "falcred sent it long after it was replaced", first: request(1, 0, neighbour("fal_client", -5), "a", "b", "rotated"),
 			journal: []entry{{at(10), "fal_client", "wrote", "b"}}, last: request(2, 5000, ours, "a", "", "reuse detected"), want: falcredItself},
-		{name: "a sibling, superseded by fal-cli's replay", first: request(1, 0, ours, "a", "b", "rotated"),
+		{name: "a competing token, superseded by fal-cli's replay", first: request(1, 0, ours, "a", "b", "rotated"),
 			between: []idp.Request{request(2, 5, neighbour("fal-cli", -5), "a", "c", "replayed")},
 			last:    request(3, 90, ours, "b", "", "reuse detected"), want: "fal-cli"},
-		{name: "a sibling, superseded by a replay that overtook it", first: request(1, 0, ours, "a", "b", "rotated"),
+		{name: "a competing token, superseded by a replay that overtook it", first: request(1, 0, ours, "a", "b", "rotated"),
 			between: []idp.Request{request(3, 91, neighbour("fal_client", -5), "a", "c", "replayed")},
 			last:    request(2, 90, ours, "b", "", "reuse detected"), want: "fal_client"},
 	} {
