@@ -33,7 +33,7 @@ func (s stuckLog) Handle(context.Context, slog.Record) error {
 
 // A log that hangs keeps neither requests nor the schedule from a fresh token.
 func TestRefreshNeedsNoLog(t *testing.T) {
-	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Overlap: time.Minute}, func(w *world) {
 		free := make(chan struct{})
 		defer close(free)
 		w.signIn("ann")
@@ -46,8 +46,10 @@ func TestRefreshNeedsNoLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.run()
+		w.idp.Inject(idp.Lose()) // whose replay is logged
 		w.pass(time.Hour)
-		w.wantRequests(2, "at half of its life")
+		w.wantRequests(3, "at half of its life")
+		w.wantAlive()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -314,7 +315,7 @@ func (t *transaction) send(entry *journal.Entry, refresh string, offline error) 
 	if reply.Outcome != issuer.Lost {
 		return reply
 	}
-	t.m.log.Warn("the answer to a refresh was lost; sending it once more", "cause", reply.Err)
+	t.m.actions.add(logged{slog.LevelWarn, "the answer to a refresh was lost; sending it once more", []any{"cause", reply.Err}})
 	entry.MarkSent()
 	ctx, cancel := context.WithTimeout(t.ctx, issuer.ReplayTimeout)
 	defer cancel()
@@ -353,7 +354,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 		return candidate{}, deleted("the token file was deleted, and the issuer no longer knows the login")
 	}
 	if newest := t.takeFallback(refresh); newest.Refresh != "" {
-		t.m.log.Warn("the issuer rejects the token in the file; trying the newest one received before it")
+		t.m.actions.add(logged{slog.LevelWarn, "the issuer rejects the token in the file; trying the newest one received before it", nil})
 		return candidate{newest.Refresh, r.Content, newest}, nil
 	}
 	return candidate{}, loginEnded("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
@@ -397,13 +398,13 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		Wrong: m.issuer.Contradicts(reply.IDToken, got.subject) != nil,
 	})
 	if recordErr != nil {
-		m.log.Error("the new token could not be written", "cause", recordErr)
+		m.actions.add(logged{slog.LevelError, "the new token could not be written", []any{"cause", recordErr}})
 		entry.Keep() // should we die now, the next start replays at once (R4)
 		return got
 	}
 	t.saveLedger()
 	if err := t.lock.Confirm(t.ctx); err != nil {
-		m.log.Warn("the lock was lost during a refresh; whether the file has changed decides", "cause", err)
+		m.actions.add(logged{slog.LevelWarn, "the lock was lost during a refresh; whether the file has changed decides", []any{"cause", err}})
 	}
 	err := entry.Trim(reply.Tokens)
 	r := t.readWhole()
@@ -434,7 +435,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		err = entry.Commit(m.file, t.target, reply.Tokens)
 	}
 	if err != nil {
-		m.log.Error("the new token could not be moved into the token file", "cause", err)
+		m.actions.add(logged{slog.LevelError, "the new token could not be moved into the token file", []any{"cause", err}})
 		entry.Keep()
 		return got
 	}
