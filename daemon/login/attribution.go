@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
-	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/issuer"
 )
 
 // readTeam reads the fal config.
@@ -55,9 +55,5 @@ func Accounts(ctx context.Context, cfg Config, access string) ([]fal.Account, er
 	if err := cfg.CheckToken(access); err != nil {
 		return nil, err
 	}
-	transport := cfg.Transport
-	if transport == nil {
-		transport = httpx.NewTransport()
-	}
-	return fal.Accounts(ctx, httpx.Client(transport), cfg.REST, access)
+	return fal.Accounts(ctx, issuer.New(cfg.Issuer, cfg.ClientID, cfg.Transport).Client(), cfg.REST, access)
 }

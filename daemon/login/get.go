@@ -28,15 +28,13 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 		}
 		return ready, nil
 	}
-	if !s.State.satisfies(q, clock.Now()) {
+	if !s.State.satisfies(q, clock.Now()) { // else what is missing is the team, or the wall clock was set
 		// A lost file event must not cost a request. Ten thousand want to know the same: they
 		// share two readings, since the first can have begun before a request came, and the
 		// second cannot.
 		for range 2 {
 			m.reads.Do("", func() (any, error) { return m.reconcile(), nil })
 		}
-	} else {
-		m.apply(Tick{}) // the team, or the wall clock
 	}
 	for range maxJoins {
 		c := m.join(q)
@@ -50,12 +48,12 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 			return ready, nil
 		}
 	}
-	if s := m.Snapshot(); s.unresolved != nil && s.State.token().Valid(clock.Now()) {
-		m.apply(Tick{}) // the clock alone may have made a question due
+	if m.Snapshot().State.token().Valid(clock.Now()) {
+		m.apply(Tick{}) // the clock alone may have made a question due, or another answer of this one
 		m.mu.Lock()
 		c := m.question
 		m.mu.Unlock()
-		if c != nil {
+		if c != nil && m.Snapshot().unresolved != nil {
 			if err := c.wait(ctx); err != nil {
 				return nil, err
 			}

@@ -92,6 +92,10 @@ func (s *schedule) tick() time.Duration {
 	if held := m.Snapshot().State.Tokens.Refresh; unfinished(m.file, held) {
 		e.Unfinished = held
 	}
+	select {
+	case <-m.wake: // what it is about, this sees too: the file need not be read twice
+	default:
+	}
 	state := m.apply(e)
 	return state.untilDue(clock.Now())
 }
