@@ -47,7 +47,7 @@ var faultsBefore = []diskFault{
 	}},
 }
 
-// R4: while an answer could not be kept, nothing is spent, and the current
+// R4: while an answer could not be kept, nothing is used up, and the current
 // token is served. When it can be kept again, it is refreshed.
 func TestDiskBeforeRefresh(t *testing.T) {
 	for _, f := range faultsBefore {

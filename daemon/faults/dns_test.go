@@ -18,7 +18,7 @@ import (
 const issuerName = "issuer.falcred.test"
 
 // R9, R11: names are not resolved, in every way that happens, one after the
-// other in a single outage: the valid token is served, nothing is spent, and the
+// other in a single outage: the valid token is served, nothing is used up, and the
 // first refresh that finds the issuer succeeds. Then the same from the daemon's
 // start on.
 func TestDNSFails(t *testing.T) {

@@ -26,7 +26,7 @@ var usurpers = []struct {
 }
 
 // F3: what is no token file of ours is no logout and holds nobody up: the login
-// in memory is served, nothing is spent, and the file's return is noticed.
+// in memory is served, nothing is used up, and the file's return is noticed.
 func TestTokenFileUsurped(t *testing.T) {
 	for _, f := range usurpers {
 		t.Run(f.name, func(t *testing.T) {

@@ -65,7 +65,7 @@ func TestWindowBetweenCommitAndFsync(t *testing.T) {
 }
 
 // refreshQuietly refreshes n times, with nothing in the way, and returns the
-// refresh tokens that were spent.
+// refresh tokens that were used up.
 func (s *scene) refreshQuietly(n int) (spent []string) {
 	s.Helper()
 	for range n {

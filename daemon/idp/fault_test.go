@@ -50,7 +50,7 @@ func try(t *testing.T, ctx context.Context, client *http.Client, issuer, token s
 
 func (s seen) has(field string) bool { return s.fields[field] != nil }
 
-// TestFaultsOfTheReply: what the client sees, and whether its token is spent by it.
+// TestFaultsOfTheReply: what the client sees, and whether its token is used up by it.
 func TestFaultsOfTheReply(t *testing.T) {
 	html := func(s seen) bool {
 		return strings.HasPrefix(s.header.Get("Content-Type"), "text/html") && strings.Contains(s.body, "<p>")
@@ -162,7 +162,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// TestLeavingWhileHeld: the client gives up; only what was committed is spent.
+// TestLeavingWhileHeld: the client gives up; only what was committed is used up.
 func TestLeavingWhileHeld(t *testing.T) {
 	hold := idp.NewHold()
 	for name, f := range map[string]idp.Fault{"before": hold.Before(), "after": hold.After()} {

@@ -107,7 +107,7 @@ func TestReuseRevokesTheFamily(t *testing.T) {
 	}
 }
 
-// TestRecord: who has spent which token, and what came of it, can be told from the record alone.
+// TestRecord: who has used up which token, and what came of it, can be told from the record alone.
 func TestRecord(t *testing.T) {
 	s := start(t, idp.Config{})
 	first, _, _ := s.Login("auth0|a")

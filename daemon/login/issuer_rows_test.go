@@ -34,7 +34,7 @@ func netDown(err error) func(*world) { return func(w *world) { w.net.Set(err, fa
 
 func netHang(w *world) { w.net.Set(nil, true) }
 
-// networkFaults: nothing reaches the issuer, so nothing is spent and one
+// networkFaults: nothing reaches the issuer, so nothing is used up and one
 // refresh is enough once it is back (R9).
 func networkFaults() []issuerFault {
 	noName := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "issuer", IsNotFound: true}}

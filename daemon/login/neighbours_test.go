@@ -91,7 +91,7 @@ func TestF5LoginSurvivesABrokenLock(t *testing.T) {
 		w.until("the owner goes on with what the neighbour wrote", func() bool {
 			return w.servesTheFile() && w.goesOnWith(written)
 		})
-		// A late write of the token that falcred has spent, by one who thinks
+		// A late write of the token that falcred has used up, by one who thinks
 		// that it is still good: the living one goes back, and nothing is sent.
 		second.Want("written", "put", spent, written.Access)
 		w.until("the living token is back", func() bool { return w.inFileOr(spent) != spent && w.servesTheFile() })

@@ -304,10 +304,10 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 }
 
 // replaced decides what becomes of the login that was held before another one was adopted
-// (F5). One that a neighbour has rotated is consumed, like one of ours: it was in the file, the new token
-// of its account is younger, and that came neither within competingWindow of our own
-// rotation nor by another falcred. Any other is kept as the fallback, until the adopted
-// one has proved itself.
+// (F5). One that a neighbour has rotated is consumed, like one of ours: it was in the
+// file, the new token of its account is younger, and that came neither within
+// competingWindow of our own rotation nor by another falcred. Any other is kept as the
+// fallback, until the adopted one has proved itself.
 func (m *machine) replaced(before tokenfile.Token, unsaved bool) {
 	l, adopted := m.Ledger, m.Tokens
 	if before.Refresh == "" { // what was held before this start is known by its fingerprint only

@@ -97,7 +97,7 @@ func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
 	})
 }
 
-// R7: without a connection nothing is spent, and 4 s bound the try.
+// R7: without a connection nothing is used up, and 4 s bound the try.
 func TestR7Connect(t *testing.T) {
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
@@ -185,8 +185,8 @@ func TestR8LoginRequired(t *testing.T) {
 		if w.inFile().Refresh != refresh {
 			t.Fatal("the file was touched")
 		}
-		if mend := w.Snapshot().Status().Hint; !strings.Contains(mend, "fal auth login") {
-			t.Errorf("status does not say how to log in: %q", mend)
+		if hint := w.Snapshot().Status().Hint; !strings.Contains(hint, "fal auth login") {
+			t.Errorf("status does not say how to log in: %q", hint)
 		}
 		w.signIn("ann")
 		w.mustGet() // the new login is seen by the request itself
@@ -211,7 +211,7 @@ func TestR8TriesTheFallbackOnce(t *testing.T) {
 }
 
 // R8: any other OAuth error keeps everything and is retried hourly (dex says
-// invalid_request for a spent token).
+// invalid_request for a used-up token).
 func TestR8OtherErrorsHourly(t *testing.T) {
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

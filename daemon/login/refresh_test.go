@@ -309,7 +309,7 @@ func TestR6OddAnswers(t *testing.T) {
 	})
 }
 
-// R4, F5: killed after the parent was remembered as spent and before the
+// R4, F5: killed after the parent was remembered as used up and before the
 // rename, the next start still puts the answer in place.
 func TestR4SpentParentAnswerOnDisk(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

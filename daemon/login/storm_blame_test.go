@@ -63,7 +63,7 @@ func readAt(r idp.Request) time.Time {
 func (e *evidence) blame(r idp.Request) (who, why string) {
 	spender, spent := e.spender(r)
 	if !spent {
-		// Nobody has spent it: it was the answer to a request that another
+		// Nobody has used up it: it was the answer to a request that another
 		// one, with the same token, has superseded. That one is looked at.
 		if replay, ok := e.superseder(r); ok {
 			who, why = e.blame(replay)

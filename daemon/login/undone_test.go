@@ -21,7 +21,7 @@ import (
 // These tests undo what falcred has done: files of the home are put back,
 // moved, cut and replaced behind its back.
 
-// F5: what this process knows to be spent stays spent, whatever becomes of
+// F5: what this process knows to be used up stays so, whatever becomes of
 // falcred.json: deleted, or put back from a backup with the whole home.
 func TestF5ABackupOfTheHomeIsPutBack(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestF5ABackupOfTheHomeIsPutBack(t *testing.T) {
 	}
 }
 
-// F5: a daemon that shares the home knows what another one has spent, also
+// F5: a daemon that shares the home knows what another one has used up, also
 // outside of its own refreshes.
 func TestF5AnotherDaemonsSpentTokens(t *testing.T) {
 	t.Parallel()
