@@ -3,9 +3,9 @@ package main
 import (
 	"errors"
 	"os"
-	"strings"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
 // testClient is the one client that the tests' issuers know.
@@ -20,20 +20,14 @@ func until(what string, done func() bool) error {
 	return nil
 }
 
-// writeTokens writes as fal's programs do: in place, and with no newline at the end.
+// writeTokens writes as fal's programs do: in place.
 func writeTokens(path, refresh, access string) error {
-	text := refresh
-	if access != "" {
-		text += "\n" + access
-	}
-	return os.WriteFile(path, []byte(text), 0o600)
+	return os.WriteFile(path, tokenfile.TokenPair{Refresh: refresh, Access: access}.Bytes(), 0o600)
 }
 
+// readTokens is "" for what cannot be read.
 func readTokens(path string) (refresh, access string) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", ""
-	}
-	refresh, access, _ = strings.Cut(string(data), "\n")
-	return refresh, strings.TrimSpace(access)
+	data, _ := os.ReadFile(path)
+	p, _ := tokenfile.Parse(data)
+	return p.Refresh, p.Access
 }

@@ -85,7 +85,7 @@ func (f *File) Watch() (changed <-chan struct{}, again time.Duration) {
 
 // Put has the file hold that access token, "" for no file at all. It writes under the lock
 // that fal's programs use, which it waits for until ctx ends, and only where there is no file
-// or an earlier one of its own: else the error is [ErrOwnLogin].
+// or an earlier one of its own. The error is [ErrOwnLogin] where a login is in it.
 func (f *File) Put(ctx context.Context, access string) error {
 	want := tokenfile.TokenPair{Refresh: env.Placeholder, Access: access}
 	if !tokenfile.Printable(access) || len(want.Bytes()) > tokenfile.MaxSize {

@@ -24,7 +24,7 @@ const sdkMargin = 5 * time.Minute
 
 func (r rival) token(ctx context.Context) (string, error) {
 	refresh, access := readTokens(r.file)
-	if ends, err := jwtExpiry(access); err == nil && time.Until(ends) > sdkMargin {
+	if ends := expiry(access); time.Until(ends) > sdkMargin {
 		return access, nil
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, directHTTP)

@@ -60,11 +60,12 @@ func (i *inspector) ends(cred protocol.Credential) (time.Time, error) {
 	if resp.StatusCode != http.StatusOK {
 		return time.Time{}, errors.New("the issuer does not know an answered token")
 	}
-	ends, err := jwtExpiry(string(cred.Secret))
-	if err == nil {
-		i.known[string(cred.Secret)] = ends
+	ends := expiry(string(cred.Secret))
+	if ends.IsZero() {
+		return ends, errors.New("an answered token does not say when it expires")
 	}
-	return ends, err
+	i.known[string(cred.Secret)] = ends
+	return ends, nil
 }
 
 // tokens is how many different ones were answered.

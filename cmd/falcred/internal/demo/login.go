@@ -2,17 +2,14 @@ package demo
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 	"golang.org/x/oauth2"
@@ -100,40 +97,19 @@ func (d *demo) age() (string, error) {
 	return refresh, writeTokens(d.tokenFile(), refresh, old)
 }
 
-// writeTokens writes as fal's programs do: in place, and with no newline at
-// the end.
+// writeTokens writes as fal's programs do: in place.
 func writeTokens(path, refresh, access string) error {
-	text := refresh
-	if access != "" {
-		text += "\n" + access
-	}
-	return os.WriteFile(path, []byte(text), 0o600)
+	return os.WriteFile(path, tokenfile.TokenPair{Refresh: refresh, Access: access}.Bytes(), 0o600)
 }
 
+// readTokens is "" for what cannot be read.
 func readTokens(path string) (refresh, access string) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", ""
-	}
-	refresh, access, _ = strings.Cut(string(data), "\n")
-	return refresh, strings.TrimSpace(access)
+	data, _ := os.ReadFile(path)
+	p, _ := tokenfile.Parse(data)
+	return p.Refresh, p.Access
 }
 
-// jwtExpiry reads the time at which a token says that it ends.
-func jwtExpiry(jwt string) (time.Time, error) {
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		return time.Time{}, errors.New("it is not a JWT")
-	}
-	body, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return time.Time{}, errors.New("its claims cannot be read")
-	}
-	var claims struct {
-		Expiry int64 `json:"exp"`
-	}
-	if json.Unmarshal(body, &claims) != nil || claims.Expiry == 0 {
-		return time.Time{}, errors.New("it names no expiry")
-	}
-	return time.Unix(claims.Expiry, 0), nil
+// expiry is when an access token says that it expires, zero where it does not.
+func expiry(access string) time.Time {
+	return tokenfile.Dated(tokenfile.TokenPair{Access: access}, time.Now()).Expires
 }
