@@ -33,7 +33,7 @@ var houseRules = map[string]string{
 	"daemon/internal/clock": "", "daemon/internal/fsx": "", "daemon/internal/httpx": "",
 
 	// What only tests, and the demo, use.
-	"daemon/testkit": "idp", "daemon/idp": "", "daemon/attacks": "", "daemon/faults": "", "daemon/bench": "",
+	"daemon/testkit": "idp", "daemon/testkit/providers": "testkit", "daemon/idp": "", "daemon/attacks": "", "daemon/faults": "", "daemon/bench": "",
 }
 
 // §9: a package of the daemon knows those below it, and no other.

@@ -9,23 +9,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/testkit/providers"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -34,96 +31,37 @@ import (
 // proxy's address only.
 type provider struct {
 	*stage
-	front  *front
-	orders io.Writer      // to its standard input, a line each
-	said   *bufio.Scanner // its answers, a line each
+	front *front
+	real  *providers.OIDC
 }
-
-// installProvider lays the pinned packages beside the programs, once.
-var installProvider = sync.OnceValue(func() error {
-	folder := filepath.Join(bin, "provider")
-	if err := os.CopyFS(folder, os.DirFS("testdata/provider")); err != nil {
-		return err
-	}
-	cmd := exec.Command("npm", "ci", "--silent", "--no-audit", "--no-fund", "--prefer-offline", "--prefix", folder)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm: %w\n%s", err, out)
-	}
-	return nil
-})
 
 func newProvider(t *testing.T) *provider {
 	t.Helper()
 	t.Parallel()
-	node := testkit.NeedTool(t, "node")
-	testkit.NeedTool(t, "npm")
-	if err := installProvider(); err != nil {
-		testkit.Missing(t, "npm's packages: ", err)
-	}
 	// No helper starts a daemon that no test would end.
 	front := newFront(t)
 	p := &provider{stage: &stage{testkit.NewHouseOf(t, "http://"+front.address), bin}, front: front}
 	p.More = []string{"FALCRED_AUTOSTART=0"}
-
-	cmd := exec.Command(node, "provider.mjs", p.Issuer, "test-client")
-	cmd.Dir = filepath.Join(bin, "provider")
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close() // it ends with its input
-		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Logf("oidc-provider: %v\n%s", err, log.String())
-		}
-	})
-	p.orders, p.said = in, bufio.NewScanner(out)
-	if !p.said.Scan() {
-		t.Fatal("oidc-provider did not start")
-	}
+	p.real = providers.StartOIDC(t, p.Issuer)
 	p.front.mu.Lock()
-	p.front.behind = &url.URL{Scheme: "http", Host: "127.0.0.1:" + p.said.Text()}
+	p.front.behind = &url.URL{Scheme: "http", Host: p.real.Address}
 	p.front.mu.Unlock()
 	return p
 }
 
-// order is one line to provider.mjs, which names the members.
-type order map[string]any
-
-// order waits until it is carried out, and returns how many spent refresh tokens
-// the provider has met so far: each of them ends its login there.
-func (p *provider) order(o order) (reused int) {
+// order waits until it is carried out.
+func (p *provider) order(o order) {
 	p.Helper()
-	line, err := json.Marshal(o)
-	if err != nil {
-		p.Fatal(err)
-	}
-	if _, err := p.orders.Write(append(line, '\n')); err != nil {
-		p.Fatal(err)
-	}
-	var answer struct{ Reused int }
-	if !p.said.Scan() {
-		p.Fatal("oidc-provider has ended")
-	}
-	if err := json.Unmarshal(p.said.Bytes(), &answer); err != nil {
-		p.Fatal(err)
-	}
-	return answer.Reused
+	p.real.Order(providers.Order(o))
 }
+
+// order is one line to the provider.
+type order map[string]any
 
 // wantReused: reuse detections are falcred's to avoid.
 func (p *provider) wantReused(want int) {
 	p.Helper()
-	if got := p.order(order{}); got != want {
+	if got := p.real.Order(providers.Order{}); got != want {
 		p.Errorf("the provider has met %d spent refresh tokens, want %d", got, want)
 	}
 }
@@ -169,60 +107,13 @@ func (p *provider) login() string {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		fmt.Fprintln(&said, lines.Text())
 		if page, ok := strings.CutPrefix(lines.Text(), "verification_uri_complete: "); ok {
-			p.approve(page)
+			providers.Approve(p, page)
 		}
 	}
 	if err := cmd.Wait(); err != nil {
 		p.Fatalf("login: %v\n%s%s", err, said.String(), errs.String())
 	}
 	return said.String()
-}
-
-var (
-	formTag   = regexp.MustCompile(`(?s)<form\b.*?</form>`)
-	actionIs  = regexp.MustCompile(`\baction="([^"]*)"`)
-	inputTag  = regexp.MustCompile(`(?s)<input\b[^>]*>`)
-	attribute = regexp.MustCompile(`\b(name|value)="([^"]*)"`)
-)
-
-// approve goes from form to form as a browser does: the code, its confirmation,
-// a name and a password, the consent.
-func (p *provider) approve(page string) {
-	p.Helper()
-	jar, _ := cookiejar.New(nil)
-	client := &http.Client{Jar: jar, Timeout: testkit.Patience}
-	resp, err := client.Get(page)
-	for range 8 {
-		if err != nil {
-			p.Fatal(err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if strings.Contains(string(body), "Sign-in Success") {
-			return
-		}
-		form := formTag.FindString(string(body))
-		action := actionIs.FindStringSubmatch(form)
-		if action == nil {
-			p.Fatalf("a page without a form: %s\n%s", resp.Status, body)
-		}
-		to, perr := resp.Request.URL.Parse(html.UnescapeString(action[1]))
-		if perr != nil {
-			p.Fatal(perr)
-		}
-		values := url.Values{"login": {"ann"}, "password": {"any"}}
-		for _, input := range inputTag.FindAllString(form, -1) {
-			has := map[string]string{}
-			for _, a := range attribute.FindAllStringSubmatch(input, -1) {
-				has[a[1]] = html.UnescapeString(a[2])
-			}
-			if has["value"] != "" {
-				values.Set(has["name"], has["value"])
-			}
-		}
-		resp, err = client.PostForm(to.String(), values)
-	}
-	p.Fatal("more forms than a login has")
 }
 
 // start runs the daemon until the test ends, or until end: SIGTERM, or kill -9.

@@ -5,12 +5,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,13 +14,11 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/testkit/providers"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
-
-// dexVersion is a real identity provider's, which nobody here has written.
-const dexVersion = "v0.0.0-20260303133905-11d2eeb52b42"
 
 // dexLifetime is that of its tokens: falcred refreshes at half of it.
 const dexLifetime = 6 * time.Second
@@ -48,7 +40,7 @@ func TestDex(t *testing.T) {
 	for lines.Scan() {
 		said = append(said, lines.Text())
 		if code, ok := strings.CutPrefix(lines.Text(), "user_code: "); ok {
-			d.confirm(code)
+			d.Confirm(code)
 		}
 	}
 	if err := login.Wait(); err != nil {
@@ -86,122 +78,18 @@ func TestDex(t *testing.T) {
 // dex is one running dex, and a home for its login.
 type dex struct {
 	*testing.T
+	*providers.Dex
 	issuer, home, file string
 }
 
 func startDex(t *testing.T) *dex {
 	t.Helper()
-	binary := buildDex(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := providers.FreeAddress(t)
+	issuer := "http://" + address + "/dex"
 	home := testkit.ShortDir(t)
-	d := &dex{T: t, issuer: "http://" + address + "/dex", home: home, file: filepath.Join(home, env.TokenFile)}
-	config := filepath.Join(t.TempDir(), "dex.yaml")
-	text := fmt.Sprintf(dexConfig, d.issuer, address, dexLifetime)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(binary, "serve", config)
-	log, err := os.Create(filepath.Join(t.TempDir(), "dex.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	testkit.Start(t, cmd)
-	t.Cleanup(func() {
-		if t.Failed() {
-			data, _ := os.ReadFile(log.Name())
-			t.Logf("dex says\n%s", data)
-		}
-	})
-	testkit.Eventually(t, "dex", func() bool {
-		resp, err := http.Get(d.issuer + "/.well-known/openid-configuration")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	return d
-}
-
-const dexConfig = `issuer: %s
-storage:
-  type: memory
-web:
-  http: %s
-oauth2:
-  skipApprovalScreen: true
-expiry:
-  idTokens: %s
-  refreshTokens:
-    reuseInterval: 1s
-staticClients:
-- id: falcred-test
-  name: falcred
-  public: true
-connectors:
-- type: mockCallback
-  id: mock
-  name: Mock
-`
-
-// buildDex builds it once for each version, outside of this module.
-func buildDex(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	folder := filepath.Join(cache, "falcred-tests", "dex-"+dexVersion)
-	binary := filepath.Join(folder, "dex")
-	if _, err := os.Stat(binary); err == nil {
-		return binary
-	}
-	if os.Getenv("CI") == "" {
-		t.Skip("dex is not built here: CI=1 builds it, which takes minutes")
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{
-		{"mod", "init", "dex.example"},
-		{"get", "-tool", "github.com/dexidp/dex/cmd/dex@" + dexVersion},
-		{"build", "-o", binary + ".new", "github.com/dexidp/dex/cmd/dex"},
-	} {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil && args[0] == "mod" {
-			continue // a build that was ended in the middle
-		}
-		cmd := exec.Command("go", args...)
-		cmd.Dir = folder
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	if err := os.Rename(binary+".new", binary); err != nil {
-		t.Fatal(err)
-	}
-	return binary
-}
-
-// confirm goes through dex's pages as a browser does.
-func (d *dex) confirm(userCode string) {
-	d.Helper()
-	jar, _ := cookiejar.New(nil)
-	client := &http.Client{Jar: jar, Timeout: 10 * time.Second}
-	resp, err := client.PostForm(d.issuer+"/device/auth/verify_code", url.Values{"user_code": {userCode}})
-	if err != nil {
-		d.Fatal(err)
-	}
-	defer resp.Body.Close()
-	page, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusOK || !strings.Contains(string(page), "Login Successful") {
-		d.Errorf("dex did not take the code: %s\n%s", resp.Status, page)
+	return &dex{
+		T: t, Dex: providers.StartDex(t, address, issuer, dexLifetime, time.Second),
+		issuer: issuer, home: home, file: filepath.Join(home, env.TokenFile),
 	}
 }
 
@@ -217,7 +105,7 @@ func (d *dex) falcred(args ...string) *exec.Cmd {
 	cmd.Stderr = os.Stderr
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + d.home, "FAL_HOME_DIR=" + d.home,
-		"FALCRED_ISSUER=" + d.issuer, "FALCRED_CLIENT_ID=falcred-test",
+		"FALCRED_ISSUER=" + d.issuer, "FALCRED_CLIENT_ID=" + providers.DexClient,
 	}
 	return cmd
 }
