@@ -5,7 +5,7 @@
 //   - the process, by kill -9 at random moments of a refresh and at each of its system calls (R4, S5);
 //   - the disk, before and during a refresh: full, read-only, failing, gone (R4, R5, F3);
 //   - the token file, replaced by whatever else can have its name (F2, F3);
-//   - the network: its link, and the names on it (R9, R11);
+//   - the network: its link, the names on it, and a gateway that answers for the issuer (R7 to R11);
 //   - the machine: no inotify, no descriptors, little memory, clocks that jump, restarts (F3, S6, R2).
 //
 // A login has survived when the token file holds its family's living refresh token, a get over the
