@@ -5,19 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"time"
 
-	"github.com/cli/browser"
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol/env"
-	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
 )
 
@@ -124,14 +120,14 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 }
 
 // maxQR is the longest address that is shown as a code: a larger one fits no
-// screen, and at some 2,900 bytes no code.
+// screen.
 const maxQR = 1000
 
 // invite shows where to confirm, to a person or to a script. The code to compare
 // comes last: on a small screen a QR code scrolls the rest away.
 func (l *loginRun) invite(s *issuer.DeviceLogin) error {
 	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.Live) {
-		qrterminal.GenerateHalfBlock(s.URL, qrterminal.L, l.Out)
+		l.QR(s.URL)
 	}
 	if !l.Live {
 		fmt.Fprintf(l.Out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", ui.Printable(s.PlainURL), ui.Printable(s.URL), ui.Printable(s.UserCode))
@@ -146,30 +142,6 @@ func (l *loginRun) invite(s *issuer.DeviceLogin) error {
 		go openBrowser(s.URL)
 	}
 	return nil
-}
-
-// openBrowser returns when the browser ends, or never. It is given no key (R12):
-// those of falcred.env are in this process's environment by now, and nothing
-// after this asks for them. A file of its own to write to, and no pipe of ours,
-// outlives falcred.
-func openBrowser(address string) {
-	for _, name := range []string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"} {
-		os.Unsetenv(name)
-	}
-	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-		browser.Stdout, browser.Stderr = null, null
-	}
-	browser.OpenURL(address) // where it fails, the address stands on the screen
-}
-
-// hasDesktop: on a machine that one is logged in to from elsewhere, a browser
-// would open for nobody, or in the terminal.
-func hasDesktop() bool {
-	switch runtime.GOOS {
-	case "darwin", "windows":
-		return os.Getenv("SSH_CONNECTION") == ""
-	}
-	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 }
 
 func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *issuer.PendingLogin, err error) {
