@@ -127,28 +127,6 @@ func TestDeviceLoginWithoutEndpoints(t *testing.T) {
 	}
 }
 
-// R13, R12: a document that leads elsewhere is not believed, and not quoted.
-func TestOddDiscovery_R12R13(t *testing.T) {
-	for _, member := range []string{"token_endpoint", "jwks_uri", "device_authorization_endpoint", "revocation_endpoint", "issuer"} {
-		for _, address := range []string{"http://secret.example.com/", "https://u:secret@example.com/", "file:///secret", "secret"} {
-			inOddBubble(t, func(t *testing.T, o *oddIssuer) {
-				o.change = func(document map[string]string) { document[member] = address }
-				want := "discovery at " + testIssuer + " names an endpoint that is neither https nor, like the issuer, on loopback"
-				if member == "issuer" {
-					want = "discovery at " + testIssuer + " failed: the answer was not understood"
-				}
-				if e, err := o.Discover(t.Context()); err == nil || err.Error() != want || e != (Endpoints{}) || o.KeysAt() != "" {
-					t.Errorf("a %s of %s: %+v, %v", member, address, e, err)
-				}
-				o.change = func(document map[string]string) { document["revocation_endpoint"] = "https://elsewhere.example.com/" }
-				if e, err := o.Discover(t.Context()); err != nil || e.Revoke != "https://elsewhere.example.com/" || e.Token != testIssuer+"/token" {
-					t.Errorf("a good one afterwards: %+v, %v", e, err)
-				}
-			})
-		}
-	}
-}
-
 // RFC 8628 §3.1: scopes and audience are asked for as they are given, and what is empty
 // is not; a connection is fal's alone.
 func TestDeviceAuthorizationRequest(t *testing.T) {

@@ -118,6 +118,9 @@ func (f *fetchedKeys) fitting(algorithm, id string) (found []crypto.PublicKey) {
 	return found
 }
 
+// errNoKeysThere is that the keys have moved, or their address is wrong.
+var errNoKeysThere = errors.New("there is no key set")
+
 func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -129,7 +132,10 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 		return nil, errors.New(httpx.Describe(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case gone(resp.StatusCode):
+		return nil, fmt.Errorf("%w (status %d)", errNoKeysThere, resp.StatusCode)
+	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	return parseKeySet(io.LimitReader(resp.Body, maxKeySet))

@@ -66,7 +66,7 @@ const maxReply = 1 << 20
 // endpoints are not known yet, a Discover comes before. A ctx that ends after the
 // request was sent leaves Lost.
 func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Duration) Reply {
-	e, err := p.Discover(ctx)
+	e, err := p.endpoints(ctx)
 	if err != nil {
 		return Reply{Outcome: Unsent, Err: err}
 	}
@@ -85,6 +85,9 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	token, err := p.oauth2(e.Token).TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if cause := context.Cause(ctx); cause != nil && err != nil && answer.status == 0 {
 		err = cause
+	}
+	if !sent || gone(answer.status) {
+		p.doubt() // there may be nobody, since the issuer has moved
 	}
 	r := answer.judge(token, err, sent)
 	if r.Outcome == Granted && r.Tokens.Refresh == "" {
