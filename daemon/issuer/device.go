@@ -23,6 +23,8 @@ type DeviceLogin struct {
 	Expires  time.Time // zero: the issuer did not say
 
 	issuer   *Provider
+	scopes   string
+	audience string
 	code     string        // the device code
 	interval time.Duration // between polls, and longer after each slow_down
 	ends     time.Time     // when nothing is asked any more
@@ -98,7 +100,7 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 		return nil, fmt.Errorf("%s gave no code: %s", p.url, httpx.Describe(err))
 	}
 	m, _ := scanObject(answer.body)
-	d := &DeviceLogin{issuer: p, code: m["device_code"], UserCode: m["user_code"]}
+	d := &DeviceLogin{issuer: p, scopes: scopes, audience: audience, code: m["device_code"], UserCode: m["user_code"]}
 	d.PlainURL = cmp.Or(m["verification_uri"], m["verification_url"], m["verification_uri_complete"]) // some misspell it
 	d.URL = cmp.Or(m["verification_uri_complete"], d.PlainURL)
 	if answer.status < 200 || answer.status > 299 || d.code == "" || d.UserCode == "" || d.PlainURL == "" {

@@ -184,6 +184,8 @@ type PendingLogin struct {
 	Email   string
 	Doubt   string // why that is not known, for people; "" where it is
 
+	ClientID, Audience, Scopes string // with which it was asked for
+
 	Reply   Reply   // Granted, with a refresh token
 	Verdict Verdict // verified or in doubt; zero without an ID token
 	Keys    string  // where the issuer's keys are
@@ -195,7 +197,7 @@ func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, erro
 	if r.Tokens.Refresh == "" {
 		return nil, errors.New("the issuer granted no refresh token\nadd offline_access to FALCRED_SCOPES")
 	}
-	l := &PendingLogin{Reply: r, Keys: d.issuer.KeysAt()}
+	l := &PendingLogin{ClientID: d.issuer.clientID, Audience: d.audience, Scopes: d.scopes, Reply: r, Keys: d.issuer.KeysAt()}
 	if r.IDToken.IsZero() {
 		l.Doubt = "the issuer sent no ID token, so whose login this is cannot be shown"
 		return l, nil
