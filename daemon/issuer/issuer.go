@@ -143,6 +143,29 @@ func (p *Provider) Reachable(ctx context.Context) bool {
 	return resp.StatusCode < http.StatusInternalServerError
 }
 
+// Probe finds out without a credential whether there is a token endpoint: one refuses a
+// refresh that names no refresh token (RFC 6749 §5.2). The second line of an error says what
+// to do.
+func (p *Provider) Probe(ctx context.Context) error {
+	e, err := p.Discover(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
+	code, spoken := answer.oauthError()
+	switch {
+	case err != nil:
+		return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network", p.url, httpx.Describe(err))
+	case code == "invalid_client", code == "unauthorized_client":
+		return fmt.Errorf("%s refuses the requests of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
+	case spoken:
+		return nil
+	case gone(answer.status):
+		return fmt.Errorf("there is no token endpoint where the discovery document of %s names one (status %d)\nask whoever runs it; falcred asks it again where that is, once a minute", p.url, answer.status)
+	}
+	return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network; falcred tries again by itself", p.url, between(answer.status))
+}
+
 // ErrNoRevocation is the error of [Provider.Revoke] for an issuer that cannot revoke: a
 // logout there is the deletion of the file.
 var ErrNoRevocation = errors.New("the issuer has no revocation endpoint")
