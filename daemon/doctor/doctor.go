@@ -1,7 +1,8 @@
 // Package doctor examines a home, its sockets and its issuer from outside, for
 // `falcred doctor`, and says what is wrong in words that somebody who meets it for the first
 // time can act on. It asks no daemon, keeps no lock, changes nothing but a mode that let
-// others read the token file, and sends no credential anywhere. What is wrong is a
+// others read the token file, and sends no credential anywhere. Another issuer than fal's is
+// asked for a login's code, which nobody confirms. What is wrong is a
 // [Finding], and no error.
 package doctor
 

@@ -128,12 +128,28 @@ func (p *Provider) noCode(answer *recorder) error {
 	switch {
 	case spoken:
 		return fmt.Errorf("%s gave no code: it refuses the request of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
+	case answer.status == http.StatusTooManyRequests:
+		return fmt.Errorf("%s gave no code: it asks to slow down (status 429)\ntry again in a minute", p.url)
 	case answer.status >= 200 && answer.status < 300:
-		return fmt.Errorf("%s gave no code: its answer was not understood", p.url)
+		return fmt.Errorf("%s gave no code: its answer %s\nask whoever runs it; or this network wants a sign-in in a browser first", p.url, lacking(answer.body))
 	case gone(answer.status):
 		return fmt.Errorf("%s gave no code: there is no device endpoint where its discovery document names one (status %d)\nask whoever runs it", p.url, answer.status)
 	}
 	return fmt.Errorf("%s gave no code: %s\ntry again in a moment; check the network if it lasts", p.url, between(answer.status))
+}
+
+// lacking says what an answer has not that a code needs (RFC 8628 §3.2).
+func lacking(body []byte) string {
+	m, _ := scanObject(body)
+	if len(m) == 0 {
+		return "is no JSON object, or an empty one"
+	}
+	for _, name := range []string{"device_code", "user_code"} {
+		if m[name] == "" {
+			return "has no " + name
+		}
+	}
+	return "has no verification_uri"
 }
 
 // refusalHint is what to do about an OAuth error of a device login (RFC 6749 §5.2, RFC 8707
@@ -148,11 +164,6 @@ func refusalHint(code string) string {
 		return "name an audience that it knows in FALCRED_AUDIENCE; empty is none"
 	}
 	return "see which of FALCRED_CLIENT_ID, FALCRED_AUDIENCE (empty is none) and FALCRED_SCOPES it does not like"
-}
-
-// between says that it was not, for certain, the issuer who answered.
-func between(status int) string {
-	return fmt.Sprintf("something between this machine and the issuer answers in its place (status %d)", status)
 }
 
 // post sends a form once, with a connection of its own, and keeps what was answered.
@@ -172,4 +183,27 @@ func (p *Provider) post(ctx context.Context, address string, form url.Values) (*
 		p.doubt()
 	}
 	return answer, err
+}
+
+// Probe finds out without a credential whether there is a token endpoint: one refuses a
+// refresh that names no refresh token (RFC 6749 §5.2). The second line of an error says what
+// to do.
+func (p *Provider) Probe(ctx context.Context) error {
+	e, err := p.Discover(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
+	code, spoken := answer.oauthError()
+	switch {
+	case err != nil:
+		return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network", p.url, httpx.Describe(err))
+	case code == "invalid_client", code == "unauthorized_client":
+		return fmt.Errorf("%s refuses the requests of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
+	case spoken:
+		return nil
+	case gone(answer.status):
+		return fmt.Errorf("there is no token endpoint where the discovery document of %s names one (status %d)\nask whoever runs it; falcred asks it again where that is, once a minute", p.url, answer.status)
+	}
+	return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network; falcred tries again by itself", p.url, between(answer.status))
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -35,6 +36,16 @@ var falEndpoints = Endpoints{ // #nosec G101 -- addresses
 	Token:  "https://auth.fal.ai/oauth/token",
 	Revoke: "https://auth.fal.ai/oauth/revoke",
 	Keys:   FalKeys,
+}
+
+// site is what is the same for all clients of an issuer.
+type site struct {
+	url    string
+	client *http.Client
+
+	found       atomic.Pointer[discovered] // nil before the first discovery
+	doubted     atomic.Bool                // an endpoint has not answered as one
+	discovering turn
 }
 
 // discovered is what is known of an issuer, until it moves.
@@ -119,9 +130,17 @@ func (s *site) doubt() {
 	}
 }
 
-// gone are the statuses of an address at which there is no such endpoint, or no more.
-func gone(status int) bool {
-	return status >= 300 && status < 400 || status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
+// CheckURL refuses what cannot be an issuer's URL: it is https, or http on
+// loopback. The error names FALCRED_ISSUER, where people write it.
+func CheckURL(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("FALCRED_ISSUER is not an issuer URL: %q", address)
+	case u.Scheme == "https", u.Scheme == "http" && httpx.Loopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
 }
 
 // DiscoveryURL is where an issuer's discovery document is.

@@ -26,7 +26,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"golang.org/x/oauth2"
@@ -48,33 +47,6 @@ type Provider struct {
 	clientID string
 }
 
-// site is what is the same for all clients of an issuer.
-type site struct {
-	url    string
-	client *http.Client
-
-	found       atomic.Pointer[discovered] // nil before the first discovery
-	doubted     atomic.Bool                // an endpoint has not answered as one
-	discovering turn
-}
-
-// turn is had by one at a time. It is a channel and no mutex, so that whoever waits for
-// it can leave with a context, and synctest's clock runs on meanwhile.
-type turn chan struct{}
-
-func newTurn() turn { return make(turn, 1) }
-
-func (t turn) take(ctx context.Context) error {
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (t turn) leave() { <-t }
-
 // New is the issuer of that URL, as it names itself to the letter, for a public
 // client of that id. All requests go through transport, httpx.NewTransport's where
 // it is nil. Another transport must send a request once at most, and report its
@@ -95,19 +67,6 @@ func New(url, clientID string, transport http.RoundTripper) *Provider {
 // was made with: as another, it is neither refreshed nor revoked (RFC 6749 §6, RFC 7009
 // §2.1), and some issuers answer such a revocation as if it had been done.
 func (p *Provider) As(clientID string) *Provider { return &Provider{p.site, clientID} }
-
-// CheckURL refuses what cannot be an issuer's URL: it is https, or http on
-// loopback. The error names FALCRED_ISSUER, where people write it.
-func CheckURL(address string) error {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("FALCRED_ISSUER is not an issuer URL: %q", address)
-	case u.Scheme == "https", u.Scheme == "http" && httpx.Loopback(u.Hostname()):
-		return nil
-	}
-	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
-}
 
 // Client sends requests as all of the issuer's are sent: once, and following no
 // redirect.
@@ -141,29 +100,6 @@ func (p *Provider) Reachable(ctx context.Context) bool {
 	}
 	resp.Body.Close()
 	return resp.StatusCode < http.StatusInternalServerError
-}
-
-// Probe finds out without a credential whether there is a token endpoint: one refuses a
-// refresh that names no refresh token (RFC 6749 §5.2). The second line of an error says what
-// to do.
-func (p *Provider) Probe(ctx context.Context) error {
-	e, err := p.Discover(ctx)
-	if err != nil {
-		return err
-	}
-	answer, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
-	code, spoken := answer.oauthError()
-	switch {
-	case err != nil:
-		return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network", p.url, httpx.Describe(err))
-	case code == "invalid_client", code == "unauthorized_client":
-		return fmt.Errorf("%s refuses the requests of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
-	case spoken:
-		return nil
-	case gone(answer.status):
-		return fmt.Errorf("there is no token endpoint where the discovery document of %s names one (status %d)\nask whoever runs it; falcred asks it again where that is, once a minute", p.url, answer.status)
-	}
-	return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network; falcred tries again by itself", p.url, between(answer.status))
 }
 
 // ErrNoRevocation is the error of [Provider.Revoke] for an issuer that cannot revoke: a

@@ -168,7 +168,11 @@ func TestNoCodeIsGiven(t *testing.T) {
 		"502":        {gateway, " gave no code: something between this machine and the issuer answers in its place (status 502)\n"},
 		"moved":      {reply{404, "hunter2"}, " gave no code: there is no device endpoint where its discovery document names one (status 404)\n"},
 		"a redirect": {reply{302, "hunter2"}, " gave no code: there is no device endpoint where its discovery document names one (status 302)\n"},
-		"odd":        {reply{200, `{"error":"what hunter2"}`}, " gave no code: its answer was not understood"},
+		"slow down":  {reply{429, "x"}, " gave no code: it asks to slow down (status 429)\n"},
+		"odd":        {reply{200, `{"error":"what hunter2"}`}, " gave no code: its answer has no device_code\n"},
+		"a portal":   {reply{200, "<html>hunter2"}, " gave no code: its answer is no JSON object, or an empty one\n"},
+		"no code":    {reply{200, `{"device_code":"hunter2","user_code":5,"verification_uri":"URL"}`}, " gave no code: its answer has no user_code\n"},
+		"no address": {reply{200, `{"device_code":"hunter2","user_code":"u"}`}, " gave no code: its answer has no verification_uri\n"},
 	} {
 		inOddBubble(t, func(t *testing.T, o *oddIssuer) {
 			o.device, o.deviceStatus = c.body, c.status
