@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,15 +67,14 @@ func Look(version string) (Config, error) {
 			Home:     home,
 			FalsHome: isDefaultHome(home),
 			Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
-			ClientID: cmp.Or(os.Getenv("FALCRED_CLIENT_ID"), issuer.FalClientID),
-			Audience: cmp.Or(os.Getenv("FALCRED_AUDIENCE"), issuer.FalAudience),
-			Scopes:   cmp.Or(os.Getenv("FALCRED_SCOPES"), issuer.FalScopes),
 			Servers:  servers,
 			OnChange: os.Getenv("FALCRED_ON_CHANGE"),
 		},
 		Socket:  os.Getenv("FALCRED_SOCKET"),
 		Version: version,
 	}
+	asked := askedWith(os.LookupEnv, cfg.Issuer, home)
+	cfg.ClientID, cfg.Audience, cfg.Scopes = asked.ClientID, asked.Audience, asked.Scopes
 	cfg.Key, _ = env.FindKey(os.Getenv)
 	if cfg.ShareSocket, err = env.ShareSocket(os.LookupEnv); err != nil {
 		return Config{}, err

@@ -18,7 +18,8 @@ const doctorHelp = `Look for what does not work on this machine, or works with a
 the token file, the lock, the daemon and its socket, the issuer, and what this
 shell's environment hides. It changes nothing but a token file's mode that
 others could read, starts no daemon but the one of a socket that systemd holds,
-and sends no credential anywhere.
+and sends no credential anywhere. Another issuer than fal's is asked for a login's
+code, which nobody confirms.
 
 Exit status: 0 all is well, 1 there is a catch, 2 something does not work.`
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
@@ -55,7 +56,7 @@ func newLogin() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
 			defer stop()
-			l := &loginRun{Console: ui.NewConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), shell: environment(), loginFlags: f}
+			l := &loginRun{Console: ui.NewConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), errs: cmd.ErrOrStderr(), shell: environment(), loginFlags: f}
 			cfg, err := l.signIn(ctx)
 			if errors.Is(err, context.Canceled) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "falcred: interrupted; nothing was changed")
@@ -80,6 +81,7 @@ type loginRun struct {
 	*ui.Console
 	loginFlags
 	in    io.Reader
+	errs  io.Writer
 	shell func(string) string // the environment, before falcred.env went into it
 }
 
@@ -144,12 +146,27 @@ func (l *loginRun) invite(s *issuer.DeviceLogin) error {
 	return nil
 }
 
+// wait says what keeps the issuer's answer from us, if anything does: it may pass.
 func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *issuer.PendingLogin, err error) {
 	if !l.Live {
-		return s.Wait(ctx)
+		return s.Wait(ctx, func(trouble string) {
+			line := "the issuer answers again"
+			if trouble != "" {
+				line = trouble + "; trying again until the code runs out"
+			}
+			fmt.Fprintln(l.errs, "falcred: "+line)
+		})
 	}
-	err = l.During(func() string { return "waiting for your confirmation" + remaining(s.Expires, time.Now()) }, func() error {
-		granted, err = s.Wait(ctx)
+	var now atomic.Value
+	now.Store("")
+	err = l.During(func() string {
+		text := "waiting for your confirmation" + remaining(s.Expires, time.Now())
+		if trouble := now.Load().(string); trouble != "" {
+			text += "; " + trouble + "; trying again"
+		}
+		return text
+	}, func() error {
+		granted, err = s.Wait(ctx, func(trouble string) { now.Store(trouble) })
 		return err
 	})
 	return granted, err
@@ -165,7 +182,7 @@ func remaining(until, now time.Time) string {
 
 // ended puts a hint under what a person did or did not do.
 func ended(err error) error {
-	if errors.Is(err, issuer.ErrDenied) || errors.Is(err, issuer.ErrExpired) {
+	if errors.Is(err, issuer.ErrDenied) || errors.Is(err, issuer.ErrExpired) || errors.Is(err, issuer.ErrUsed) {
 		return fmt.Errorf("%w\nnothing was changed; to try again: falcred login", err)
 	}
 	return err

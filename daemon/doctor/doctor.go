@@ -1,7 +1,8 @@
 // Package doctor examines a home, its sockets and its issuer from outside, for
 // `falcred doctor`, and says what is wrong in words that somebody who meets it for the first
 // time can act on. It asks no daemon, keeps no lock, changes nothing but a mode that let
-// others read the token file, and sends no credential anywhere. What is wrong is a
+// others read the token file, and sends no credential anywhere. Another issuer than fal's is
+// asked for a login's code, which nobody confirms. What is wrong is a
 // [Finding], and no error.
 package doctor
 
@@ -75,7 +76,8 @@ type Config struct {
 }
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
-// outside. It asks the issuer for something public, for 10 s at most, and needs no daemon.
+// outside. It asks the issuer for what is public, for 10 s at most, another than fal's four
+// times, and needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
@@ -88,6 +90,9 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 		if f, ok := examineLifetime(cfg); ok {
 			findings = append(findings, f)
 		}
+	}
+	if f, ok := examineClient(cfg); ok {
+		findings = append(findings, f)
 	}
 	if f, ok := examineDoubt(cfg); ok {
 		findings = append(findings, f)
@@ -238,11 +243,11 @@ const tolerableDrift = time.Minute
 func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	address := issuer.FalKeys
 	if cfg.Issuer != issuer.FalIssuer {
-		address = strings.TrimSuffix(cfg.Issuer, "/") + "/.well-known/openid-configuration"
+		address = issuer.DiscoveryURL(cfg.Issuer)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	first, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(first, http.MethodGet, address, nil)
 	if err != nil {
 		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not a URL", "give it an https URL"}}
 	}
@@ -259,6 +264,9 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
 	}
 	resp.Body.Close()
+	if cfg.Issuer != issuer.FalIssuer {
+		return append(append(findings, examineProvider(ctx, cfg, via)...), examineClock(resp.Header.Get("Date")))
+	}
 	reached := Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}
 	if resp.StatusCode != http.StatusOK {
 		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}

@@ -22,14 +22,18 @@ type bubble struct {
 	idp *idp.Provider
 	net *testkit.MemoryNet
 
-	keySet     http.HandlerFunc // answers for the keys in the issuer's place
-	asked      atomic.Int32     // how often the keys were asked for
-	discovered atomic.Int32     // and the discovery document
-	strays     atomic.Int32     // requests for another host than the issuer's
+	front      func(w http.ResponseWriter, r *http.Request) (answered bool) // may stand before the issuer
+	keySet     http.HandlerFunc                                             // answers for the keys in the issuer's place
+	asked      atomic.Int32                                                 // how often the keys were asked for
+	discovered atomic.Int32                                                 // and the discovery document
+	strays     atomic.Int32                                                 // requests for another host than the issuer's
 }
 
 // ServeHTTP is the issuer.
 func (b *bubble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if b.front != nil && b.front(w, r) {
+		return
+	}
 	switch {
 	case r.Host != strings.TrimPrefix(testIssuer, "http://"):
 		b.strays.Add(1)

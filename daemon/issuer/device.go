@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
-	"golang.org/x/oauth2"
 )
 
 // DeviceLogin is one device authorization (RFC 8628): a code that a person confirms
@@ -22,16 +22,22 @@ type DeviceLogin struct {
 	UserCode string
 	Expires  time.Time // zero: the issuer did not say
 
-	issuer *Provider
-	oauth  *oauth2.Config
-	device *oauth2.DeviceAuthResponse
+	issuer   *Provider
+	scopes   string
+	audience string
+	code     string        // the device code
+	interval time.Duration // between polls, and longer after each slow_down
+	ends     time.Time     // when nothing is asked any more
 }
 
-// How long an issuer is waited for between two polls, in seconds: defaultInterval
-// is that of RFC 8628 §3.2, and a code lives some minutes.
+// What an issuer says of a code (RFC 8628 §3.2) is bounded: what is not said, or is no
+// number, has a default. An interval that is longer than its code lives would never poll.
 const (
-	defaultInterval = 5
-	maxInterval     = 60
+	defaultInterval = 5 * time.Second
+	minInterval     = time.Second
+	maxInterval     = 5 * time.Minute
+	defaultCodeLife = time.Hour // it must be said
+	maxCodeLife     = 24 * time.Hour
 )
 
 // falSeed is the page through which the fal CLI sends people who chose a
@@ -56,19 +62,14 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 	if connection != "" && p.url != FalIssuer {
 		return nil, fmt.Errorf("--connection works at fal's issuer only, and this home is for %s\nleave --connection out", p.url)
 	}
-	d := &DeviceLogin{issuer: p, oauth: p.oauth2(e.Token)}
-	d.oauth.Endpoint.DeviceAuthURL = e.Device
-	d.oauth.Scopes = strings.Fields(scopes)
-	if err := d.begin(ctx, audience); err != nil {
+	d, err := p.begin(ctx, e.Device, strings.Join(strings.Fields(scopes), " "), audience)
+	if err != nil {
 		return nil, err
 	}
-	d.UserCode, d.Expires = d.device.UserCode, d.device.Expiry
-	d.PlainURL = d.device.VerificationURI
-	d.URL = cmp.Or(d.device.VerificationURIComplete, d.PlainURL)
 	if connection != "" {
 		d.URL = falSeed + "?" + url.Values{
 			"user_code":                 {d.UserCode},
-			"verification_uri_complete": {d.device.VerificationURIComplete},
+			"verification_uri_complete": {d.URL},
 			"connection":                {connection},
 		}.Encode()
 	}
@@ -80,143 +81,129 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 	return d, nil
 }
 
-var errNoCode = errors.New("gave no code: its answer was not understood")
-
-// bound gives a request a context: x/oauth2 asks for a code without one.
-type bound struct {
-	ctx  context.Context
-	next http.RoundTripper
-}
-
-func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
-	return b.next.RoundTrip(req.WithContext(b.ctx))
-}
-
-func (d *DeviceLogin) begin(ctx context.Context, audience string) (err error) {
-	defer func() {
-		if recover() != nil { // x/oauth2 trips over the answer `null`
-			err = fmt.Errorf("%s %w", d.issuer.url, errNoCode)
+// begin sends the request for a code, and reads the answer.
+func (p *Provider) begin(ctx context.Context, address, scopes, audience string) (*DeviceLogin, error) {
+	form := url.Values{"client_id": {p.clientID}}
+	for name, value := range map[string]string{"scope": scopes, "audience": audience} {
+		if value != "" {
+			form.Set(name, value)
 		}
-	}()
+	}
 	limited, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
 	defer cancel()
-	var options []oauth2.AuthCodeOption
-	if audience != "" {
-		options = append(options, oauth2.SetAuthURLParam("audience", audience))
-	}
-	client := httpx.Client(bound{limited, d.issuer.client.Transport})
-	d.device, err = d.oauth.DeviceAuth(context.WithValue(limited, oauth2.HTTPClient, client), options...)
+	asked := time.Now()
+	answer, err := p.post(limited, address, form)
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return fmt.Errorf("%s gave no code: %w", d.issuer.url, deviceProblem(err))
-	case d.device.UserCode == "" || d.device.DeviceCode == "":
-		return fmt.Errorf("%s %w", d.issuer.url, errNoCode)
-	}
-	if d.device.Interval = min(d.device.Interval, maxInterval); d.device.Interval <= 0 {
-		d.device.Interval = defaultInterval
-	}
-	return nil
-}
-
-// ErrDenied and ErrExpired are how a device login ends by what a person did, or did not do.
-var (
-	ErrDenied  = errors.New("the login was cancelled in the browser")
-	ErrExpired = errors.New("the code has expired")
-)
-
-// maxStrange is how many refusals without an OAuth error code are taken for a
-// gateway's, on the way to an issuer whose answer may be good.
-const maxStrange = 5
-
-// Wait polls until the login is confirmed (RFC 8628 §3.4; x/oauth2 honours the
-// interval and slow_down). A poll that the network lost is repeated. It returns
-// ErrDenied or ErrExpired for these, and ctx's error where that ends; of any other the
-// part after a line end is a hint.
-func (d *DeviceLogin) Wait(ctx context.Context) (*PendingLogin, error) {
-	last := &recorder{next: d.issuer.client.Transport}
-	client := httpx.Client(last)
-	client.Timeout = 2 * httpx.SideTimeout // of each poll
-	polls := context.WithValue(ctx, oauth2.HTTPClient, client)
-	for strange := 0; ; strange++ {
-		token, err := d.oauth.DeviceAccessToken(polls, d.device)
-		var refused *oauth2.RetrieveError
-		switch {
-		case last.status >= 200 && last.status < 300: // whatever x/oauth2 makes of it (R6)
-			return d.pending(ctx, last.grant(token))
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.As(err, &refused) && (refused.ErrorCode != "" || strange >= maxStrange):
-			return nil, deviceProblem(err)
-		case !d.Expires.IsZero() && !time.Now().Before(d.Expires):
-			return nil, ErrExpired
-		}
-		// Whether a lost poll had been answered is not known: a code that was
-		// redeemed by it is refused next time.
-		d.device.Interval = min(d.device.Interval+1, maxInterval)
-	}
-}
-
-// deviceProblem names an OAuth error by its code, never by its text (R12).
-func deviceProblem(err error) error {
-	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) {
-		return errors.New(httpx.Describe(err))
-	}
-	switch refused.ErrorCode {
-	case "access_denied":
-		return ErrDenied
-	case "expired_token", "invalid_grant":
-		return ErrExpired
-	}
-	status := 0
-	if refused.Response != nil {
-		status = refused.Response.StatusCode
-	}
-	return fmt.Errorf("the issuer refuses: status %d%s", status, printable(refused.ErrorCode))
-}
-
-// PendingLogin is a login that the issuer has granted and nobody has kept yet.
-type PendingLogin struct {
-	// Whose it is, as the verified ID token says; "" where none was.
-	Subject string
-	Name    string // for a greeting, as is Email
-	Email   string
-	Doubt   string // why that is not known, for people; "" where it is
-
-	Reply   Reply   // Granted, with a refresh token
-	Verdict Verdict // verified or in doubt; zero without an ID token
-	Keys    string  // where the issuer's keys are
-}
-
-// pending is what a granted answer is worth. A login whose ID token is wrong is
-// nobody's: it is revoked, as far as that can be done.
-func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, error) {
-	if r.Outcome != Granted {
-		return nil, fmt.Errorf("the login was confirmed, but %w\ntry again: falcred login", r.Err)
-	}
-	if r.Tokens.Refresh == "" {
-		return nil, errors.New("the issuer granted no refresh token\nadd offline_access to FALCRED_SCOPES")
-	}
-	l := &PendingLogin{Reply: r, Keys: d.issuer.KeysAt()}
-	if r.IDToken.IsZero() {
-		l.Doubt = "the issuer sent no ID token, so whose login this is cannot be shown"
-		return l, nil
-	}
-	v := d.issuer.Verify(ctx, r.IDToken, "")
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err != nil:
+		return nil, fmt.Errorf("%s gave no code: %s", p.url, httpx.Describe(err))
 	}
-	if v.Wrong != nil {
-		d.issuer.Revoke(context.WithoutCancel(ctx), r.Tokens.Refresh) // best effort: it is not kept either way
-		return nil, fmt.Errorf("the issuer's answer is not trusted, and the login was not kept: %w\ntry again: falcred login; if it happens again, something between this machine and the issuer answers in its place", v.Wrong)
+	m, _ := scanObject(answer.body)
+	d := &DeviceLogin{issuer: p, scopes: scopes, audience: audience, code: m["device_code"], UserCode: m["user_code"]}
+	d.PlainURL = cmp.Or(m["verification_uri"], m["verification_url"], m["verification_uri_complete"]) // some misspell it
+	d.URL = cmp.Or(m["verification_uri_complete"], d.PlainURL)
+	if answer.status < 200 || answer.status > 299 || d.code == "" || d.UserCode == "" || d.PlainURL == "" {
+		return nil, p.noCode(answer)
 	}
-	l.Verdict = v
-	if v.Doubt != nil {
-		l.Doubt = "the login is kept, but its ID token could not be verified: " + v.Doubt.Error()
-		return l, nil
+	life, said := clock.Seconds(m["expires_in"], maxCodeLife)
+	if life == 0 {
+		life, said = defaultCodeLife, false
 	}
-	l.Subject, l.Name, l.Email = v.Token.Subject, v.Token.Name, v.Token.Email
-	return l, nil
+	d.ends = asked.Add(life)
+	if said {
+		d.Expires = d.ends
+	}
+	d.interval, _ = clock.Seconds(m["interval"], maxInterval)
+	if d.interval == 0 {
+		d.interval = defaultInterval
+	}
+	d.interval = max(minInterval, min(d.interval, life*9/10))
+	return d, nil
+}
+
+// noCode is why there is no code, by an OAuth error's code and never by its text (R12).
+func (p *Provider) noCode(answer *recorder) error {
+	code, spoken := answer.oauthError()
+	switch {
+	case spoken:
+		return fmt.Errorf("%s gave no code: it refuses the request of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
+	case answer.status == http.StatusTooManyRequests:
+		return fmt.Errorf("%s gave no code: it asks to slow down (status 429)\ntry again in a minute", p.url)
+	case answer.status >= 200 && answer.status < 300:
+		return fmt.Errorf("%s gave no code: its answer %s\nask whoever runs it; or this network wants a sign-in in a browser first", p.url, lacking(answer.body))
+	case gone(answer.status):
+		return fmt.Errorf("%s gave no code: there is no device endpoint where its discovery document names one (status %d)\nask whoever runs it", p.url, answer.status)
+	}
+	return fmt.Errorf("%s gave no code: %s\ntry again in a moment; check the network if it lasts", p.url, between(answer.status))
+}
+
+// lacking says what an answer has not that a code needs (RFC 8628 §3.2).
+func lacking(body []byte) string {
+	m, _ := scanObject(body)
+	if len(m) == 0 {
+		return "is no JSON object, or an empty one"
+	}
+	for _, name := range []string{"device_code", "user_code"} {
+		if m[name] == "" {
+			return "has no " + name
+		}
+	}
+	return "has no verification_uri"
+}
+
+// refusalHint is what to do about an OAuth error of a device login (RFC 6749 §5.2, RFC 8707
+// §2): the issuer does not know what we are, or what we ask for.
+func refusalHint(code string) string {
+	switch code {
+	case "invalid_client", "unauthorized_client":
+		return "name a client of that issuer's in FALCRED_CLIENT_ID: a public one, without a secret, that may use the device grant"
+	case "invalid_scope":
+		return "name scopes that it grants in FALCRED_SCOPES"
+	case "invalid_target":
+		return "name an audience that it knows in FALCRED_AUDIENCE; empty is none"
+	}
+	return "see which of FALCRED_CLIENT_ID, FALCRED_AUDIENCE (empty is none) and FALCRED_SCOPES it does not like"
+}
+
+// post sends a form once, with a connection of its own, and keeps what was answered.
+func (p *Provider) post(ctx context.Context, address string, form url.Values) (*recorder, error) {
+	answer := &recorder{next: p.client.Transport}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer, errors.New("its address cannot be used")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	resp, err := httpx.Client(answer).Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if gone(answer.status) {
+		p.doubt()
+	}
+	return answer, err
+}
+
+// Probe finds out without a credential whether there is a token endpoint: one refuses a
+// refresh that names no refresh token (RFC 6749 §5.2). The second line of an error says what
+// to do.
+func (p *Provider) Probe(ctx context.Context) error {
+	e, err := p.Discover(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
+	code, spoken := answer.oauthError()
+	switch {
+	case err != nil:
+		return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network", p.url, httpx.Describe(err))
+	case code == "invalid_client", code == "unauthorized_client":
+		return fmt.Errorf("%s refuses the requests of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
+	case spoken:
+		return nil
+	case gone(answer.status):
+		return fmt.Errorf("there is no token endpoint where the discovery document of %s names one (status %d)\nask whoever runs it; falcred asks it again where that is, once a minute", p.url, answer.status)
+	}
+	return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network; falcred tries again by itself", p.url, between(answer.status))
 }

@@ -11,7 +11,8 @@
 //   - What an ID token claims is compared before any key is asked for; what no key
 //     verifies is a doubt, and not a reason to end a login.
 //   - Fal's endpoints are known without discovery. Those of another issuer are
-//     discovered once, and are https, or on loopback where the issuer is.
+//     discovered at first need, and again when one of them is no longer there; they are
+//     https, or on loopback where the issuer is.
 //   - Every answer is capped. No error has a word of what a peer sent, since that can
 //     quote a token; an OAuth error code is the one exception.
 //
@@ -22,13 +23,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"golang.org/x/oauth2"
 )
@@ -42,59 +40,12 @@ const (
 	FalScopes   = "openid profile email offline_access"
 )
 
-// Endpoints are where an issuer is asked for what.
-type Endpoints struct {
-	Token  string
-	Revoke string // "" where the issuer has none: RFC 7009 is optional
-	Keys   string
-	Device string // "" where the issuer has none: RFC 8628 is optional
-}
-
-// FalKeys is where fal publishes the keys of its ID tokens: something public, to ask for.
-const FalKeys = "https://auth.fal.ai/.well-known/jwks.json"
-
-// falEndpoints are compiled in, so that a daemon starts and refreshes without
-// discovery (R11).
-var falEndpoints = Endpoints{ // #nosec G101 -- addresses
-	Device: "https://auth.fal.ai/oauth/device/code",
-	Token:  "https://auth.fal.ai/oauth/token",
-	Revoke: "https://auth.fal.ai/oauth/revoke",
-	Keys:   FalKeys,
-}
-
 // Provider is one issuer and the client that it knows us as. It may be used by
 // several goroutines at once.
 type Provider struct {
-	url      string
+	*site
 	clientID string
-	client   *http.Client
-
-	found       atomic.Pointer[discovered] // nil before the first discovery
-	discovering turn
 }
-
-// discovered is what is known of an issuer for good.
-type discovered struct {
-	Endpoints
-	keys *keySet
-}
-
-// turn is had by one at a time. It is a channel and no mutex, so that whoever waits for
-// it can leave with a context, and synctest's clock runs on meanwhile.
-type turn chan struct{}
-
-func newTurn() turn { return make(turn, 1) }
-
-func (t turn) take(ctx context.Context) error {
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (t turn) leave() { <-t }
 
 // New is the issuer of that URL, as it names itself to the letter, for a public
 // client of that id. All requests go through transport, httpx.NewTransport's where
@@ -105,25 +56,17 @@ func New(url, clientID string, transport http.RoundTripper) *Provider {
 	if transport == nil {
 		transport = httpx.NewTransport()
 	}
-	p := &Provider{url: url, clientID: clientID, client: httpx.Client(transport), discovering: newTurn()}
+	p := &Provider{&site{url: url, client: httpx.Client(transport), discovering: newTurn()}, clientID}
 	if url == FalIssuer {
 		p.know(falEndpoints)
 	}
 	return p
 }
 
-// CheckURL refuses what cannot be an issuer's URL: it is https, or http on
-// loopback. The error names FALCRED_ISSUER, where people write it.
-func CheckURL(address string) error {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("FALCRED_ISSUER is not an issuer URL: %q", address)
-	case u.Scheme == "https", u.Scheme == "http" && httpx.Loopback(u.Hostname()):
-		return nil
-	}
-	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
-}
+// As is the same issuer for another of its clients. A login belongs to the client that it
+// was made with: as another, it is neither refreshed nor revoked (RFC 6749 §6, RFC 7009
+// §2.1), and some issuers answer such a revocation as if it had been done.
+func (p *Provider) As(clientID string) *Provider { return &Provider{p.site, clientID} }
 
 // Client sends requests as all of the issuer's are sent: once, and following no
 // redirect.
@@ -135,92 +78,6 @@ func (p *Provider) KeysAt() string {
 		return known.Keys
 	}
 	return ""
-}
-
-func (p *Provider) know(e Endpoints) {
-	p.found.Store(&discovered{e, newKeySet(e.Keys, p.client)})
-}
-
-// maxDocument caps a discovery document, as it is once unpacked: real ones have
-// a few KiB, and go-oidc reads whatever comes.
-const maxDocument = 256 << 10
-
-// capped cuts what is longer.
-type capped struct{ next http.RoundTripper }
-
-func (c capped) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxDocument), resp.Body}
-	return resp, nil
-}
-
-// Discover finds the endpoints at first need and keeps them (OpenID Connect
-// Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: whoever
-// waits for another's answer shares it, and asks anew where it was an error.
-func (p *Provider) Discover(ctx context.Context) (Endpoints, error) {
-	if known := p.found.Load(); known != nil {
-		return known.Endpoints, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
-	defer cancel()
-	if err := p.discovering.take(ctx); err != nil {
-		return Endpoints{}, fmt.Errorf("discovery at %s failed: %s", p.url, httpx.Describe(err))
-	}
-	defer p.discovering.leave()
-	if known := p.found.Load(); known != nil {
-		return known.Endpoints, nil
-	}
-	e, err := p.discover(ctx)
-	if err != nil {
-		return Endpoints{}, err
-	}
-	p.know(e)
-	return e, nil
-}
-
-func (p *Provider) discover(ctx context.Context) (Endpoints, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, httpx.Client(capped{p.client.Transport})), p.url)
-	if err != nil {
-		return Endpoints{}, fmt.Errorf("discovery at %s failed: %s", p.url, httpx.Describe(err))
-	}
-	var more struct {
-		Revoke string `json:"revocation_endpoint"`
-		Keys   string `json:"jwks_uri"`
-		Device string `json:"device_authorization_endpoint"`
-	}
-	if err := provider.Claims(&more); err != nil {
-		return Endpoints{}, fmt.Errorf("discovery at %s: the document cannot be read", p.url)
-	}
-	e := Endpoints{Token: provider.Endpoint().TokenURL, Revoke: more.Revoke, Keys: more.Keys, Device: more.Device}
-	if e.Token == "" || e.Keys == "" {
-		return Endpoints{}, fmt.Errorf("discovery at %s names no token endpoint or no keys", p.url)
-	}
-	for _, address := range []string{e.Token, e.Revoke, e.Keys, e.Device} {
-		if address != "" && !p.trusts(address) {
-			return Endpoints{}, fmt.Errorf("discovery at %s names an endpoint that is neither https nor, like the issuer, on loopback", p.url)
-		}
-	}
-	return e, nil
-}
-
-// trusts is R13's rule for addresses that the issuer names.
-func (p *Provider) trusts(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.User != nil || u.Host == "" {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && httpx.Loopback(u.Hostname()) && onLoopback(p.url)
-}
-
-func onLoopback(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && httpx.Loopback(u.Hostname())
 }
 
 // Reachable reports whether the issuer answers a request for something public, within
@@ -254,7 +111,7 @@ var ErrNoRevocation = errors.New("the issuer has no revocation endpoint")
 func (p *Provider) Revoke(ctx context.Context, refresh string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
 	defer cancel()
-	e, err := p.Discover(ctx)
+	e, err := p.endpoints(ctx)
 	if err != nil {
 		return err
 	}
@@ -272,6 +129,9 @@ func (p *Provider) Revoke(ctx context.Context, refresh string) error {
 		return fmt.Errorf("revoking at %s failed: %s", p.url, httpx.Describe(err))
 	}
 	resp.Body.Close()
+	if gone(resp.StatusCode) {
+		p.doubt()
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("revoking at %s failed: status %d", p.url, resp.StatusCode)
 	}

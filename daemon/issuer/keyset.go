@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 )
 
@@ -117,6 +118,9 @@ func (f *fetchedKeys) fitting(algorithm, id string) (found []crypto.PublicKey) {
 	return found
 }
 
+// errNoKeysThere is that the keys have moved, or their address is wrong.
+var errNoKeysThere = errors.New("there is no key set")
+
 func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -128,7 +132,10 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 		return nil, errors.New(httpx.Describe(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case gone(resp.StatusCode):
+		return nil, fmt.Errorf("%w (status %d)", errNoKeysThere, resp.StatusCode)
+	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	return parseKeySet(io.LimitReader(resp.Body, maxKeySet))
@@ -208,15 +215,8 @@ func (m members) text(name string) string {
 	return s
 }
 
-// date reads a NumericDate (RFC 7519 §2): seconds, maybe a fraction. It is zero
-// where there is none, or one out of range.
-func (m members) date(name string) time.Time {
-	var seconds float64
-	if json.Unmarshal(m[name], &seconds) != nil || seconds <= 0 || seconds > 1<<40 {
-		return time.Time{}
-	}
-	return time.UnixMilli(int64(seconds * 1000))
-}
+// date reads a NumericDate (RFC 7519 §2). It is zero where there is none.
+func (m members) date(name string) time.Time { return clock.Date(string(m[name])) }
 
 // number reads base64url (RFC 7518 §2), also as some write it: padded, or in
 // the other alphabet. What it means is decided by the signature.

@@ -9,10 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"golang.org/x/oauth2"
@@ -53,6 +53,10 @@ const (
 	ReplayTimeout = 6 * time.Second
 )
 
+// maxLifetime is the longest that an access token is taken to live by expires_in: no
+// issuer means more, and a number without bound would never be refreshed.
+const maxLifetime = 365 * 24 * time.Hour
+
 // maxReply caps a token reply; the largest real one is a few KiB.
 const maxReply = 1 << 20
 
@@ -62,7 +66,7 @@ const maxReply = 1 << 20
 // endpoints are not known yet, a Discover comes before. A ctx that ends after the
 // request was sent leaves Lost.
 func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Duration) Reply {
-	e, err := p.Discover(ctx)
+	e, err := p.endpoints(ctx)
 	if err != nil {
 		return Reply{Outcome: Unsent, Err: err}
 	}
@@ -81,6 +85,9 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	token, err := p.oauth2(e.Token).TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if cause := context.Cause(ctx); cause != nil && err != nil && answer.status == 0 {
 		err = cause
+	}
+	if !sent || gone(answer.status) {
+		p.doubt() // there may be nobody, since the issuer has moved
 	}
 	r := answer.judge(token, err, sent)
 	if r.Outcome == Granted && r.Tokens.Refresh == "" {
@@ -142,9 +149,7 @@ func (r *recorder) grant(token *oauth2.Token) Reply {
 			g.Tokens.Refresh = token.RefreshToken
 		}
 	}
-	if seconds, err := strconv.ParseFloat(m["expires_in"], 64); err == nil && seconds > 0 && seconds < 1<<31 {
-		g.Lifetime = time.Duration(seconds * float64(time.Second))
-	}
+	g.Lifetime, _ = clock.Seconds(m["expires_in"], maxLifetime)
 	if !tokenfile.Printable(g.Tokens.Access) || len(g.Tokens.Bytes()) > tokenfile.MaxSize {
 		g.Tokens.Access = "" // R6: the refresh token counts, whatever is wrong with the rest
 	}
@@ -205,7 +210,7 @@ func scanObject(body []byte) (members map[string]string, whole bool) {
 		case string:
 			members[name] = v
 		case json.Number:
-			if name == "expires_in" { // a token is a string: "2" is not what 2 meant
+			if name == "expires_in" || name == "interval" { // a token is a string: "2" is not what 2 meant
 				members[name] = v.String()
 			}
 		}
@@ -217,14 +222,11 @@ func scanObject(body []byte) (members map[string]string, whole bool) {
 // maxRetryAfter is the longest pause that an issuer may ask for (R7).
 const maxRetryAfter = time.Hour
 
-// retryAfter reads the header of RFC 9110 §10.2.3: seconds, or a date. The seconds
-// may be more than an int of this machine holds.
+// retryAfter reads the header of RFC 9110 §10.2.3: seconds, or a date.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest there is, if it is larger
-		limit := uint64(maxRetryAfter / time.Second)
-		return time.Duration(min(seconds, limit)) * time.Second // #nosec G115 -- an hour's
+	if d, ok := clock.Seconds(value, maxRetryAfter); ok {
+		return d
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return min(max(0, at.Sub(now)), maxRetryAfter)

@@ -10,7 +10,8 @@ import (
 func TestRetryAfter_R7(t *testing.T) {
 	now := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
-		"": 0, "0": 0, "-5": 0, "soon": 0, "1e9": 0,
+		"": 0, "0": 0, "-5": 0, "soon": 0, "NaN": 0,
+		"1e9": time.Hour, " 60.5 ": 60500 * time.Millisecond, `"60"`: time.Minute,
 		"300":                  5 * time.Minute,
 		"3600":                 time.Hour,
 		"3601":                 time.Hour,

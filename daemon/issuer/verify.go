@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -168,12 +169,15 @@ func (p *Provider) Verify(ctx context.Context, t IDToken, subject string) Verdic
 	if c.contradicts(t) != nil || !t.readable {
 		return judge(t, nil, c)
 	}
+	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	defer cancel()
 	return judge(t, p.signed(ctx, t), c)
 }
 
 // signed looks for a key that verifies t: the one that it names, in the set that
 // is here; then, in a set fetched anew, any of a fitting type, since the name is
-// only a hint (RFC 7515 §4.1.4).
+// only a hint (RFC 7515 §4.1.4). Where there is no set any more, discovery says where it
+// is now.
 func (p *Provider) signed(ctx context.Context, t IDToken) error {
 	if !slices.Contains(asymmetric, t.Algorithm) {
 		return errors.New("its algorithm is not known here")
@@ -186,6 +190,13 @@ func (p *Provider) signed(ctx context.Context, t IDToken) error {
 		return nil
 	}
 	keys, err := known.keys.anew(ctx, t.Algorithm)
+	if errors.Is(err, errNoKeysThere) {
+		p.doubt()
+		p.Discover(ctx) // where that fails, the first error is the better one
+		if now := p.found.Load(); now.Keys != known.Keys {
+			keys, err = now.keys.anew(ctx, t.Algorithm)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("the issuer's keys could not be fetched: %w", err)
 	}

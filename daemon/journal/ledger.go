@@ -37,7 +37,9 @@ type Ledger struct {
 	Spent      []string     // fingerprints of the refresh tokens consumed last, the newest at the end
 	Tip        string       // fingerprint of the newest refresh token that falcred was given…
 	Subject    string       // …the account that it belongs to…
-	TipIssued  int64        `json:",omitempty"` // …and the iat of the access token that came with it, in s since 1970
+	TipIssued  int64        `json:",omitempty"` // …the iat of the access token that came with it, in s since 1970…
+	ClientID   string       `json:",omitempty"` // …and the client that it was made with, "" where that is not known
+	Asked      Asked        `json:",omitzero"`  // the newest `falcred login`
 	Doubt      Doubted      `json:",omitzero"`  // about the login of Tip
 	Wrong      Fingerprints `json:",omitzero"`  // logins whose ID token was wrong
 	Unverified string       // the same for versions that knew no doubt: fingerprint of an access token
@@ -107,11 +109,15 @@ func (l Ledger) write(home string) error {
 // what it was, "" where falcred had no part in the chain so far. Where the issuer has not
 // rotated the token, nothing is consumed.
 func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
-	subject := l.SubjectOf(from)
+	subject, client := l.SubjectOf(from), ""
+	if l.IsTip(from) {
+		client = l.ClientID
+	}
 	if from != to.Refresh {
 		l = l.Consume(from)
 	}
 	l = l.WithTip(to, subject)
+	l.ClientID = client
 	l.Doubt = l.Doubt.step(from, to.Refresh)
 	return l
 }
@@ -119,7 +125,7 @@ func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
 // WithTip notes the newest refresh token that falcred was given, and its account, ""
 // where that is not known.
 func (l Ledger) WithTip(p tokenfile.TokenPair, subject string) Ledger {
-	l.Tip, l.Subject, l.TipIssued = tokenfile.Fingerprint(p.Refresh), subject, 0
+	l.Tip, l.Subject, l.TipIssued, l.ClientID = tokenfile.Fingerprint(p.Refresh), subject, 0, ""
 	if issued := tokenfile.Dated(p, time.Time{}).Issued; !issued.IsZero() { // by its own word, whatever the time
 		l.TipIssued = issued.Unix()
 	}
@@ -147,7 +153,7 @@ func (l Ledger) SubjectOf(refresh string) string {
 
 // Follow takes over what another knows of the newest login.
 func (l Ledger) Follow(other Ledger) Ledger {
-	l.Tip, l.Subject, l.TipIssued, l.Doubt = other.Tip, other.Subject, other.TipIssued, other.Doubt
+	l.Tip, l.Subject, l.TipIssued, l.ClientID, l.Doubt = other.Tip, other.Subject, other.TipIssued, other.ClientID, other.Doubt
 	return l
 }
 
@@ -173,6 +179,7 @@ func (l Ledger) Merge(unwritten Ledger) Ledger {
 		l = l.Follow(unwritten)
 	}
 	l.Unverified = cmp.Or(unwritten.Unverified, l.Unverified)
+	l.Asked = cmp.Or(l.Asked, unwritten.Asked)
 	if unwritten.Team.ID != "" {
 		l.Team = unwritten.Team
 	}
@@ -229,7 +236,8 @@ func (l Ledger) Unjudged(p tokenfile.TokenPair) bool {
 const IssuerHint = "give each issuer its own home (FAL_HOME_DIR), and set FALCRED_ISSUER and FALCRED_CLIENT_ID in that home's falcred.env"
 
 // SettleIssuer holds a home to one issuer: the first that is used there is recorded, and
-// every later one must be the same. The home of fal's own programs (falsHome) is
+// every later one must be the same, but for a slash at the end: both have one discovery
+// document, which says how the name is written. The home of fal's own programs (falsHome) is
 // falsIssuer's from the start. The second line of an error says what to do.
 func (l Ledger) SettleIssuer(issuer, falsIssuer string, falsHome bool) (Ledger, error) {
 	if l.Issuer == "" {
@@ -238,8 +246,9 @@ func (l Ledger) SettleIssuer(issuer, falsIssuer string, falsHome bool) (Ledger, 
 		}
 		l.Issuer = issuer
 	}
-	if l.Issuer != issuer {
+	if !tokenfile.SameIssuer(l.Issuer, issuer) {
 		return l, fmt.Errorf("this home holds logins of %s, and FALCRED_ISSUER is %s here\n%s", l.Issuer, issuer, IssuerHint)
 	}
+	l.Issuer = issuer
 	return l, nil
 }

@@ -86,6 +86,30 @@ func TestStep(t *testing.T) {
 	}
 }
 
+// TestAClientGoesWithItsChain_R13: through the rotations of its login, and no further; what
+// was asked for last stays with the home.
+func TestAClientGoesWithItsChain_R13(t *testing.T) {
+	asked := Asked{ClientID: "c", Audience: "a", Scopes: "s"}
+	l := Ledger{Asked: asked}.WithTip(tokenfile.TokenPair{Refresh: "a"}, "ann").MadeBy("a", "c").MadeBy("x", "d")
+	if got := l.ClientOf(tokenfile.TokenPair{Refresh: "a"}); got != "c" {
+		t.Errorf("made by %q", got)
+	}
+	next := l.Step("a", tokenfile.TokenPair{Refresh: "b"})
+	if next.ClientOf(tokenfile.TokenPair{Refresh: "b"}) != "c" || next.ClientOf(tokenfile.TokenPair{Refresh: "a"}) != "" || next.Asked != asked {
+		t.Errorf("rotated: %+v", next)
+	}
+	if other := next.Step("somebody's", tokenfile.TokenPair{Refresh: "d"}); other.ClientID != "" || other.Asked != asked {
+		t.Errorf("another chain: %+v", other)
+	}
+	if merged := (Ledger{Issuer: "x"}).Merge(next); merged.ClientOf(tokenfile.TokenPair{Refresh: "b"}) != "c" || merged.Asked != asked {
+		t.Errorf("merged: %+v", merged)
+	}
+	newer := Asked{ClientID: "newer"}
+	if merged := (Ledger{Asked: newer}).Merge(next); merged.Asked != newer {
+		t.Errorf("an older one is kept: %+v", merged)
+	}
+}
+
 // TestADoubtGoesWithItsChain_R10: through the rotations of its login, and no further.
 func TestADoubtGoesWithItsChain_R10(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
@@ -310,6 +334,9 @@ func TestSettleIssuer_R13(t *testing.T) {
 		{Ledger{Issuer: fal}, fal, true, false},
 		{Ledger{Issuer: fal}, other, false, true},
 		{Ledger{Issuer: fal}, other, true, true},
+		{Ledger{Issuer: other}, other + "/", false, false}, // one document says which it is
+		{Ledger{Issuer: other + "/"}, other, false, false},
+		{Ledger{Issuer: other + "/a"}, other + "/b", false, true},
 		{Ledger{Issuer: other}, other, true, false}, // it was asked for when the home was new
 	} {
 		l, err := c.home.SettleIssuer(c.issuer, fal, c.falsHome)

@@ -18,8 +18,8 @@ type Config struct {
 	Home     string
 	FalsHome bool // Home is ~/.fal, which is fal's: other issuers' logins are kept elsewhere
 	Issuer   string
-	ClientID string
-	Audience string
+	ClientID string // of the next login, and of one whose own client nobody knows
+	Audience string // of the next login, as are the scopes; "" for none
 	Scopes   string
 	Servers  env.Servers
 	Key      env.Key // served instead of the login to those who are not forced to that

@@ -357,7 +357,7 @@ func TestDoubtAndLogin_R10(t *testing.T) {
 		if err := w.idp.Approve(d.UserCode, "ann"); err != nil {
 			t.Fatal(err)
 		}
-		granted, err := d.Wait(w.Context())
+		granted, err := d.Wait(w.Context(), func(string) {})
 		if err != nil || !strings.Contains(granted.Doubt, "could not be verified") || granted.Subject != "" || granted.Name != "" {
 			t.Fatalf("granted: %+v, %v", granted, err)
 		}

@@ -44,7 +44,8 @@ type (
 		Reply    issuer.Reply
 		InFile   string // the refresh token that the file held before
 		Recorded bool
-		Wrong    bool // its ID token is wrong, whatever its signature
+		Wrong    bool   // its ID token is wrong, whatever its signature
+		Client   string // as which it was asked for
 	}
 	// Committed says that what was granted is in the token file.
 	Committed struct{}
@@ -82,10 +83,11 @@ type (
 		Keys    string
 	}
 	// Stepped is one rotation of the login that is about to be committed: From was consumed,
-	// and To came for it. Subject is whose it is, where that was proved.
+	// and To came for it, for a client. Subject is whose it is, where that was proved.
 	Stepped struct {
 		From    string
 		To      tokenfile.TokenPair
+		Client  string
 		Subject string
 	}
 	// Followed has the ledger say of the newest login what another one says.
@@ -164,6 +166,7 @@ type Note struct {
 	Wrong    tokenfile.TokenPair // is not to be trusted, whatever the newest
 	Consumed string              // fingerprint of a refresh token that another program has used up
 	Team     *journal.Team
+	Asked    *journal.Asked
 }
 
 func (n Note) on(l journal.Ledger) journal.Ledger {
@@ -181,6 +184,9 @@ func (n Note) on(l journal.Ledger) journal.Ledger {
 	}
 	if n.Team != nil {
 		l.Team = *n.Team
+	}
+	if n.Asked != nil {
+		l.Asked = *n.Asked
 	}
 	return l
 }

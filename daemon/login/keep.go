@@ -82,7 +82,8 @@ func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.Pend
 	} else {
 		tip = tip.WithTip(tokens, cmp.Or(granted.Subject, tokenfile.Dated(tokens, clock.Now()).Subject))
 	}
-	m.apply(Followed{tip})
+	m.apply(Followed{tip.MadeBy(tokens.Refresh, granted.ClientID)})
+	m.apply(Noted{Note{Asked: &journal.Asked{ClientID: granted.ClientID, Audience: granted.Audience, Scopes: granted.Scopes}}})
 	t.saveLedger()
 	if err := m.file.Replace(t.target, tokens, func() error { return t.unchanged(before) }); err != nil {
 		m.apply(Followed{former})

@@ -46,7 +46,7 @@ func (k *keeper) grant(ctx context.Context) (*issuer.PendingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Wait(ctx)
+	return d.Wait(ctx, func(string) {})
 }
 
 func (k *keeper) mustGrant() *issuer.PendingLogin {

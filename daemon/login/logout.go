@@ -1,10 +1,12 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
@@ -55,7 +57,8 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 		}
 		// Outside of the lock: it can take seconds.
 		if _, err := m.issuer.Discover(m.ending.side); err != nil {
-			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, logoutHint)
+			text, hint, _ := strings.Cut(err.Error(), "\n")
+			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %s\n%s", text, cmp.Or(hint, logoutHint))
 		}
 	}
 	t, err := m.begin(m.ending.side)
@@ -97,7 +100,9 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 	}
 	// By falcred.json every other daemon of the home hears of it: none puts back what was
 	// logged out of here (F7).
-	m.apply(ConsumedHere{living})
+	for _, p := range living {
+		m.apply(ConsumedHere{[]string{p.Refresh}})
+	}
 	t.saveLedger()
 	m.apply(Ended{why})
 	return done, unsetTeam(m)
@@ -106,31 +111,31 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 // living are the refresh tokens that are valid at the issuer and have to be revoked: the
 // file's, unless its successor is here already and could not be moved into the file (R4,
 // R5). Where the file holds none, what was held, or what came for it, is still valid.
-func (t *transaction) living(r Reading) []string {
+func (t *transaction) living(r Reading) []tokenfile.TokenPair {
 	s := &t.m.Snapshot().State
 	switch {
 	case r.State != tokenfile.Holds && s.held():
-		return []string{s.Tokens.Refresh}
+		return []tokenfile.TokenPair{s.Tokens.TokenPair}
 	case r.State != tokenfile.Holds:
 		return t.sealed()
 	}
 	if meaning := classify(r, *s); s.held() && (meaning == Behind || meaning == Consumed) {
-		return []string{s.Tokens.Refresh}
+		return []tokenfile.TokenPair{s.Tokens.TokenPair}
 	}
 	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh)); whole {
-		return []string{answer.Refresh}
+		return []tokenfile.TokenPair{answer}
 	}
-	return []string{r.Pair.Refresh}
+	return []tokenfile.TokenPair{r.Pair}
 }
 
 // sealed are answers in the journal that never reached the token file.
-func (t *transaction) sealed() (refresh []string) {
+func (t *transaction) sealed() (answers []tokenfile.TokenPair) {
 	for _, path := range journal.Others(t.target, "") {
 		if answer, whole := journal.Peek(path); whole && !t.wasUsed(answer.Refresh) {
-			refresh = append(refresh, answer.Refresh)
+			answers = append(answers, answer)
 		}
 	}
-	return refresh
+	return answers
 }
 
 // deletable finds out before the issuer is asked whether the file could go: a revoked
@@ -144,9 +149,9 @@ func (t *transaction) deletable(r Reading) error {
 
 // revoke reports false for an issuer that cannot: a logout there is the deletion of the
 // file.
-func (t *transaction) revoke(living []string) (revoked bool, err error) {
-	for _, refresh := range living {
-		err := t.m.issuer.Revoke(t.ctx, refresh)
+func (t *transaction) revoke(living []tokenfile.TokenPair) (revoked bool, err error) {
+	for _, p := range living {
+		err := t.m.issuer.As(t.m.clientOf(p)).Revoke(t.ctx, p.Refresh)
 		if errors.Is(err, issuer.ErrNoRevocation) {
 			return false, nil
 		}

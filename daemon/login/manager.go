@@ -17,6 +17,7 @@
 package login
 
 import (
+	"cmp"
 	"iter"
 	"log/slog"
 	"maps"
@@ -140,6 +141,19 @@ func poke(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// clientOf is the client that a login was made with (R13), of a refresh token whose access
+// token one of known may have, or the login held. Where nobody can tell, it is the one that
+// is configured.
+func (m *Manager) clientOf(p tokenfile.TokenPair, known ...tokenfile.TokenPair) string {
+	s := &m.Snapshot().State
+	for _, k := range append(known, s.Tokens.TokenPair) {
+		if p.Access == "" && k.Refresh == p.Refresh {
+			p = k
+		}
+	}
+	return cmp.Or(s.Ledger.ClientOf(p), m.cfg.ClientID)
 }
 
 // Snapshot is the login as it is now.

@@ -404,7 +404,7 @@ func (m *machine) granted(e Granted) {
 	if skew != 0 {
 		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + skew.Round(time.Second).String()})
 	}
-	l := m.Ledger.Step(e.From, e.Reply.Tokens)
+	l := m.Ledger.Step(e.From, e.Reply.Tokens).MadeBy(e.Reply.Tokens.Refresh, e.Client)
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file
 		l = l.Distrust(e.Reply.Tokens)
@@ -522,7 +522,7 @@ func (m *machine) failed(e Failed) {
 }
 
 func (m *machine) step(e Stepped) {
-	l := m.Ledger.Step(e.From, e.To)
+	l := m.Ledger.Step(e.From, e.To).MadeBy(e.To.Refresh, e.Client)
 	if e.Subject != "" {
 		l = l.Belongs(e.To.Refresh, e.Subject)
 	}

@@ -54,7 +54,8 @@ func perform(m *Manager, a Action) {
 		})
 	case verifyAgain:
 		m.work.Go(func() {
-			m.apply(Retried{a.doubt, m.issuer.Verify(m.ending.side, a.doubt.Token, a.doubt.Subject)})
+			as := m.issuer.As(m.clientOf(m.Snapshot().State.Tokens.TokenPair))
+			m.apply(Retried{a.doubt, as.Verify(m.ending.side, a.doubt.Token, a.doubt.Subject)})
 		})
 	case resolveTeam:
 		resolve(m, a)

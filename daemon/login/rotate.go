@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -21,7 +22,7 @@ import (
 func refresh(m *Manager, forced string) {
 	got, err := m.rotate(forced)
 	if got.revoke != "" {
-		disown(m, got.revoke)
+		disown(m, got.client, got.revoke)
 	}
 	var e Event
 	switch f := (&failure{}); {
@@ -40,7 +41,7 @@ func refresh(m *Manager, forced string) {
 			m.pause.reset() // a token that lasts: what could not be written is tried again soon (R5)
 		}
 		e = Rotated{
-			Tokens: got.reply.Tokens, Verdict: judge(m, got.reply.IDToken, got.subject), Subject: got.subject,
+			Tokens: got.reply.Tokens, Verdict: judge(m, got), Subject: got.subject,
 			Keys: m.issuer.KeysAt(), Forced: forced, Pause: m.pause.next(),
 		}
 	}
@@ -52,20 +53,21 @@ func refresh(m *Manager, forced string) {
 
 // judge says what a rotation's ID token is worth: the one that it brought, or else the
 // one that has been in doubt since an earlier rotation.
-func judge(m *Manager, brought issuer.IDToken, subject string) issuer.Verdict {
+func judge(m *Manager, got outcome) issuer.Verdict {
+	brought := got.reply.IDToken
 	if d := m.Snapshot().State.Doubt; brought.IsZero() && d != nil {
 		brought = d.Token
 	}
 	if brought.IsZero() {
 		return issuer.Verdict{}
 	}
-	return m.issuer.Verify(m.ending.side, brought, subject)
+	return m.issuer.As(got.client).Verify(m.ending.side, brought, got.subject)
 }
 
 // disown ends a login that arrived and is not kept: after its logout (F5), or in a store
 // that was refused. Not under the lock: the issuer may be slow.
-func disown(m *Manager, refresh string) {
-	if err := m.issuer.Revoke(m.ending.side, refresh); err != nil {
+func disown(m *Manager, client, refresh string) {
+	if err := m.issuer.As(client).Revoke(m.ending.side, refresh); err != nil {
 		m.Warn("a token that was received but not kept could not be revoked: " + err.Error())
 	}
 }
@@ -74,6 +76,7 @@ func disown(m *Manager, refresh string) {
 type outcome struct {
 	reply   *issuer.Reply // what is held now; nil where nothing was sent
 	subject string        // whose account the chain was so far, "" for a new one
+	client  string        // as which it was asked for
 	revoke  string        // came in after a logout (F5)
 }
 
@@ -103,7 +106,8 @@ func (m *Manager) rotate(forced string) (got outcome, err error) {
 		if beginErr != nil {
 			return outcome{}, t.keepFallback(c, beginErr)
 		}
-		reply := t.send(entry, c.refresh, offline)
+		c.client = t.m.clientOf(tokenfile.TokenPair{Refresh: c.refresh}, c.before.Pair)
+		reply := t.send(entry, c.client, c.refresh, offline)
 		switch reply.Outcome {
 		case issuer.Granted:
 			return t.keep(entry, c, &reply), nil
@@ -122,6 +126,7 @@ type candidate struct {
 	refresh  string            // "" where there is none
 	before   tokenfile.Content // what the file held when it was chosen
 	fallback Fallback          // what it was, if it is not the file's
+	client   string            // as which it is used up
 }
 
 // concerning says whose failure it is: a login that was adopted since is not concerned.
@@ -250,7 +255,7 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 		entry.Keep()
 		return "", true, err
 	}
-	t.m.apply(Stepped{From: refresh, To: answer})
+	t.m.apply(Stepped{From: refresh, To: answer, Client: t.m.clientOf(answer, before.Pair)})
 	t.saveLedger()
 	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
 		entry.Keep()
@@ -307,11 +312,12 @@ func entryFailure(err error) *failure {
 
 // send is R7: one request, and one replay if its answer was lost. offline is why there is
 // nobody to send it to.
-func (t *transaction) send(entry *journal.Entry, refresh string, offline error) issuer.Reply {
+func (t *transaction) send(entry *journal.Entry, client, refresh string, offline error) issuer.Reply {
 	if offline != nil {
 		return issuer.Reply{Outcome: issuer.Unsent, Err: offline}
 	}
-	reply := t.m.issuer.Refresh(t.ctx, refresh, issuer.AnswerTimeout)
+	as := t.m.issuer.As(client)
+	reply := as.Refresh(t.ctx, refresh, issuer.AnswerTimeout)
 	if reply.Outcome != issuer.Lost {
 		return reply
 	}
@@ -319,12 +325,13 @@ func (t *transaction) send(entry *journal.Entry, refresh string, offline error) 
 	entry.MarkSent()
 	ctx, cancel := context.WithTimeout(t.ctx, issuer.ReplayTimeout)
 	defer cancel()
-	return t.m.issuer.Refresh(ctx, refresh, issuer.ReplayTimeout)
+	return as.Refresh(ctx, refresh, issuer.ReplayTimeout)
 }
 
 // unanswered is what becomes of an entry, and of the rotation, without a grant.
 func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error {
-	f := unavailable(fmt.Sprint(reply.Err), retryHint)
+	text, hint, _ := strings.Cut(fmt.Sprint(reply.Err), "\n") // discovery has a hint of its own
+	f := unavailable(text, retryHint)
 	f.after = reply.RetryAfter
 	switch reply.Outcome {
 	case issuer.Lost, issuer.Broken:
@@ -332,7 +339,7 @@ func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error
 		f.Hint = networkHint
 		return f
 	case issuer.Unsent:
-		f.Hint = networkHint
+		f.Hint = cmp.Or(hint, networkHint)
 	case issuer.Refused:
 		f.after, f.Hint = max(hourly, f.after), "if it lasts, "+LoginHint
 	}
@@ -355,7 +362,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 	}
 	if newest := t.takeFallback(refresh); newest.Refresh != "" {
 		t.m.actions.add(logged{slog.LevelWarn, "the issuer rejects the token in the file; trying the newest one received before it", nil})
-		return candidate{newest.Refresh, r.Content, newest}, nil
+		return candidate{refresh: newest.Refresh, before: r.Content, fallback: newest}, nil
 	}
 	return candidate{}, loginEnded("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
 }
@@ -392,10 +399,10 @@ func (t *transaction) keepFallback(c candidate, err error) error {
 func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Reply) outcome {
 	recordErr := entry.Record(reply.Tokens)
 	m := t.m
-	got := outcome{reply: reply, subject: m.Snapshot().State.Ledger.SubjectOf(c.refresh)}
+	got := outcome{reply: reply, client: c.client, subject: m.Snapshot().State.Ledger.SubjectOf(c.refresh)}
 	s := m.apply(Granted{
 		From: c.refresh, Reply: *reply, InFile: c.before.Pair.Refresh, Recorded: recordErr == nil,
-		Wrong: m.issuer.Contradicts(reply.IDToken, got.subject) != nil,
+		Wrong: m.issuer.As(c.client).Contradicts(reply.IDToken, got.subject) != nil, Client: c.client,
 	})
 	if recordErr != nil {
 		m.actions.add(logged{slog.LevelError, "the new token could not be written", []any{"cause", recordErr}})
@@ -421,7 +428,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		default: // a logout while the rotation was under way
 			entry.Discard()
 			m.apply(Ended{"the token file was deleted during a refresh"})
-			return outcome{revoke: reply.Tokens.Refresh}
+			return outcome{client: c.client, revoke: reply.Tokens.Refresh}
 		}
 	case NewTokens, OtherIssuer: // another login: it counts, ours is kept as the fallback
 		entry.Discard()

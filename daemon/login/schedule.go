@@ -150,13 +150,13 @@ func settle(m *Manager) {
 	if m.Snapshot().State.unwritten() {
 		m.remember(m.ending.side, Note{})
 	}
-	for _, refresh := range bury(m) {
-		disown(m, refresh)
+	for _, answer := range bury(m) {
+		disown(m, m.clientOf(answer), answer.Refresh)
 	}
 }
 
 // bury clears the journal of a deleted login and returns what was in it.
-func bury(m *Manager) (refresh []string) {
+func bury(m *Manager) (answers []tokenfile.TokenPair) {
 	target, err := m.file.Target()
 	if err != nil || m.file.Read().State != tokenfile.Absent || len(journal.Others(target, "")) == 0 {
 		return nil
@@ -171,8 +171,8 @@ func bury(m *Manager) (refresh []string) {
 	}
 	for _, path := range journal.Others(t.target, "") {
 		if answer, whole := journal.Clear(path); whole {
-			refresh = append(refresh, answer.Refresh)
+			answers = append(answers, answer)
 		}
 	}
-	return refresh
+	return answers
 }

@@ -43,7 +43,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 	if err := o.judge(m); err != nil {
 		o.entry.Discard()
 		if err != errInDoubt {
-			disown(m, o.reply.Tokens.Refresh)
+			disown(m, o.client, o.reply.Tokens.Refresh)
 		}
 		return err
 	}
@@ -75,6 +75,7 @@ type offer struct {
 	refresh string            // as it came: consumed by now
 	before  tokenfile.Content // the file when the offer was proved
 	entry   *journal.Entry
+	client  string // as which it was proved
 	reply   issuer.Reply
 	subject string // whose it is, "" where nothing says
 	verdict issuer.Verdict
@@ -111,7 +112,8 @@ func prove(m *Manager, refresh string) (*offer, error) {
 		return nil, err
 	}
 	t.recordIssuer()
-	reply := t.send(entry, refresh, nil)
+	client := m.clientOf(tokenfile.TokenPair{Refresh: refresh})
+	reply := t.send(entry, client, refresh, nil)
 	if reply.Outcome != issuer.Granted {
 		entry.Discard() // it is not our login: nothing of it is replayed later
 		return nil, notStored(reply)
@@ -123,10 +125,10 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	t.saveLedger()
 	if recordErr != nil {
 		entry.Discard()
-		m.work.Go(func() { disown(m, reply.Tokens.Refresh) })
+		m.work.Go(func() { disown(m, client, reply.Tokens.Refresh) })
 		return nil, protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", recordErr, diskHint)
 	}
-	return &offer{refresh: refresh, before: before, entry: entry, reply: reply}, nil
+	return &offer{refresh: refresh, before: before, entry: entry, client: client, reply: reply}, nil
 }
 
 // notStored turns a token request that granted nothing into store's answer.
@@ -148,7 +150,7 @@ var errInDoubt = protocol.Errorf(protocol.CodeUnavailable,
 func (o *offer) judge(m *Manager) error {
 	o.subject = m.Snapshot().State.Ledger.SubjectOf(o.refresh)
 	if !o.reply.IDToken.IsZero() {
-		o.verdict = m.issuer.Verify(m.ending.side, o.reply.IDToken, o.subject)
+		o.verdict = m.issuer.As(o.client).Verify(m.ending.side, o.reply.IDToken, o.subject)
 	}
 	switch v := o.verdict; {
 	case v.Wrong != nil:
@@ -186,7 +188,7 @@ func (o *offer) install(m *Manager) error {
 	} else if err != nil {
 		return err
 	}
-	m.apply(Stepped{o.refresh, o.reply.Tokens, o.subject})
+	m.apply(Stepped{o.refresh, o.reply.Tokens, o.client, o.subject})
 	t.saveLedger()
 	if err := o.entry.Commit(m.file, t.target, o.reply.Tokens); err != nil {
 		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, diskHint)

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,9 @@ type world struct {
 	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
 	asked  *atomic.Int32                     // how often the keys were asked for
 
+	clientID string                                                        // "test-client" where it is not another
+	front    func(rw http.ResponseWriter, r *http.Request) (answered bool) // may stand before the issuer
+
 	noRevocation bool // the issuer's discovery names no endpoint for it
 
 	strays *atomic.Int32 // requests for another host than the issuer's (R13)
@@ -62,6 +66,9 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if r.Host != strings.TrimPrefix(testIssuer, "http://") {
 		w.strays.Add(1)
 		http.NotFound(rw, r)
+		return
+	}
+	if w.front != nil && w.front(rw, r) {
 		return
 	}
 	if strings.HasSuffix(r.URL.Path, "jwks.json") {
@@ -149,7 +156,7 @@ func (w *world) config() Config {
 	transport := httpx.NewTransport()
 	transport.DialContext = w.net.Dial
 	return Config{
-		Home: w.home, Issuer: testIssuer, ClientID: "test-client", Servers: testkit.FalServers(),
+		Home: w.home, Issuer: testIssuer, ClientID: cmp.Or(w.clientID, "test-client"), Servers: testkit.FalServers(),
 		FalConfig: fal.Config{Path: filepath.Join(w.home, "config.toml")}, REST: testIssuer,
 		OnChange: w.onChangeCommand, Transport: transport,
 	}

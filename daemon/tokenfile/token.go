@@ -1,9 +1,9 @@
 package tokenfile
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -11,27 +11,14 @@ import (
 )
 
 // claims are the members of an access token (a JWT, RFC 7519) that decide
-// when it is replaced. They are read, not verified: whoever can write the
+// when it is replaced, and by whom. They are read, not verified: whoever can write the
 // token file can write them.
 type claims struct {
-	Subject string  `json:"sub"`
-	Issued  numDate `json:"iat"`
-	Expiry  numDate `json:"exp"`
-}
-
-type numDate struct{ time.Time }
-
-// UnmarshalJSON reads a NumericDate (RFC 7519 §2): seconds, maybe a fraction.
-func (n *numDate) UnmarshalJSON(b []byte) error {
-	var seconds float64
-	if err := json.Unmarshal(b, &seconds); err != nil {
-		return err
-	}
-	if seconds <= 0 || seconds > 1<<40 {
-		return errors.New("a date out of range")
-	}
-	n.Time = time.UnixMilli(int64(seconds * 1000))
-	return nil
+	Subject string
+	Issuer  string
+	Client  string
+	Issued  time.Time
+	Expiry  time.Time
 }
 
 // Payload is the middle of a JWT, unverified.
@@ -47,26 +34,30 @@ func Payload(jwt string) (body []byte, ok bool) {
 // IssuerOf is who has issued a token, by its own iss claim, "" where that cannot be read. It
 // is read, not verified. Nothing else of the token has to be right: one without an expiry has
 // an issuer too.
-func IssuerOf(jwt string) string {
-	body, _ := Payload(jwt)
-	var c struct {
-		Issuer string `json:"iss"`
-	}
-	if json.Unmarshal(body, &c) != nil {
-		return ""
-	}
-	return c.Issuer
-}
+func IssuerOf(jwt string) string { return parseClaims(jwt).Issuer }
 
-// parseClaims reports false where the token is not a JWT with an expiry:
-// such a token counts as expired.
-func parseClaims(jwt string) (claims, bool) {
+// ClientOf is the client that a token was issued to, by its own client_id (RFC 9068 §2.2) or
+// azp claim (OpenID Connect Core §2), "" where neither can be read. It is read, not verified.
+func ClientOf(jwt string) string { return parseClaims(jwt).Client }
+
+// parseClaims reads what can be read. A member that is missing, or of another type than
+// it must be, spoils no other. Without an expiry a token counts as expired.
+func parseClaims(jwt string) claims {
 	body, ok := Payload(jwt)
-	var c claims
-	if !ok || json.Unmarshal(body, &c) != nil || c.Expiry.IsZero() {
-		return claims{}, false
+	var members map[string]json.RawMessage
+	if !ok || json.Unmarshal(body, &members) != nil {
+		return claims{}
 	}
-	return c, true
+	text := func(name string) (s string) {
+		if json.Unmarshal(members[name], &s) != nil {
+			return ""
+		}
+		return s
+	}
+	return claims{
+		Subject: text("sub"), Issuer: text("iss"), Client: cmp.Or(text("client_id"), text("azp")),
+		Issued: clock.Date(string(members["iat"])), Expiry: clock.Date(string(members["exp"])),
+	}
 }
 
 // Token is a pair with the times that follow from its access token, which are read and
@@ -119,19 +110,19 @@ func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
 // Dated dates a pair found in the file by its own claims. Where they cannot be read, or
 // name no expiry, it counts as expired.
 func Dated(p TokenPair, now time.Time) Token {
-	c, ok := parseClaims(p.Access)
-	t := Token{TokenPair: p, Subject: c.Subject, Issuer: IssuerOf(p.Access), Issued: c.Issued.Time}
-	if !ok {
+	c := parseClaims(p.Access)
+	t := Token{TokenPair: p, Subject: c.Subject, Issuer: c.Issuer, Issued: c.Issued}
+	if c.Expiry.IsZero() {
 		return t
 	}
-	issued := c.Issued.Time
-	if issued.IsZero() || issued.After(c.Expiry.Time) {
+	issued := c.Issued
+	if issued.IsZero() || issued.After(c.Expiry) {
 		issued = now
 	}
-	if issued.After(c.Expiry.Time) {
-		issued = c.Expiry.Time // it has run out, and is due since then
+	if issued.After(c.Expiry) {
+		issued = c.Expiry // it has run out, and is due since then
 	}
-	t.Expires = c.Expiry.Time
+	t.Expires = c.Expiry
 	t.RefreshAt = halfway(issued, t.Expires)
 	return t
 }
@@ -152,14 +143,15 @@ const (
 // reply said, 0 where it said nothing.
 func DatedReply(p TokenPair, lifetime time.Duration, now time.Time) (t Token, skew time.Duration) {
 	t = Dated(p, now)
-	c, readable := parseClaims(p.Access)
+	c := parseClaims(p.Access)
+	readable := !c.Expiry.IsZero()
 	switch {
 	case readable && !c.Issued.IsZero():
-		skew = now.Sub(c.Issued.Time)
+		skew = now.Sub(c.Issued)
 		if skew.Abs() < TolerableSkew {
 			return t, 0
 		}
-		lifetime = c.Expiry.Sub(c.Issued.Time)
+		lifetime = c.Expiry.Sub(c.Issued)
 	case readable && now.Before(t.Expires):
 		return t, 0
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/testkit"
 )
 
@@ -40,8 +41,12 @@ func TestDated_R2(t *testing.T) {
 		"iat after exp, out": {jwt(t, map[string]any{"iat": noon.Unix(), "exp": noon.Add(-time.Hour).Unix()}), noon.Add(-time.Hour), noon.Add(-time.Hour), false, false},
 		"a fraction":         {jwt(t, map[string]any{"iat": 1_700_000_000.5, "exp": 1_700_000_002.5}), noon.Add(2500 * time.Millisecond), noon.Add(1500 * time.Millisecond), true, true},
 		"no exp":             {access: jwt(t, map[string]any{"iat": noon.Unix()})},
-		"an exp of text":     {access: jwt(t, map[string]any{"exp": "1700000000"})},
-		"an exp of nowhere":  {access: jwt(t, map[string]any{"exp": 1e300})},
+		"an exp of text":     {jwt(t, map[string]any{"iat": "1700000000", "exp": "1700003600"}), noon.Add(time.Hour), noon.Add(30 * time.Minute), true, true},
+		"an exp that is odd": {access: jwt(t, map[string]any{"iat": noon.Unix(), "exp": []int{1700003600}})},
+		"an exp below 0":     {access: jwt(t, map[string]any{"iat": noon.Unix(), "exp": -1})},
+		"a sub that is odd":  {jwt(t, map[string]any{"sub": 7, "iat": noon.Unix(), "exp": noon.Unix() + 3600}), noon.Add(time.Hour), noon.Add(30 * time.Minute), true, true},
+		"an iat that is odd": {jwt(t, map[string]any{"iat": "today", "exp": noon.Unix() + 3600}), noon.Add(time.Hour), noon.Add(30 * time.Minute), true, true},
+		"an exp of nowhere":  {jwt(t, map[string]any{"iat": noon.Unix(), "exp": 1e300}), time.Unix(0, int64(clock.Latest)), noon.Add(time.Unix(0, int64(clock.Latest)).Sub(noon) / 2), true, true},
 		"opaque":             {access: "opaque"},
 		"none":               {},
 	} {
@@ -70,6 +75,7 @@ func TestDatedReply_R2(t *testing.T) {
 		"opaque, with a lifetime":     {"opaque", 10 * time.Minute, 10 * time.Minute, 0},
 		"opaque, without":             {"opaque", 0, assumedLifetime, 0},
 		"no iat":                      {jwt(t, map[string]any{"exp": noon.Add(2 * time.Hour).Unix()}), time.Hour, 2 * time.Hour, 0},
+		"in milliseconds":             {jwt(t, map[string]any{"iat": noon.UnixMilli(), "exp": noon.Add(time.Hour).UnixMilli()}), time.Hour, assumedLifetime, noon.Sub(time.Unix(0, int64(clock.Latest)))},
 		"no iat, and run out by ours": {jwt(t, map[string]any{"exp": noon.Unix()}), 10 * time.Minute, 10 * time.Minute, 0},
 	} {
 		got, skew := DatedReply(TokenPair{"refresh", c.access}, c.lifetime, noon)
@@ -114,6 +120,22 @@ func TestIssuerOf_R13(t *testing.T) {
 		"opaque": "", "a.b": "", "a.b.c.d": "", "a.?.c": "", "": "",
 	} {
 		if got := IssuerOf(token); got != want {
+			t.Errorf("%q: %q, want %q", token, got, want)
+		}
+	}
+}
+
+// R13: to whom a token was issued, by whichever claim.
+func TestClientOf_R13(t *testing.T) {
+	for token, want := range map[string]string{
+		jwt(t, map[string]any{"client_id": "a"}):             "a",
+		jwt(t, map[string]any{"azp": "b"}):                   "b",
+		jwt(t, map[string]any{"client_id": "a", "azp": "b"}): "a",
+		jwt(t, map[string]any{"client_id": 1, "azp": "b"}):   "b",
+		jwt(t, map[string]any{"aud": "c"}):                   "",
+		"opaque":                                             "", "": "",
+	} {
+		if got := ClientOf(token); got != want {
 			t.Errorf("%q: %q, want %q", token, got, want)
 		}
 	}
