@@ -85,11 +85,8 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 	} else {
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key is set here: the login is used"})
 	}
-	profile, hasKey, err := cfg.FalConfig.Profile(getenv("FAL_PROFILE"))
-	switch {
-	case err != nil:
-		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Fail, Text: err.Error(), Hint: "correct that file"})
-	case hasKey && !env.ForceUser(getenv):
+	profile, hasKey, err := cfg.FalConfig.Key(getenv("FAL_PROFILE"))
+	if err == nil && hasKey && !env.ForceUser(getenv) { // package doctor says where it cannot be read
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
 			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
@@ -105,7 +102,7 @@ func examineTeam(d *protocol.Status, cfg daemon.Config) []doctor.Finding {
 	}
 	team, err := cfg.FalConfig.Team()
 	if err != nil || strings.EqualFold(team, d.Team) {
-		return nil // examineKeys says where a config cannot be read
+		return nil // package doctor says where a config cannot be read
 	}
 	return []doctor.Finding{{Check: "team", Result: doctor.Warn,
 		Text: fmt.Sprintf("the daemon attributes requests to %s, and %s names %s", teamOr(d.Team), cfg.FalConfig.Path, teamOr(team)),

@@ -75,7 +75,8 @@ type Config struct {
 }
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
-// outside. It asks the issuer for something public, for 10 s at most, and needs no daemon.
+// outside. It asks the issuer for something public, for 10 s at most, and each of fal's REST
+// hosts that matter for 5 s, and needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
@@ -92,7 +93,8 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	if f, ok := examineDoubt(cfg); ok {
 		findings = append(findings, f)
 	}
-	return append(findings, examineIssuer(ctx, cfg)...)
+	findings = append(findings, examineIssuer(ctx, cfg)...)
+	return append(findings, examineTeams(ctx, cfg)...)
 }
 
 // ExamineHome checks every folder on the way to the home: who could put something else in
