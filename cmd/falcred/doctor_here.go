@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,8 +65,10 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version") // #nosec G204 -- a falcred on PATH, asked for its version
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
+	out := capped{most: 4 << 10}
+	cmd.Stdout = &out
+	err = cmd.Run()
+	fields := strings.Fields(string(out.text)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
 		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: path + " does not print its version", Hint: "reinstall it"}
 	}
@@ -73,6 +76,20 @@ func examineHelper(ctx context.Context) doctor.Finding {
 		return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Hint: "install both from one version"}
 	}
 	return doctor.Finding{Check: "helper", Result: doctor.OK, Text: path}
+}
+
+// capped keeps the first bytes of what a program prints; more is an error, which ends it.
+type capped struct {
+	text []byte
+	most int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if len(c.text)+len(p) > c.most {
+		return 0, errors.New("it prints too much")
+	}
+	c.text = append(c.text, p...)
+	return len(p), nil
 }
 
 // examineKeys says what wins over the login, here and in fal's own programs.

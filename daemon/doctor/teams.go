@@ -52,13 +52,17 @@ func examineFalConfig(config fal.Config) []Finding {
 // chosen, or something names a host, it is asked, without a credential: fal says no to that.
 func examineREST(ctx context.Context, cfg Config) []Finding {
 	const check = "teams"
+	team, err := cfg.FalConfig.Team()
+	if err != nil {
+		return nil // examineFalConfig says why
+	}
 	hosts, named, err := cfg.FalConfig.RESTHosts(cfg.REST, cfg.RESTNamed)
 	if err != nil {
 		text, hint := fsx.Explain(err)
 		text, second, _ := strings.Cut(text, "\n")
 		return []Finding{{check, Fail, text, hint + second}}
 	}
-	if team, err := cfg.FalConfig.Team(); named == "" && (team == "" || err != nil) {
+	if named == "" && team == "" {
 		return nil
 	}
 	by := ""
