@@ -88,7 +88,7 @@ func Look(version string) (Config, error) {
 	if cfg.FalConfig, err = fal.Locate(os.LookupEnv); err != nil {
 		return Config{}, err
 	}
-	if cfg.REST, err = fal.RESTHost(os.Getenv, file, cfg.Issuer == issuer.FalIssuer); err != nil {
+	if cfg.REST, cfg.RESTNamed, err = fal.RESTHost(os.Getenv, file, cfg.Issuer == issuer.FalIssuer); err != nil {
 		return Config{}, err
 	}
 	return cfg, issuer.CheckURL(cfg.Issuer)
@@ -145,6 +145,9 @@ func loadEnvFile(path string) (named map[string]string, err error) {
 	}
 	named = map[string]string{}
 	for _, v := range vars {
+		if v[0] == "FAL_CONFIG_PATH" && v[1] != "" && v[1][0] != '~' && !filepath.IsAbs(v[1]) {
+			return nil, fmt.Errorf("%s sets FAL_CONFIG_PATH to a relative path, which is another file in each working folder\ngive it an absolute path", path)
+		}
 		if v[0] == "FAL_HOME_DIR" || v[0] == "FALCRED_SOCKET" {
 			return nil, fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read that file\nset it in the environment, theirs and the daemon's", path, v[0])
 		}

@@ -26,7 +26,7 @@ var houseRules = map[string]string{
 	"daemon/journal": "tokenfile",
 	"daemon/issuer":  "tokenfile", // a TokenPair is what it is asked for, and answers
 	"daemon/fal":     "tokenfile", // an access token says who is asking
-	"daemon/doctor":  "login issuer journal socket tokenfile",
+	"daemon/doctor":  "login issuer journal socket tokenfile fal",
 	"daemon/follow":  "socket tokenfile",
 
 	"daemon/tokenfile": "", "daemon/events": "", "daemon/socket": "",

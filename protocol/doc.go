@@ -190,9 +190,13 @@
 //
 // Answered for are fal.run, fal.ai and their subdomains, over https or wss on
 // port 443, or as a bare host, perhaps with ":443"; the hosts that FAL_RUN_HOST,
-// FAL_QUEUE_RUN_HOST, FAL_REST_HOST and FAL_HOST name; and FALCRED_SERVERS, a
+// FAL_QUEUE_RUN_HOST, FAL_REST_HOST, FAL_GRPC_HOST and FAL_HOST name; what fal's
+// programs derive from these (ws. and FAL_RUN_HOST; queue. and FAL_RUN_HOST, unless
+// FAL_QUEUE_RUN_HOST is set; rest for the api that FAL_GRPC_HOST, else FAL_HOST,
+// starts with, unless FAL_REST_HOST is set); and FALCRED_SERVERS, a
 // comma-separated list of host, host:port, https://host:port and, for loopback
-// only, http://host:port. The last two are exact: no subdomains, that port only.
+// only, http://host:port. All but the first two are exact: no subdomains, that port
+// only. From a name without a dot, or an address, nothing is derived.
 // Path, query and fragment of a URL do not matter. White space around it is
 // trimmed. A URL that two parsers could read differently is none of these: with
 // userinfo, a backslash, a percent-escape in the host, a trailing dot, an empty

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,8 +65,10 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version") // #nosec G204 -- a falcred on PATH, asked for its version
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	fields := strings.Fields(string(out)) // docker-credential-fal (module) VERSION
+	out := capped{most: 4 << 10}
+	cmd.Stdout = &out
+	err = cmd.Run()
+	fields := strings.Fields(string(out.text)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
 		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: path + " does not print its version", Hint: "reinstall it"}
 	}
@@ -73,6 +76,20 @@ func examineHelper(ctx context.Context) doctor.Finding {
 		return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Hint: "install both from one version"}
 	}
 	return doctor.Finding{Check: "helper", Result: doctor.OK, Text: path}
+}
+
+// capped keeps the first bytes of what a program prints; more is an error, which ends it.
+type capped struct {
+	text []byte
+	most int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if len(c.text)+len(p) > c.most {
+		return 0, errors.New("it prints too much")
+	}
+	c.text = append(c.text, p...)
+	return len(p), nil
 }
 
 // examineKeys says what wins over the login, here and in fal's own programs.
@@ -85,11 +102,8 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 	} else {
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key is set here: the login is used"})
 	}
-	profile, hasKey, err := cfg.FalConfig.Profile(getenv("FAL_PROFILE"))
-	switch {
-	case err != nil:
-		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Fail, Text: err.Error(), Hint: "correct that file"})
-	case hasKey && !env.ForceUser(getenv):
+	profile, hasKey, err := cfg.FalConfig.Key(getenv("FAL_PROFILE"))
+	if err == nil && hasKey && !env.ForceUser(getenv) { // package doctor says where it cannot be read
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
 			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
@@ -105,7 +119,7 @@ func examineTeam(d *protocol.Status, cfg daemon.Config) []doctor.Finding {
 	}
 	team, err := cfg.FalConfig.Team()
 	if err != nil || strings.EqualFold(team, d.Team) {
-		return nil // examineKeys says where a config cannot be read
+		return nil // package doctor says where a config cannot be read
 	}
 	return []doctor.Finding{{Check: "team", Result: doctor.Warn,
 		Text: fmt.Sprintf("the daemon attributes requests to %s, and %s names %s", teamOr(d.Team), cfg.FalConfig.Path, teamOr(team)),

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/login"
 )
+
+// offerPatience is how long somebody who has named no team waits to be offered one.
+const offerPatience = 5 * time.Second
 
 // chooseTeam does what the fal CLI does after a login: a team that the new
 // login is not in is unset, and a person who has a choice is asked.
@@ -22,6 +26,12 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	access, ok := login.ValidAccess(cfg.Home)
 	if !ok {
 		return nil // an issuer that grants none at first
+	}
+	if chosen, err := cfg.FalConfig.Team(); err == nil && chosen == "" && l.team == "" {
+		// Nobody waits for what nobody asked for.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, offerPatience)
+		defer cancel()
 	}
 	list, err := login.Accounts(ctx, cfg.Config, access)
 	if err != nil {

@@ -77,7 +77,7 @@ type Config struct {
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
 // outside. It asks the issuer for what is public, for 10 s at most, another than fal's four
-// times, and needs no daemon.
+// times, and each of fal's REST hosts that matter for 5 s. It needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
@@ -97,7 +97,8 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	if f, ok := examineDoubt(cfg); ok {
 		findings = append(findings, f)
 	}
-	return append(findings, examineIssuer(ctx, cfg)...)
+	findings = append(findings, examineIssuer(ctx, cfg)...)
+	return append(findings, examineTeams(ctx, cfg)...)
 }
 
 // ExamineHome checks every folder on the way to the home: who could put something else in

@@ -3,14 +3,14 @@ package fal
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -31,58 +31,43 @@ type Account struct {
 	LockReason string `json:"lock_reason"`
 }
 
-// standardREST is where fal's accounts are, unless FAL_REST_HOST or FAL_HOST says
-// otherwise.
-const standardREST = "https://rest.alpha.fal.ai"
-
-// RESTHost is the URL of the host that knows the accounts, without a path, "" where
-// none is to be asked. For logins of fal's issuer it is found as the CLI finds it, by
-// getenv. A login of another issuer is shown to no host but the one that file, its home's own
-// falcred.env, names: what a shell has exported is meant for fal's programs.
-func RESTHost(getenv func(string) string, file map[string]string, falsIssuer bool) (string, error) {
-	host := getenv("FAL_REST_HOST")
-	falHost := getenv("FAL_HOST")
-	if !falsIssuer {
-		host, falHost = file["FAL_REST_HOST"], ""
-	}
-	switch {
-	case host != "":
-	case !falsIssuer:
-		return "", nil
-	case falHost == "":
-		return standardREST, nil
-	case strings.HasPrefix(falHost, "api"):
-		host = "rest" + strings.TrimPrefix(falHost, "api")
-	default:
-		host = falHost
-	}
-	address := host
-	if !strings.Contains(host, "://") {
-		address = "https://" + host
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", errors.New("FAL_REST_HOST or FAL_HOST is not a host")
-	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && httpx.Loopback(u.Hostname())) {
-		return "", errors.New("FAL_REST_HOST must be https, or http on loopback")
-	}
-	return u.Scheme + "://" + u.Host, nil
-}
-
 // archived is the reason by which the CLI leaves out accounts that are gone.
 const archived = "This account has been archived. Please contact support@fal.ai."
 
-// maxAccounts caps the list; a real one has a few hundred bytes for each team.
-const maxAccounts = 1 << 20
+// Patience is how long a question for the accounts may take, as at the CLI.
+const Patience = 30 * time.Second
 
-// Accounts asks rest, which is of RESTHost, which accounts the login of this access
-// token may act for: the personal one first, then by nickname, as the CLI has them.
-// client must follow no redirect, and the caller has to know that the token is of the
-// issuer whose logins rest may see. It takes httpx.SideTimeout at most.
-func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+const (
+	// maxAccounts caps a list, in bytes; a real one has a few hundred for each team.
+	maxAccounts = 1 << 20
+	// maxName caps a name and an id, in bytes: an id goes into a header of every request.
+	maxName = 256
+)
+
+// Accounts asks which accounts the login of this access token may act for: the personal one
+// first, then by nickname, as the CLI has them. Of hosts, which are of RESTHosts, the next one
+// is asked only where the one before is gone: it cannot be reached, or what answers is not
+// fal's. client must follow no redirect, and the caller has to know that the token is of
+// the issuer whose logins these hosts may see. It takes Patience at most.
+func Accounts(ctx context.Context, client *http.Client, hosts []string, access string) ([]Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
+	var before error
+	for _, rest := range hosts {
+		list, err := ask(ctx, client, rest, access)
+		var no *noAnswer
+		if before != nil && err != nil {
+			err = fmt.Errorf("%v; %w", before, err)
+		}
+		if !errors.As(err, &no) || !no.gone || ctx.Err() != nil {
+			return list, err
+		}
+		before = err
+	}
+	return nil, before
+}
+
+func ask(ctx context.Context, client *http.Client, rest, access string) ([]Account, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rest+"/users/teams", nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a valid REST host", rest)
@@ -90,19 +75,35 @@ func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 	req.Header.Set("Authorization", "Bearer "+access)
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be asked for your teams: %s", rest, httpx.Describe(err))
+		return nil, &noAnswer{text: fmt.Sprintf("%s cannot be asked for your teams: %s", rest, httpx.Describe(err)), gone: true}
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s did not list your teams: status %d", rest, resp.StatusCode)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAccounts+1))
+	no := &noAnswer{}
+	switch {
+	case err != nil:
+		no.text = fmt.Sprintf("%s did not list your teams: %s", rest, httpx.Describe(err))
+		return nil, no
+	case len(body) > maxAccounts:
+		no.text = fmt.Sprintf("%s did not list your teams: its answer is longer than 1 MiB", rest)
+		return nil, no
 	}
-	var list []Account
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAccounts)).Decode(&list); err != nil || len(list) == 0 {
-		// Everybody has a personal account: no list at all is a gateway's answer,
-		// and must not look as if a team were gone.
-		return nil, fmt.Errorf("%s did not list your teams: its answer is not a list of accounts", rest)
+	said, list := judge(resp.StatusCode, body)
+	if said == listed {
+		return inOrder(list), nil
 	}
-	list = slices.DeleteFunc(list, func(a Account) bool { return a.LockReason == archived || !a.usable() })
+	no.gone = said == foreign
+	what := fmt.Sprintf("status %d", resp.StatusCode)
+	if resp.StatusCode == http.StatusOK {
+		what = "its answer is not a list of accounts"
+	}
+	no.text = fmt.Sprintf("%s did not list your teams: %s", rest, what)
+	return nil, no
+}
+
+// inOrder is the list without what is archived, as the CLI has it.
+func inOrder(list []Account) []Account {
+	list = slices.DeleteFunc(list, func(a Account) bool { return a.LockReason == archived })
 	slices.SortFunc(list, func(a, b Account) int {
 		switch {
 		case a.IsPersonal == b.IsPersonal:
@@ -112,12 +113,13 @@ func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 		}
 		return 1
 	})
-	return list, nil
+	return list
 }
 
-// usable leaves out what cannot be a header's value.
+// usable leaves out what cannot be a header's value, or is no name that somebody could type.
 func (a Account) usable() bool {
-	return a.Nickname != "" && a.UserID != "" && tokenfile.Printable(a.UserID)
+	return a.Nickname != "" && len(a.Nickname) <= maxName && !hasControl(a.Nickname) && utf8.ValidString(a.Nickname) &&
+		a.UserID != "" && len(a.UserID) <= maxName && tokenfile.Printable(a.UserID)
 }
 
 // FindAccount takes a nickname as the CLI does: in any case.

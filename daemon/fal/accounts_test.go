@@ -1,59 +1,33 @@
 package fal
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
-// §2: where a team's id is asked for. A login of another issuer is shown to no host
-// but the one that its home's falcred.env names, whatever a shell says (R13).
-func TestRESTHost_R13(t *testing.T) {
-	const fals, others = true, false
-	for _, c := range []struct {
-		rest, falHost, file string
-		issuer              bool
-		want                string
-	}{
-		{"", "", "", fals, standardREST},
-		{"", "api.staging.example.com", "", fals, "https://rest.staging.example.com"},
-		{"", "grpc.example.com", "", fals, "https://grpc.example.com"},
-		{"rest.example.com:8443", "api.x", "", fals, "https://rest.example.com:8443"},
-		{"", "", "", others, ""},
-		{"http://127.0.0.1:9", "", "", others, ""},
-		{"rest.alpha.fal.ai", "api.alpha.fal.ai", "", others, ""},
-		{"", "", "http://127.0.0.1:9", others, "http://127.0.0.1:9"},
-		{"rest.alpha.fal.ai", "api.alpha.fal.ai", "rest.example.com", others, "https://rest.example.com"},
-		{"", "", "http://rest.example.com", others, "error"},
-		{"http://rest.example.com", "", "", fals, "error"},
-		{"u:p@rest.example.com", "", "", fals, "error"},
-		{"rest.example.com/path", "", "", fals, "error"},
-	} {
-		got, err := RESTHost(func(name string) string {
-			return map[string]string{"FAL_REST_HOST": c.rest, "FAL_HOST": c.falHost}[name]
-		}, map[string]string{"FAL_REST_HOST": c.file, "FAL_HOST": c.file}, c.issuer)
-		if err != nil {
-			got = "error"
-		}
-		if got != c.want {
-			t.Errorf("%+v: %q", c, got)
-		}
-	}
-}
+const token = "a.secret.token"
 
 // §2: the list is in the CLI's order, without what the CLI leaves out and what would
 // make an odd header; whatever is no list is an error, with nothing of the answer in
 // it (R12), and no redirect takes the token elsewhere (R13).
 func TestAccounts_R12R13(t *testing.T) {
-	const token = "a.secret.token"
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("another host was asked, with %q", r.Header.Get("Authorization"))
 	}))
 	defer elsewhere.Close()
+	long := strings.Repeat("x", maxName)
 	for _, c := range []struct {
 		what   string
 		status int
@@ -64,10 +38,19 @@ func TestAccounts_R12R13(t *testing.T) {
 		{"accounts that are gone, or odd", 200, `[{"nickname":"me","user_id":"1"},{"nickname":"old","user_id":"2","lock_reason":"` + archived + `"},
 			{"nickname":"","user_id":"3"},{"nickname":"none"},{"nickname":"two lines","user_id":"4\r\nX: y"}]`, "me"},
 		{"a lock that is not for good", 200, `[{"nickname":"me","user_id":"1","lock_reason":"unpaid"}]`, "me"},
+		{"odd ones spoil no other", 200, `[1, null, "x", [], {"nickname":5,"user_id":"2"},{"nickname":"me","user_id":"1","is_org":null},{"nickname":"b","user_id":7},{"nickname":"c","user_id":"1","is_personal":"no"}]`, "me"},
+		{"names that nobody could type", 200, `[{"nickname":"a\u001b[31m","user_id":"1"},{"nickname":"b\u0000","user_id":"1"},{"nickname":"c\nd","user_id":"1"},{"nickname":"me","user_id":"1"}]`, "me"},
+		{"names and ids that are too long", 200, `[{"nickname":"` + long + `y","user_id":"1"},{"nickname":"a","user_id":"` + long + `y"},{"nickname":"b","user_id":"` + long + `"},{"nickname":"me","user_id":"1"}]`, "b me"},
+		{"ids that are no header", 200, `[{"nickname":"a","user_id":"1 2"},{"nickname":"b","user_id":"é"},{"nickname":"me","user_id":"1"}]`, "me"},
 		{"no account", 200, `[]`, "its answer is not a list of accounts"},
+		{"accounts that are all odd", 200, `[{"nickname":"x"}]`, "its answer is not a list of accounts"},
 		{"a secret", 200, `{"secret":"secret"}`, "its answer is not a list of accounts"},
 		{"null", 200, `null`, "its answer is not a list of accounts"},
-		{"a list that is too long", 200, `[{"nickname":"` + strings.Repeat("x", maxAccounts), "its answer is not a list of accounts"},
+		{"a page", 200, `<html>secret`, "its answer is not a list of accounts"},
+		{"a list that was cut", 200, `[{"nickname":"me","user_id":"1"},`, "its answer is not a list of accounts"},
+		{"nesting without an end", 200, `[` + strings.Repeat("[", 100_000), "its answer is not a list of accounts"},
+		{"a list that is too long", 200, `[{"nickname":"` + strings.Repeat("x", maxAccounts), "its answer is longer than 1 MiB"},
+		{"a great many of nothing", 200, `[` + strings.Repeat("{},", 300_000) + `{"nickname":"me","user_id":"1"}]`, "me"},
 		{"a redirect", http.StatusTemporaryRedirect, "", "status 307"},
 		{"another status", http.StatusForbidden, "a secret", "status 403"},
 	} {
@@ -79,26 +62,155 @@ func TestAccounts_R12R13(t *testing.T) {
 			w.WriteHeader(c.status)
 			io.WriteString(w, c.body)
 		}))
-		list, err := Accounts(t.Context(), httpx.Client(httpx.NewTransport()), rest.URL, token)
+		list, err := Accounts(t.Context(), httpx.Client(httpx.NewTransport()), []string{rest.URL}, token)
 		rest.Close()
-		var names []string
-		for _, a := range list {
-			names = append(names, a.Nickname)
-		}
-		got := strings.Join(names, " ")
+		got := names(list)
 		if err != nil {
 			got = err.Error()
 		}
 		if err == nil && got != c.want || err != nil && !strings.HasSuffix(got, c.want) || strings.Contains(got, "secret") {
-			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+			t.Errorf("%s: %.200q, want %q", c.what, got, c.want)
 		}
 	}
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	if _, err := Accounts(t.Context(), httpx.Client(httpx.NewTransport()), gone.URL, token); err == nil || !strings.HasPrefix(err.Error(), gone.URL+" cannot be asked for your teams: ") {
+	if _, err := Accounts(t.Context(), httpx.Client(httpx.NewTransport()), []string{gone.URL}, token); err == nil || !strings.HasPrefix(err.Error(), gone.URL+" cannot be asked for your teams: ") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
+
+func names(list []Account) string {
+	var names []string
+	for _, a := range list {
+		names = append(names, a.Nickname)
+	}
+	return strings.Join(names, " ")
+}
+
+// byHost is the network: each host's server, or why it cannot be dialled. All of them are
+// asked by plain http here, which is what makes them servers of a test.
+type byHost struct {
+	servers map[string]http.Handler
+	errors  map[string]error
+	asked   []string
+}
+
+func (n *byHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.asked = append(n.asked, r.URL.Scheme+"://"+r.URL.Host+" "+r.Header.Get("Authorization"))
+	if err := n.errors[r.URL.Host]; err != nil {
+		return nil, err
+	}
+	server := httptest.NewServer(n.servers[r.URL.Host])
+	defer server.Close()
+	to := r.Clone(r.Context())
+	to.URL.Scheme, to.URL.Host = "http", strings.TrimPrefix(server.URL, "http://")
+	return httpx.NewTransport().RoundTrip(to)
+}
+
+func answers(status int, body string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	})
+}
+
+// §2, R13: rest.fal.ai is asked where rest.alpha.fal.ai is gone, and where fal itself says no
+// it is not; by https only, and what both said is told.
+func TestTheOtherHostWhereOneIsGone_R13(t *testing.T) {
+	const alpha, second, list = "rest.alpha.fal.ai", "rest.fal.ai", `[{"nickname":"me","user_id":"1"}]`
+	page, no := "<html>secret</html>", `{"detail":"secret"}`
+	for what, c := range map[string]struct {
+		err    error
+		status int
+		body   string
+		gone   bool
+	}{
+		"the list":                {status: 200, body: list},
+		"no name":                 {err: &net.DNSError{IsNotFound: true}, gone: true},
+		"nobody listens":          {err: &net.OpError{Op: "dial", Err: errors.New("refused")}, gone: true},
+		"another's certificate":   {err: testkit.ErrNetDown, gone: true},
+		"fal's 401":               {status: 401, body: no},
+		"fal's 403":               {status: 403, body: no},
+		"fal's 400":               {status: 400, body: no},
+		"fal's 422":               {status: 422, body: `{"detail":[{"loc":["header"],"msg":"secret"}]}`},
+		"fal's 429":               {status: 429, body: no},
+		"fal's 500":               {status: 500, body: no},
+		"a gateway's 401":         {status: 401, body: page, gone: true},
+		"a gateway's 403":         {status: 403, body: page, gone: true},
+		"a gateway's 403, a text": {status: 403, body: `"secret"`, gone: true},
+		"a gateway's 403, empty":  {status: 403, gone: true},
+		"404, a page":             {status: 404, body: page, gone: true},
+		"404, JSON":               {status: 404, body: no, gone: true},
+		"405":                     {status: 405, body: no, gone: true},
+		"410":                     {status: 410, body: no, gone: true},
+		"421":                     {status: 421, body: no, gone: true},
+		"a redirect":              {status: 301, gone: true},
+		"a gateway's 500":         {status: 500, body: page, gone: true},
+		"502":                     {status: 502, body: no, gone: true},
+		"503":                     {status: 503, body: no, gone: true},
+		"504":                     {status: 504, body: page, gone: true},
+		"a parked domain":         {status: 200, body: page, gone: true},
+		"no list":                 {status: 200, body: `{"accounts":[]}`, gone: true},
+		"204":                     {status: 204, gone: true},
+	} {
+		n := &byHost{servers: map[string]http.Handler{alpha: answers(c.status, c.body), second: answers(200, list)}, errors: map[string]error{alpha: c.err}}
+		hosts, named, err := Config{}.RESTHosts(StandardREST, "")
+		if err != nil || named != "" {
+			t.Fatal(named, err)
+		}
+		got, err := Accounts(t.Context(), httpx.Client(n), hosts, token)
+		want := []string{"https://" + alpha + " Bearer " + token}
+		if c.gone {
+			want = append(want, "https://"+second+" Bearer "+token)
+		}
+		if !slices.Equal(n.asked, want) {
+			t.Errorf("%s: asked %q", what, n.asked)
+		}
+		if ok := c.gone || c.status == 200; ok != (err == nil && names(got) == "me") {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if !c.gone {
+			continue
+		}
+		n.servers[second], n.asked = answers(401, no), nil
+		_, err = Accounts(t.Context(), httpx.Client(n), hosts, token)
+		if text := fmt.Sprint(err); !strings.Contains(text, "https://"+alpha+" ") || !strings.HasSuffix(text, "; https://"+second+" did not list your teams: status 401") {
+			t.Errorf("%s, and then a 401: %s", what, text)
+		}
+		n.asked = nil
+		if _, err = Accounts(t.Context(), httpx.Client(n), []string{"https://" + alpha}, token); err == nil || len(n.asked) != 1 {
+			t.Errorf("%s, at a host that was named: asked %q", what, n.asked)
+		}
+	}
+}
+
+// §2: as at the CLI, a host may take 30 s for its answer, and both together no more.
+func TestAccountsMayTakeTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for took, want := range map[time.Duration]string{29 * time.Second: "me<nil>", 31 * time.Second: "no answer in time"} {
+			slow := roundTrip(func(r *http.Request) (*http.Response, error) {
+				select {
+				case <-time.After(took):
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`[{"nickname":"me","user_id":"1"}]`))}, nil
+			})
+			begun := time.Now()
+			list, err := Accounts(t.Context(), httpx.Client(slow), []string{StandardREST, sdkREST}, token)
+			if got := names(list) + fmt.Sprint(err); !strings.Contains(got, want) || time.Since(begun) > Patience {
+				t.Errorf("after %v: %s, %v", time.Since(begun), names(list), err)
+			}
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestFindAccount(t *testing.T) {
 	list := []Account{{Nickname: "me"}, {Nickname: "Acme", UserID: "2"}}

@@ -6,6 +6,7 @@
 //
 //   - The configuration is changed in one line, and kept to the byte otherwise:
 //     profiles, their keys, comments. What cannot be changed so is left alone.
+//   - A reading waits for nobody and is capped, whatever stands at the path.
 //   - No error quotes the configuration, which can hold a profile's key, or what a
 //     host has answered.
 //   - A list of accounts is fal's own: no redirect, nothing over a cap, and no empty
@@ -13,50 +14,96 @@
 package fal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/user"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Config is the fal CLI's configuration file. falcred reads the team and
-// whether the profile has a key, and writes the team only.
-type Config struct{ Path string }
+// Config is the fal CLI's configuration file. falcred reads from it the team, the host of the
+// CLI's profile and whether that has a key, and writes the team only.
+type Config struct {
+	Path    string // absolute; "" where there is to be no configuration
+	Profile string // what FAL_PROFILE chooses; "" leaves it to the file
+}
 
 // internal is the CLI's table for its own settings.
 const internal = "__internal__"
 
-// maxConfig caps a reading; a real one has a few lines for each profile.
-const maxConfig = 1 << 20
+// maxConfig caps a reading, in bytes; a real one has a few lines for each profile. go-toml
+// takes time by the square of the number of tables: half a second for as many as fit here.
+const maxConfig = fsx.MaxSmall
 
-// Locate finds it as the CLI does: FAL_CONFIG_PATH, or ~/.fal/config.toml, which
-// does not follow FAL_HOME_DIR. lookup is os.LookupEnv, or like it.
+var (
+	errLarge    = errors.New("it is larger than 64 KiB")
+	errNoConfig = errors.New("there is no fal config to write the team into: FAL_CONFIG_PATH is set and empty, or there is no home folder\nunset FAL_CONFIG_PATH, or give it a path")
+)
+
+// Locate finds it as the CLI does: at FAL_CONFIG_PATH, else at ~/.fal/config.toml, which does
+// not follow FAL_HOME_DIR. A path may begin with ~ or ~user; a relative one is of the working
+// folder that this process has now. One that is set and empty is none at all, and so is the
+// standard one where nothing says what the home folder is. lookup is os.LookupEnv, or like it.
 func Locate(lookup func(string) (string, bool)) (Config, error) {
-	path, _ := lookup("FAL_CONFIG_PATH")
-	if filepath.IsAbs(path) {
-		return Config{path}, nil
+	profile, _ := lookup("FAL_PROFILE")
+	path, set := lookup("FAL_CONFIG_PATH")
+	if !set {
+		standard, err := env.DefaultHome(lookup)
+		if err != nil {
+			return Config{}, nil // as the CLI, which finds none then
+		}
+		return Config{filepath.Join(standard, "config.toml"), profile}, nil
 	}
-	standard, err := env.DefaultHome(lookup)
+	if path == "" {
+		return Config{}, nil
+	}
+	if hasControl(path) {
+		return Config{}, fmt.Errorf("FAL_CONFIG_PATH holds a control character: %q", path)
+	}
+	path, err := expandUser(lookup, path)
 	if err != nil {
 		return Config{}, err
 	}
-	switch rest, home := strings.CutPrefix(path, "~/"); {
-	case path == "":
-		return Config{filepath.Join(standard, "config.toml")}, nil
-	case home:
-		return Config{filepath.Join(filepath.Dir(standard), rest)}, nil
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("FAL_CONFIG_PATH is relative, and the working folder is not known: %w\ngive it an absolute path", err)
 	}
-	return Config{}, fmt.Errorf("FAL_CONFIG_PATH is not an absolute path: %q", path)
+	return Config{path, profile}, nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+// expandUser is Python's os.path.expanduser, but for a user that is not known: the CLI takes
+// the name for a folder's then.
+func expandUser(lookup func(string) (string, bool), path string) (string, error) {
+	if path[0] != '~' {
+		return path, nil
+	}
+	name, rest := path[1:], ""
+	if i := strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(byte(r)) }); i >= 0 {
+		name, rest = name[:i], name[i:]
+	}
+	if name == "" {
+		standard, err := env.DefaultHome(lookup)
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(filepath.Dir(standard), rest), nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil || u.HomeDir == "" {
+		return "", fmt.Errorf("FAL_CONFIG_PATH names the home of a user who is not known: %q\ngive it an absolute path", path)
+	}
+	return filepath.Join(u.HomeDir, rest), nil
 }
 
 // Team is the nickname that requests of a login are attributed to, "" for the
@@ -71,29 +118,39 @@ func (c Config) Team() (string, error) {
 
 // Read is the file's content as it is now, nil where there is none: for TeamIn, and for those
 // who have to tell an empty file from one without a team. The CLI writes it in place,
-// so that it can be empty or half-written for a moment.
+// so that it can be empty or half-written for a moment. It waits for nobody.
 func (c Config) Read() ([]byte, error) {
+	data, _, err := c.read()
+	return data, err
+}
+
+func (c Config) read() (data []byte, info fs.FileInfo, err error) {
+	if c.Path == "" {
+		return nil, nil, nil
+	}
 	file, err := fsx.OpenAny(c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
+	info, err = file.Stat()
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !info.Mode().IsRegular():
+		return nil, nil, fmt.Errorf("%s is not a regular file", c.Path)
+	case info.Size() > maxConfig:
+		return nil, nil, fmt.Errorf("%s is not read: %w", c.Path, errLarge)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxConfig {
-		return nil, fmt.Errorf("%s is not a small regular file", c.Path)
-	}
-	data := make([]byte, info.Size())
+	data = make([]byte, info.Size())
 	n, err := file.ReadAt(data, 0)
 	if n < len(data) {
-		return nil, fmt.Errorf("%s was cut while it was being read: %v", c.Path, err)
+		return nil, nil, fmt.Errorf("%s was cut while it was being read: %w", c.Path, err)
 	}
-	return data, nil
+	return data, info, nil
 }
 
 // TeamIn is Team, of a content that has been read.
@@ -113,23 +170,85 @@ func (c Config) TeamIn(data []byte) (string, error) {
 	return team, nil
 }
 
-// Profile is the profile that the CLI uses (chosen, which is FAL_PROFILE's, else the
-// config's own choice), and whether it has a key: the CLI prefers that to the login.
-func (c Config) Profile(chosen string) (name string, hasKey bool, err error) {
+// Key is the profile that the CLI uses (chosen, which is FAL_PROFILE's, else the config's own
+// choice), and whether it has a key: the CLI prefers that to the login.
+func (c Config) Key(chosen string) (name string, hasKey bool, err error) {
 	data, err := c.Read()
 	if err != nil {
 		return "", false, err
 	}
+	name, profile, err := c.profile(data, chosen)
+	key, _ := profile["key"].(string)
+	return name, key != "", err
+}
+
+// profile is the table that the CLI uses, nil where there is none of that name.
+func (c Config) profile(data []byte, chosen string) (name string, table map[string]any, err error) {
 	settings, err := c.parse(data)
 	if err != nil {
-		return "", false, err
+		return "", nil, err
 	}
-	if own, _ := settings[internal].(map[string]any); chosen == "" && own != nil {
+	own, _ := settings[internal].(map[string]any)
+	if chosen == "" && own != nil {
 		chosen, _ = own["profile"].(string)
 	}
-	profile, _ := settings[chosen].(map[string]any)
-	key, _ := profile["key"].(string)
-	return chosen, key != "", nil
+	if chosen == internal { // which is no profile
+		return chosen, nil, nil
+	}
+	table, _ = settings[chosen].(map[string]any)
+	return chosen, table, nil
+}
+
+// Host is the gRPC host that the CLI's profile names, "" where it names none, of which the CLI
+// makes its REST host; from says where it stands. Who can write it chooses to whom a token is
+// sent, so that the file must be ours, and nobody else may be able to write it, or to put
+// another one in its place: else the error is a *[strict.Problem].
+func (c Config) Host() (host, from string, err error) {
+	data, info, err := c.read()
+	if err != nil {
+		return "", "", err
+	}
+	name, profile, err := c.profile(data, c.Profile)
+	if err != nil || profile["host"] == nil || profile["host"] == "" {
+		return "", "", err
+	}
+	from = fmt.Sprintf("host under [%s] in %s", short(name), c.Path)
+	host, isText := profile["host"].(string)
+	if !isText {
+		return "", "", fmt.Errorf("%s is not a string", from)
+	}
+	if p := c.others(info); p != nil {
+		p.Text = from + " is not used: " + p.Text
+		return "", "", p
+	}
+	return host, from, nil
+}
+
+// Others is who else can change the file, nil where nobody can, or where there is none.
+func (c Config) Others() *strict.Problem {
+	_, info, err := c.read()
+	if err != nil || info == nil {
+		return nil
+	}
+	return c.others(info)
+}
+
+func (c Config) others(info fs.FileInfo) *strict.Problem {
+	switch {
+	case !strict.Ours(info):
+		return &strict.Problem{Path: c.Path, Text: c.Path + " belongs to another user", Hint: "name the REST host by FAL_REST_HOST, or use a config of your own"}
+	case fsx.OthersCanWrite(info):
+		return &strict.Problem{Path: c.Path, Text: c.Path + " can be written by others", Hint: "chmod go-w " + c.Path}
+	}
+	return strict.As(strict.File(c.Path))
+}
+
+// short keeps a name in an error to one short line.
+func short(name string) string {
+	if len(name) > 40 {
+		name = name[:40] + "..."
+	}
+	return strings.Trim(fmt.Sprintf("%q", name), `"`)
 }
 
 // parse does not fill a struct: its fields would also take "Team" and "__INTERNAL__",
@@ -150,177 +269,4 @@ func where(err error) string {
 	}
 	row, column := e.Position()
 	return fmt.Sprintf(" (line %d, column %d)", row, column)
-}
-
-// SetTeam writes the team, "" for none, and keeps the rest of the file to the
-// byte: other profiles, their keys, comments. It takes no lock, as the CLI takes none.
-// Where an error has a second line, that is a hint.
-func (c Config) SetTeam(nickname string) error {
-	before, err := c.Read()
-	if err != nil {
-		return err
-	}
-	now, err := c.TeamIn(before)
-	if err != nil {
-		return err
-	}
-	if now == nickname && len(before) > 0 {
-		return nil
-	}
-	if len(before) == 0 { // also for no team: a daemon takes a file that is gone for an accident
-		before = fmt.Appendf(nil, "[%s]\n", internal)
-	}
-	after, err := edit(before, "team", nickname)
-	if err != nil {
-		return fmt.Errorf("%s cannot be changed: %w\nset team under [%s] by hand", c.Path, err, internal)
-	}
-	target, err := fsx.Resolve(c.Path)
-	if errors.Is(err, fsx.ErrDangling) {
-		return fmt.Errorf("%s %w", c.Path, err)
-	}
-	if err != nil {
-		return err
-	}
-	if err := fsx.CheckPlace(target); err != nil {
-		return err
-	}
-	// Before anything is made there; the write checks it again.
-	if err := strict.File(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := fsx.MakeFolder(filepath.Dir(target)); err != nil {
-		return err
-	}
-	for _, left := range fsx.Temporaries(target) {
-		// A killed one's; it can hold a profile's key.
-		if info, err := fsx.Stat(left); err == nil && time.Since(info.ModTime()) > time.Minute {
-			fsx.Remove(left)
-		}
-	}
-	err = fsx.WriteAtomic(target, after)
-	if fsx.IsMountPoint(err) {
-		err = fsx.WriteInPlace(target, after)
-	}
-	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w\n%s", target, fsx.Cause(err), fsx.DiskHint)
-	}
-	return nil
-}
-
-// UnsetTeam is for a logout: where no team is named, nothing is written.
-func (c Config) UnsetTeam() error {
-	if name, err := c.Team(); err != nil || name == "" {
-		return err
-	}
-	return c.SetTeam("")
-}
-
-// errUnusual is why a file is left alone: an edit of its text could change more than one line.
-var errUnusual = errors.New("it is written in a way that falcred does not edit")
-
-// edit changes one setting of [__internal__], or takes it out, and proves that
-// it changed nothing else.
-func edit(before []byte, name, value string) ([]byte, error) {
-	after, err := splice(before, name, value)
-	if err != nil {
-		return nil, err
-	}
-	was, is := map[string]any{}, map[string]any{}
-	if toml.Unmarshal(before, &was) != nil || toml.Unmarshal(after, &is) != nil {
-		return nil, errUnusual
-	}
-	want, _ := was[internal].(map[string]any)
-	if want == nil {
-		want = map[string]any{}
-	}
-	was[internal] = want
-	if delete(want, name); value != "" {
-		want[name] = value
-	}
-	if is[internal] == nil {
-		is[internal] = map[string]any{}
-	}
-	if fmt.Sprintf("%#v", was) != fmt.Sprintf("%#v", is) { // DeepEqual finds no nan equal
-		return nil, errUnusual
-	}
-	return after, nil
-}
-
-// splice works on the text: a decoder and an encoder would lose the comments.
-func splice(text []byte, name, value string) ([]byte, error) {
-	line := fmt.Appendf(nil, "%s = %s", name, quote(value))
-	if value == "" {
-		line = nil
-	}
-	if value != "" && len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
-		text = append(bytes.Clone(text), '\n')
-	}
-	header, setting, err := find(text, name)
-	switch {
-	case err != nil:
-		return nil, err
-	case setting != nil && value == "":
-		start, end := setting[0], setting[1]
-		if next := bytes.IndexByte(text[end:], '\n'); next >= 0 {
-			end += next + 1
-		}
-		return slices.Concat(text[:start], text[end:]), nil
-	case setting != nil:
-		return slices.Concat(text[:setting[0]], line, text[setting[1]:]), nil
-	case value == "":
-		return text, nil
-	case header > 0:
-		return slices.Concat(text[:header], line, []byte("\n"), text[header:]), nil
-	}
-	return fmt.Appendf(bytes.Clone(text), "[%s]\n%s\n", internal, line), nil
-}
-
-// find says where [__internal__] begins to have room for a line, and where the
-// setting stands, from its key to the end of its value.
-func find(text []byte, name string) (header int, setting []int, err error) {
-	p := unstable.Parser{}
-	p.Reset(text)
-	var table []string
-	for p.NextExpression() {
-		node := p.Expression()
-		keys, last := keysOf(node)
-		switch node.Kind {
-		case unstable.Table:
-			table = keys
-			if slices.Equal(table, []string{internal}) {
-				header = nextLine(text, int(last.Offset+last.Length))
-			}
-		case unstable.ArrayTable:
-			table = keys
-		case unstable.KeyValue:
-			if slices.Equal(slices.Concat(table, keys), []string{internal, name}) {
-				if len(table) == 0 {
-					return 0, nil, errUnusual
-				}
-				setting = []int{int(node.Raw.Offset), int(node.Raw.Offset + node.Raw.Length)}
-			}
-		}
-	}
-	return header, setting, p.Error()
-}
-
-func keysOf(node *unstable.Node) (keys []string, last unstable.Range) {
-	for key := node.Key(); key.Next(); {
-		keys = append(keys, string(key.Node().Data))
-		last = key.Node().Raw
-	}
-	return keys, last
-}
-
-func nextLine(text []byte, from int) int {
-	if next := bytes.IndexByte(text[from:], '\n'); next >= 0 {
-		return from + next + 1
-	}
-	return len(text)
-}
-
-// quote writes a basic string (TOML 1.0). A nickname has nothing to escape;
-// whatever else comes is checked by reading it again.
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

@@ -2,6 +2,7 @@ package fal
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestConfigKeepsTheRest(t *testing.T) {
 		"elsewhere":          {"[work]\nteam = \"x\"\n", "acme", "[work]\nteam = \"x\"\n[__internal__]\nteam = \"acme\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := Config{filepath.Join(t.TempDir(), "sub", "config.toml")}
+			config := Config{Path: filepath.Join(t.TempDir(), "sub", "config.toml")}
 			if c.before != "" {
 				os.MkdirAll(filepath.Dir(config.Path), 0o700)
 				if err := os.WriteFile(config.Path, []byte(c.before), 0o600); err != nil {
@@ -55,7 +56,7 @@ func TestConfigIsNotDamaged(t *testing.T) {
 		"[__internal__",
 		"\x00\x01",
 	} {
-		config := Config{filepath.Join(t.TempDir(), "config.toml")}
+		config := Config{Path: filepath.Join(t.TempDir(), "config.toml")}
 		if err := os.WriteFile(config.Path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -84,19 +85,63 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-func TestLocate(t *testing.T) {
+// §3: as the CLI's open(os.path.expanduser(os.getenv("FAL_CONFIG_PATH", "~/.fal/config.toml"))).
+func TestLocate_Section3(t *testing.T) {
+	here := t.TempDir()
+	t.Chdir(here)
+	here, _ = filepath.EvalSymlinks(here)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for given, want := range map[string]string{
-		"":                "/home/ann/.fal/config.toml",
-		"~/x/config.toml": "/home/ann/x/config.toml",
-		"/etc/fal.toml":   "/etc/fal.toml",
-		"relative.toml":   "",
+		"(unset)":                     "/home/ann/.fal/config.toml",
+		"":                            "",
+		"~":                           "/home/ann",
+		"~/x/config.toml":             "/home/ann/x/config.toml",
+		"~//x":                        "/home/ann/x",
+		"~" + me.Username + "/x.toml": filepath.Join(me.HomeDir, "x.toml"),
+		"~" + me.Username:             me.HomeDir,
+		"~nobody-of-that-name/x":      "error",
+		"/etc/fal.toml":               "/etc/fal.toml",
+		"/etc/./x/../fal.toml":        "/etc/fal.toml",
+		"relative.toml":               filepath.Join(here, "relative.toml"),
+		"../up.toml":                  filepath.Join(filepath.Dir(here), "up.toml"),
+		"x~/y":                        filepath.Join(here, "x~/y"),
+		" ":                           filepath.Join(here, " "),
+		"a\nb":                        "error",
 	} {
 		config, err := Locate(func(name string) (string, bool) {
-			return map[string]string{"HOME": "/home/ann", "FAL_CONFIG_PATH": given, "FAL_HOME_DIR": "/elsewhere"}[name], true
+			value, set := map[string]string{"HOME": "/home/ann", "FAL_CONFIG_PATH": given, "FAL_HOME_DIR": "/elsewhere", "FAL_PROFILE": "work"}[name]
+			return value, set && value != "(unset)"
 		})
-		if config.Path != want || (err == nil) != (want != "") {
-			t.Errorf("%q: %q, %v", given, config.Path, err)
+		got := config.Path
+		if err != nil {
+			got = "error"
 		}
+		if got != want || got != "error" && got != "" && config.Profile != "work" {
+			t.Errorf("%q: %+v, %v; want %q", given, config, err, want)
+		}
+	}
+	// Where nothing says what the home folder is, the CLI finds no config either.
+	config, err := Locate(func(name string) (string, bool) { return "relative", name == "HOME" })
+	if config != (Config{}) || err != nil {
+		t.Errorf("without a home: %+v, %v", config, err)
+	}
+}
+
+// §3: no config at all names no team, is no error, and takes none.
+func TestNoConfig_Section3(t *testing.T) {
+	var none Config
+	team, err := none.Team()
+	if hosts, from, hostErr := none.RESTHosts(StandardREST, ""); team != "" || err != nil || len(hosts) != 2 || from != "" || hostErr != nil || none.Others() != nil {
+		t.Errorf("%q, %v, %q, %v", team, err, hosts, hostErr)
+	}
+	if err := none.UnsetTeam(); err != nil {
+		t.Error(err)
+	}
+	if err := none.SetTeam("acme"); err == nil || !strings.Contains(err.Error(), "FAL_CONFIG_PATH") {
+		t.Error(err)
 	}
 }
 

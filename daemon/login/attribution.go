@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
@@ -29,11 +30,14 @@ func resolve(m *Manager, a resolveTeam) {
 		finish(m, &m.question, TeamAnswered{Asked: a.team, Err: errEnding, Pause: time.Hour})
 		return
 	}
+	m.mu.Lock()
+	asked := m.question
+	m.mu.Unlock()
 	m.work.Go(func() {
 		e := TeamAnswered{Asked: a.team}
 		var list []fal.Account
 		if e.Err = m.cfg.CheckToken(a.access); e.Err == nil {
-			list, e.Err = fal.Accounts(m.ending.side, m.issuer.Client(), m.cfg.REST, a.access)
+			list, e.Err = m.cfg.accounts(asked.ctx, m.issuer.Client(), a.access)
 		}
 		account, found := fal.FindAccount(list, a.team.Name)
 		if e.Found, e.Asked.ID = found, account.UserID; e.Err != nil {
@@ -55,5 +59,14 @@ func Accounts(ctx context.Context, cfg Config, access string) ([]fal.Account, er
 	if err := cfg.CheckToken(access); err != nil {
 		return nil, err
 	}
-	return fal.Accounts(ctx, issuer.New(cfg.Issuer, cfg.ClientID, cfg.Transport).Client(), cfg.REST, access)
+	return cfg.accounts(ctx, issuer.New(cfg.Issuer, cfg.ClientID, cfg.Transport).Client(), access)
+}
+
+// accounts asks the hosts that the settings and the fal config name by now.
+func (cfg Config) accounts(ctx context.Context, client *http.Client, access string) ([]fal.Account, error) {
+	hosts, _, err := cfg.FalConfig.RESTHosts(cfg.REST, cfg.RESTNamed)
+	if err != nil {
+		return nil, err
+	}
+	return fal.Accounts(ctx, client, hosts, access)
 }

@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,13 +30,6 @@ import (
 // milliseconds, to list the teams (DESIGN §2). These tests play it beside a
 // running owner, with each of the locks that it can have.
 
-// The locks, by their order of open, lock and unlink.
-const (
-	unlinksAfter = "portalocker 2" // unlinks once it has unlocked, and again when its program ends; 2.2.1 to 2.10.1
-	unlinksHeld  = "portalocker 4" // unlinks while it holds the lock, and looks whether it locked what the path names; 4.1.0
-	noLock       = "no portalocker"
-)
-
 // loginSpread is the time between two steps of the CLI: 0 to this.
 const loginSpread = 50 * time.Millisecond
 
@@ -45,13 +37,14 @@ func init() { roles["fal auth login"] = playLogin }
 
 // falLogin is the CLI, one login after the other.
 type falLogin struct {
-	home, issuer, journal, order string
+	home, issuer, journal string
+	order                 testkit.Order
 }
 
 // playLogin obeys: each line is a refresh token that the issuer has just granted.
 // It answers with how the CLI's own refresh ended.
 func playLogin() error {
-	c := &falLogin{os.Getenv("FALCRED_TEST_HOME"), os.Getenv("FALCRED_TEST_ISSUER"), os.Getenv("FALCRED_TEST_JOURNAL"), os.Getenv("FALCRED_TEST_ORDER")}
+	c := &falLogin{os.Getenv("FALCRED_TEST_HOME"), os.Getenv("FALCRED_TEST_ISSUER"), os.Getenv("FALCRED_TEST_JOURNAL"), testkit.Order(os.Getenv("FALCRED_TEST_ORDER"))}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		end, err := c.login(lines.Text())
 		if err != nil {
@@ -76,9 +69,7 @@ func (c *falLogin) login(refresh string) (end string, err error) {
 	end = c.accessToken()
 	unlock()
 	dawdle() // the person chooses a team; then the program ends
-	if c.order == unlinksAfter {
-		os.Remove(c.lockPath())
-	}
+	(&testkit.Portalocker{Path: c.lockPath(), Order: c.order}).Release()
 	return end, nil
 }
 
@@ -89,38 +80,13 @@ func (c *falLogin) lockPath() string { return filepath.Join(c.home, tokenfile.Lo
 
 // lock is TemporaryFileLock, as the CLI uses it.
 func (c *falLogin) lock() (unlock func(), err error) {
-	if c.order == noLock {
-		return func() {}, nil
-	}
+	lock := &testkit.Portalocker{Path: c.lockPath(), Order: c.order}
 	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(250 * time.Millisecond) {
-		file, err := os.OpenFile(c.lockPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-		if err != nil {
-			return nil, err
+		if held, err := lock.Try(); held || err != nil {
+			return lock.Release, err
 		}
-		// 2 keeps its descriptor over the tries, and does not look what the path names by
-		// then. It makes no difference here, where nobody else unlinks.
-		if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil || c.order == unlinksHeld && !c.names(file) {
-			file.Close()
-			continue
-		}
-		return func() {
-			if c.order == unlinksHeld {
-				os.Remove(c.lockPath())
-			}
-			syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
-			file.Close()
-			if c.order == unlinksAfter {
-				os.Remove(c.lockPath())
-			}
-		}, nil
 	}
 	return nil, errors.New("it gave up the lock")
-}
-
-func (c *falLogin) names(file *os.File) bool {
-	held, err := file.Stat()
-	named, err2 := os.Stat(c.lockPath())
-	return err == nil && err2 == nil && os.SameFile(held, named)
 }
 
 // accessToken is _fetch_access_token of fal/auth/__init__.py.
@@ -244,9 +210,9 @@ func besideLogins(t *testing.T, what string, overlap time.Duration, rounds int, 
 }
 
 // standIn is the CLI as the test binary plays it, with that lock.
-func standIn(order string) func(*besides) *exec.Cmd {
+func standIn(order testkit.Order) func(*besides) *exec.Cmd {
 	return func(b *besides) *exec.Cmd {
-		return testkit.Role("fal auth login", "FALCRED_TEST_ORDER="+order,
+		return testkit.Role("fal auth login", "FALCRED_TEST_ORDER="+string(order),
 			"FALCRED_TEST_HOME="+b.home, "FALCRED_TEST_ISSUER="+b.issuer, "FALCRED_TEST_JOURNAL="+b.journal)
 	}
 }
@@ -302,10 +268,10 @@ func (b *besides) judge() {
 // wantInnocent: it was not falcred's fault, whatever the CLI did, and the logins that
 // a lock protects are alive. Where there is none, all but a few: a machine that stands
 // still for a second is too much for any grace.
-func (b *besides) wantInnocent(order string, rounds int) {
+func (b *besides) wantInnocent(order testkit.Order, rounds int) {
 	b.Helper()
 	want := rounds
-	if order == noLock {
+	if order == testkit.NoLock {
 		want -= max(rounds/20, 2)
 	}
 	if b.alive < want {
@@ -318,10 +284,10 @@ func (b *besides) wantInnocent(order string, rounds int) {
 
 // F1, F3, F5: `fal auth login` beside the daemon.
 func TestF3FalAuthLogin(t *testing.T) {
-	for _, order := range []string{unlinksAfter, unlinksHeld, noLock} {
-		t.Run(order, func(t *testing.T) {
+	for _, order := range []testkit.Order{testkit.UnlinksAfter, testkit.UnlinksHeld, testkit.NoLock} {
+		t.Run(string(order), func(t *testing.T) {
 			t.Parallel()
-			besideLogins(t, order, 0, 10, standIn(order)).wantInnocent(order, 10)
+			besideLogins(t, string(order), 0, 10, standIn(order)).wantInnocent(order, 10)
 		})
 	}
 }

@@ -16,11 +16,11 @@ import (
 // The same, 200 logins for each lock and overlap.
 func TestF3ManyFalAuthLogins(t *testing.T) {
 	const rounds = 200
-	for _, order := range []string{unlinksAfter, unlinksHeld, noLock} {
+	for _, order := range []testkit.Order{testkit.UnlinksAfter, testkit.UnlinksHeld, testkit.NoLock} {
 		for _, overlap := range []time.Duration{0, 10 * time.Second} {
 			t.Run(fmt.Sprintf("%s, overlap %v", order, overlap), func(t *testing.T) {
 				t.Parallel()
-				besideLogins(t, order, overlap, rounds, standIn(order)).wantInnocent(order, rounds)
+				besideLogins(t, string(order), overlap, rounds, standIn(order)).wantInnocent(order, rounds)
 			})
 		}
 	}
@@ -32,7 +32,7 @@ func TestF3FalAuthLoginsOfPython(t *testing.T) {
 	const rounds = 200
 	besideLogins(t, "the real portalocker 2.2.1", 0, rounds, func(b *besides) *exec.Cmd {
 		return exec.Command(testkit.DebianPython, "-c", loginScript, b.home, b.issuer, b.journal)
-	}).wantInnocent(unlinksAfter, rounds)
+	}).wantInnocent(testkit.UnlinksAfter, rounds)
 }
 
 // The same with the CLI's own source, which FAL_CLIENT_DIR names: by hand, since it is
@@ -47,7 +47,7 @@ func TestF3FalAuthLoginsOfTheCLI(t *testing.T) {
 	const rounds = 200
 	besideLogins(t, "the CLI's own source", 0, rounds, func(b *besides) *exec.Cmd {
 		return exec.Command(testkit.DebianPython, "-c", cliScript, b.home, b.issuer, b.journal, source)
-	}).wantInnocent(unlinksAfter, rounds)
+	}).wantInnocent(testkit.UnlinksAfter, rounds)
 }
 
 // cliScript runs fal/auth: what follows the device flow in login(), and then the first

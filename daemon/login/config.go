@@ -27,6 +27,7 @@ type Config struct {
 	OnChange  string     // a command to run at each change of state
 	FalConfig fal.Config // names the team
 	REST      string     // fal's REST host, which knows a team's id; "" resolves none
+	RESTNamed string     // the variable that names it; "" leaves it to the fal config where REST is fal's own
 
 	// Transport carries every request to the issuer and the REST host; nil is the network.
 	Transport http.RoundTripper

@@ -66,6 +66,8 @@ func (c *call) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
 		return nil
+	case <-c.tooLong:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -18,6 +18,7 @@ package login
 
 import (
 	"cmp"
+	"context"
 	"iter"
 	"log/slog"
 	"maps"
@@ -28,6 +29,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
@@ -72,7 +74,21 @@ type Manager struct {
 }
 
 // call is something that many wait for.
-type call struct{ done chan struct{} }
+type call struct {
+	done    chan struct{}
+	tooLong <-chan struct{} // closed when requests wait no longer, nil where they wait to the end
+
+	ctx    context.Context // a question's, which ends with it; nil for a rotation
+	giveUp func()          // ends that
+}
+
+// newQuestion is for one that ends with ctx. It may take long (fal.Patience); no request
+// waits for that.
+func newQuestion(ctx context.Context) *call {
+	ctx, end := context.WithCancel(ctx)
+	soon, enough := context.WithTimeout(ctx, httpx.SideTimeout)
+	return &call{done: make(chan struct{}), tooLong: soon.Done(), ctx: ctx, giveUp: func() { enough(); end() }}
+}
 
 // apply changes the login by what has happened. Nothing else does, but for finish.
 func (m *Manager) apply(e Event) State {
@@ -86,10 +102,13 @@ func (m *Manager) apply(e Event) State {
 func finish(m *Manager, place **call, e Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	done := (*place).done
+	c := *place
 	*place = nil
 	advance(m, e)
-	close(done)
+	close(c.done)
+	if c.giveUp != nil {
+		c.giveUp()
+	}
 }
 
 // advance is apply with the mutex held. What takes no time is done at once; the rest of
@@ -98,8 +117,11 @@ func advance(m *Manager, e Event) State {
 	now := clock.Now()
 	state, actions := next(m.state, e, now)
 	moments := m.state.moments()
+	if m.question != nil && (state.Team.Name != m.state.Team.Name || state.Subject() != m.state.Subject()) {
+		m.question.giveUp() // its answer is for nobody any more
+	}
 	if state.Team.Asking && m.question == nil { // resolve is among the actions, and finishes it
-		m.question = &call{make(chan struct{})}
+		m.question = newQuestion(m.ending.side)
 	}
 	m.state = state
 	m.publish()
@@ -127,7 +149,7 @@ func advance(m *Manager, e Event) State {
 // even if it is fresh. The mutex is held.
 func start(m *Manager, forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
-		m.rotation = &call{make(chan struct{})}
+		m.rotation = &call{done: make(chan struct{})}
 		m.publish()
 		m.work.Add(1)
 		m.rotations <- forced // which waits for nobody: there is one at a time

@@ -1,11 +1,14 @@
 package login
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -99,7 +102,9 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 	switch {
 	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
 	case e.Err != nil:
-		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %v", short(e.Asked.Name), e.Err), networkHint, e.Pause)
+		text, hint := fsx.Explain(e.Err)
+		text, second, _ := strings.Cut(text, "\n")
+		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %s", short(e.Asked.Name), text), cmp.Or(hint, second, networkHint), e.Pause)
 	case !e.Found:
 		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)
 	default:

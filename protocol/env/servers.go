@@ -17,19 +17,15 @@ type Servers struct {
 // falDomains are answered with all their subdomains.
 var falDomains = []string{"fal.run", "fal.ai"}
 
-// hostVariables are the fal SDK's and CLI's own; each names one host. The documentation of
-// package protocol and §4 of daemon/DESIGN.md have the same list.
-var hostVariables = []string{"FAL_RUN_HOST", "FAL_QUEUE_RUN_HOST", "FAL_REST_HOST", "FAL_HOST"}
-
-// NewServers reads FALCRED_SERVERS, where a mistake is an error, and the
-// variables of fal's own programs, where something that is no host adds none:
-// they are not ours to complain about, and less is answered, not more.
+// NewServers reads FALCRED_SERVERS, where a mistake is an error, and the variables of fal's
+// own programs (FAL_RUN_HOST, FAL_QUEUE_RUN_HOST, FAL_REST_HOST, FAL_GRPC_HOST, FAL_HOST),
+// with the hosts that those programs derive from them: "queue." and "ws." in front of the
+// run host, and "rest" for the "api" that the gRPC host starts with. Of these, what is no host
+// adds none: they are not ours to complain about, and less is answered, not more.
 func NewServers(getenv func(string) string) (Servers, error) {
 	var s Servers
-	for _, name := range hostVariables {
-		if a, ok := parseAddress(getenv(name)); ok && a.scheme == "https" {
-			s.add(a)
-		}
+	for _, a := range falHosts(getenv) {
+		s.add(a)
 	}
 	for entry := range strings.SplitSeq(getenv("FALCRED_SERVERS"), ",") {
 		entry = strings.TrimSpace(entry)
