@@ -112,11 +112,11 @@ func stand(ctx context.Context) *standing {
 	if s.Home, err = env.Home(os.LookupEnv); err != nil {
 		return s.failed(err)
 	}
-	sockets, err := env.Sockets(os.LookupEnv, s.Home)
+	places, err := env.Sockets(os.LookupEnv, s.Home)
 	if err != nil {
 		return s.failed(err)
 	}
-	s.Socket = sockets[0]
+	s.Socket = places[0].Path
 
 	ctx, cancel := bounded(ctx, statusPatience)
 	defer cancel()

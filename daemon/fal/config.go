@@ -40,13 +40,18 @@ const internal = "__internal__"
 const maxConfig = 1 << 20
 
 // Locate finds it as the CLI does: FAL_CONFIG_PATH, or ~/.fal/config.toml, which
-// does not follow FAL_HOME_DIR. lookup is os.LookupEnv, or like it.
+// does not follow FAL_HOME_DIR. Where a user has no home folder (a container's number that
+// passwd(5) does not know) the CLI has no config, and the one in FAL_HOME_DIR is meant.
+// lookup is os.LookupEnv, or like it.
 func Locate(lookup func(string) (string, bool)) (Config, error) {
 	path, _ := lookup("FAL_CONFIG_PATH")
 	if filepath.IsAbs(path) {
 		return Config{path}, nil
 	}
 	standard, err := env.DefaultHome(lookup)
+	if err != nil && path == "" {
+		standard, err = env.Home(lookup)
+	}
 	if err != nil {
 		return Config{}, err
 	}

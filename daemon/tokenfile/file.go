@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -55,11 +56,24 @@ func (c Content) Hint() string {
 	if c.hint != "" {
 		return c.hint
 	}
-	if errors.Is(c.Err, ErrFollowed) {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(c.Err, ErrFollowed):
 		return "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"
+	case errors.Is(c.Err, errTheirs):
+		return "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user"
+	case errors.Is(c.Err, syscall.EMFILE), errors.Is(c.Err, syscall.ENFILE):
+		return "let falcred open more files: ulimit -n"
+	case errors.Is(c.Err, fs.ErrPermission):
+		return "make it readable for yourself: chmod 600 auth0_token"
+	case errors.As(c.Err, &errno):
+		return "the login may be whole: this is trouble of its file system" // and nothing to be moved away
 	}
 	return "move it away, then log in: falcred login"
 }
+
+// errTheirs is a file that is somebody else's.
+var errTheirs = errors.New("belongs to another user")
 
 // Same says whether both readings found the same tokens, or the same lack of them.
 func (c Content) Same(other Content) bool { return c.State == other.State && c.Pair == other.Pair }
@@ -162,7 +176,7 @@ func (f File) readOnce() (c Content, data []byte) {
 	case !info.Mode().IsRegular():
 		return unusable(fmt.Errorf("%s is not a regular file", f.Path)), nil
 	case !strict.Ours(info):
-		return unusable(fmt.Errorf("%s belongs to another user", f.Path)), nil
+		return unusable(fmt.Errorf("%s %w", f.Path, errTheirs)), nil
 	case info.Size() > MaxSize:
 		return unusable(fmt.Errorf("%s has %d bytes, more than any login (%d)", f.Path, info.Size(), MaxSize)), nil
 	}

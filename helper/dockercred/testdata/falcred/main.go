@@ -37,12 +37,12 @@ func main() {
 	}
 	home, err := env.Home(os.LookupEnv)
 	check(err)
-	sockets, err := env.Sockets(os.LookupEnv, home)
+	places, err := env.Sockets(os.LookupEnv, home)
 	check(err)
 	<-time.After(200 * time.Millisecond) // as long as a slow start
-	l, err := net.Listen("unix", sockets[0])
+	l, err := net.Listen("unix", places[0].Path)
 	check(err)
-	check(os.Chmod(sockets[0], 0o666))
+	check(os.Chmod(places[0].Path, 0o666))
 	check(os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600))
 	for {
 		c, err := l.Accept()
