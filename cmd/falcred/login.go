@@ -88,7 +88,7 @@ type loginRun struct {
 }
 
 func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
-	cfg, err := daemon.Load(version())
+	cfg, err := load()
 	if err != nil {
 		return cfg, err
 	}
@@ -118,7 +118,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	awaitLogin(ctx, cfg)
+	awaitLogin(ctx, l.Out, cfg)
 	l.welcome(granted, cfg)
 	return cfg, nil
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -56,18 +55,14 @@ func (c Content) Hint() string {
 	if c.hint != "" {
 		return c.hint
 	}
-	var errno syscall.Errno
 	switch {
 	case errors.Is(c.Err, ErrFollowed):
 		return "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"
 	case errors.Is(c.Err, errTheirs):
 		return "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user"
-	case errors.Is(c.Err, syscall.EMFILE), errors.Is(c.Err, syscall.ENFILE):
-		return "let falcred open more files: ulimit -n"
-	case errors.Is(c.Err, fs.ErrPermission):
-		return "make it readable for yourself: chmod 600 auth0_token"
-	case errors.As(c.Err, &errno):
-		return "the login may be whole: this is trouble of its file system" // and nothing to be moved away
+	}
+	if hint := fsx.HintFor(c.Err); hint != "" {
+		return hint
 	}
 	return "move it away, then log in: falcred login"
 }
