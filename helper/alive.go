@@ -78,8 +78,19 @@ func late(ctx context.Context, socket string) error {
 	return err
 }
 
-// silent is the error for a daemon that says nothing, by what can be known about it here.
-func silent(socket string) error {
+// ErrNoAnswer is the error, wrapped in a *[protocol.Error] with words, of a request that a
+// daemon does not answer: it is stopped, or hangs, or its queue of connections stays full.
+var ErrNoAnswer = errors.New("the daemon does not answer")
+
+type noAnswer struct{ error }
+
+func (e noAnswer) Unwrap() []error { return []error{e.error, ErrNoAnswer} }
+
+// silent is the error for a daemon that says nothing.
+func silent(socket string) error { return noAnswer{describe(socket)} }
+
+// describe goes by what can be known about a daemon here.
+func describe(socket string) *protocol.Error {
 	pid, stopped := holder(socket)
 	switch {
 	case stopped:
@@ -97,5 +108,9 @@ func mayBeDone(err error) error {
 		return err
 	}
 	text, hint, _ := strings.Cut(known.Message, "\n")
-	return protocol.Errorf(known.Code, "%s, and whether it has done this, or does it later, is not known\n%s", text, hint)
+	known = protocol.Errorf(known.Code, "%s, and whether it has done this, or does it later, is not known\n%s", text, hint)
+	if errors.Is(err, ErrNoAnswer) {
+		return noAnswer{known}
+	}
+	return known
 }

@@ -251,12 +251,11 @@ func (c *Client) drop() {
 // brokenOff is what became of a request without an answer. A connection that ends so is a
 // daemon's end, mostly, and says nothing more; any other cause is named.
 func brokenOff(ctx context.Context, err error) error {
-	var known *protocol.Error
 	switch {
 	case errors.Is(err, protocol.ErrTooLong):
 		return protocol.Errorf(protocol.CodeInternal, "falcred's answer is too long")
-	case errors.As(err, &known):
-		return known
+	case errors.As(err, new(*protocol.Error)):
+		return err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):

@@ -47,16 +47,22 @@ func main() {
 	for {
 		c, err := l.Accept()
 		check(err)
-		go serve(c, dir)
+		go serve(c, dir, home)
 	}
 }
 
-func serve(c net.Conn, dir string) {
+func serve(c net.Conn, dir, home string) {
 	in := protocol.NewReader(c)
 	for {
 		line, err := in.ReadLine()
 		if err != nil {
 			return
+		}
+		if line == protocol.VerbStatus {
+			answer, err := protocol.AppendAnswer(nil, protocol.Status{Home: home})
+			check(err)
+			c.Write(answer)
+			continue
 		}
 		check(os.WriteFile(filepath.Join(dir, "asked"), []byte(line), 0o600))
 		answer, err := protocol.AppendAnswer(nil, protocol.Credential{
