@@ -25,6 +25,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/server"
 	"github.com/falcred/falcred/daemon/socket"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/peer"
 )
 
@@ -96,6 +97,11 @@ var errHangs = errors.New("shut down without finishing: still waiting after 19 s
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *login.Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, nil, err // whom to serve cannot be known (S3)
+	}
+	if cfg.ShareSocket != "" {
+		if err := env.CheckSocketPath(cfg.ShareSocket); err != nil {
+			return nil, nil, fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)
+		}
 	}
 	sock, err := socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver})
 	if err != nil {

@@ -3,8 +3,9 @@ package helper
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
-	"unicode/utf8"
+	"syscall"
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -30,6 +31,11 @@ func notRunning() *protocol.Error {
 // Client talks to the daemon. It is safe for concurrent use: each request in
 // flight has a connection of its own, so a slow answer delays no other. [New]
 // makes one that knows the environment; &Client{Socket: path} knows none.
+//
+// What a daemon says is [protocol.Printable]. A request ends when its context does, and
+// before that where the daemon is stopped or hangs: what it promises to answer at once is
+// waited for 5 s (list, status, version, stop); while a credential, store or erase is waited
+// for, it is asked for its version beside that, after 2 s and again and again.
 type Client struct {
 	// Socket is the path of the daemon's socket. When empty, [env.Sockets] says where to
 	// look. It must not change after the first request.
@@ -83,10 +89,7 @@ func (c *Client) fromDaemon(ctx context.Context, q protocol.Query) (protocol.Cre
 	if err := c.ask(ctx, protocol.Request{Verb: protocol.VerbGet, Payload: payload}, &cred); err != nil {
 		return protocol.Credential{}, err
 	}
-	if !usable(cred) {
-		return protocol.Credential{}, protocol.Errorf(protocol.CodeInternal, "falcred's answer is no usable credential")
-	}
-	return cred, nil
+	return fromOther(cred)
 }
 
 // List asks which servers there is a credential for, and of which kind.
@@ -100,6 +103,7 @@ func (c *Client) List(ctx context.Context) (map[string]string, error) {
 func (c *Client) Status(ctx context.Context) (protocol.Status, error) {
 	var status protocol.Status
 	err := c.ask(ctx, protocol.Request{Verb: protocol.VerbStatus}, &status)
+	status.Home = protocol.Printable(status.Home)
 	return status, err
 }
 
@@ -168,14 +172,14 @@ func (c *Client) ask(ctx context.Context, r protocol.Request, v any) error {
 	if err != nil {
 		return err
 	}
-	answer, err := cn.roundTrip(ctx, line)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, protocol.ErrTooLong) {
+	answer, err := cn.exchange(ctx, r.Verb, line)
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*protocol.Error)) {
 		cn.Close()
 		c.dropIdle()
 		if cn, err = c.dial(ctx, c.others...); err != nil {
 			return err
 		}
-		answer, err = cn.roundTrip(ctx, line)
+		answer, err = cn.exchange(ctx, r.Verb, line)
 	}
 	if err != nil {
 		cn.Close()
@@ -196,10 +200,10 @@ func (c *Client) once(ctx context.Context, r protocol.Request, v any) error {
 	if err != nil {
 		return err
 	}
-	answer, err := cn.roundTrip(ctx, line)
+	answer, err := cn.exchange(ctx, r.Verb, line)
 	if err != nil {
 		cn.Close()
-		return brokenOff(ctx, err)
+		return mayBeDone(brokenOff(ctx, err))
 	}
 	c.give(cn)
 	return protocol.ParseAnswer(answer, v)
@@ -244,43 +248,19 @@ func (c *Client) drop() {
 	c.idle = nil
 }
 
+// brokenOff is what became of a request without an answer. A connection that ends so is a
+// daemon's end, mostly, and says nothing more; any other cause is named.
 func brokenOff(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if errors.Is(err, protocol.ErrTooLong) {
+	switch {
+	case errors.Is(err, protocol.ErrTooLong):
 		return protocol.Errorf(protocol.CodeInternal, "falcred's answer is too long")
+	case errors.As(err, new(*protocol.Error)):
+		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		return protocol.Errorf(protocol.CodeUnavailable,
+			"falcred closed the connection before it answered\nsee: falcred status")
 	}
-	return protocol.Errorf(protocol.CodeUnavailable,
-		"falcred closed the connection before it answered\nsee: falcred status")
-}
-
-// usable says whether a credential can be one header line each: a line break in
-// a secret or a header would become a header of its own.
-func usable(cred protocol.Credential) bool {
-	ok := cred.Username != "" && oneLine(cred.Username) && cred.Secret != "" && oneLine(string(cred.Secret))
-	for name, value := range cred.Headers {
-		ok = ok && headerName(name) && oneLine(value)
-	}
-	return ok
-}
-
-func oneLine(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
-}
-
-// headerName takes fewer names than RFC 9110 §5.1 does, and all that are used.
-func headerName(s string) bool {
-	for i := range len(s) {
-		c := s[i] | 0x20
-		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' {
-			return false
-		}
-	}
-	return s != ""
+	return protocol.Errorf(protocol.CodeUnavailable, "the connection to falcred broke before it answered: %v\nsee: falcred status", cause(err))
 }

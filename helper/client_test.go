@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -247,13 +248,63 @@ func TestClientSendsNoSecondRequest_Section4(t *testing.T) {
 func TestClientRefusesACredentialThatWouldBecomeTwoHeaders_Section4(t *testing.T) {
 	for _, cred := range []protocol.Credential{
 		{Username: "Bearer", Secret: "a\r\nX: y"}, {Username: "Bearer\n", Secret: "a"}, {Username: "Bearer"}, {Secret: "a"},
+		{Username: "Bearer x", Secret: "a"}, {Username: "Bearer", Secret: "a\x1b[2J"}, {Username: "Bearer", Secret: "a\u009b"}, {Username: "Bearer", Secret: "a\u202eb"},
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X": "a\nb"}},
+		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X-Fal-User-Id": "a\u2028b"}},
+		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X-Fal-User-Id": "a\x7f"}},
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X: y\nZ": "a"}},
+		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X-Fal-Ü": "a"}},
 		{Username: "Bearer", Secret: "a", Headers: map[string]string{"": "a"}},
+		{Username: "Bearer", Secret: "a", Headers: map[string]string{"X-Fal-User-Id": "a", "x-fal-user-id": "b"}},
 	} {
 		s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return cred })
 		if got, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeInternal || got.Secret != "" {
 			t.Errorf("%q: %v", cred.Secret, err)
+		}
+		for got, err := range client(t, s.Path).Watch(t.Context(), fal) {
+			if codeOf(err) != protocol.CodeInternal || got.Secret != "" {
+				t.Errorf("watch: %q: %v", cred.Secret, err)
+			}
+			break
+		}
+	}
+}
+
+// §4: beside Authorization a daemon sets headers of fal's, and no others.
+func TestClientTakesFalsHeadersOnly_Section4(t *testing.T) {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any {
+		return protocol.Credential{Username: "Bearer", Secret: "a", Headers: map[string]string{
+			"X-Fal-User-Id": "u", "x-fal-later": "l", "Host": "evil.example", "Transfer-Encoding": "chunked", "Cookie": "c", "Authorization": "Basic x",
+			"Content-Length": "0", "X-Forwarded-For": "x", "X-Fal": "x", "X-Fal-Target-Url": "https://evil.example",
+		}}
+	})
+	want := map[string]string{"X-Fal-User-Id": "u", "x-fal-later": "l"}
+	if got, err := client(t, s.Path).Get(t.Context(), fal); err != nil || !maps.Equal(got.Headers, want) {
+		t.Errorf("%v, %v", got.Headers, err)
+	}
+	for got, err := range client(t, s.Path).Watch(t.Context(), fal) {
+		if err != nil || !maps.Equal(got.Headers, want) {
+			t.Errorf("watch: %v, %v", got.Headers, err)
+		}
+		break
+	}
+}
+
+// §4: what a daemon says reaches no program as it came.
+func TestWhatADaemonSaysIsPrintable_Section4(t *testing.T) {
+	const hostile = "a\x1b[2J\u009b\u202e\u2028"
+	answer := any(protocol.Status{Home: hostile, Version: hostile, State: hostile, Warnings: []string{hostile + "\n" + hostile}})
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return answer })
+	c := client(t, s.Path)
+	status, err := c.Status(t.Context())
+	if text := status.Home + status.Version + status.State + strings.Replace(status.Warnings[0], "\n", "", 1); err != nil || protocol.Printable(text) != text {
+		t.Errorf("%q, %v", text, err)
+	}
+	answer = protocol.Errorf(protocol.CodeInternal, hostile+"\n"+hostile)
+	for name, err := range everyVerb(t, c) {
+		text, hint, _ := strings.Cut(err.Error(), "\n")
+		if protocol.Printable(text+hint) != text+hint {
+			t.Errorf("%s: %q", name, err)
 		}
 	}
 }

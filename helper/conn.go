@@ -3,12 +3,9 @@ package helper
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
@@ -20,20 +17,40 @@ import (
 type conn struct {
 	*stream
 	in     *protocol.Reader
-	spoilt bool // closed, or about to be, by a context
+	socket string // where it leads
+	others []int  // whom the daemon there may be of, besides ourselves and root
+	spoilt bool   // closed, or about to be, by a context
 }
 
-func newConn(s *stream) *conn {
-	return &conn{stream: s, in: protocol.NewReader(s)}
+func newConn(s *stream, socket string, others []int) *conn {
+	return &conn{stream: s, in: protocol.NewReader(s), socket: socket, others: others}
+}
+
+// exchange is roundTrip for as long as a verb may take.
+func (cn *conn) exchange(ctx context.Context, verb string, line []byte) (string, error) {
+	switch verb {
+	case protocol.VerbGet, protocol.VerbStore, protocol.VerbErase, protocol.VerbWatch:
+		return cn.roundTrip(ctx, line)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, promptness, errLate)
+	defer cancel()
+	return cn.roundTrip(ctx, line)
 }
 
 // roundTrip sends one line and reads one. When ctx ends the connection does
-// too: an answer that comes later must not meet another request.
-func (cn *conn) roundTrip(ctx context.Context, line []byte) (string, error) {
+// too: an answer that comes later must not meet another request. It ends ctx itself where
+// the daemon gives no sign of life; the error is why ctx has ended, then.
+func (cn *conn) roundTrip(ctx context.Context, line []byte) (answer string, err error) {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	defer time.AfterFunc(patienceBefore, func() { cn.watchOver(ctx, giveUp) }).Stop()
 	stop := context.AfterFunc(ctx, func() { cn.Close() })
 	defer func() {
 		if !stop() {
 			cn.spoilt = true
+		}
+		if err != nil && ctx.Err() != nil {
+			err = late(ctx, cn.socket)
 		}
 	}()
 	if _, err := cn.Write(line); err != nil {
@@ -47,113 +64,100 @@ func (cn *conn) roundTrip(ctx context.Context, line []byte) (string, error) {
 	return cn.in.ReadLine()
 }
 
-// dial connects to the first socket where a daemon listens. One that is not ours,
+// dial connects to the first place where a daemon listens. One that is not ours,
 // or one of others', ends the search: somebody who listens there may be after
-// the request, so nothing is sent and nothing started (S3).
+// the request, so nothing is sent and nothing started (S3). So does a refusal. Any other
+// trouble there means the next place: a file system can be dead whose daemon lives
+// elsewhere. It is the error where no daemon is found, so that none is started.
 func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 	if c.othersErr != nil {
 		return nil, c.othersErr
 	}
-	candidates, err := c.candidates()
+	places, home, err := c.places()
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range candidates {
-		s, err := connect(ctx, p.socket)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case nobodyThere(err), !peer.Serves: // there is nobody to be found there
+	var trouble error = ErrNotRunning
+	for i, p := range places {
+		s, err := connect(ctx, p.Path)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, late(ctx, p.Path)
+			}
+			found, goOn := explain(err, p.Path, i == 0)
+			if !goOn {
+				return nil, found
+			}
+			if found != nil && trouble == ErrNotRunning {
+				trouble = found
+			}
 			continue
-		case errors.Is(err, fs.ErrPermission) && i > 0:
-			// XDG_RUNTIME_DIR of another user, as su leaves it.
-			continue
-		case errors.Is(err, fs.ErrPermission):
-			return nil, protocol.Errorf(protocol.CodeDenied,
-				"no permission to connect to %s\nit belongs to another user: set FALCRED_SOCKET or FAL_HOME_DIR", p.socket)
-		default:
-			return nil, protocol.Errorf(protocol.CodeUnavailable, "cannot connect to %s: %v\nsee: falcred doctor", p.socket, errors.Unwrap(err))
 		}
-		cn := newConn(s)
+		cn := newConn(s, p.Path, others)
 		if err := peer.Check(s, others...); err != nil {
 			cn.Close()
 			text, hint, _ := strings.Cut(err.Error(), "\n")
 			if hint == "" {
 				hint = "set FALCRED_SOCKET to a socket of your own"
 			}
-			return nil, protocol.Errorf(protocol.CodeDenied, "%s: %s\n%s", p.socket, text, hint)
+			return nil, protocol.Errorf(protocol.CodeDenied, "%s: %s\n%s", p.Path, text, hint)
 		}
-		if p.home != "" && !cn.servesHome(ctx, p.home) {
-			cn.Close()
-			continue
+		if !p.Shared {
+			return cn, nil
 		}
-		return cn, nil
+		serves, err := cn.servesHome(ctx, home)
+		if serves {
+			return cn, nil
+		}
+		cn.Close()
+		switch {
+		case ctx.Err() != nil:
+			return nil, late(ctx, p.Path)
+		case err != nil && trouble == ErrNotRunning:
+			trouble = err // it may be ours
+		}
 	}
-	return nil, ErrNotRunning
+	return nil, trouble
 }
-
-// candidate is a socket to try. Where home is set, the socket is shared by all
-// homes of a user, and the daemon there must serve that one.
-type candidate struct{ socket, home string }
 
 // Sockets is where the Client looks for a daemon, the first choice first.
 func (c *Client) Sockets() ([]string, error) {
-	candidates, err := c.candidates()
+	places, _, err := c.places()
 	var sockets []string
-	for _, candidate := range candidates {
-		sockets = append(sockets, candidate.socket)
+	for _, p := range places {
+		sockets = append(sockets, p.Path)
 	}
 	return sockets, err
 }
 
-func (c *Client) candidates() ([]candidate, error) {
+func (c *Client) places() (places []env.Place, home string, err error) {
 	if c.Socket != "" {
-		return []candidate{{socket: c.Socket}}, env.CheckSocketPath(c.Socket)
+		return []env.Place{{Path: c.Socket}}, "", env.CheckSocketPath(c.Socket)
 	}
 	home, homeErr := env.Home(c.variable)
 	if _, given := c.variable("FALCRED_SOCKET"); homeErr != nil && !given {
-		return nil, homeErr
+		return nil, "", homeErr
 	}
-	sockets, err := env.Sockets(c.variable, home)
-	if err != nil {
-		return nil, err
-	}
-	var candidates []candidate
-	for i, socket := range sockets {
-		// A home with a long name still has the second one.
-		if lengthErr := env.CheckSocketPath(socket); lengthErr != nil {
-			err = lengthErr
-			continue
-		}
-		p := candidate{socket: socket}
-		if i > 0 {
-			p.home = home
-		}
-		candidates = append(candidates, p)
-	}
-	if len(candidates) == 0 {
-		return nil, err
-	}
-	return candidates, nil
+	places, err = env.Sockets(c.variable, home)
+	return places, home, err
 }
 
 // servesHome asks a daemon for its home, lest a program with a home of its own
-// be given the login of another.
-func (cn *conn) servesHome(ctx context.Context, home string) bool {
+// be given the login of another. The error is that it does not say.
+func (cn *conn) servesHome(ctx context.Context, home string) (bool, error) {
 	line, err := protocol.Request{Verb: protocol.VerbStatus}.Append(nil)
 	if err != nil {
-		return false
+		return false, err
 	}
-	answer, err := cn.roundTrip(ctx, line)
-	if err != nil || cn.spoilt {
-		return false
+	answer, err := cn.exchange(ctx, protocol.VerbStatus, line)
+	if cn.spoilt || errors.As(err, new(*protocol.Error)) {
+		return false, err
 	}
 	var status protocol.Status
-	if protocol.ParseAnswer(answer, &status) != nil || status.Home == "" {
-		return false
+	if err != nil || protocol.ParseAnswer(answer, &status) != nil || status.Home == "" {
+		return false, nil // it ends, or is none of ours
 	}
-	return sameFolder(status.Home, home)
+	return sameFolder(status.Home, home), nil
 }
 
 func sameFolder(a, b string) bool {
@@ -163,49 +167,4 @@ func sameFolder(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
-}
-
-// connect waits while the daemon's queue of connections is full: Linux says
-// EAGAIN then, at once, and a thousand scripts that start together see it.
-func connect(ctx context.Context, socket string) (*stream, error) {
-	for {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		s, err := openStream(socket)
-		if !errors.Is(err, syscall.EAGAIN) {
-			return s, err
-		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}
-
-// nobodyThere tells a missing daemon from a failure of this end, such as too
-// many open files, which starting a daemon would not help.
-func nobodyThere(err error) bool {
-	if runtime.GOOS == "windows" {
-		return !errors.Is(err, fs.ErrPermission) // its error numbers are its own
-	}
-	for _, e := range []syscall.Errno{
-		syscall.ENOENT, syscall.ENOTDIR, syscall.ECONNREFUSED, syscall.ENOTSOCK,
-		syscall.EPROTOTYPE, syscall.ELOOP,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }

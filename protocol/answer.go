@@ -163,7 +163,9 @@ func AppendAnswer(dst []byte, v any) ([]byte, error) {
 }
 
 // ParseAnswer reads a line into v, a pointer to what [AppendAnswer] takes, or nil, or
-// returns the *[Error] that the line is. Unknown members are ignored.
+// returns the *[Error] that the line is. Unknown members are ignored. The texts of an
+// error, a [Status], a [VersionAnswer] and a list are [Printable], but for a status's Home,
+// which is for comparing; a [Credential] is as it came.
 func ParseAnswer(line string, v any) error {
 	object, err := ijson.Read(line)
 	if err != nil {
@@ -175,14 +177,23 @@ func ParseAnswer(line string, v any) error {
 		if object.Into(e.members()...) != nil {
 			return errMalformed
 		}
+		e.Message, e.Code = printableText(e.Message), Code(Printable(string(e.Code)))
 		return e
 	}
 	switch v := v.(type) {
 	case nil:
+	case *Credential:
+		err = object.Into(v.members()...)
 	case answer:
 		err = object.Into(v.members()...)
+		makePrintable(v.members(), "Home")
 	case *map[string]string:
-		*v, err = object.Strings()
+		var list map[string]string
+		list, err = object.Strings()
+		*v = make(map[string]string, len(list))
+		for server, kind := range list {
+			(*v)[Printable(server)] = Printable(kind)
+		}
 	default:
 		return errInternal
 	}

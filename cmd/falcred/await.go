@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -26,44 +28,54 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 		return
 	}
 	followed := false
-	done := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
+	done, err := awaitDaemon(cmd.Context(), func(ctx context.Context, client *helper.Client) (bool, error) {
 		d, err := client.Status(ctx)
 		followed = strings.EqualFold(d.Team, name)
 		return followed && !d.Unresolved, err
 	})
-	if !done && !followed {
+	switch {
+	case done || followed:
+	case err != nil:
+		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon has not taken it over: %v\n", err)
+	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon reads another fal config than %s\nsee: falcred doctor\n", ui.Printable(cfg.FalConfig.Path))
 	}
 }
 
-// awaitLogin waits until a running daemon serves the login that is in the file. A
-// file without an access token, and a team without an id, are its own matters.
-func awaitLogin(ctx context.Context, cfg daemon.Config) {
-	awaitDaemon(ctx, func(ctx context.Context, client *helper.Client) (bool, error) {
+// awaitLogin waits until a running daemon serves the login that is in the file, and says on
+// out where it does not. A file without an access token, and a team without an id, are its own
+// matters.
+func awaitLogin(ctx context.Context, out io.Writer, cfg daemon.Config) {
+	done, err := awaitDaemon(ctx, func(ctx context.Context, client *helper.Client) (bool, error) {
 		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		access, ok := login.ValidAccess(cfg.Home)
 		e := new(protocol.Error)
 		return !ok || err == nil && string(cred.Secret) == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
 	})
+	if !done && err != nil {
+		fmt.Fprintf(out, "the running daemon has not taken the login over: %v\n", err)
+	}
 }
 
 // awaitDaemon asks until something is so, and reports whether it came to be. Where
-// no daemon runs there is nothing to wait for.
-func awaitDaemon(ctx context.Context, is func(context.Context, *helper.Client) (bool, error)) bool {
-	ctx, cancel := context.WithTimeout(ctx, daemonPatience)
+// no daemon runs there is nothing to wait for. The error is that of a daemon that does not
+// answer at all.
+func awaitDaemon(ctx context.Context, is func(context.Context, *helper.Client) (bool, error)) (bool, error) {
+	limited, cancel := context.WithTimeout(ctx, daemonPatience)
 	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		done, err := is(ctx, client)
-		if done || errors.Is(err, helper.ErrNotRunning) {
-			return true
+		done, err := is(limited, client)
+		if done || errors.Is(err, helper.ErrNotRunning) || errors.Is(err, env.ErrPathTooLong) {
+			return true, nil
 		}
 		select {
-		case <-ctx.Done():
-			return false
+		case <-limited.Done():
+			_, err := client.Version(ctx)
+			return false, err
 		case <-tick.C:
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
-	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
@@ -53,17 +52,21 @@ func newDoctor() *cobra.Command {
 // examine checks everything, whatever it finds on the way.
 func examine(ctx context.Context) []doctor.Finding {
 	shell, now := environment(), stand(ctx) // before falcred.env is read
-	cfg, err := daemon.Look(version())
+	cfg, err := look()
 	if err != nil {
 		text, hint, _ := strings.Cut(err.Error(), "\n")
 		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}}
 		if home, err := env.Home(os.LookupEnv); err == nil {
-			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
+			more, hangs := inTime("examining the home", homePatience, func() ([]doctor.Finding, error) { return doctor.ExamineHome(home), nil })
+			if hangs == nil {
+				findings = append(findings, more...) // they may be in it
+			}
 		}
 		return findings
 	}
 	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
 	findings = append(findings, examineDaemon(now)...)
+	findings = append(findings, examinePlaces(cfg.Home)...)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineTeam(now.Daemon, cfg)...)

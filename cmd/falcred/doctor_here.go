@@ -70,7 +70,11 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	err = cmd.Run()
 	fields := strings.Fields(string(out.text)) // docker-credential-fal (module) VERSION
 	if err != nil || len(fields) < 3 {
-		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: path + " does not print its version", Hint: "reinstall it"}
+		text := path + " does not print its version"
+		if err != nil {
+			text += ": " + err.Error()
+		}
+		return doctor.Finding{Check: "helper", Result: doctor.Fail, Text: text, Hint: "reinstall it"}
 	}
 	if theirs := fields[len(fields)-1]; theirs != version() && theirs != "(devel)" {
 		return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: fmt.Sprintf("%s is %s and this program is %s", path, theirs, version()), Hint: "install both from one version"}

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
+
+	"github.com/falcred/falcred/protocol"
 )
 
 // The exit codes of falcred. Those of status say something else: see there.
@@ -34,7 +37,11 @@ func report(stderr io.Writer, err error) int {
 	if err == nil || errors.As(err, &code) {
 		return int(code)
 	}
-	fmt.Fprintln(stderr, "falcred:", err)
+	lines := strings.Split(err.Error(), "\n") // of hints, and of a path at most
+	for i, line := range lines {
+		lines[i] = protocol.Printable(line)
+	}
+	fmt.Fprintln(stderr, "falcred:", strings.Join(lines, "\n"))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}

@@ -96,6 +96,8 @@ type follower struct {
 const (
 	// followPace is how long a socket may be silent after it sent an error.
 	followPace = time.Minute
+	// followBreath is the least pause.
+	followBreath = 100 * time.Millisecond
 	// followRetry is the pause after a write that failed: on a full disk each try
 	// makes events of its own.
 	followRetry = 5 * time.Second
@@ -120,7 +122,7 @@ func (f *follower) run(ctx context.Context) error {
 func (f *follower) wait(ctx context.Context, failed bool) {
 	changed, look := f.file.Watch()
 	if left := time.Until(f.now.cred.Expires); f.now.cred.Secret != "" && left > 0 {
-		look = min(look, left)
+		look = min(look, max(left, followBreath)) // it is the daemon that says when
 	}
 	if failed {
 		look, changed = min(look, followRetry), nil

@@ -55,7 +55,7 @@ func newHistory() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := events.Read(home)
+			events, err := inTime("reading the history", homePatience, func() ([]events.Event, error) { return events.Read(home) })
 			if err != nil {
 				return err
 			}

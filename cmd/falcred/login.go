@@ -86,7 +86,7 @@ type loginRun struct {
 }
 
 func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
-	cfg, err := daemon.Load(version())
+	cfg, err := load()
 	if err != nil {
 		return cfg, err
 	}
@@ -116,7 +116,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	awaitLogin(ctx, cfg)
+	awaitLogin(ctx, l.Out, cfg)
 	l.welcome(granted, cfg)
 	return cfg, nil
 }

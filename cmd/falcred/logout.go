@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
@@ -31,7 +30,7 @@ func newLogout() *cobra.Command {
 		Example: "  falcred logout\n  falcred logout --local",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := daemon.Look(version())
+			cfg, err := look()
 			if err != nil {
 				return err
 			}
@@ -39,7 +38,7 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			done, err := ui.Patiently(ui.NewConsole(out), "logging out", func() (protocol.EraseAnswer, error) {
+			done, err := waiting(cmd.ErrOrStderr(), "logging out", logoutPatience, func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)
 			})
 			if errors.Is(err, protocol.ErrNotFound) {
@@ -77,7 +76,8 @@ func signOut(ctx context.Context, cfg daemon.Config, local bool) (protocol.Erase
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	done, err := client.Erase(ctx, protocol.Query{ServerURL: protocol.DefaultServer, Local: local})
-	if errors.Is(err, helper.ErrNotRunning) {
+	// Where no socket can be no daemon is.
+	if errors.Is(err, helper.ErrNotRunning) || errors.Is(err, env.ErrPathTooLong) {
 		// Not to be left half done: revoked, and still in the file. The lock bounds it.
 		// They are caught, since signal.Reset does not undo signal.Ignore.
 		unheard := make(chan os.Signal, 1)

@@ -93,7 +93,7 @@ func (n *notices) ask(ctx context.Context, socket string, patience time.Duration
 	s, err := client.Status(ctx)
 	answered := new(protocol.Error)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, helper.ErrNoAnswer):
 		return
 	case err == nil:
 		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+ui.Printable(inShort(s, time.Now())))

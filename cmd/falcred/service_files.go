@@ -44,12 +44,14 @@ func byPID(pid int) string {
 
 // clean removes falcred's own files, once nobody uses them.
 func (s *service) clean(ctx context.Context) error {
-	asking, cancel := bounded(ctx, statusPatience)
-	defer cancel()
 	client := &helper.Client{Socket: s.socket}
 	defer client.Close()
-	if status, err := client.Status(asking); err == nil || asking.Err() != nil {
+	switch status, err := client.Status(ctx); {
+	case err == nil:
 		return fmt.Errorf("a falcred still serves this home%s, so its files were not removed\nstop it, then: %s", byPID(status.PID), s.self("uninstall --purge"))
+	case !errors.Is(err, helper.ErrNotRunning): // it may run all the same
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		return fmt.Errorf("a falcred may still serve this home, so its files were not removed: %s\nmend that, then: %s", text, s.self("uninstall --purge"))
 	}
 	files, pending, err := daemon.HomeFiles(s.home)
 	if errors.Is(err, fs.ErrNotExist) {

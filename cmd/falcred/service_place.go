@@ -43,20 +43,15 @@ func (s *service) ofUser() error {
 		return err
 	}
 	standard, err := env.DefaultHome(os.LookupEnv)
-	if err != nil {
-		return err
-	}
-	sockets, err := env.Sockets(os.LookupEnv, s.home)
-	if err != nil {
-		return err
-	}
-	s.socket, s.standard = sockets[0], s.home == standard || same(s.home, standard)
-	if s.standard { // by whatever name
+	// Where HOME says nothing, FAL_HOME_DIR has named another home.
+	if s.standard = err == nil && (s.home == standard || same(s.home, standard)); s.standard { // by whatever name
 		s.home = standard
-		if _, set := os.LookupEnv("FALCRED_SOCKET"); !set {
-			s.socket = filepath.Join(standard, filepath.Base(s.socket))
-		}
 	}
+	places, err := env.Sockets(os.LookupEnv, s.home)
+	if err != nil {
+		return err
+	}
+	s.socket = places[0].Path
 	if !s.standard {
 		s.name = nameOf(s.home)
 		s.env["FAL_HOME_DIR"] = s.home
@@ -64,7 +59,7 @@ func (s *service) ofUser() error {
 	if _, set := os.LookupEnv("FALCRED_SOCKET"); set {
 		s.env["FALCRED_SOCKET"] = s.socket
 	}
-	return errors.Join(packaging.Check(s.home), packaging.Check(s.socket), env.CheckSocketPath(s.socket))
+	return errors.Join(packaging.Check(s.home), packaging.Check(s.socket))
 }
 
 func (s *service) ofMachine(name string) error {

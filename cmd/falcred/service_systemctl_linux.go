@@ -8,7 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
+
+// managerPatience is more than a daemon has to end (TimeoutStopSec) and to start.
+const managerPatience = 2 * time.Minute
+
+var errManager = errors.New("it did not return within 2 min: does the service manager work?")
 
 // systemd says clearly that there is none, or none of this user's.
 func (s *service) systemd(ctx context.Context) error {
@@ -55,6 +61,8 @@ func (s *service) quietly(ctx context.Context, args ...string) error {
 }
 
 func (s *service) call(ctx context.Context, out, errOut io.Writer, args []string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, managerPatience, errManager)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "systemctl", args...) // #nosec G204 -- our own arguments, and no shell
 	cmd.Env = os.Environ()
 	if !s.system {
@@ -62,7 +70,11 @@ func (s *service) call(ctx context.Context, out, errOut io.Writer, args []string
 		cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+s.runtimeDir())
 	}
 	cmd.Stdout, cmd.Stderr = out, errOut
+	cmd.WaitDelay = time.Second
 	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if exit := new(exec.ExitError); errors.As(err, &exit) && args[0] == "status" {
 		return exitCode(exit.ExitCode())
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,8 +37,9 @@ const (
 	exitError  = 2
 )
 
-// statusPatience is for a daemon that listens and says nothing.
-const statusPatience = 5 * time.Second
+// statusPatience is for all that status asks: a daemon that says nothing is given up after
+// 5 s, and a file system that hangs after this.
+const statusPatience = 10 * time.Second
 
 // standing is what status has found out.
 type standing struct {
@@ -64,8 +66,7 @@ func newStatus() *cobra.Command {
 			if follow {
 				return watchStatus(cmd.Context(), out, asJSON)
 			}
-			s := stand(cmd.Context())
-			var err error
+			s, err := waiting(cmd.ErrOrStderr(), "asking the daemon", statusPatience, func() (*standing, error) { return stand(cmd.Context()), nil })
 			if asJSON {
 				err = printJSON(out, s.withMend())
 			} else {
@@ -98,7 +99,8 @@ func (s *standing) exit() int {
 	return exitNone
 }
 
-// bounded is for one question to a daemon, which may be stopped, or hang.
+// bounded is for a question to a daemon that may take long. That it is stopped, or hangs, the
+// client says much earlier.
 func bounded(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, protocol.Errorf(protocol.CodeUnavailable,
 		"the daemon did not answer within %s\nsee its log, or restart it: falcred service restart", patience))
@@ -107,19 +109,25 @@ func bounded(ctx context.Context, patience time.Duration) (context.Context, cont
 // stand asks; it connects only, for which systemd starts a daemon where it holds the
 // socket.
 func stand(ctx context.Context) *standing {
+	s, err := inTime("asking the daemon", statusPatience, func() (*standing, error) { return standNow(ctx), nil })
+	if err != nil {
+		return new(standing).failed(err)
+	}
+	return s
+}
+
+func standNow(ctx context.Context) *standing {
 	s := &standing{}
 	var err error
 	if s.Home, err = env.Home(os.LookupEnv); err != nil {
 		return s.failed(err)
 	}
-	sockets, err := env.Sockets(os.LookupEnv, s.Home)
+	places, err := env.Sockets(os.LookupEnv, s.Home)
 	if err != nil {
 		return s.failed(err)
 	}
-	s.Socket = sockets[0]
+	s.Socket = places[0].Path
 
-	ctx, cancel := bounded(ctx, statusPatience)
-	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	d, err := client.Status(ctx)
@@ -130,7 +138,11 @@ func stand(ctx context.Context) *standing {
 	case !errors.Is(err, helper.ErrNotRunning):
 		s.failed(err)
 	}
-	s.Shell = judge(os.Getenv, s.Daemon, hasLogin(s.Daemon, s.Home), time.Now())
+	loggedIn, err := hasLogin(s.Daemon, s.Home)
+	s.Shell = judge(os.Getenv, s.Daemon, loggedIn, time.Now())
+	if err != nil && s.Error == "" && s.Shell.Source == "" {
+		s.failed(err) // not known is not logged out
+	}
 	if t := strict.As(strict.Folder(s.Home)); t != nil && s.Daemon == nil && s.Shell.Source == sourceLogin {
 		s.Shell.Usable, s.Shell.Note, s.Shell.Hint = false, t.Text, t.Hint // no daemon starts there (F6)
 	}
@@ -144,10 +156,13 @@ func (s *standing) failed(err error) *standing {
 
 // hasLogin asks the daemon first: it may know a login that the file has lost
 // for a moment.
-func hasLogin(d *protocol.Status, home string) bool {
+func hasLogin(d *protocol.Status, home string) (bool, error) {
 	if d != nil {
-		return daemonHasLogin(d)
+		return daemonHasLogin(d), nil
 	}
 	info, err := os.Stat(filepath.Join(home, env.TokenFile))
-	return err == nil && info.Size() > 0
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size() > 0, err
 }

@@ -55,7 +55,7 @@ func newTeamList() *cobra.Command {
 		Short: "List the accounts that the login may act for",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, list, err := theAccounts(cmd.Context())
+			cfg, list, err := theAccounts(cmd)
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ func newTeamSet() *cobra.Command {
 		Short: "Attribute requests to this team",
 		Args:  oneArg("the nickname of a team"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, list, err := theAccounts(cmd.Context())
+			cfg, list, err := theAccounts(cmd)
 			if err != nil {
 				return err
 			}
@@ -105,7 +105,7 @@ func newTeamUnset() *cobra.Command {
 		Short: "Attribute requests to the personal account",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := daemon.Look(version())
+			cfg, err := look()
 			if err != nil {
 				return err
 			}
@@ -130,8 +130,8 @@ func oneArg(what string) cobra.PositionalArgs {
 
 // theAccounts asks fal's REST host, with the login's own access token: a key's
 // teams are none of its business.
-func theAccounts(ctx context.Context) (daemon.Config, []fal.Account, error) {
-	cfg, err := daemon.Load(version())
+func theAccounts(cmd *cobra.Command) (daemon.Config, []fal.Account, error) {
+	cfg, err := load()
 	if err != nil {
 		return cfg, nil, err
 	}
@@ -141,16 +141,21 @@ func theAccounts(ctx context.Context) (daemon.Config, []fal.Account, error) {
 	if cfg.REST == "" {
 		return cfg, nil, errNoTeams(cfg)
 	}
-	access, err := accessToken(ctx, cfg)
-	if err != nil {
-		return cfg, nil, err
-	}
-	list, err := login.Accounts(ctx, cfg.Config, access)
+	list, err := waiting(cmd.ErrOrStderr(), "asking for the teams", refreshPatience+accountsPatience, func() ([]fal.Account, error) {
+		access, err := accessToken(cmd.Context(), cfg)
+		if err != nil {
+			return nil, err
+		}
+		return login.Accounts(cmd.Context(), cfg.Config, access)
+	})
 	return cfg, list, err
 }
 
 // refreshPatience is the exec'ed helper's: a refresh may wait for a neighbour's first.
 const refreshPatience = 45 * time.Second
+
+// accountsPatience is at least what fal's REST host is given.
+const accountsPatience = 30 * time.Second
 
 func errNoTeams(cfg daemon.Config) error {
 	return fmt.Errorf("teams are a feature of fal's, and this login is from %s\nif that issuer has teams, set FAL_REST_HOST in this home's falcred.env", cfg.Issuer)

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
@@ -59,21 +63,40 @@ func version() string {
 }
 
 // printJSON prints one object for programs, readable for people too.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
+func printJSON(w io.Writer, v any) error { return encode(w, "  ", v) }
 
 // printLines prints one line for each value: JSON lines.
 func printLines[T any](w io.Writer, values []T) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
 	for _, v := range values {
-		if err := enc.Encode(v); err != nil {
+		if err := encode(w, "", v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// encode escapes all that a terminal could be commanded by: what others have written is in
+// it. A program reads it as it was.
+func encode(w io.Writer, indent string, v any) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	var safe []byte
+	for _, r := range text.String() {
+		switch {
+		case r == '\n' || strconv.IsGraphic(r):
+			safe = utf8.AppendRune(safe, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			safe = fmt.Appendf(safe, `\u%04x\u%04x`, high, low)
+		default:
+			safe = fmt.Appendf(safe, `\u%04x`, r)
+		}
+	}
+	_, err := w.Write(safe)
+	return err
 }

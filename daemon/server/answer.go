@@ -80,6 +80,7 @@ func (c *conn) watch(q protocol.Query) {
 		io.Copy(io.Discard, c.wire.peer) // further requests are not read
 	}()
 	var last []byte
+	var over time.Duration // how long the last pause was after the end that a token names
 	for {
 		changed := c.login.Snapshot().Changed() // before the answer, so that no change is missed
 		line, expires := c.credentialLine(q)
@@ -90,7 +91,9 @@ func (c *conn) watch(q protocol.Query) {
 		// A token also runs out with nobody doing anything: within the second that it says.
 		var runsOut <-chan time.Time
 		if !expires.IsZero() {
-			runsOut = clock.After(max(expires.Sub(clock.Now()), 50*time.Millisecond))
+			var pause time.Duration
+			pause, over = untilLook(expires.Sub(clock.Now()), over)
+			runsOut = clock.After(pause)
 		}
 		select {
 		case <-changed:
@@ -99,6 +102,18 @@ func (c *conn) watch(q protocol.Query) {
 			return
 		}
 	}
+}
+
+// untilLook is how long a watch waits before it looks by itself whether a token has run out,
+// where that much of its life is left. The issuer says when, by its own clock: one that is
+// served after that, since ours is ahead, would be looked at without a pause. over is the last
+// pause of that kind.
+func untilLook(left, over time.Duration) (pause, nowOver time.Duration) {
+	if left > 0 {
+		return max(left, 50*time.Millisecond), 0
+	}
+	over = min(max(2*over, time.Second), time.Minute)
+	return over, over
 }
 
 // result is what is sent for all other requests: an error is one too. What a verb does

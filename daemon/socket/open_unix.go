@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
@@ -45,24 +46,28 @@ func Open(ctx context.Context, o Options) (*Socket, error) {
 			return os.LookupEnv(name)
 		}
 	}
-	paths, err := env.Sockets(lookup, o.Home)
+	places, err := env.Sockets(lookup, o.Home)
 	if err != nil {
 		return nil, err
 	}
-	last := len(paths) - 1
-	for _, path := range paths[:last] {
-		if folder := filepath.Dir(path); fsx.OnNetwork(folder) {
+	last := len(places) - 1
+	for _, place := range places[:last] {
+		if folder := filepath.Dir(place.Path); fsx.OnNetwork(folder) {
 			err = fmt.Errorf("%s is on a network file system", folder)
 			continue
 		}
 		var s *Socket
-		if s, err = listenAt(path, claim); err == nil || !holdsNoSocket(err) {
+		if s, err = listenAt(place.Path, claim); err == nil || !holdsNoSocket(err) {
 			return s, err
 		}
 	}
-	s, lastErr := listenAt(paths[last], claim)
+	s, lastErr := listenAt(places[last].Path, claim)
+	if own := filepath.Join(o.Home, filepath.Base(places[last].Path)); err == nil && places[last].Shared {
+		err = env.CheckSocketPath(own) // it was no place at all
+	}
 	if lastErr == nil && err != nil {
-		s.warnings = append(s.warnings, fmt.Sprintf("the socket is %s: %v", s.path, err))
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		s.warnings = append(s.warnings, fmt.Sprintf("the socket is %s: %s", s.path, text))
 	}
 	return s, lastErr
 }

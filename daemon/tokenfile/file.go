@@ -55,11 +55,20 @@ func (c Content) Hint() string {
 	if c.hint != "" {
 		return c.hint
 	}
-	if errors.Is(c.Err, ErrFollowed) {
+	switch {
+	case errors.Is(c.Err, ErrFollowed):
 		return "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"
+	case errors.Is(c.Err, errTheirs):
+		return "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user"
+	}
+	if hint := fsx.HintFor(c.Err); hint != "" {
+		return hint
 	}
 	return "move it away, then log in: falcred login"
 }
+
+// errTheirs is a file that is somebody else's.
+var errTheirs = errors.New("belongs to another user")
 
 // Same says whether both readings found the same tokens, or the same lack of them.
 func (c Content) Same(other Content) bool { return c.State == other.State && c.Pair == other.Pair }
@@ -162,7 +171,7 @@ func (f File) readOnce() (c Content, data []byte) {
 	case !info.Mode().IsRegular():
 		return unusable(fmt.Errorf("%s is not a regular file", f.Path)), nil
 	case !strict.Ours(info):
-		return unusable(fmt.Errorf("%s belongs to another user", f.Path)), nil
+		return unusable(fmt.Errorf("%s %w", f.Path, errTheirs)), nil
 	case info.Size() > MaxSize:
 		return unusable(fmt.Errorf("%s has %d bytes, more than any login (%d)", f.Path, info.Size(), MaxSize)), nil
 	}

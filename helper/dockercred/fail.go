@@ -22,6 +22,7 @@ func (r *run) fail(verb string, err error) int {
 	if hint == "" {
 		hint = hintFor(err)
 	}
+	text, hint = protocol.Printable(text), protocol.Printable(hint)
 	forScripts := verb == "header" || verb == "token"
 	if _, bazel := err.(bazelError); forScripts || bazel {
 		fmt.Fprintln(r.stderr, text)

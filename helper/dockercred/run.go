@@ -23,6 +23,7 @@ import (
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/peer"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 const (
@@ -68,13 +69,24 @@ const (
 	exitTryLater      = 75 // EX_TEMPFAIL of sysexits.h
 )
 
-// patience is how long a whole run may take. A get can wait for a refresh (17 s
-// under the lock, after up to 25 s in which a neighbour holds it: F1); a daemon
-// that says nothing for longer must not hang a script for ever.
-const patience = 45 * time.Second
+const (
+	// patience is how long a run may take, from when standard input has been read. A get can
+	// wait for a refresh (17 s under the lock, after up to 25 s in which a neighbour holds it:
+	// F1). One that is stopped is known much earlier (package helper).
+	patience = 45 * time.Second
+	// homePatience is how long the home's file system may take where no daemon answers, and
+	// a start.
+	homePatience = 15 * time.Second
+	// quiet is how long a person is told nothing.
+	quiet = time.Second
+)
 
-// The 45 s are patience; made without fmt, since every run makes it.
-var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
+// The 45 s and 15 s are patience and homePatience; made without fmt, since every run makes
+// them.
+var (
+	errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
+	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within 15 s\nsee: falcred doctor")
+)
 
 // run is one run of the program.
 type run struct {
@@ -98,8 +110,6 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	if len(rest) > 0 && !(forScripts && len(rest) == 1) {
 		return misused(forScripts, stdout, stderr)
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errSilent)
-	defer cancel()
 
 	// The client's connection ends with the process; closing it here as well would
 	// take a thirtieth of the process's life.
@@ -107,7 +117,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	var out []byte
 	var err error
 	if r.servers, err = env.NewServers(r.getenv); err == nil || !needsServers(verb) {
-		out, err = r.do(ctx, verb, rest)
+		out, err = r.do(context.Background(), verb, rest)
 	}
 	if err != nil {
 		return r.fail(verb, err)
@@ -165,7 +175,7 @@ func misused(forScripts bool, stdout, stderr io.Writer) int {
 
 // credential is Get, with a daemon started for it where none runs.
 func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.Credential, err error) {
-	err = r.withDaemon(ctx, r.hasLogin, func() error {
+	err = r.withDaemon(ctx, r.hasLogin, func(ctx context.Context) error {
 		cred, err = r.client.Get(ctx, q)
 		return err
 	})
@@ -173,15 +183,49 @@ func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.C
 }
 
 // withDaemon runs ask, and once more after it has started a daemon for it, if
-// that has something to do.
-func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func() error) error {
-	err := ask()
+// that has something to do. It bounds how long all this may take.
+func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+	defer cancel()
+	defer time.AfterFunc(quiet, r.tellPerson).Stop()
+	err := ask(ctx)
 	if err != helper.ErrNotRunning || !peer.Serves {
 		return err
 	}
-	home, homeErr := env.Home(r.lookup)
-	if homeErr != nil {
-		return homeErr
+	if err := r.have(ctx, useful); err != nil {
+		return err
+	}
+	return ask(ctx)
+}
+
+// tellPerson is for who looks at a terminal: a script's standard error is a log.
+func (r *run) tellPerson() {
+	if file, ok := r.stderr.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
+			fmt.Fprintf(file, "waiting for falcred, for %d s at most\n", int(patience.Seconds()))
+		}
+	}
+}
+
+// have has a daemon run, if that has something to do. All of it is in the hands of file
+// systems, and one whose server is gone answers never.
+func (r *run) have(ctx context.Context, useful func(home string) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.startFor(ctx, useful) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *run) startFor(ctx context.Context, useful func(home string) bool) error {
+	home, err := env.Home(r.lookup)
+	if err != nil {
+		return err
 	}
 	if !useful(home) {
 		if r.forwarded(home) {
@@ -192,10 +236,7 @@ func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask
 	if r.getenv("FALCRED_AUTOSTART") == "0" {
 		return helper.ErrNotRunning
 	}
-	if err := r.start(ctx, home); err != nil {
-		return err
-	}
-	return ask()
+	return r.start(ctx, home)
 }
 
 // hasLogin: without a login there is nothing to get or to erase.
@@ -226,10 +267,7 @@ func (r *run) forwarded(home string) bool {
 // followed says whether the file is one of `falcred follow`: the login is another
 // machine's, and a daemon here would only replace its socket.
 func followed(path string) bool {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return false // a FIFO would hold us
-	}
-	file, err := os.Open(path)
+	file, err := strict.OpenAny(path)
 	if err != nil {
 		return false
 	}

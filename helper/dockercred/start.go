@@ -21,15 +21,13 @@ const readiness = 2 * time.Second
 var (
 	errNotReady = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but does not answer\nsee why: falcred run")
-	errEnded = protocol.Errorf(protocol.CodeUnavailable,
-		"falcred was started but ended at once\nsee why: falcred run")
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )
 
 // await tries to connect until a daemon answers, and once more at the end. ended, which may be
-// nil, says that the daemon which was started is gone.
-func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
+// nil, says how the daemon which was started has gone.
+func (r *run) await(ctx context.Context, ended <-chan string) error {
 	const lastLook = 100 * time.Millisecond
 	ctx, cancel := context.WithTimeoutCause(ctx, readiness+lastLook, errNotReady)
 	defer cancel()
@@ -45,8 +43,8 @@ func (r *run) await(ctx context.Context, ended <-chan struct{}) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-ended:
-			failed = errEnded // or it made way for another one that is there by now
+		case how := <-ended: // or it made way for another one that is there by now
+			failed = protocol.Errorf(protocol.CodeUnavailable, "falcred was started but ended at once: %s\nsee why: falcred run", how)
 		case <-late:
 			failed = errNotReady
 		case <-time.After(interval(time.Since(begun))):
@@ -95,12 +93,13 @@ func findDaemon(path string) (string, error) {
 }
 
 // daemonEnv is what a daemon started on demand gets of its starter's
-// environment: no caller's key may reach another caller (§5).
+// environment: no caller's key may reach another caller (§5). XDG_RUNTIME_DIR is one of the
+// places where we look for its socket (§3).
 func daemonEnv(environ []string) []string {
 	var env []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if slices.Contains([]string{"HOME", "PATH", "FAL_HOME_DIR"}, name) || strings.HasPrefix(name, "FALCRED_") {
+		if slices.Contains([]string{"HOME", "PATH", "FAL_HOME_DIR", "XDG_RUNTIME_DIR"}, name) || strings.HasPrefix(name, "FALCRED_") {
 			env = append(env, entry)
 		}
 	}

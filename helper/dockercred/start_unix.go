@@ -52,14 +52,14 @@ func (r *run) start(ctx context.Context, home string) error {
 	}
 	ended, err := spawn(path)
 	if err != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "falcred cannot be started: %v\nsee why: falcred run", err)
+		return protocol.Errorf(protocol.CodeUnavailable, "falcred cannot be started: %v\nsee why: falcred run", reason(err))
 	}
 	return r.await(ctx, ended)
 }
 
 // spawn starts a daemon that outlives its starter's terminal, session, working
 // folder and descriptors, and holds none of them.
-func spawn(path string) (ended <-chan struct{}, err error) {
+func spawn(path string) (ended <-chan string, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -76,10 +76,13 @@ func spawn(path string) (ended <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan struct{})
+	done := make(chan string, 1)
 	go func() {
-		p.Wait()
-		close(done)
+		if state, err := p.Wait(); err == nil {
+			done <- state.String()
+		} else {
+			done <- reason(err).Error()
+		}
 	}()
 	return done, nil
 }

@@ -2,10 +2,12 @@ package dockercred
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
@@ -67,7 +69,7 @@ func (r *run) store(ctx context.Context) error {
 	}
 	// A store makes the login: nothing has to be there before.
 	anywhere := func(string) bool { return true }
-	return r.withDaemon(ctx, anywhere, func() error { return r.client.Store(ctx, login) })
+	return r.withDaemon(ctx, anywhere, func(ctx context.Context) error { return r.client.Store(ctx, login) })
 }
 
 // erase logs out for fal's own hosts only. For any other there is nothing
@@ -84,7 +86,7 @@ func (r *run) erase(ctx context.Context) error {
 	if !r.servers.IsFal(q.ServerURL) {
 		return helper.ErrForeign
 	}
-	return r.withDaemon(ctx, r.hasLogin, func() error {
+	return r.withDaemon(ctx, r.hasLogin, func(ctx context.Context) error {
 		_, err := r.client.Erase(ctx, q)
 		return err
 	})
@@ -116,12 +118,21 @@ func (r *run) print(ctx context.Context, verb string, args []string) ([]byte, er
 func (r *run) payload() (string, error) {
 	in, err := io.ReadAll(io.LimitReader(r.stdin, protocol.MaxLine+1))
 	if err != nil {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "standard input cannot be read")
+		return "", protocol.Errorf(protocol.CodeBadRequest, "standard input cannot be read: %v", reason(err))
 	}
 	if len(in) > protocol.MaxLine {
 		return "", protocol.Errorf(protocol.CodeBadRequest, "standard input is longer than 64 KiB")
 	}
 	return strings.TrimSpace(string(in)), nil
+}
+
+// reason is an error of the system's in its own words, without call and path.
+func reason(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
 }
 
 // answer allocates once: most answers are a token of a few KiB.

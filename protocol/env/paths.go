@@ -1,6 +1,7 @@
 package env
 
 import (
+	"errors"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -40,36 +41,51 @@ func DefaultHome(lookup func(string) (string, bool)) (string, error) {
 	return filepath.Join(home, ".fal"), nil
 }
 
-// Sockets is where a daemon for home may listen, the first choice first.
-// FALCRED_SOCKET leaves no other choice. The second path, for homes that
-// cannot hold a socket, is shared by all homes of a user: a client that finds
-// a daemon there has to ask for its Home.
-func Sockets(lookup func(string) (string, bool), home string) ([]string, error) {
+// Place is where a daemon may listen.
+type Place struct {
+	Path   string // of the socket
+	Shared bool   // by all homes of a user: a client that finds a daemon there has to ask for its Home
+}
+
+// Sockets is where a daemon for home may listen, the first choice first: in the home, and
+// in XDG_RUNTIME_DIR for homes that cannot hold a socket. FALCRED_SOCKET leaves no other
+// choice. A path that no socket can have is none of them, at either end; where none is
+// left the error is [ErrPathTooLong].
+func Sockets(lookup func(string) (string, bool), home string) ([]Place, error) {
 	if path, ok := lookup("FALCRED_SOCKET"); ok {
 		path, err := absolute(lookup, "FALCRED_SOCKET", path)
+		if err == nil {
+			err = CheckSocketPath(path)
+		}
 		if err != nil {
 			return nil, err
 		}
-		return []string{path}, nil
+		return []Place{{Path: path}}, nil
 	}
-	sockets := []string{filepath.Join(home, socketName)}
+	all := []Place{{Path: filepath.Join(home, socketName)}}
 	if dir := runtimeDir(lookup); dir != "" {
-		sockets = append(sockets, filepath.Join(dir, socketName))
+		all = append(all, Place{Path: filepath.Join(dir, socketName), Shared: true})
 	}
-	return sockets, nil
+	var fit []Place
+	for _, place := range all {
+		if CheckSocketPath(place.Path) == nil {
+			fit = append(fit, place)
+		}
+	}
+	if fit == nil {
+		return nil, CheckSocketPath(all[0].Path)
+	}
+	return fit, nil
 }
 
-// ShareSocket is FALCRED_SHARE_SOCKET, "" where there is to be none.
+// ShareSocket is FALCRED_SHARE_SOCKET, "" where there is to be none. Whether a socket can
+// have that path is for who listens there: [CheckSocketPath].
 func ShareSocket(lookup func(string) (string, bool)) (string, error) {
 	path, _ := lookup("FALCRED_SHARE_SOCKET")
 	if path == "" {
 		return "", nil
 	}
-	path, err := absolute(lookup, "FALCRED_SHARE_SOCKET", path)
-	if err != nil {
-		return "", err
-	}
-	return path, CheckSocketPath(path)
+	return absolute(lookup, "FALCRED_SHARE_SOCKET", path)
 }
 
 // runtimeDir looks for systemd's folder itself where the variable is missing:
@@ -91,14 +107,21 @@ func runtimeDir(lookup func(string) (string, bool)) string {
 	return dir
 }
 
-// CheckSocketPath refuses a path that does not fit into sun_path. The kernel's
-// own word for it, "invalid argument", helps nobody.
+// ErrPathTooLong is the error for a path that no socket can have. Nobody listens there.
+var ErrPathTooLong = errors.New("too long for a socket")
+
+type pathTooLong struct{ error }
+
+func (e pathTooLong) Unwrap() []error { return []error{e.error, ErrPathTooLong} }
+
+// CheckSocketPath refuses a path that does not fit into sun_path: [ErrPathTooLong]. The
+// kernel's own word for it, "invalid argument", helps nobody.
 func CheckSocketPath(path string) error {
 	if len(path) < sunPath() { // one byte is the final NUL's
 		return nil
 	}
-	return protocol.Errorf(protocol.CodeBadRequest, "socket path has %d bytes, this system takes at most %d: %s\nset FALCRED_SOCKET to a shorter one",
-		len(path), sunPath()-1, path)
+	return pathTooLong{protocol.Errorf(protocol.CodeBadRequest, "socket path has %d bytes, this system takes at most %d: %s\nset FALCRED_SOCKET to a shorter one",
+		len(path), sunPath()-1, path)}
 }
 
 func sunPath() int {
@@ -109,38 +132,84 @@ func sunPath() int {
 	return 104 // darwin and the BSDs
 }
 
-func absolute(lookup func(string) (string, bool), name, path string) (string, error) {
-	if path == "" {
+// absolute expands a path as Python's os.path.expanduser does, by which fal's own programs
+// go, and refuses what it cannot take for the very folder that they take.
+func absolute(lookup func(string) (string, bool), name, given string) (string, error) {
+	if given == "" {
 		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is set but empty\nunset it, or give it an absolute path", name)
 	}
-	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
-		home, err := userHome(lookup)
+	path := given
+	if rest, ok := strings.CutPrefix(given, "~"); ok {
+		user, below := rest, ""
+		if end := strings.IndexFunc(rest, separator); end >= 0 {
+			user, below = rest[:end], rest[end:]
+		}
+		home, err := homeOf(lookup, user)
 		if err != nil {
 			return "", err
 		}
-		path = filepath.Join(home, rest)
+		path = strings.TrimRightFunc(home, separator) + below
+		if path == "" {
+			path = home
+		}
 	}
 	if !filepath.IsAbs(path) || hasControl(path) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, path)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, given)
 	}
-	return filepath.Clean(path), nil
+	return withoutDots(name, path)
 }
 
-// userHome asks the user database when the environment says nothing: service
-// managers and cron may start a process without HOME.
+func separator(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }
+
+// withoutDots leaves out what a path need not have. ".." behind a link leads the kernel, and
+// fal's own programs, into another folder than the text says.
+func withoutDots(name, path string) (string, error) {
+	clean := filepath.Clean(path)
+	end := strings.LastIndex(path+"/", "/../")
+	if end < 0 {
+		return clean, nil
+	}
+	dots := path[:end] + "/.."
+	a, errA := os.Stat(dots)
+	b, errB := os.Stat(filepath.Clean(dots))
+	if errA != nil || errB != nil || !os.SameFile(a, b) {
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s leads through a link, or nothing, and back by ..: %q\ngive it the same path without ..", name, path)
+	}
+	return clean, nil
+}
+
+// homeOf is the home of a user by name, or for "" our own.
+func homeOf(lookup func(string) (string, bool), name string) (string, error) {
+	if name == "" {
+		return userHome(lookup)
+	}
+	u, err := user.Lookup(name)
+	if err != nil || !filepath.IsAbs(u.HomeDir) {
+		return "", protocol.Errorf(protocol.CodeBadRequest, "the home of user %q is not known: passwd(5) has none of that name\ngive the path without ~", name)
+	}
+	return u.HomeDir, nil
+}
+
+// userHome is HOME, as Python takes it: where that is set and empty it is the root folder.
+// The user database is asked where it is not set: service managers and cron may start a
+// process so.
 func userHome(lookup func(string) (string, bool)) (string, error) {
 	name := "HOME"
 	if runtime.GOOS == "windows" {
 		name = "USERPROFILE"
 	}
-	if home, _ := lookup(name); filepath.IsAbs(home) {
-		return filepath.Clean(home), nil
-	} else if home != "" {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q", name, home)
+	home, set := lookup(name)
+	switch {
+	case filepath.IsAbs(home):
+		return withoutDots(name, home)
+	case home != "":
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ncorrect it, or set FAL_HOME_DIR", name, home)
+	case set && runtime.GOOS != "windows":
+		return "/", nil
 	}
 	u, err := user.Current()
 	if err != nil || !filepath.IsAbs(u.HomeDir) {
-		return "", protocol.Errorf(protocol.CodeInternal, "no home folder: %s is unset and the user database names none\nset FAL_HOME_DIR", name)
+		return "", protocol.Errorf(protocol.CodeInternal, "no home folder: %s is unset, and the user database names none for user %d\nset FAL_HOME_DIR", name, os.Getuid())
 	}
 	return filepath.Clean(u.HomeDir), nil
 }

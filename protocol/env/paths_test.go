@@ -1,6 +1,7 @@
 package env
 
 import (
+	"errors"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/protocol"
 )
 
 func lookup(pairs ...string) func(string) (string, bool) {
@@ -44,7 +47,14 @@ func TestHome_Section3(t *testing.T) {
 		{[]string{"HOME", "/h", "FAL_HOME_DIR", "./x"}, ""},
 		{[]string{"HOME", "/h", "FAL_HOME_DIR", "~other/x"}, ""},
 		{[]string{"HOME", "/h", "FAL_HOME_DIR", "/x\ny"}, ""},
+		{[]string{"HOME", "/h", "FAL_HOME_DIR", "~nobody-of-this-name/x"}, ""},
+		{[]string{"HOME", "/h", "FAL_HOME_DIR", "~root"}, "/root"},
 		{[]string{"HOME", "h"}, ""},
+		{[]string{"HOME", "h", "FAL_HOME_DIR", "~/x"}, ""},
+		{[]string{"HOME", "h", "FAL_HOME_DIR", "/x"}, "/x"}, // what is named is enough
+		{[]string{"HOME", "", "FAL_HOME_DIR", "/x"}, "/x"},
+		{[]string{"HOME", ""}, "/.fal"}, // as Python
+		{[]string{"HOME", "/"}, "/.fal"},
 	} {
 		got, err := Home(lookup(tt.env...))
 		if got != tt.want || (err == nil) != (tt.want != "") {
@@ -58,11 +68,21 @@ func TestHomeWithoutHOMEIsTheUserDatabases_Section3(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	for _, env := range [][]string{nil, {"HOME", "", "USERPROFILE", ""}} {
-		if got, err := DefaultHome(lookup(env...)); err != nil || got != filepath.Join(u.HomeDir, ".fal") {
-			t.Errorf("%q: %q, %v", env, got, err)
-		}
+	if got, err := DefaultHome(lookup()); err != nil || got != filepath.Join(u.HomeDir, ".fal") {
+		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// paths of the sockets. All but the first are shared.
+func paths(lookup func(string) (string, bool), home string) (all []string, err error) {
+	places, err := Sockets(lookup, home)
+	for _, p := range places {
+		if p.Shared != (p.Path != filepath.Join(home, socketName) && filepath.Base(p.Path) == socketName) {
+			err = errors.Join(err, errors.New(p.Path+": is it shared?"))
+		}
+		all = append(all, p.Path)
+	}
+	return all, err
 }
 
 func TestSocketsInOrder_Section3(t *testing.T) {
@@ -77,10 +97,11 @@ func TestSocketsInOrder_Section3(t *testing.T) {
 		{[]string{"XDG_RUNTIME_DIR", "/run/u", "FALCRED_SOCKET", "/s/./a"}, []string{"/s/a"}},
 		{[]string{"HOME", "/h", "FALCRED_SOCKET", "~/a"}, []string{"/h/a"}},
 		{[]string{"FALCRED_SOCKET", "a"}, nil},
+		{[]string{"XDG_RUNTIME_DIR", "/run/u", "FALCRED_SOCKET", "/" + strings.Repeat("a", 120)}, nil},
 		{[]string{"FALCRED_SOCKET", ""}, nil},
 		{[]string{"FALCRED_SOCKET", "@abstract"}, nil},
 	} {
-		got, err := Sockets(lookup(tt.env...), "/x")
+		got, err := paths(lookup(tt.env...), "/x")
 		if !slices.Equal(got, tt.want) || (err == nil) != (tt.want != nil) {
 			t.Errorf("%q: %q, %v", tt.env, got, err)
 		}
@@ -96,7 +117,7 @@ func TestSocketsWithoutXDGFindSystemdsFolder_Section3(t *testing.T) {
 	if _, err := os.Stat(dir); err == nil {
 		want = append(want, dir+"/falcred.sock")
 	}
-	if got, err := Sockets(lookup(), "/x"); err != nil || !slices.Equal(got, want) {
+	if got, err := paths(lookup(), "/x"); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -107,7 +128,30 @@ func TestSocketPathTooLongIsAClearError_S2(t *testing.T) {
 		t.Error(err)
 	}
 	err := CheckSocketPath(fits + "a")
+	if !errors.Is(err, ErrPathTooLong) || protocol.AsError(err).Code != protocol.CodeBadRequest {
+		t.Errorf("%v", err)
+	}
 	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(sunPath()-1)) || !strings.Contains(err.Error(), "\nset FALCRED_SOCKET") {
 		t.Errorf("no limit or no hint: %v", err)
+	}
+}
+
+// §3, S2: a path that no socket can have is no place for one, at either end.
+func TestALongHomeLeavesTheSecondPlace_S2(t *testing.T) {
+	skipWindows(t)
+	long := "/" + strings.Repeat("a", 200)
+	if got, err := paths(lookup("XDG_RUNTIME_DIR", "/run/u"), long); err != nil || !slices.Equal(got, []string{"/run/u/falcred.sock"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := paths(lookup("XDG_RUNTIME_DIR", long), "/x"); err != nil || !slices.Equal(got, []string{"/x/falcred.sock"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, run := range []string{"", long} {
+		if got, err := Sockets(lookup("XDG_RUNTIME_DIR", run), long); got != nil || !errors.Is(err, ErrPathTooLong) {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	if path, err := ShareSocket(lookup("FALCRED_SHARE_SOCKET", long)); err != nil || path != long {
+		t.Errorf("only who listens there needs it: %q, %v", path, err)
 	}
 }

@@ -98,6 +98,20 @@ func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	return file, nil
 }
 
+// OpenAny opens a regular file to be read, behind links and whoever's it is. Nothing else of
+// that name is opened, nor waited for: a FIFO, a device, a folder.
+func OpenAny(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0) // #nosec G304 -- the point of this function
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return nil, errors.Join(err, &Problem{Path: path, Text: path + " is not a regular file", Hint: "move it away"})
+	}
+	return file, nil
+}
+
 // NoLink makes a problem of the error that a link gives where none is followed: the
 // kernel's own word, "too many levels of symbolic links", helps nobody.
 func NoLink(path string, err error) error {
@@ -111,8 +125,13 @@ func NoLink(path string, err error) error {
 // is not. path is for its text.
 func Own(path string, file interface{ Stat() (fs.FileInfo, error) }) error {
 	info, err := file.Stat()
-	if err == nil && !(info.Mode().IsRegular() && Ours(info)) {
+	switch {
+	case err != nil:
+		return err
+	case !Ours(info):
+		return &Problem{Path: path, Text: path + " belongs to another user", Hint: "leave it where it is; set FAL_HOME_DIR to a folder of your own, or run falcred as that user"}
+	case !info.Mode().IsRegular():
 		return &Problem{Path: path, Text: path + " is not a regular file of yours", Hint: "move it away"}
 	}
-	return err
+	return nil
 }

@@ -9,7 +9,10 @@ import (
 
 // On Windows access goes by ACL, and the profile folder's keeps other users out. Of
 // the others nothing is known, and nothing serves there.
-const noFollow = 0
+const (
+	nonblock = 0
+	noFollow = 0
+)
 
 // Ours is always true: see noFollow.
 func Ours(fs.FileInfo) bool { return true }

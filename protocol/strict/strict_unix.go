@@ -14,8 +14,12 @@ import (
 	"syscall"
 )
 
-// noFollow, and no FIFO of that name holds us.
-const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+// With nonblock no FIFO or device of that name holds us; with noFollow no link leads elsewhere
+// either.
+const (
+	nonblock = syscall.O_NONBLOCK
+	noFollow = syscall.O_NOFOLLOW | nonblock
+)
 
 // maxLinks is the kernel's own bound.
 const maxLinks = 40

@@ -263,6 +263,22 @@ func Cause(err error) error {
 // DiskHint is what to do where something cannot be written.
 const DiskHint = "free space on the disk, or make the folder writable"
 
+// HintFor is what to do where a file cannot be opened or read, by the kernel's word: what is
+// in it may be whole, so it is not to be moved away. It is "" for any other error.
+func HintFor(err error) string {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "raise how many files may be open (ulimit -n)"
+	case errors.Is(err, fs.ErrPermission):
+		return "let yourself read it: chmod u+r"
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG): // of the name alone
+	case errors.As(err, &errno):
+		return "its file system is in trouble; the file may be whole"
+	}
+	return ""
+}
+
 // Explain is what is wrong with a path, and what to do about it: hint is "" where that is
 // not known.
 func Explain(err error) (text, hint string) {

@@ -273,3 +273,17 @@ func TestBeside(t *testing.T) {
 		t.Errorf("in no folder: %v", found)
 	}
 }
+
+// F3: only what stands in a file is a reason to move it away; what the kernel says about
+// opening it is none.
+func TestHintForNeverCostsAFile_F3(t *testing.T) {
+	for err, want := range map[error]string{
+		syscall.EMFILE: "ulimit -n", syscall.ENFILE: "ulimit -n", syscall.EACCES: "chmod", syscall.EPERM: "chmod",
+		syscall.EIO: "may be whole", syscall.ESTALE: "may be whole", syscall.ENOTCONN: "may be whole", syscall.EROFS: "may be whole",
+		syscall.ELOOP: "", syscall.ENOTDIR: "", errors.New("damaged"): "",
+	} {
+		if got := HintFor(&fs.PathError{Op: "open", Path: "x", Err: err}); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%v: %q", err, got)
+		}
+	}
+}

@@ -6,14 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 var errValue = errors.New("not a value of the wire")
 
 // Append appends an object on one line. HTML is not escaped: URLs and "<token>" stay
-// readable for a person. Bytes that are not UTF-8 become U+FFFD. The error is that of a
-// time outside of the years 0 to 9999.
+// readable for a person. What is not graphic is, so that no terminal that shows the line is
+// commanded by it. Bytes that are not UTF-8 become U+FFFD. The error is that of a time
+// outside of the years 0 to 9999.
 func Append(dst []byte, members ...Member) ([]byte, error) {
 	dst = append(dst, '{')
 	first := true
@@ -111,19 +113,19 @@ func appendString(dst []byte, text string) []byte {
 }
 
 // verbatim is the length of the text up to what is not written as it stands there: '"',
-// '\\', a control byte, or a byte that is not UTF-8.
+// '\\', what is not graphic, or a byte that is not UTF-8.
 func verbatim(text string) int {
 	for i := 0; i < len(text); {
 		c := text[i]
 		switch {
-		case c < ' ', c == '"', c == '\\':
+		case c < ' ', c == '"', c == '\\', c == 0x7f:
 			return i
 		case c < utf8.RuneSelf:
 			i++
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(text[i:])
-		if r == utf8.RuneError && size == 1 {
+		if r == utf8.RuneError && size == 1 || !strconv.IsGraphic(r) {
 			return i
 		}
 		i += size
@@ -143,5 +145,9 @@ func appendEscaped(dst []byte, r rune) []byte {
 			return append(dst, '\\', escapes[i])
 		}
 	}
-	return append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+	if r > 0xffff { // RFC 8259 §7: as UTF-16 has it
+		high, low := utf16.EncodeRune(r)
+		return appendEscaped(appendEscaped(dst, high), low)
+	}
+	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }

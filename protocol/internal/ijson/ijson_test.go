@@ -267,8 +267,8 @@ func TestAppend(t *testing.T) {
 	if line, err := Append(nil, members...); err != nil || string(line) != `{}` {
 		t.Errorf("%s, %v", line, err)
 	}
-	inner := []Member{{Name: "b", Value: &[]string{"<c>"}}, {Name: "d", Value: &map[string]string{"f": "g", "e": "\x01\u2028"}}}
-	want = `{"a":{"b":["<c>"],"d":{"e":"\u0001` + "\u2028" + `","f":"g"}}}`
+	inner := []Member{{Name: "b", Value: &[]string{"<c>"}}, {Name: "d", Value: &map[string]string{"f": "g", "e": "\x01\u2028\x7f\u009b\u202e\U000e0001\u00e9\u3000"}}}
+	want = `{"a":{"b":["<c>"],"d":{"e":"\u0001\u2028\u007f\u009b\u202e\udb40\udc01` + "\u00e9\u3000" + `","f":"g"}}}`
 	if line, err := Append(nil, Member{Name: "a", Value: inner}); err != nil || string(line) != want {
 		t.Errorf("%s, %v", line, err)
 	}

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/falcred/falcred/protocol"
 )
 
 // Page is a list of names and what they stand for, in two columns.
@@ -25,15 +26,9 @@ func (p *Page) Under(text string) {
 	}
 }
 
-// Printable replaces what commands a terminal, in a text that somebody else has written.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf) { // Cf turns the direction of writing
-			return '?'
-		}
-		return r
-	}, s)
-}
+// Printable is [protocol.Printable], for texts of issuers, hosts and files: what a daemon says
+// is printable when it has been read.
+func Printable(s string) string { return protocol.Printable(s) }
 
 // When gives a time as people read it, and how far it is.
 func When(t, now time.Time) string {

@@ -37,26 +37,32 @@ func main() {
 	}
 	home, err := env.Home(os.LookupEnv)
 	check(err)
-	sockets, err := env.Sockets(os.LookupEnv, home)
+	places, err := env.Sockets(os.LookupEnv, home)
 	check(err)
 	<-time.After(200 * time.Millisecond) // as long as a slow start
-	l, err := net.Listen("unix", sockets[0])
+	l, err := net.Listen("unix", places[0].Path)
 	check(err)
-	check(os.Chmod(sockets[0], 0o666))
+	check(os.Chmod(places[0].Path, 0o666))
 	check(os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600))
 	for {
 		c, err := l.Accept()
 		check(err)
-		go serve(c, dir)
+		go serve(c, dir, home)
 	}
 }
 
-func serve(c net.Conn, dir string) {
+func serve(c net.Conn, dir, home string) {
 	in := protocol.NewReader(c)
 	for {
 		line, err := in.ReadLine()
 		if err != nil {
 			return
+		}
+		if line == protocol.VerbStatus {
+			answer, err := protocol.AppendAnswer(nil, protocol.Status{Home: home})
+			check(err)
+			c.Write(answer)
+			continue
 		}
 		check(os.WriteFile(filepath.Join(dir, "asked"), []byte(line), 0o600))
 		answer, err := protocol.AppendAnswer(nil, protocol.Credential{

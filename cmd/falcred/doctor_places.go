@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"github.com/falcred/falcred/daemon/doctor"
+	"github.com/falcred/falcred/protocol/env"
+)
+
+// examinePlaces says where the home and the socket are where that is not where people look,
+// and why.
+func examinePlaces(home string) (findings []doctor.Finding) {
+	if f, odd := examineHOME(os.LookupEnv, home); odd {
+		findings = append(findings, f)
+	}
+	places, err := env.Sockets(os.LookupEnv, home)
+	switch own := env.CheckSocketPath(filepath.Join(home, "falcred.sock")); {
+	case err != nil: // stand has said it
+	case own != nil && places[0].Shared:
+		findings = append(findings, doctor.Finding{Check: "socket", Result: doctor.Warn,
+			Text: fmt.Sprintf("the path of the home is too long for a socket in it, so the daemon is at %s, and only one home of yours can have it", places[0].Path),
+			Hint: "another home needs a FALCRED_SOCKET of its own, or this one a shorter path"})
+	default:
+		findings = append(findings, examineTwoPlaces(places)...)
+	}
+	return findings
+}
+
+// examineTwoPlaces: a home that could not hold a socket once can do so now, or two daemons were
+// started with other environments. Clients find the first.
+func examineTwoPlaces(places []env.Place) []doctor.Finding {
+	var there []string
+	for _, p := range places {
+		if info, err := os.Lstat(p.Path); err == nil && info.Mode().Type() == os.ModeSocket {
+			there = append(there, p.Path)
+		}
+	}
+	if len(there) < 2 {
+		return nil
+	}
+	return []doctor.Finding{{Check: "socket", Result: doctor.Warn,
+		Text: fmt.Sprintf("there is a socket at %s and one at %s: programs here ask the first; the other may be another home's", there[0], there[1]),
+		Hint: "if both daemons serve this home, end the one at the second: lsof " + there[1]}}
+}
+
+// examineHOME: what HOME says decides which login fal's own programs find, too.
+func examineHOME(lookup func(string) (string, bool), home string) (doctor.Finding, bool) {
+	value, set := lookup("HOME")
+	_, named := lookup("FAL_HOME_DIR")
+	f := doctor.Finding{Check: "HOME", Result: doctor.Warn}
+	u, err := user.Current()
+	switch {
+	case set && value == "" && !named:
+		f.Text = "HOME is set and empty, so falcred and fal's own programs take " + home
+		f.Hint = "unset HOME, or give it your home folder"
+	case set && value != "" && !filepath.IsAbs(value):
+		f.Text = fmt.Sprintf("HOME is not an absolute path: %q; falcred goes by FAL_HOME_DIR alone", value)
+		f.Hint = "give HOME your home folder"
+	case !set && (err != nil || u.HomeDir == ""):
+		f.Text = fmt.Sprintf("HOME is not set, and the user database has no home for user %d; falcred goes by FAL_HOME_DIR alone", os.Getuid())
+		f.Hint = "fal's own programs need HOME: set it to a folder of yours"
+	default:
+		return f, false
+	}
+	return f, true
+}

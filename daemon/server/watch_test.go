@@ -1,0 +1,34 @@
+package server
+
+import (
+	"testing"
+	"time"
+)
+
+// R9: a token that is served after the end that the issuer has named (our clock is ahead of
+// its, and it cannot be reached) is looked at with pauses that grow; one that has still to run
+// out, within the second.
+func TestAWatchDoesNotSpinAtATokensEnd_R9(t *testing.T) {
+	for _, tt := range []struct{ left, over, pause, next time.Duration }{
+		{time.Hour, 0, time.Hour, 0},
+		{time.Hour, time.Minute, time.Hour, 0}, // a new token
+		{time.Nanosecond, 0, 50 * time.Millisecond, 0},
+		{0, 0, time.Second, time.Second},
+		{-time.Second, time.Second, 2 * time.Second, 2 * time.Second},
+		{-time.Hour, 40 * time.Second, time.Minute, time.Minute},
+		{-100 * 365 * 24 * time.Hour, time.Minute, time.Minute, time.Minute}, // what a peer says is no number of ours
+	} {
+		if pause, next := untilLook(tt.left, tt.over); pause != tt.pause || next != tt.next {
+			t.Errorf("%+v: %v, %v", tt, pause, next)
+		}
+	}
+	looks, over := 0, time.Duration(0)
+	for left := 100 * time.Millisecond; left > -time.Hour; looks++ {
+		var pause time.Duration
+		pause, over = untilLook(left, over)
+		left -= pause
+	}
+	if looks > 70 {
+		t.Errorf("%d looks in the hour after the end", looks)
+	}
+}

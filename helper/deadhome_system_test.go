@@ -1,0 +1,71 @@
+//go:build linux && system
+
+package helper
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/helper/internal/testdaemon"
+	"github.com/falcred/falcred/protocol"
+)
+
+// fuse mounts a file system whose server is this test, which answers nothing, on a folder.
+// Until the server is closed each question about what is below hangs; afterwards it fails
+// with ENOTCONN.
+func fuse(t *testing.T, folder string) (server *os.File) {
+	t.Helper()
+	testkit.NeedRoot(t)
+	server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		testkit.Missing(t, "/dev/fuse")
+	}
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server.Fd())
+	if err := syscall.Mount("falcred-test", folder, "fuse", 0, options); err != nil {
+		testkit.Missing(t, "a machine that may mount: "+err.Error())
+	}
+	t.Cleanup(func() {
+		server.Close()
+		syscall.Unmount(folder, syscall.MNT_DETACH)
+	})
+	return server
+}
+
+// §3: the file system of a home hangs, and dies, while the daemon lives at XDG_RUNTIME_DIR and
+// serves from memory.
+func TestDeadHome_Section3(t *testing.T) {
+	hurry(t)
+	promptness = testkit.Patience
+	home, run := testkit.ShortDir(t), testkit.ShortDir(t)
+	server := fuse(t, home)
+	ask := func() error {
+		c := New(testdaemon.Lookup(map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": run}))
+		defer c.Close()
+		_, err := c.Get(t.Context(), fal)
+		return err
+	}
+	serve := func() *testdaemon.Server {
+		return testdaemon.Serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
+			if r.Verb == protocol.VerbStatus {
+				return protocol.Status{Home: home}
+			}
+			return testdaemon.Bearer(r)
+		})
+	}
+	for _, state := range []struct{ name, says string }{{"hangs", "its file system does not answer"}, {"is dead", syscall.ENOTCONN.Error()}} {
+		if err := ask(); codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), state.says) {
+			t.Errorf("it %s, no daemon: %v", state.name, err)
+		}
+		s := serve()
+		if err := ask(); err != nil {
+			t.Errorf("it %s: %v", state.name, err)
+		}
+		s.Stop()
+		server.Close()
+	}
+}

@@ -1,0 +1,34 @@
+package helper
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// holder is the daemon of a socket by the number in its lock file, 0 where there is none or
+// that process is gone, and whether it is stopped, by the kernel's word. It is for words, and
+// for how long to wait: no more can be believed of a file.
+func holder(socket string) (pid int, stopped bool) {
+	file, err := os.OpenFile(socket+".lock", os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return 0, false // a FIFO would hold us
+	}
+	text, _ := io.ReadAll(io.LimitReader(file, 32))
+	if pid, err = strconv.Atoi(string(bytes.TrimSpace(text))); err != nil || pid <= 0 {
+		return 0, false
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, false
+	}
+	// proc_pid_stat(5): the state follows the name, which may hold anything.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	return pid, len(fields) > 0 && (string(fields[0]) == "T" || string(fields[0]) == "t")
+}
