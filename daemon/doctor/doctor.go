@@ -30,6 +30,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
@@ -142,7 +143,7 @@ func wayFindings(check string, problems []strict.Problem) (findings []Finding) {
 }
 
 func examineNetworkHome(home string) Finding {
-	if fsx.OnNetwork(home) {
+	if env.OnNetwork(home) {
 		return Finding{"filesystem", Warn, home + " is on a network file system: locks and sockets are weaker there",
 			"let one machine at a time use the login, or give each a FAL_HOME_DIR and login of its own"}
 	}

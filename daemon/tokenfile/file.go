@@ -58,6 +58,9 @@ func (c Content) Hint() string {
 	if errors.Is(c.Err, ErrFollowed) {
 		return "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"
 	}
+	if _, hint := fsx.Explain(c.Err); hint != "" { // nothing is wrong with the login in it
+		return hint
+	}
 	return "move it away, then log in: falcred login"
 }
 

@@ -95,12 +95,13 @@ func findDaemon(path string) (string, error) {
 }
 
 // daemonEnv is what a daemon started on demand gets of its starter's
-// environment: no caller's key may reach another caller (§5).
+// environment: no caller's key may reach another caller (§5). Its own two places are where
+// the caller looks for it: XDG_RUNTIME_DIR is the second (§3).
 func daemonEnv(environ []string) []string {
 	var env []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if slices.Contains([]string{"HOME", "PATH", "FAL_HOME_DIR"}, name) || strings.HasPrefix(name, "FALCRED_") {
+		if slices.Contains([]string{"HOME", "PATH", "FAL_HOME_DIR", "XDG_RUNTIME_DIR"}, name) || strings.HasPrefix(name, "FALCRED_") {
 			env = append(env, entry)
 		}
 	}

@@ -174,6 +174,9 @@ func SyncFolder(path string) error {
 func TryLockPath(path string) (lock *flock.Flock, err error) {
 	lock = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
+	if errors.Is(err, fs.ErrPermission) && strict.Regain(path) {
+		locked, err = lock.TryLock()
+	}
 	if err == nil && locked {
 		err = strict.Own(path, lock)
 	}
@@ -258,16 +261,4 @@ func Cause(err error) error {
 		return link.Err
 	}
 	return err
-}
-
-// DiskHint is what to do where something cannot be written.
-const DiskHint = "free space on the disk, or make the folder writable"
-
-// Explain is what is wrong with a path, and what to do about it: hint is "" where that is
-// not known.
-func Explain(err error) (text, hint string) {
-	if t := strict.As(err); t != nil {
-		return t.Text, t.Hint
-	}
-	return err.Error(), ""
 }
