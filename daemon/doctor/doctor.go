@@ -30,7 +30,6 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
@@ -79,6 +78,8 @@ type Config struct {
 // outside. It asks the issuer for something public, for 10 s at most, and needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
+	findings = append(findings, examineRoom(cfg.Home)...)
+	findings = append(findings, examineLimits()...)
 	findings = append(findings, examineSockets(cfg)...)
 	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
 		if err := cfg.CheckIssuer(); err != nil {
@@ -140,14 +141,6 @@ func wayFindings(check string, problems []strict.Problem) (findings []Finding) {
 		findings = append(findings, f)
 	}
 	return findings
-}
-
-func examineNetworkHome(home string) Finding {
-	if env.OnNetwork(home) {
-		return Finding{"filesystem", Warn, home + " is on a network file system: locks and sockets are weaker there",
-			"let one machine at a time use the login, or give each a FAL_HOME_DIR and login of its own"}
-	}
-	return Finding{Check: "filesystem", Result: OK, Text: "the home is on a local file system"}
 }
 
 // examineFile reads the file as the daemon does, and checks what else troubles the other

@@ -134,7 +134,7 @@ func lockOwner(path string) runningError {
 	owner := runningError{path: path}
 	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil && pid > 0 {
 		owner.pid = pid
-		owner.away = elsewhere(pid, strings.TrimSpace(rest))
+		owner.away = elsewhere(path, pid, strings.TrimSpace(rest))
 	}
 	return owner
 }
@@ -142,11 +142,11 @@ func lockOwner(path string) runningError {
 // elsewhere is where a process runs that is not here: a network file system has the locks of
 // other machines too, and a folder can be mounted into several containers. Before machines
 // had their names in the file, a number was all that there was.
-func elsewhere(pid int, host string) string {
+func elsewhere(path string, pid int, host string) string {
 	if here, err := os.Hostname(); err == nil && host != "" && host != here {
 		return "on the machine " + strconv.QuoteToASCII(host)
 	}
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+	if !runsHere(path+".lock", pid) {
 		return "on another machine, or in another container"
 	}
 	return ""

@@ -88,7 +88,7 @@ func Examine() (problems []Problem) {
 // CheckThreads is nil where n more threads can be started, as far as is known. Another
 // process may take them in the next moment.
 func CheckThreads(n int) *Problem {
-	left, by, hint := moreThreads(n)
+	left, by, hint := moreThreads()
 	if left >= n {
 		return nil
 	}

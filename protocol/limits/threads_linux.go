@@ -16,10 +16,10 @@ import (
 // otherwise, and then it is not asked for.
 const rlimitNPROC = 6
 
-// moreThreads is how many more this process can start: n or more where nothing forbids it. The
+// moreThreads is how many more this process can start, and which limit says so. The
 // kernel counts threads as processes, against a user's limit (setrlimit(2)), from which root is
 // exempt, and against that of each cgroup on the way up.
-func moreThreads(n int) (left int, by, hint string) {
+func moreThreads() (left int, by, hint string) {
 	left = math.MaxInt
 	for _, group := range pidsGroups() {
 		limit, err := strconv.Atoi(firstLine(filepath.Join(group, "pids.max"))) // "max" is none
@@ -29,7 +29,7 @@ func moreThreads(n int) (left int, by, hint string) {
 			hint = "end other processes there, or raise it: --pids-limit of a container, TasksMax= of a unit"
 		}
 	}
-	if most, ok := processLimit(); ok && most < left+n {
+	if most, ok := processLimit(); ok {
 		if now := threadsOf(os.Getuid()); most-now < left {
 			left, by = most-now, fmt.Sprintf("ulimit -u is %d", most)
 			hint = "end other processes of this user, or raise the limit: ulimit -u, or nproc in /etc/security/limits.conf"
