@@ -22,10 +22,12 @@ import (
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/threads"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/server"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/limits"
 	"github.com/falcred/falcred/protocol/peer"
 )
 
@@ -103,6 +105,9 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 			return nil, nil, fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)
 		}
 	}
+	if err := enough(); err != nil {
+		return nil, nil, err
+	}
 	sock, err := socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver})
 	if err != nil {
 		return nil, nil, err
@@ -115,5 +120,19 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 	for _, text := range sock.Warnings() {
 		m.Warn(text)
 	}
+	for _, p := range limits.Examine() {
+		if p.Minor {
+			m.Warn(p.Error())
+		}
+	}
 	return sock, m, nil
+}
+
+// enough has what the system must grant (S6). Only where all of it is granted a daemon
+// starts: one that cannot refresh would only keep the socket from one that can.
+func enough() error {
+	if err := limits.Check(); err != nil {
+		return err
+	}
+	return threads.Reserve()
 }

@@ -3,12 +3,14 @@ package daemon
 import (
 	"fmt"
 
+	"github.com/falcred/falcred/protocol/strict"
 	"golang.org/x/sys/unix"
 )
 
 // Harden keeps the tokens in this process's memory from core dumps, and from debuggers of
-// the same user. Call it first in main.
+// the same user, and its files its own ([strict.OwnerMask]). Call it first in main.
 func Harden() error {
+	strict.OwnerMask()
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("the process cannot be made undumpable: %w", err)
 	}

@@ -2,5 +2,11 @@
 
 package daemon
 
-// Harden does nothing: how to do it is known for Linux only.
-func Harden() error { return nil }
+import "github.com/falcred/falcred/protocol/strict"
+
+// Harden keeps this process's files its own ([strict.OwnerMask]). How to keep its memory its
+// own is known for Linux only.
+func Harden() error {
+	strict.OwnerMask()
+	return nil
+}

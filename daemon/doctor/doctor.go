@@ -80,6 +80,8 @@ type Config struct {
 // times, and each of fal's REST hosts that matter for 5 s. It needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
+	findings = append(findings, examineRoom(cfg.Home)...)
+	findings = append(findings, examineLimits()...)
 	findings = append(findings, examineSockets(cfg)...)
 	if t := strict.As(strict.Folder(cfg.Home)); t == nil { // else nothing there is believed
 		if err := cfg.CheckIssuer(); err != nil {
@@ -145,14 +147,6 @@ func wayFindings(check string, problems []strict.Problem) (findings []Finding) {
 		findings = append(findings, f)
 	}
 	return findings
-}
-
-func examineNetworkHome(home string) Finding {
-	if fsx.OnNetwork(home) {
-		return Finding{"filesystem", Warn, home + " is on a network file system: locks and sockets are weaker there",
-			"let one machine at a time use the login, or give each a FAL_HOME_DIR and login of its own"}
-	}
-	return Finding{Check: "filesystem", Result: OK, Text: "the home is on a local file system"}
 }
 
 // examineFile reads the file as the daemon does, and checks what else troubles the other

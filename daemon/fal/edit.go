@@ -72,7 +72,7 @@ func (c Config) SetTeam(nickname string) error {
 		err = fsx.WriteInPlace(target, after)
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w\n%s", target, fsx.Cause(err), fsx.DiskHint)
+		return fmt.Errorf("%s cannot be written: %w\n%s", target, fsx.Cause(err), fsx.Hint(err))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"os"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
@@ -16,7 +15,7 @@ var table = testkit.Table{Columns: [3]string{"what was broken", "tried", "what s
 // needMounts wants root in the private mount namespace of TestMain.
 func needMounts(t *testing.T, fault string) {
 	t.Helper()
-	if os.Getenv(namespaceVariable) == "" {
+	if !testkit.MayMount() {
 		table.Missing(t, fault, "root, and a mount namespace of its own")
 	}
 }

@@ -24,7 +24,7 @@ func Keepable(ctx context.Context, cfg Config) error {
 		}
 		probe, err := fsx.WriteTemp(t.target, make([]byte, tokenfile.MaxSize))
 		if err != nil {
-			return fmt.Errorf("a login cannot be written beside %s: %w\n%s", t.m.file.Path, fsx.Cause(err), diskHint)
+			return fmt.Errorf("a login cannot be written beside %s: %w\n%s", t.m.file.Path, fsx.Cause(err), fsx.Hint(err))
 		}
 		return fsx.Remove(probe)
 	})
@@ -91,7 +91,7 @@ func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.Pend
 		if f := (&failure{}); errors.As(err, &f) {
 			return asWire(f)
 		}
-		return fmt.Errorf("the login cannot be written to %s: %w\n%s", m.file.Path, err, diskHint)
+		return fmt.Errorf("the login cannot be written to %s: %w\n%s", m.file.Path, err, fsx.Hint(err))
 	}
 	m.apply(Kept{tokens})
 	return nil

@@ -85,7 +85,7 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 	}
 	if !local {
 		if err := t.deletable(r); err != nil {
-			return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, diskHint)
+			return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, fsx.Hint(err))
 		}
 		if done.Revoked, err = t.revoke(living); err != nil {
 			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, logoutHint)
@@ -173,7 +173,7 @@ func (t *transaction) delete(before tokenfile.Content) error {
 		t.m.apply(Leaving(true))
 		if err := fsx.Remove(t.target); err != nil { // behind a symlink, which stays (F2)
 			t.m.apply(Leaving(false))
-			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, diskHint)
+			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, fsx.Hint(err))
 		}
 	}
 	for _, path := range journal.Others(t.target, "") {

@@ -12,9 +12,11 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/threads"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // refresh runs one rotation to its end, judges what it brought, and has it served.
@@ -219,7 +221,7 @@ func (t *transaction) restore(before tokenfile.Content, held tokenfile.TokenPair
 		if f := (&failure{}); errors.As(err, &f) {
 			return f
 		}
-		return unavailable("the token file cannot be restored: "+err.Error(), diskHint)
+		return unavailable("the token file cannot be restored: "+err.Error(), fsx.Hint(err))
 	}
 	if s := t.m.apply(Restored{why}); s.unwritten() {
 		t.saveLedger()
@@ -259,7 +261,7 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 	t.saveLedger()
 	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
 		entry.Keep()
-		return "", true, unavailable("the new token cannot be moved into the token file: "+err.Error(), diskHint)
+		return "", true, unavailable("the new token cannot be moved into the token file: "+err.Error(), fsx.Hint(err))
 	}
 	t.m.apply(Settled{answer})
 	return "", true, nil
@@ -285,8 +287,13 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 	}
 }
 
-// beginEntry makes the journal entry before anything is sent (R4).
+// beginEntry has what a rotation needs before anything is sent: threads (S6), and the
+// journal entry (R4).
 func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
+	if err := threads.Ready(); err != nil {
+		text, hint, _ := strings.Cut(err.Error(), "\n")
+		return nil, unavailable("not refreshed: "+text, hint)
+	}
 	entry, err := journal.Begin(t.target, c.refresh)
 	if err != nil {
 		return nil, entryFailure(err)
@@ -306,7 +313,7 @@ func entryFailure(err error) *failure {
 	}
 	text, hint := fsx.Explain(err)
 	f := unavailable("not refreshed, since the answer could not be kept: "+text, cmp.Or(hint, diskHint))
-	f.file = hint != "" // as for the lock
+	f.file = strict.As(err) != nil // as for the lock
 	return f
 }
 

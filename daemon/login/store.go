@@ -105,7 +105,7 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	}
 	entry, err := journal.Begin(t.target, refresh)
 	if err != nil {
-		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, diskHint)
+		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, fsx.Hint(err))
 	}
 	if err := t.unchanged(before); err != nil {
 		entry.Discard()
@@ -126,7 +126,7 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	if recordErr != nil {
 		entry.Discard()
 		m.work.Go(func() { disown(m, client, reply.Tokens.Refresh) })
-		return nil, protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", recordErr, diskHint)
+		return nil, protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", recordErr, fsx.Hint(recordErr))
 	}
 	return &offer{refresh: refresh, before: before, entry: entry, client: client, reply: reply}, nil
 }
@@ -181,7 +181,7 @@ func (o *offer) install(m *Manager) error {
 	}
 	defer t.end()
 	if err := o.entry.Trim(o.reply.Tokens); err != nil {
-		return protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, diskHint)
+		return protocol.Errorf(protocol.CodeInternal, "the new login could not be written: %v\n%s", err, fsx.Hint(err))
 	}
 	if err := t.unchanged(o.before); errors.Is(err, errChanged) {
 		return protocol.Errorf(protocol.CodeDenied, "another program wrote a new login meanwhile, which was kept\nto replace it, log out first: falcred logout")
@@ -191,7 +191,7 @@ func (o *offer) install(m *Manager) error {
 	m.apply(Stepped{o.refresh, o.reply.Tokens, o.client, o.subject})
 	t.saveLedger()
 	if err := o.entry.Commit(m.file, t.target, o.reply.Tokens); err != nil {
-		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, diskHint)
+		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, fsx.Hint(err))
 	}
 	m.apply(Stored{o.reply, o.verdict, o.subject, m.issuer.KeysAt()})
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // transaction is a piece of work under one hold of the lock (F1): a rotation, a store,
@@ -82,9 +83,9 @@ func (t *transaction) end() {
 }
 
 func (t *transaction) lockFailure(err error) *failure {
-	if text, hint := fsx.Explain(err); hint != "" { // the home's, where the token file cannot be used either
+	if text, hint := fsx.Explain(err); hint != "" {
 		f := unavailable(text, hint)
-		f.file = true
+		f.file = strict.As(err) != nil // the home's, where the token file cannot be used either
 		return f
 	}
 	return unavailable(err.Error(), "see who holds it: falcred doctor")

@@ -6,27 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
 
-// claim takes the lock beside the socket and writes our pid into it, so that a
-// second daemon can say who runs (S1).
+// claim takes the lock beside the socket and writes into it who we are, so that a second
+// daemon can say who runs (S1). The lock is what counts: on a full disk it names nobody.
 func claim(path string) (*flock.Flock, error) {
 	name := path + ".lock"
 	// Neither a link nor a FIFO of that name may lead elsewhere or hold us.
 	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|fsx.Nonblock|fsx.NoFollow), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
+	if errors.Is(err, fs.ErrPermission) && strict.Regain(name) {
+		locked, err = lock.TryLock()
+	}
 	if err == nil && !locked {
 		err = alreadyRunning(path)
 	} else if err == nil {
-		err = writePID(lock)
+		if err = writeOwner(lock); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			err = nil
+		}
 	}
 	if err != nil {
 		lock.Close()
@@ -43,16 +51,17 @@ func ClaimFollow(path string) (io.Closer, error) {
 	var other runningError
 	switch {
 	case errors.As(err, &other):
-		return nil, fmt.Errorf("another falcred follow (pid %d) keeps %s", other.pid, filepath.Dir(path))
+		return nil, fmt.Errorf("another falcred follow (pid %d%s) keeps %s", other.pid, other.there(), filepath.Dir(path))
 	case err != nil:
 		return nil, err
 	}
 	return lock, nil
 }
 
-// writePID writes into the file that is locked, and no other that has its name by
-// now: flock does not give its own descriptor away.
-func writePID(lock *flock.Flock) error {
+// writeOwner writes our number, and this machine's name on a second line, into the file that
+// is locked, and no other that has its name by now: flock does not give its own descriptor
+// away.
+func writeOwner(lock *flock.Flock) error {
 	locked, err := lock.Stat()
 	if err != nil {
 		return err
@@ -68,25 +77,40 @@ func writePID(lock *flock.Flock) error {
 	if err := file.Truncate(0); err != nil {
 		return err
 	}
-	_, err = file.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	host, _ := os.Hostname()
+	_, err = fmt.Fprintf(file, "%d\n%s\n", os.Getpid(), host)
 	return err
 }
 
 // runningError is that another daemon holds the lock.
 type runningError struct {
 	path string
-	pid  int // 0 where it is not known
+	pid  int    // 0 where it is not known
+	away string // where else it runs: on another machine; "" for here
 }
 
 func (e runningError) Error() string {
+	if e.away != "" {
+		return fmt.Sprintf("falcred is already running %s (pid %d there) on %s", e.away, e.pid, e.path)
+	}
 	if e.pid > 0 {
 		return fmt.Sprintf("falcred is already running (pid %d) on %s", e.pid, e.path)
 	}
 	return "falcred is already running on " + e.path
 }
 
+func (e runningError) there() string {
+	if e.away == "" {
+		return ""
+	}
+	return ", " + e.away
+}
+
 // endIt is for a person.
 func (e runningError) endIt() string {
+	if e.away != "" {
+		return "end it there, or set XDG_RUNTIME_DIR here: each machine serves from a folder of its own"
+	}
 	if e.pid > 0 {
 		return fmt.Sprintf("end it: kill -9 %d", e.pid)
 	}
@@ -96,7 +120,34 @@ func (e runningError) endIt() string {
 // alreadyRunning says who holds the lock. The holder may not have written its
 // pid yet; then the path has to do.
 func alreadyRunning(path string) error {
+	owner := lockOwner(path)
+	if owner.away != "" {
+		time.Sleep(10 * time.Millisecond) // or it has the lock, and has not written yet
+		owner = lockOwner(path)
+	}
+	return owner
+}
+
+func lockOwner(path string) runningError {
 	data, _ := fsx.Read(path+".lock", fsx.MaxSmall)
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-	return runningError{path, max(0, pid)}
+	first, rest, _ := strings.Cut(string(data), "\n")
+	owner := runningError{path: path}
+	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil && pid > 0 {
+		owner.pid = pid
+		owner.away = elsewhere(path, pid, strings.TrimSpace(rest))
+	}
+	return owner
+}
+
+// elsewhere is where a process runs that is not here: a network file system has the locks of
+// other machines too, and a folder can be mounted into several containers. Before machines
+// had their names in the file, a number was all that there was.
+func elsewhere(path string, pid int, host string) string {
+	if here, err := os.Hostname(); err == nil && host != "" && host != here {
+		return "on the machine " + strconv.QuoteToASCII(host)
+	}
+	if !runsHere(path+".lock", pid) {
+		return "on another machine, or in another container"
+	}
+	return ""
 }

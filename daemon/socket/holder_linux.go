@@ -47,6 +47,20 @@ func lockHolder(path string) (pid int) {
 	return flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
 }
 
+// runsHere says whether a process that is said to hold a lock can be one of this machine's,
+// and of this container's: the kernel knows the holders of both. Of a lock on FUSE it knows
+// the program behind that.
+func runsHere(lock string, pid int) bool {
+	switch holder := lockHolder(lock); {
+	case holder == pid:
+		return true
+	case holder == 0:
+		_, err := os.Stat("/proc/locks")
+		return err != nil // and nothing is known
+	}
+	return unix.Kill(pid, 0) != unix.ESRCH
+}
+
 // flockOf finds in /proc/locks the flock on the file that own has a record lock on.
 // Its lines are
 //

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
@@ -52,7 +51,7 @@ func Open(ctx context.Context, o Options) (*Socket, error) {
 	}
 	last := len(places) - 1
 	for _, place := range places[:last] {
-		if folder := filepath.Dir(place.Path); fsx.OnNetwork(folder) {
+		if folder := filepath.Dir(place.Path); env.OnNetwork(folder) {
 			err = fmt.Errorf("%s is on a network file system", folder)
 			continue
 		}
@@ -89,10 +88,10 @@ func OpenShared(path string, uids []int) (*Socket, error) {
 	return s, nil
 }
 
-// holdsNoSocket tells a file system without sockets, locks or writing from a
+// holdsNoSocket tells a file system without sockets, locks, writing or room from a
 // mistake that a person has to correct.
 func holdsNoSocket(err error) bool {
-	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.ENOLCK, unix.EROFS, unix.EINVAL} {
+	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.ENOLCK, unix.EROFS, unix.EINVAL, unix.ENOSPC, unix.EDQUOT} {
 		if errors.Is(err, errno) {
 			return true
 		}
@@ -111,6 +110,9 @@ func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *Socket,
 		return nil, err
 	}
 	lock, err := claim(path)
+	if other := (runningError{}); errors.As(err, &other) && other.away != "" && !strings.Contains(err.Error(), "\n") {
+		err = fmt.Errorf("%w\n%s", err, other.endIt())
+	}
 	if err != nil {
 		return nil, err
 	}

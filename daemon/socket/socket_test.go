@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
@@ -69,8 +70,38 @@ func TestS1LockFileNamesUsAlone(t *testing.T) {
 	open(t, Options{Path: path})
 	data, err := os.ReadFile(path + ".lock")
 	testkit.Must(t, err)
-	if string(data) != itoa(os.Getpid())+"\n" {
-		t.Errorf("it says %q, and we are %d", data, os.Getpid())
+	host, _ := os.Hostname()
+	if string(data) != itoa(os.Getpid())+"\n"+host+"\n" {
+		t.Errorf("it says %q, and we are %d on %s", data, os.Getpid(), host)
+	}
+}
+
+// S1: a daemon on another machine, whose locks a network file system has, is no process of
+// this one: nobody is told to end that number here.
+func TestRunsElsewhere_S1(t *testing.T) {
+	host, err := os.Hostname()
+	testkit.Must(t, err)
+	for written, want := range map[string]string{
+		itoa(os.Getpid()) + "\n":                "falcred is already running (pid " + itoa(os.Getpid()) + ") on ",
+		itoa(os.Getpid()) + "\n" + host + "\n":  "falcred is already running (pid " + itoa(os.Getpid()) + ") on ",
+		itoa(os.Getpid()) + "\nelsewhere\x1b\n": `falcred is already running on the machine "elsewhere\x1b" (pid ` + itoa(os.Getpid()) + " there) on ",
+		"4194303\n":                             "falcred is already running on another machine, or in another container (pid 4194303 there) on ",
+		"4194303\n" + host + "\n":               "falcred is already running on another machine, or in another container (pid 4194303 there) on ",
+		"":                                      "falcred is already running on ",
+	} {
+		path := in(t)
+		lock, err := fsx.TryLockPath(path + ".lock")
+		testkit.Must(t, err)
+		testkit.Must(t, os.WriteFile(path+".lock", []byte(written), 0o600))
+		_, err = Open(t.Context(), Options{Path: path})
+		lock.Close()
+		if err == nil || !strings.HasPrefix(err.Error(), want+path) {
+			t.Errorf("%q: %v", written, err)
+			continue
+		}
+		if _, hint, _ := strings.Cut(err.Error(), "\n"); strings.Contains(hint, "XDG_RUNTIME_DIR") != strings.Contains(want, "there") {
+			t.Errorf("%q: the hint is %q", written, hint)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func (c Content) Hint() string {
 	case errors.Is(c.Err, errTheirs):
 		return "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user"
 	}
-	if hint := fsx.HintFor(c.Err); hint != "" {
+	if _, hint := fsx.Explain(c.Err); hint != "" { // nothing is wrong with the login in it
 		return hint
 	}
 	return "move it away, then log in: falcred login"

@@ -10,10 +10,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/limits"
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 )
@@ -25,6 +28,10 @@ func (r *run) start(ctx context.Context, home string) error {
 	if err := peer.KnownUser(); err != nil {
 		return err // the daemon would serve nobody, and keep the socket from its owner
 	}
+	if err := limits.Check(); err != nil { // the daemon inherits them (S6)
+		return cannotStart(err)
+	}
+	strict.OwnerMask()
 	path, notFound := findDaemon(r.getenv("PATH"))
 	if _, err := os.Lstat(home); errors.Is(err, fs.ErrNotExist) {
 		if notFound != nil {
@@ -111,15 +118,19 @@ func closeOnExec() {
 }
 
 func cannotStart(err error) error {
-	what, hint := err.Error(), "start it: falcred run"
+	what, hint, _ := strings.Cut(err.Error(), "\n")
 	if t := strict.As(err); t != nil {
 		what, hint = t.Text, t.Hint
+	}
+	if hint == "" {
+		hint = "start it: falcred run"
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running and cannot be started: %s\n%s", what, hint)
 }
 
-// lockStart locks a file beside the first socket whose folder is ours; in
-// another's folder somebody could hold the lock for ever, or put a link there.
+// lockStart locks a file beside the first socket whose folder is ours and this machine's; in
+// another's folder somebody could hold the lock for ever, or put a link there, and what
+// another machine starts is not here.
 // The file stays: to remove it would let two helpers lock two files.
 func (r *run) lockStart() (unlock func(), err error) {
 	sockets, err := r.client.Sockets()
@@ -127,7 +138,10 @@ func (r *run) lockStart() (unlock func(), err error) {
 		return nil, err
 	}
 	var failed []error // of each socket
-	for _, socket := range sockets {
+	for i, socket := range sockets {
+		if i+1 < len(sockets) && env.OnNetwork(filepath.Dir(socket)) {
+			continue
+		}
 		f, err := openStart(socket + ".start")
 		if err == nil {
 			if err = flock(f); err == nil {

@@ -269,3 +269,39 @@ func TestNumbered_F6(t *testing.T) {
 		t.Error("without a table")
 	}
 }
+
+// F6: a file of ours that was made under a umask of 777 is ours again; what is not a file of
+// ours keeps its mode.
+func TestRegain_F6(t *testing.T) {
+	home := t.TempDir()
+	file, link, folder := filepath.Join(home, "file"), filepath.Join(home, "link"), filepath.Join(home, "folder")
+	must(t, os.WriteFile(file, nil, 0))
+	must(t, os.Symlink(file, link))
+	must(t, os.Mkdir(folder, 0))
+	if Regain(link) || Regain(folder) || Regain(filepath.Join(home, "none")) {
+		t.Error("something else was changed")
+	}
+	opened, err := Open(file, os.O_RDWR|os.O_CREATE, 0o600)
+	must(t, err)
+	opened.Close()
+	if os.Getuid() == 0 && !Regain(file) { // whom no mode stops
+		t.Error("it was not changed")
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || Regain(file) {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// F6: what a process makes for itself it can use, under any umask, and nobody else gets more.
+func TestOwnerMask_F6(t *testing.T) {
+	before := syscall.Umask(0o777)
+	defer syscall.Umask(before)
+	OwnerMask()
+	if now := syscall.Umask(0o022); now != 0o077 {
+		t.Errorf("the umask is %03o", now)
+	}
+	OwnerMask()
+	if now := syscall.Umask(0); now != 0o022 {
+		t.Errorf("the umask was 022 and is %03o", now)
+	}
+}

@@ -21,6 +21,11 @@ const (
 	noFollow = syscall.O_NOFOLLOW | nonblock
 )
 
+// OwnerMask has this process keep its own rights to all that it makes from now on, whatever
+// the umask: 777 would have it make files that it cannot open again. What the umask takes
+// from others stays taken.
+func OwnerMask() { syscall.Umask(syscall.Umask(0o077) &^ 0o700) }
+
 // maxLinks is the kernel's own bound.
 const maxLinks = 40
 

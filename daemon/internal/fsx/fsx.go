@@ -174,6 +174,9 @@ func SyncFolder(path string) error {
 func TryLockPath(path string) (lock *flock.Flock, err error) {
 	lock = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
+	if errors.Is(err, fs.ErrPermission) && strict.Regain(path) {
+		locked, err = lock.TryLock()
+	}
 	if err == nil && locked {
 		err = strict.Own(path, lock)
 	}
@@ -258,32 +261,4 @@ func Cause(err error) error {
 		return link.Err
 	}
 	return err
-}
-
-// DiskHint is what to do where something cannot be written.
-const DiskHint = "free space on the disk, or make the folder writable"
-
-// HintFor is what to do where a file cannot be opened or read, by the kernel's word: what is
-// in it may be whole, so it is not to be moved away. It is "" for any other error.
-func HintFor(err error) string {
-	var errno syscall.Errno
-	switch {
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "raise how many files may be open (ulimit -n)"
-	case errors.Is(err, fs.ErrPermission):
-		return "let yourself read it: chmod u+r"
-	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG): // of the name alone
-	case errors.As(err, &errno):
-		return "its file system is in trouble; the file may be whole"
-	}
-	return ""
-}
-
-// Explain is what is wrong with a path, and what to do about it: hint is "" where that is
-// not known.
-func Explain(err error) (text, hint string) {
-	if t := strict.As(err); t != nil {
-		return t.Text, t.Hint
-	}
-	return err.Error(), ""
 }

@@ -276,14 +276,17 @@ func TestBeside(t *testing.T) {
 
 // F3: only what stands in a file is a reason to move it away; what the kernel says about
 // opening it is none.
-func TestHintForNeverCostsAFile_F3(t *testing.T) {
-	for err, want := range map[error]string{
-		syscall.EMFILE: "ulimit -n", syscall.ENFILE: "ulimit -n", syscall.EACCES: "chmod", syscall.EPERM: "chmod",
-		syscall.EIO: "may be whole", syscall.ESTALE: "may be whole", syscall.ENOTCONN: "may be whole", syscall.EROFS: "may be whole",
-		syscall.ELOOP: "", syscall.ENOTDIR: "", errors.New("damaged"): "",
+func TestExplainNeverCostsAFile_F3(t *testing.T) {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.EACCES, syscall.EPERM, syscall.EIO, syscall.ESTALE, syscall.ENOTCONN, syscall.EROFS, syscall.EBUSY,
 	} {
-		if got := HintFor(&fs.PathError{Op: "open", Path: "x", Err: err}); !strings.Contains(got, want) || want == "" && got != "" {
-			t.Errorf("%v: %q", err, got)
+		if _, hint := Explain(&fs.PathError{Op: "open", Path: "x", Err: errno}); hint == "" || strings.Contains(hint, "move") {
+			t.Errorf("%v: %q", errno, hint)
+		}
+	}
+	for _, err := range []error{syscall.ELOOP, syscall.ENOTDIR, errors.New("damaged")} {
+		if _, hint := Explain(err); hint != "" {
+			t.Errorf("%v: %q", err, hint)
 		}
 	}
 }

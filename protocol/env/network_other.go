@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package fsx
+package env
 
 // OnNetwork is not found out here.
 func OnNetwork(string) bool { return false }
