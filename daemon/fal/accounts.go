@@ -93,14 +93,11 @@ func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 		return nil, fmt.Errorf("%s cannot be asked for your teams: %s", rest, httpx.Describe(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s did not list your teams: status %d", rest, resp.StatusCode)
-	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAccounts)) // what was cut is no list
 	var list []Account
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAccounts)).Decode(&list); err != nil || len(list) == 0 {
-		// Everybody has a personal account: no list at all is a gateway's answer,
-		// and must not look as if a team were gone.
-		return nil, fmt.Errorf("%s did not list your teams: its answer is not a list of accounts", rest)
+	if resp.StatusCode != http.StatusOK || json.Unmarshal(body, &list) != nil || len(list) == 0 {
+		// Everybody has a personal account: no list at all must not look as if a team were gone.
+		return nil, noList(rest, httpx.Judge(resp.StatusCode, resp.Header, body), body)
 	}
 	list = slices.DeleteFunc(list, func(a Account) bool { return a.LockReason == archived || !a.usable() })
 	slices.SortFunc(list, func(a, b Account) int {
@@ -113,6 +110,20 @@ func Accounts(ctx context.Context, client *http.Client, rest, access string) ([]
 		return 1
 	})
 	return list, nil
+}
+
+// noList says who gave another answer than a list (R8). The host itself has errors with a
+// detail, where an issuer's have an error.
+func noList(rest string, said httpx.Answer, body []byte) error {
+	var own struct{ Detail json.RawMessage }
+	json.Unmarshal(body, &own)
+	switch {
+	case own.Detail != nil && said.Status >= 400 && said.Status < 500 && said.Status != http.StatusTooManyRequests:
+		return fmt.Errorf("%s did not list your teams: it refuses with status %d", rest, said.Status)
+	case said.Status == http.StatusOK && said.Type != "text/html":
+		return fmt.Errorf("%s did not list your teams: its answer is not a list of accounts", rest)
+	}
+	return fmt.Errorf("%s did not list your teams: %w", rest, said)
 }
 
 // usable leaves out what cannot be a header's value.

@@ -46,9 +46,9 @@ func TestRESTHost_R13(t *testing.T) {
 }
 
 // §2: the list is in the CLI's order, without what the CLI leaves out and what would
-// make an odd header; whatever is no list is an error, with nothing of the answer in
-// it (R12), and no redirect takes the token elsewhere (R13).
-func TestAccounts_R12R13(t *testing.T) {
+// make an odd header; whatever is no list is an error that says who speaks (R8), with nothing
+// of the answer in it (R12), and no redirect takes the token elsewhere (R13).
+func TestAccounts_R8R12R13(t *testing.T) {
 	const token = "a.secret.token"
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("another host was asked, with %q", r.Header.Get("Authorization"))
@@ -68,8 +68,14 @@ func TestAccounts_R12R13(t *testing.T) {
 		{"a secret", 200, `{"secret":"secret"}`, "its answer is not a list of accounts"},
 		{"null", 200, `null`, "its answer is not a list of accounts"},
 		{"a list that is too long", 200, `[{"nickname":"` + strings.Repeat("x", maxAccounts), "its answer is not a list of accounts"},
-		{"a redirect", http.StatusTemporaryRedirect, "", "status 307"},
-		{"another status", http.StatusForbidden, "a secret", "status 403"},
+		{"a redirect", http.StatusTemporaryRedirect, "", "something between this machine and it answers: status 307, no content type"},
+		{"another status", http.StatusForbidden, "a secret", "something between this machine and it answers: status 403, text/plain"},
+		{"a page", http.StatusForbidden, "<html>a secret", "something between this machine and it answers: status 403, text/html"},
+		{"a captive portal", http.StatusOK, "<html>a secret", "something between this machine and it answers: status 200, text/html"},
+		{"the host itself", http.StatusUnauthorized, `{"detail":"a secret"}`, "it refuses with status 401"},
+		{"an OAuth error", http.StatusUnauthorized, `{"error":"invalid_token","error_description":"a secret"}`, "it refuses: status 401 (invalid_token)"},
+		{"an outage", http.StatusServiceUnavailable, `{"detail":"a secret"}`, "it, or a gateway before it, answers with status 503, text/plain"},
+		{"too many", http.StatusTooManyRequests, `{"detail":"a secret"}`, "it, or a gateway before it, asks falcred to slow down (status 429)"},
 	} {
 		rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/users/teams" || r.Header.Get("Authorization") != "Bearer "+token {

@@ -47,6 +47,9 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	if hint := httpx.Said(err).Hint(); hint != "" {
+		return nil, fmt.Errorf("%w\n%s", err, hint)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +107,18 @@ func (d *DeviceLogin) begin(ctx context.Context, audience string) (err error) {
 	if audience != "" {
 		options = append(options, oauth2.SetAuthURLParam("audience", audience))
 	}
-	client := httpx.Client(bound{limited, d.issuer.client.Transport})
-	d.device, err = d.oauth.DeviceAuth(context.WithValue(limited, oauth2.HTTPClient, client), options...)
+	answer := &recorder{next: bound{limited, d.issuer.client.Transport}, most: maxReply}
+	d.device, err = d.oauth.DeviceAuth(context.WithValue(limited, oauth2.HTTPClient, httpx.Client(answer)), options...)
+	members, _ := scanObject(answer.body)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil:
-		return fmt.Errorf("%s gave no code: %w", d.issuer.url, deviceProblem(err))
-	case d.device.UserCode == "" || d.device.DeviceCode == "":
+	case answer.status == 0:
+		return fmt.Errorf("%s gave no code: %s", d.issuer.url, httpx.Describe(err))
+	case err == nil && d.device.UserCode != "" && d.device.DeviceCode != "":
+	case members["device_code"] == "":
+		return fmt.Errorf("%s gave no code: %w", d.issuer.url, deviceProblem(answer.said()))
+	default:
 		return fmt.Errorf("%s %w", d.issuer.url, errNoCode)
 	}
 	if d.device.Interval = min(d.device.Interval, maxInterval); d.device.Interval <= 0 {
@@ -126,31 +133,36 @@ var (
 	ErrExpired = errors.New("the code has expired")
 )
 
-// maxStrange is how many refusals without an OAuth error code are taken for a
-// gateway's, on the way to an issuer whose answer may be good.
+// maxStrange is how many answers that are not the issuer's are passed over where it did not
+// say how long the code is good for.
 const maxStrange = 5
 
 // Wait polls until the login is confirmed (RFC 8628 §3.4; x/oauth2 honours the
-// interval and slow_down). A poll that the network lost is repeated. It returns
+// interval and slow_down). A poll that the network lost, or that something else than the
+// issuer has answered, is repeated, after the Retry-After that this asks for. It returns
 // ErrDenied or ErrExpired for these, and ctx's error where that ends; of any other the
 // part after a line end is a hint.
 func (d *DeviceLogin) Wait(ctx context.Context) (*PendingLogin, error) {
-	last := &recorder{next: d.issuer.client.Transport}
+	last := &recorder{next: d.issuer.client.Transport, most: maxReply}
 	client := httpx.Client(last)
 	client.Timeout = 2 * httpx.SideTimeout // of each poll
 	polls := context.WithValue(ctx, oauth2.HTTPClient, client)
 	for strange := 0; ; strange++ {
 		token, err := d.oauth.DeviceAccessToken(polls, d.device)
-		var refused *oauth2.RetrieveError
+		r := last.judge(token, err, true) // whatever x/oauth2 makes of it (R6, R8)
+		said := r.Said
 		switch {
-		case last.status >= 200 && last.status < 300: // whatever x/oauth2 makes of it (R6)
-			return d.pending(ctx, last.grant(token))
+		case r.Outcome == Granted:
+			return d.pending(ctx, r)
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.As(err, &refused) && (refused.ErrorCode != "" || strange >= maxStrange):
-			return nil, deviceProblem(err)
 		case !d.Expires.IsZero() && !time.Now().Before(d.Expires):
-			return nil, ErrExpired
+			return nil, expired(said)
+		case said.Code != "" && r.Outcome != Busy && r.Outcome != Broken, said.Between() && d.Expires.IsZero() && strange >= maxStrange:
+			return nil, deviceProblem(said)
+		}
+		if err := d.pause(ctx, said.RetryAfter); err != nil {
+			return nil, err
 		}
 		// Whether a lost poll had been answered is not known: a code that was
 		// redeemed by it is refused next time.
@@ -158,23 +170,42 @@ func (d *DeviceLogin) Wait(ctx context.Context) (*PendingLogin, error) {
 	}
 }
 
-// deviceProblem names an OAuth error by its code, never by its text (R12).
-func deviceProblem(err error) error {
-	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) {
-		return errors.New(httpx.Describe(err))
+// expired says what stood in the way of the last poll, if something did.
+func expired(said httpx.Answer) error {
+	if said.Between() {
+		return fmt.Errorf("%w meanwhile: %s", ErrExpired, said.By("the issuer"))
 	}
-	switch refused.ErrorCode {
+	return ErrExpired
+}
+
+// pause waits, no longer than the code is good for.
+func (d *DeviceLogin) pause(ctx context.Context, wait time.Duration) error {
+	if !d.Expires.IsZero() {
+		wait = min(wait, time.Until(d.Expires))
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// deviceProblem names an OAuth error by its code, never by its text (R12), or says that it
+// was something else that answered.
+func deviceProblem(said httpx.Answer) error {
+	switch said.Code {
 	case "access_denied":
 		return ErrDenied
 	case "expired_token", "invalid_grant":
 		return ErrExpired
 	}
-	status := 0
-	if refused.Response != nil {
-		status = refused.Response.StatusCode
+	if hint := said.Hint(); hint != "" {
+		return fmt.Errorf("%s\n%s", said.By("the issuer"), hint)
 	}
-	return fmt.Errorf("the issuer refuses: status %d%s", status, printable(refused.ErrorCode))
+	return errors.New(said.By("the issuer"))
 }
 
 // PendingLogin is a login that the issuer has granted and nobody has kept yet.
@@ -193,9 +224,6 @@ type PendingLogin struct {
 // pending is what a granted answer is worth. A login whose ID token is wrong is
 // nobody's: it is revoked, as far as that can be done.
 func (d *DeviceLogin) pending(ctx context.Context, r Reply) (*PendingLogin, error) {
-	if r.Outcome != Granted {
-		return nil, fmt.Errorf("the login was confirmed, but %w\ntry again: falcred login", r.Err)
-	}
 	if r.Tokens.Refresh == "" {
 		return nil, errors.New("the issuer granted no refresh token\nadd offline_access to FALCRED_SCOPES")
 	}

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,9 @@ type oddIssuer struct {
 	token  func(poll int) (status int, body string)
 	change func(document map[string]string) // to the discovery document
 	polls  int
+	status int        // of the answer to a device authorization; 0: 200
+	kind   string     // its type; "": JSON
+	pause  string     // Retry-After of the answers to polls
 	asked  url.Values // what the device authorization was asked with
 }
 
@@ -51,15 +55,17 @@ func inOddBubble(t *testing.T, f func(t *testing.T, o *oddIssuer)) {
 		mux.HandleFunc("/device", func(w http.ResponseWriter, r *http.Request) {
 			r.ParseForm()
 			o.asked = r.PostForm
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", cmp.Or(o.kind, "application/json"))
 			if o.device == "" {
 				<-r.Context().Done()
 			}
+			w.WriteHeader(cmp.Or(o.status, http.StatusOK))
 			fmt.Fprint(w, strings.ReplaceAll(o.device, "URL", testIssuer))
 		})
 		mux.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 			o.polls++
 			status, body := o.token(o.polls)
+			w.Header().Set("Retry-After", o.pause)
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			fmt.Fprint(w, body)
@@ -231,8 +237,17 @@ func TestDeviceLoginSurvivesSinglePolls(t *testing.T) {
 		}
 		o.polls = 0
 		o.token = func(int) (int, string) { return http.StatusForbidden, "<html>a secret" }
-		if _, err := d.Wait(t.Context()); err == nil || err.Error() != "the issuer refuses: status 403" || o.polls != maxStrange+1 {
-			t.Errorf("a gateway that stays: %v after %d polls", err, o.polls)
+		want := "the code has expired meanwhile: something between this machine and the issuer answers: status 403, application/json"
+		if _, err := d.Wait(t.Context()); err == nil || err.Error() != want || !errors.Is(err, ErrExpired) {
+			t.Errorf("a gateway that stays: %v", err)
+		}
+		if o.polls < 10 || o.polls > 900 {
+			t.Errorf("it was asked %d times in the quarter of an hour of a code", o.polls)
+		}
+		o.polls = 0
+		d.Expires, d.device.Expiry = time.Time{}, time.Time{}
+		if _, err := d.Wait(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want[len("the code has expired meanwhile: "):]+"\n") || o.polls != maxStrange+1 {
+			t.Errorf("a gateway that stays, and a code without an end: %v after %d polls", err, o.polls)
 		}
 	})
 }

@@ -8,6 +8,8 @@
 //     second time, and no redirect is followed with a credential in it.
 //   - Whatever is wrong with an answer, a refresh token in it is not lost: the
 //     bytes are read before any library has its say.
+//   - What something between this machine and the issuer answers is not taken for
+//     the issuer's word.
 //   - What an ID token claims is compared before any key is asked for; what no key
 //     verifies is a doubt, and not a reason to end a login.
 //   - Fal's endpoints are known without discovery. Those of another issuer are
@@ -19,6 +21,7 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,21 +148,6 @@ func (p *Provider) know(e Endpoints) {
 // a few KiB, and go-oidc reads whatever comes.
 const maxDocument = 256 << 10
 
-// capped cuts what is longer.
-type capped struct{ next http.RoundTripper }
-
-func (c capped) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxDocument), resp.Body}
-	return resp, nil
-}
-
 // Discover finds the endpoints at first need and keeps them (OpenID Connect
 // Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: whoever
 // waits for another's answer shares it, and asks anew where it was an error.
@@ -185,7 +173,11 @@ func (p *Provider) Discover(ctx context.Context) (Endpoints, error) {
 }
 
 func (p *Provider) discover(ctx context.Context) (Endpoints, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, httpx.Client(capped{p.client.Transport})), p.url)
+	document := &recorder{next: p.client.Transport, most: maxDocument}
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, httpx.Client(document)), p.url)
+	if m, _ := scanObject(document.body); err != nil && document.whole && m["issuer"] == "" { // it is no such document
+		return Endpoints{}, fmt.Errorf("discovery at %s failed: %w", p.url, document.said())
+	}
 	if err != nil {
 		return Endpoints{}, fmt.Errorf("discovery at %s failed: %s", p.url, httpx.Describe(err))
 	}
@@ -223,26 +215,54 @@ func onLoopback(address string) bool {
 	return err == nil && httpx.Loopback(u.Hostname())
 }
 
-// Reachable reports whether the issuer answers a request for something public, within
-// httpx.SideTimeout. A gateway whose issuer is down (5xx) does not count: whether a token
-// file that vanished was a logout is decided by the issuer itself.
+// Reachable reports whether the issuer answers a request for something public, its keys,
+// within httpx.SideTimeout. Only a set of keys counts, and no other answer, which a gateway or
+// a captive portal gives too: whether a token file that vanished was a logout is decided by
+// the issuer itself.
 func (p *Provider) Reachable(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	defer cancel()
+	if _, err := p.Discover(ctx); err != nil {
+		return false
+	}
+	_, err := p.found.Load().keys.fetch(ctx)
+	return err == nil
+}
+
+// Probe asks the token endpoint for a refresh and sends no token: an issuer refuses that by an
+// OAuth error (RFC 6749 §5.2), and then it is nil, unless the error is about the client. Else it
+// says who answers instead, or that nobody does. It takes httpx.SideTimeout at most.
+func (p *Provider) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	e, err := p.Discover(ctx)
 	if err != nil {
-		return false
+		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Keys, nil)
+	said, _, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
+	switch {
+	case err != nil:
+		return fmt.Errorf("a refresh at %s fails: %s", p.url, httpx.Describe(err))
+	case said.Code == "" || said.Hint() != "":
+		return fmt.Errorf("a refresh at %s fails: %w", p.url, said)
+	}
+	return nil
+}
+
+// post sends a form, and says who has answered, and what.
+func (p *Provider) post(ctx context.Context, address string, form url.Values) (said httpx.Answer, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return false
+		return said, nil, err
 	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return false
+		return said, nil, err
 	}
-	resp.Body.Close()
-	return resp.StatusCode < http.StatusInternalServerError
+	defer resp.Body.Close()
+	body, _ = io.ReadAll(io.LimitReader(resp.Body, maxReply)) // what was cut is nobody's word
+	return httpx.Judge(resp.StatusCode, resp.Header, body), body, nil
 }
 
 // ErrNoRevocation is the error of [Provider.Revoke] for an issuer that cannot revoke: a
@@ -262,20 +282,27 @@ func (p *Provider) Revoke(ctx context.Context, refresh string) error {
 		return ErrNoRevocation
 	}
 	form := url.Values{"client_id": {p.clientID}, "token": {refresh}, "token_type_hint": {"refresh_token"}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.Revoke, strings.NewReader(form.Encode()))
-	if err != nil {
-		return fmt.Errorf("revoking at %s failed: its address cannot be used", p.url)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := p.client.Do(req)
-	if err != nil {
+	said, body, err := p.post(ctx, e.Revoke, form)
+	switch {
+	case err != nil:
 		return fmt.Errorf("revoking at %s failed: %s", p.url, httpx.Describe(err))
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("revoking at %s failed: status %d", p.url, resp.StatusCode)
+	case !revoked(said, body):
+		return fmt.Errorf("revoking at %s failed: %w", p.url, said)
 	}
 	return nil
+}
+
+// revoked says whether that was the answer to a revocation: status 200, with a body that
+// clients ignore (RFC 7009 §2.2). A page is a captive portal's, and what has an error did not
+// revoke.
+func revoked(said httpx.Answer, body []byte) bool {
+	body = bytes.TrimSpace(body)
+	page := bytes.HasPrefix(body, []byte("<")) || len(body) > 0 && said.Type == "text/html"
+	switch string(parseMembers(body)["error"]) {
+	case "", "null", "false", `""`:
+		return said.Status == http.StatusOK && said.Code == "" && !page
+	}
+	return false
 }
 
 func (p *Provider) oauth2(tokenURL string) *oauth2.Config {

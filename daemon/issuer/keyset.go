@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -128,10 +127,15 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 		return nil, errors.New(httpx.Describe(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	said := httpx.Judge(resp.StatusCode, resp.Header, nil)
+	if said.Status != http.StatusOK {
+		return nil, said
 	}
-	return parseKeySet(io.LimitReader(resp.Body, maxKeySet))
+	keys, err := parseKeySet(io.LimitReader(resp.Body, maxKeySet))
+	if err != nil && said.Type == "text/html" {
+		return nil, said
+	}
+	return keys, err
 }
 
 // parseKeySet takes the keys one by one, so that an odd one spoils no other

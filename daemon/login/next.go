@@ -251,18 +251,22 @@ func (m *machine) vanished() {
 	}
 }
 
-// pinged decides F7's question if the issuer was heard.
+// pinged decides F7's question if the issuer was heard. Where its keys can be had and refreshes
+// are not answered, those of other programs are not either, and they delete the file for it:
+// then the next refresh decides.
 func (m *machine) pinged(e Pinged) {
 	m.Pinging = false
 	if m.Phase != Missing {
 		return // the file is back
 	}
-	if e.Reachable {
+	if e.Reachable && (m.Problem == nil || !m.Problem.unheard) {
 		m.forget("the token file was deleted")
 		return
 	}
 	m.log(slog.LevelWarn, "the token file was deleted and the issuer cannot be reached; the login is kept in memory until it answers")
-	m.Retry = m.now.Add(e.Pause)
+	if next := m.now.Add(e.Pause); next.After(m.Retry) {
+		m.Retry = next
+	}
 }
 
 // adopt takes over what somebody else wrote into the file (F3). It returns what that is

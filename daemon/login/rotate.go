@@ -309,10 +309,10 @@ func entryFailure(err error) *failure {
 // nobody to send it to.
 func (t *transaction) send(entry *journal.Entry, refresh string, offline error) issuer.Reply {
 	if offline != nil {
-		return issuer.Reply{Outcome: issuer.Unsent, Err: offline}
+		return issuer.NotSent(offline)
 	}
 	reply := t.m.issuer.Refresh(t.ctx, refresh, issuer.AnswerTimeout)
-	if reply.Outcome != issuer.Lost {
+	if reply.Outcome != issuer.Lost || reply.Said.RetryAfter > 0 {
 		return reply
 	}
 	t.m.actions.add(logged{slog.LevelWarn, "the answer to a refresh was lost; sending it once more", []any{"cause", reply.Err}})
@@ -325,18 +325,22 @@ func (t *transaction) send(entry *journal.Entry, refresh string, offline error) 
 // unanswered is what becomes of an entry, and of the rotation, without a grant.
 func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error {
 	f := unavailable(fmt.Sprint(reply.Err), retryHint)
-	f.after = reply.RetryAfter
+	f.unheard = reply.Outcome != issuer.Refused
+	if asked := reply.Said.RetryAfter; asked > 0 {
+		f.after = max(asked, t.m.pause.next())
+	}
 	switch reply.Outcome {
-	case issuer.Lost, issuer.Broken:
-		entry.Keep() // the next try is a replay
-		f.Hint = networkHint
-		return f
-	case issuer.Unsent:
+	case issuer.Lost, issuer.Broken, issuer.Unsent:
 		f.Hint = networkHint
 	case issuer.Refused:
 		f.after, f.Hint = max(hourly, f.after), "if it lasts, "+LoginHint
 	}
-	entry.Abandon()
+	f.Hint = cmp.Or(reply.Said.Hint(), f.Hint)
+	if reply.Outcome == issuer.Lost || reply.Outcome == issuer.Broken {
+		entry.Keep() // the next try is a replay
+	} else {
+		entry.Abandon()
+	}
 	return f
 }
 

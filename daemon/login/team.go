@@ -1,11 +1,13 @@
 package login
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -99,7 +101,7 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 	switch {
 	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
 	case e.Err != nil:
-		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %v", short(e.Asked.Name), e.Err), networkHint, e.Pause)
+		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %v", short(e.Asked.Name), e.Err), cmp.Or(httpx.Said(e.Err).Hint(), networkHint), e.Pause)
 	case !e.Found:
 		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)
 	default:

@@ -44,6 +44,8 @@ type world struct {
 	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
 	asked  *atomic.Int32                     // how often the keys were asked for
 
+	gateway *atomic.Pointer[http.HandlerFunc] // answers everything in the issuer's place (R8)
+
 	noRevocation bool // the issuer's discovery names no endpoint for it
 
 	strays *atomic.Int32 // requests for another host than the issuer's (R13)
@@ -62,6 +64,10 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if r.Host != strings.TrimPrefix(testIssuer, "http://") {
 		w.strays.Add(1)
 		http.NotFound(rw, r)
+		return
+	}
+	if between := w.gateway.Load(); between != nil {
+		between.ServeHTTP(rw, r)
 		return
 	}
 	if strings.HasSuffix(r.URL.Path, "jwks.json") {
@@ -104,7 +110,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
+		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc]), gateway: new(atomic.Pointer[http.HandlerFunc])}
 		w.path = filepath.Join(home, env.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)
