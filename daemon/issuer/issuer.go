@@ -215,18 +215,20 @@ func onLoopback(address string) bool {
 	return err == nil && httpx.Loopback(u.Hostname())
 }
 
-// Reachable reports whether the issuer answers a request for something public, its keys,
-// within httpx.SideTimeout. Only a set of keys counts, and no other answer, which a gateway or
+// Ping asks the issuer for something public, its keys, within httpx.SideTimeout. It is nil
+// where the issuer answers. Only a set of keys counts, and no other answer, which a gateway or
 // a captive portal gives too: whether a token file that vanished was a logout is decided by
 // the issuer itself.
-func (p *Provider) Reachable(ctx context.Context) bool {
+func (p *Provider) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	if _, err := p.Discover(ctx); err != nil {
-		return false
+		return err
 	}
-	_, err := p.found.Load().keys.fetch(ctx)
-	return err == nil
+	if _, err := p.found.Load().keys.fetch(ctx); err != nil {
+		return fmt.Errorf("the keys of %s cannot be had: %w", p.url, err)
+	}
+	return nil
 }
 
 // Probe asks the token endpoint for a refresh and sends no token: an issuer refuses that by an

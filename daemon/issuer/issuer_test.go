@@ -118,11 +118,11 @@ func TestDiscover_R11(t *testing.T) {
 
 // F7, R8: whether the issuer answers is asked of itself, and not of what stands before it: only
 // its keys count.
-func TestReachable_F7R8(t *testing.T) {
+func TestPing_F7R8(t *testing.T) {
 	inBubble(t, idp.Config{}, func(b *bubble) {
 		b.net.Set(testkit.ErrNetDown, false)
-		if b.Reachable(b.Context()) {
-			t.Error("with the network down it is reachable")
+		if b.Ping(b.Context()) == nil {
+			t.Error("with the network down it answers")
 		}
 		b.net.Set(nil, false)
 		for _, c := range []struct {
@@ -148,12 +148,12 @@ func TestReachable_F7R8(t *testing.T) {
 				w.WriteHeader(c.status)
 				io.WriteString(w, c.body)
 			}
-			if b.Reachable(b.Context()) != c.want {
-				t.Errorf("%d, %s, %s: reachable is %v", c.status, c.kind, c.body, !c.want)
+			if err := b.Ping(b.Context()); (err == nil) != c.want {
+				t.Errorf("%d, %s, %s: %v", c.status, c.kind, c.body, err)
 			}
 		}
 		b.keySet = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-		if begun := time.Now(); b.Reachable(b.Context()) || time.Since(begun) != httpx.SideTimeout {
+		if begun := time.Now(); b.Ping(b.Context()) == nil || time.Since(begun) != httpx.SideTimeout {
 			t.Errorf("one that does not answer took %v", time.Since(begun))
 		}
 	})
@@ -256,7 +256,7 @@ func TestDiscoveryAndKeysByAnother_R7R8(t *testing.T) {
 			503: "it, or a gateway before it, answers with status 503, text/html",
 		} {
 			b.keySet = page(status)
-			if v := b.Verify(b.Context(), parseIDToken(raw, time.Now()), ""); v.Doubt == nil || v.Doubt.Error() != "the issuer's keys could not be fetched: "+want {
+			if v := b.Verify(b.Context(), parseIDToken(raw, time.Now()), ""); v.Doubt == nil || v.Doubt.Error() != "the issuer's keys could not be fetched: "+want || httpx.Said(v.Doubt).RetryAfter != 10*time.Minute {
 				t.Errorf("keys with status %d: %v", status, v.Doubt)
 			}
 		}

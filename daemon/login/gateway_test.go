@@ -153,7 +153,8 @@ func TestGatewayOutlivesTheToken_R8R9(t *testing.T) {
 }
 
 // R8, R7: a filter that looks at answers has let the request through: what it kept back is asked
-// for again while the issuer's overlap lasts, whatever it said instead.
+// for again while the issuer's overlap lasts, whatever it said instead, and however fresh the
+// access token is.
 func TestGatewayThatKeepsTheAnswer_R7R8(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 302, 403, 502} {
@@ -165,7 +166,8 @@ func TestGatewayThatKeepsTheAnswer_R7R8(t *testing.T) {
 				kept.NoCommit = false
 				w.idp.Inject(kept)
 				old := w.mustGet()
-				w.pass(61 * time.Minute)
+				w.refresh(old)
+				w.pass(10 * time.Second)
 				if w.mustGet() == old {
 					t.Errorf("no new token\n%s", w.log)
 				}
@@ -362,6 +364,29 @@ func TestTeamBehindAGateway_R7R8(t *testing.T) {
 		w.leaves()
 		w.pass(2 * time.Minute)
 		w.mustGet()
+	})
+}
+
+// R7, R10: who answers for the issuer's keys may ask for a pause, too.
+func TestKeysAskForAPause_R7R10(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 12 * time.Hour}, func(w *world) {
+		patient := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Retry-After", "600")
+			rw.WriteHeader(http.StatusTooManyRequests)
+		})
+		w.keySet.Store(&patient)
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		before := w.asked.Load()
+		w.pass(599 * time.Second)
+		if n := w.asked.Load() - before; before != 1 || n != 0 {
+			t.Errorf("asked %d times, and %d times within the pause", before, n)
+		}
+		w.pass(2 * time.Second)
+		if n := w.asked.Load() - before; n != 1 {
+			t.Errorf("asked %d times after it", n)
+		}
 	})
 }
 
