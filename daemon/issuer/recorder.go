@@ -34,6 +34,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.status, r.header = resp.StatusCode, resp.Header
 	r.body, err = io.ReadAll(io.LimitReader(resp.Body, int64(r.most))) // what arrived counts, however it ended
 	r.whole = err == nil && len(r.body) < r.most
+	r.body = bytes.TrimPrefix(r.body, []byte("\ufeff")) // some write a byte order mark
 	resp.Body = io.NopCloser(bytes.NewReader(r.body))
 	return resp, nil
 }

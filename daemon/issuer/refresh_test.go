@@ -65,6 +65,8 @@ func TestRefresh_R6R7R8(t *testing.T) {
 		{what: "an answer that ends too soon, before the refresh token", fault: json(`{"access_token":"a","refresh_tok`), outcome: Lost, err: wasCut},
 		{what: "a form", fault: body(200, "application/x-www-form-urlencoded", "access_token=a&refresh_token=r&expires_in=60"), pair: "r\na"},
 		{what: "half a form", fault: cut(body(200, "application/x-www-form-urlencoded", "access_token=a&scope=openid&refresh_token=r")), outcome: Lost, err: wasCut},
+		{what: "tokens after a byte order mark", fault: json("\ufeff" + `{"refresh_token":"r","access_token":"a"}`), pair: "r\na"},
+		{what: "an error after a byte order mark", fault: body(400, "application/json", "\ufeff"+`{"error":"invalid_grant"}`), outcome: Rejected, err: rejected},
 		{what: "a refresh token of two words", fault: json(`{"refresh_token":"a secret","access_token":"a"}`), outcome: Lost, err: noToken},
 		{what: "tokens that are numbers", fault: json(`{"access_token":1,"refresh_token":2}`), outcome: Lost, err: between + "200, application/json"},
 		{what: "null", fault: json(`null`), outcome: Lost, err: between + "200, application/json"},
