@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build unix
 
 package main
 
@@ -6,32 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/doctor"
 )
-
-// F6: what stands where a unit is to be holds nobody up, and is not read whole to be compared.
-func TestAUnitsPlaceHoldsNobodyUp_F6(t *testing.T) {
-	folder := t.TempDir()
-	for name, make := range map[string]func(path string) error{
-		"nothing":  func(string) error { return nil },
-		"the same": func(path string) error { return os.WriteFile(path, []byte("text"), 0o600) },
-		"longer":   func(path string) error { return os.WriteFile(path, []byte("text and more"), 0o600) },
-		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
-		"a FIFO":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
-		"endless":  func(path string) error { return os.Symlink("/dev/zero", path) },
-	} {
-		path := filepath.Join(folder, name)
-		if err := make(path); err != nil {
-			t.Fatal(err)
-		}
-		if got := holds(written{path, "text"}); got != (name == "the same") {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
 
 // A program of the helper's name that prints without an end is named, and fills no memory.
 func TestAHelperWithoutAnEnd(t *testing.T) {

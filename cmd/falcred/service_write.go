@@ -4,10 +4,8 @@ package main
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // written is a file that install writes.
@@ -17,7 +15,7 @@ type written struct{ path, text string }
 // reader never sees half of one.
 func (s *service) write(files ...written) (changed bool, err error) {
 	for _, f := range files {
-		if holds(f) {
+		if old, err := os.ReadFile(f.path); err == nil && string(old) == f.text {
 			s.say("unchanged %s", f.path)
 			continue
 		}
@@ -31,21 +29,6 @@ func (s *service) write(files ...written) (changed bool, err error) {
 		changed = true
 	}
 	return changed, nil
-}
-
-// holds says whether the file is there as it is to be. It reads no more than that, and waits
-// for no FIFO of that name.
-func holds(f written) bool {
-	file, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	old, err := io.ReadAll(io.LimitReader(file, int64(len(f.text))+1))
-	return err == nil && string(old) == f.text
 }
 
 // settle renames a file that has reached the disk: an empty unit after a power cut

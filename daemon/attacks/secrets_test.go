@@ -96,6 +96,10 @@ var quotes = map[string]func(w http.ResponseWriter, token string){
 		w.Header().Set("Location", "http://127.0.0.1:1/"+token)
 		w.WriteHeader(302)
 	},
+	"403, quoting it as the content type": func(w http.ResponseWriter, token string) {
+		w.Header().Set("Content-Type", "text/"+token+"; charset="+token)
+		w.WriteHeader(403)
+	},
 	"429, quoting it in Retry-After": func(w http.ResponseWriter, token string) {
 		w.Header().Set("Retry-After", token)
 		w.WriteHeader(429)

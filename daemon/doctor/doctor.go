@@ -76,8 +76,9 @@ type Config struct {
 }
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
-// outside. It asks the issuer for what is public, for 10 s at most, another than fal's four
-// times, and each of fal's REST hosts that matter for 5 s. It needs no daemon.
+// outside. It asks the issuer for what is public, and for a refresh without a token, for 10 s
+// at most, another than fal's four times, and each of fal's REST hosts that matter for 5 s. It
+// needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineRoom(cfg.Home)...)
@@ -258,15 +259,18 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	if err != nil {
 		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
 	}
-	resp.Body.Close()
+	defer resp.Body.Close()
 	if cfg.Issuer != issuer.FalIssuer {
 		return append(append(findings, examineProvider(ctx, cfg, via)...), examineClock(resp.Header.Get("Date")))
 	}
-	reached := Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}
-	if resp.StatusCode != http.StatusOK {
-		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}
+	answered, issuers := examineAnswer(cfg, resp, via)
+	if findings = append(findings, answered); !issuers {
+		return findings
 	}
-	return append(findings, reached, examineClock(resp.Header.Get("Date")))
+	if f, ok := examineRefresh(ctx, cfg, cfg.ClientID); ok {
+		findings = append(findings, f)
+	}
+	return append(findings, examineClock(resp.Header.Get("Date")))
 }
 
 func examineClock(date string) Finding {

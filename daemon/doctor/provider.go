@@ -37,7 +37,7 @@ func examineProvider(ctx context.Context, cfg Config, via string) []Finding {
 	}
 	findings := []Finding{{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}}
 	own, _ := clientOf(cfg)
-	if f, ok := within("token", p.As(cmp.Or(own, cfg.ClientID)).Probe); !ok {
+	if f, ok := examineRefresh(ctx, cfg, cmp.Or(own, cfg.ClientID)); ok {
 		findings = append(findings, f)
 	}
 	f, ok = within("new login", func(ctx context.Context) error {

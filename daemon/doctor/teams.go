@@ -106,7 +106,7 @@ func gonePublicly(ctx context.Context, cfg Config, host string) (why string) {
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, fsx.MaxSmall))
-	if !fal.Speaks(resp.StatusCode, body) {
+	if !fal.Speaks(resp.StatusCode, resp.Header, body) {
 		return fmt.Sprintf("status %d, which is not fal's answer", resp.StatusCode)
 	}
 	return ""

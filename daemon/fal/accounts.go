@@ -79,26 +79,17 @@ func ask(ctx context.Context, client *http.Client, rest, access string) ([]Accou
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAccounts+1))
-	no := &noAnswer{}
 	switch {
 	case err != nil:
-		no.text = fmt.Sprintf("%s did not list your teams: %s", rest, httpx.Describe(err))
-		return nil, no
+		return nil, &noAnswer{text: fmt.Sprintf("%s did not list your teams: %s", rest, httpx.Describe(err))}
 	case len(body) > maxAccounts:
-		no.text = fmt.Sprintf("%s did not list your teams: its answer is longer than 1 MiB", rest)
-		return nil, no
+		return nil, &noAnswer{text: rest + " did not list your teams: its answer is longer than 1 MiB"}
 	}
-	said, list := judge(resp.StatusCode, body)
-	if said == listed {
-		return inOrder(list), nil
+	list, said, own := judge(resp.StatusCode, resp.Header, body)
+	if len(list) == 0 {
+		return nil, noList(rest, said, own)
 	}
-	no.gone = said == foreign
-	what := fmt.Sprintf("status %d", resp.StatusCode)
-	if resp.StatusCode == http.StatusOK {
-		what = "its answer is not a list of accounts"
-	}
-	no.text = fmt.Sprintf("%s did not list your teams: %s", rest, what)
-	return nil, no
+	return inOrder(list), nil
 }
 
 // inOrder is the list without what is archived, as the CLI has it.

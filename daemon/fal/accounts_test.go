@@ -20,9 +20,9 @@ import (
 const token = "a.secret.token"
 
 // §2: the list is in the CLI's order, without what the CLI leaves out and what would
-// make an odd header; whatever is no list is an error, with nothing of the answer in
-// it (R12), and no redirect takes the token elsewhere (R13).
-func TestAccounts_R12R13(t *testing.T) {
+// make an odd header; whatever is no list is an error that says who speaks (R8), with nothing
+// of the answer in it (R12), and no redirect takes the token elsewhere (R13).
+func TestAccounts_R8R12R13(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("another host was asked, with %q", r.Header.Get("Authorization"))
 	}))
@@ -46,13 +46,18 @@ func TestAccounts_R12R13(t *testing.T) {
 		{"accounts that are all odd", 200, `[{"nickname":"x"}]`, "its answer is not a list of accounts"},
 		{"a secret", 200, `{"secret":"secret"}`, "its answer is not a list of accounts"},
 		{"null", 200, `null`, "its answer is not a list of accounts"},
-		{"a page", 200, `<html>secret`, "its answer is not a list of accounts"},
+		{"a page", 200, `<html>secret`, "something between this machine and it answers: status 200, text/html"},
 		{"a list that was cut", 200, `[{"nickname":"me","user_id":"1"},`, "its answer is not a list of accounts"},
 		{"nesting without an end", 200, `[` + strings.Repeat("[", 100_000), "its answer is not a list of accounts"},
 		{"a list that is too long", 200, `[{"nickname":"` + strings.Repeat("x", maxAccounts), "its answer is longer than 1 MiB"},
 		{"a great many of nothing", 200, `[` + strings.Repeat("{},", 300_000) + `{"nickname":"me","user_id":"1"}]`, "me"},
-		{"a redirect", http.StatusTemporaryRedirect, "", "status 307"},
-		{"another status", http.StatusForbidden, "a secret", "status 403"},
+		{"a redirect", http.StatusTemporaryRedirect, "", "something between this machine and it answers: status 307, no content type"},
+		{"another status", http.StatusForbidden, "a secret", "something between this machine and it answers: status 403, text/plain"},
+		{"another page", http.StatusForbidden, "<html>a secret", "something between this machine and it answers: status 403, text/html"},
+		{"the host itself", http.StatusUnauthorized, `{"detail":"a secret"}`, "it refuses with status 401"},
+		{"an OAuth error", http.StatusUnauthorized, `{"error":"invalid_token","error_description":"a secret"}`, "it refuses: status 401 (invalid_token)"},
+		{"an outage", http.StatusServiceUnavailable, `{"detail":"a secret"}`, "it, or a gateway before it, answers with status 503, text/plain"},
+		{"too many", http.StatusTooManyRequests, `{"detail":"a secret"}`, "it, or a gateway before it, asks falcred to slow down (status 429)"},
 	} {
 		rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/users/teams" || r.Header.Get("Authorization") != "Bearer "+token {

@@ -3,8 +3,10 @@ package fal
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -59,34 +61,24 @@ func (c Config) RESTHosts(rest, named string) (hosts []string, from string, err 
 	return []string{url}, from, nil
 }
 
-// word is whose an answer is, and what it says.
-type word int
-
-const (
-	listed  word = iota // the accounts
-	refused             // fal's own no: another host would say the same
-	foreign             // not fal's word: a gateway's, or of a host that is not in use any more
-)
-
-// judge says what an answer to a question for accounts is worth, by its status and body: fal
-// speaks JSON. Everybody has a personal account, so that no list at all is no word of fal's,
-// and must not look as if a team were gone.
-func judge(status int, body []byte) (word, []Account) {
-	var text map[string]any
-	switch {
-	case status == http.StatusOK:
-		if list := accountsIn(body); len(list) > 0 {
-			return listed, list
-		}
-		return foreign, nil
-	case status < 400, status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone, status == http.StatusMisdirectedRequest:
-		return foreign, nil
-	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
-		return foreign, nil
-	case json.Unmarshal(body, &text) != nil:
-		return foreign, nil
+// judge says what an answer to a question for accounts is worth. Everybody has a personal account, so
+// that no list at all is no word of fal's, and must not look as if a team were gone. own says
+// that it is fal's no, and another host would say the same: an OAuth error, or fal's own form,
+// JSON with a detail, by a status that no gateway has for a host that is gone.
+func judge(status int, header http.Header, body []byte) (list []Account, said httpx.Answer, own bool) {
+	said = httpx.Judge(status, header, body)
+	if status == http.StatusOK {
+		list = accountsIn(body)
+		return list, said, list == nil && said.Code != ""
 	}
-	return refused, nil
+	var fals struct{ Detail json.RawMessage }
+	json.Unmarshal(body, &fals)
+	switch status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusMisdirectedRequest,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return nil, said, false
+	}
+	return nil, said, said.Code != "" || fals.Detail != nil && status >= 400
 }
 
 // accountsIn takes what it can: one odd account spoils no other.
@@ -114,14 +106,30 @@ func accountsIn(body []byte) (list []Account) {
 // noAnswer is why a host did not list the accounts.
 type noAnswer struct {
 	text string
-	gone bool // it cannot be reached, or something else speaks in its place
+	gone bool         // it cannot be reached, or something else speaks in its place
+	said httpx.Answer // zero where nothing was answered
 }
 
 func (e *noAnswer) Error() string { return e.text }
+func (e *noAnswer) Unwrap() error { return e.said }
+
+// noList is why an answer is no list, by who speaks in it (R8).
+func noList(rest string, said httpx.Answer, own bool) *noAnswer {
+	no := &noAnswer{gone: !own, said: said}
+	switch {
+	case own && said.Code == "" && said.Status != http.StatusTooManyRequests:
+		no.text = fmt.Sprintf("%s did not list your teams: it refuses with status %d", rest, said.Status)
+	case said.Status == http.StatusOK && said.Code == "" && said.Type != "text/html":
+		no.text = rest + " did not list your teams: its answer is not a list of accounts"
+	default:
+		no.text = rest + " did not list your teams: " + said.By("it")
+	}
+	return no
+}
 
 // Speaks says whether an answer to a question for the accounts, asked with a credential or
 // without, is fal's own word.
-func Speaks(status int, body []byte) bool {
-	said, _ := judge(status, body)
-	return said != foreign
+func Speaks(status int, header http.Header, body []byte) bool {
+	list, _, own := judge(status, header, body)
+	return own || len(list) > 0
 }

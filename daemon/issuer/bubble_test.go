@@ -24,6 +24,7 @@ type bubble struct {
 
 	front      func(w http.ResponseWriter, r *http.Request) (answered bool) // may stand before the issuer
 	keySet     http.HandlerFunc                                             // answers for the keys in the issuer's place
+	document   http.HandlerFunc                                             // the same for the discovery document
 	asked      atomic.Int32                                                 // how often the keys were asked for
 	discovered atomic.Int32                                                 // and the discovery document
 	strays     atomic.Int32                                                 // requests for another host than the issuer's
@@ -41,6 +42,10 @@ func (b *bubble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case strings.HasSuffix(r.URL.Path, "openid-configuration"):
 		b.discovered.Add(1)
+		if b.document != nil {
+			b.document(w, r)
+			return
+		}
 	case strings.HasSuffix(r.URL.Path, "jwks.json"):
 		b.asked.Add(1)
 		if b.keySet != nil {

@@ -3,9 +3,7 @@ package issuer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -122,20 +120,18 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 	return d, nil
 }
 
-// noCode is why there is no code, by an OAuth error's code and never by its text (R12).
+// noCode is why there is no code: who refuses it, or what the answer lacks.
 func (p *Provider) noCode(answer *recorder) error {
-	code, spoken := answer.oauthError()
+	said := answer.said()
 	switch {
-	case spoken:
-		return fmt.Errorf("%s gave no code: it refuses the request of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
-	case answer.status == http.StatusTooManyRequests:
-		return fmt.Errorf("%s gave no code: it asks to slow down (status 429)\ntry again in a minute", p.url)
-	case answer.status >= 200 && answer.status < 300:
+	case said.Code != "":
+		return fmt.Errorf("%s gave no code: it refuses the request of client %q (%s)\n%s", p.url, p.clientID, said.Code, refusalHint(said))
+	case said.Status >= 200 && said.Status < 300 && said.Type != "text/html":
 		return fmt.Errorf("%s gave no code: its answer %s\nask whoever runs it; or this network wants a sign-in in a browser first", p.url, lacking(answer.body))
-	case gone(answer.status):
-		return fmt.Errorf("%s gave no code: there is no device endpoint where its discovery document names one (status %d)\nask whoever runs it", p.url, answer.status)
+	case gone(said.Status):
+		return fmt.Errorf("%s gave no code: %w\nask whoever runs it; or this network wants a sign-in in a browser first", p.url, nothingThere{"device endpoint where its discovery document names one", said})
 	}
-	return fmt.Errorf("%s gave no code: %s\ntry again in a moment; check the network if it lasts", p.url, between(answer.status))
+	return fmt.Errorf("%s gave no code: %s\n%s", p.url, said.By("it"), cmp.Or(said.Hint(), "try again in a minute"))
 }
 
 // lacking says what an answer has not that a code needs (RFC 8628 §3.2).
@@ -154,56 +150,12 @@ func lacking(body []byte) string {
 
 // refusalHint is what to do about an OAuth error of a device login (RFC 6749 §5.2, RFC 8707
 // §2): the issuer does not know what we are, or what we ask for.
-func refusalHint(code string) string {
-	switch code {
-	case "invalid_client", "unauthorized_client":
-		return "name a client of that issuer's in FALCRED_CLIENT_ID: a public one, without a secret, that may use the device grant"
+func refusalHint(said httpx.Answer) string {
+	switch said.Code {
 	case "invalid_scope":
 		return "name scopes that it grants in FALCRED_SCOPES"
 	case "invalid_target":
 		return "name an audience that it knows in FALCRED_AUDIENCE; empty is none"
 	}
-	return "see which of FALCRED_CLIENT_ID, FALCRED_AUDIENCE (empty is none) and FALCRED_SCOPES it does not like"
-}
-
-// post sends a form once, with a connection of its own, and keeps what was answered.
-func (p *Provider) post(ctx context.Context, address string, form url.Values) (*recorder, error) {
-	answer := &recorder{next: p.client.Transport}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return answer, errors.New("its address cannot be used")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	resp, err := httpx.Client(answer).Do(req)
-	if err == nil {
-		resp.Body.Close()
-	}
-	if gone(answer.status) {
-		p.doubt()
-	}
-	return answer, err
-}
-
-// Probe finds out without a credential whether there is a token endpoint: one refuses a
-// refresh that names no refresh token (RFC 6749 §5.2). The second line of an error says what
-// to do.
-func (p *Provider) Probe(ctx context.Context) error {
-	e, err := p.Discover(ctx)
-	if err != nil {
-		return err
-	}
-	answer, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
-	code, spoken := answer.oauthError()
-	switch {
-	case err != nil:
-		return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network", p.url, httpx.Describe(err))
-	case code == "invalid_client", code == "unauthorized_client":
-		return fmt.Errorf("%s refuses the requests of client %q%s\n%s", p.url, p.clientID, printable(code), refusalHint(code))
-	case spoken:
-		return nil
-	case gone(answer.status):
-		return fmt.Errorf("there is no token endpoint where the discovery document of %s names one (status %d)\nask whoever runs it; falcred asks it again where that is, once a minute", p.url, answer.status)
-	}
-	return fmt.Errorf("the token endpoint of %s cannot be reached: %s\ncheck the network; falcred tries again by itself", p.url, between(answer.status))
+	return cmp.Or(said.Hint(), "see which of FALCRED_CLIENT_ID, FALCRED_AUDIENCE (empty is none) and FALCRED_SCOPES it does not like")
 }

@@ -28,6 +28,8 @@ type oddIssuer struct {
 	token        func(poll int) (status int, body string)
 	change       func(document map[string]string) // to the discovery document
 	polls        int
+	kind         string     // of the answer to a device authorization; "": JSON
+	pause        string     // Retry-After of the answers to polls
 	asked        url.Values // what the device authorization was asked with
 }
 
@@ -53,7 +55,7 @@ func inOddBubble(t *testing.T, f func(t *testing.T, o *oddIssuer)) {
 		mux.HandleFunc("/device", func(w http.ResponseWriter, r *http.Request) {
 			r.ParseForm()
 			o.asked = r.PostForm
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", cmp.Or(o.kind, "application/json"))
 			if o.device == "" {
 				<-r.Context().Done()
 			}
@@ -63,6 +65,7 @@ func inOddBubble(t *testing.T, f func(t *testing.T, o *oddIssuer)) {
 		mux.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 			o.polls++
 			status, body := o.token(o.polls)
+			w.Header().Set("Retry-After", o.pause)
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			fmt.Fprint(w, body)

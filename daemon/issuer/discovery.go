@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,6 +144,22 @@ func CheckURL(address string) error {
 	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
 }
 
+// gone are the statuses of an address at which there is no such endpoint, or no more.
+func gone(status int) bool {
+	return status >= 300 && status < 400 || status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
+}
+
+// nothingThere is an answer that says so, whoever it is of.
+type nothingThere struct {
+	what string
+	said httpx.Answer
+}
+
+func (n nothingThere) Error() string {
+	return fmt.Sprintf("there is no %s (status %d)", n.what, n.said.Status)
+}
+func (n nothingThere) Unwrap() error { return n.said }
+
 // DiscoveryURL is where an issuer's discovery document is.
 func DiscoveryURL(issuer string) string {
 	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
@@ -158,28 +175,24 @@ var used = []string{"issuer", "token_endpoint", "jwks_uri", "revocation_endpoint
 // document is a discovery document on its way to go-oidc: capped, and without what is not
 // used here, so that another member that is odd spoils nothing.
 type document struct {
-	next    http.RoundTripper
-	status  int // 0: no answer
-	long    bool
+	recorder
 	members members // nil: it is no JSON object
 }
 
 func (d *document) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := d.next.RoundTrip(req)
+	resp, err := d.recorder.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return nil, err
+	if d.members = nil; d.whole {
+		d.members = parseMembers(d.body)
 	}
-	d.status, d.long, d.members = resp.StatusCode, len(body) > maxDocument, parseMembers(body)
 	texts := map[string]string{}
 	for _, name := range used {
 		texts[name] = d.members.text(name)
 	}
-	if body, err = json.Marshal(texts); err != nil {
+	body, err := json.Marshal(texts)
+	if err != nil {
 		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -189,21 +202,22 @@ func (d *document) RoundTrip(req *http.Request) (*http.Response, error) {
 const issuerHint = "is FALCRED_ISSUER right? it is the issuer's own name, to the letter"
 
 func (s *site) discover(ctx context.Context) (Endpoints, error) {
-	at, doc := DiscoveryURL(s.url), &document{next: s.client.Transport}
+	at, doc := DiscoveryURL(s.url), &document{recorder: recorder{next: s.client.Transport, most: maxDocument}}
 	_, err := oidc.NewProvider(oidc.ClientContext(ctx, httpx.Client(doc)), s.url)
+	said, page := doc.said(), doc.members == nil && doc.whole
 	var mismatch *oidc.IssuerMismatchError
 	switch {
 	case doc.status == 0:
 		return Endpoints{}, fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err))
 	case doc.status == http.StatusNotFound, doc.status == http.StatusGone:
-		return Endpoints{}, fmt.Errorf("there is no discovery document at %s (status %d)\n%s", at, doc.status, issuerHint)
-	case doc.status >= 300 && doc.status < 400:
-		return Endpoints{}, fmt.Errorf("%s redirects (status %d), and redirects are not followed\n%s", at, doc.status, issuerHint)
-	case doc.status != http.StatusOK:
-		return Endpoints{}, fmt.Errorf("discovery at %s failed: status %d", s.url, doc.status)
-	case doc.long:
-		return Endpoints{}, fmt.Errorf("what is at %s is no discovery document: it has more than %d KiB\n%s", at, maxDocument>>10, issuerHint)
-	case doc.members == nil:
+		return Endpoints{}, fmt.Errorf("%w\n%s", nothingThere{"discovery document at " + at, said}, issuerHint)
+	case doc.status != http.StatusOK, page && said.Type == "text/html":
+		return Endpoints{}, fmt.Errorf("discovery at %s failed: %w\n%s", s.url, said, cmp.Or(said.Hint(), "try again in a minute; falcred run does so by itself"))
+	case len(doc.body) >= maxDocument:
+		return Endpoints{}, fmt.Errorf("what is at %s is no discovery document: it has %d KiB or more\n%s", at, maxDocument>>10, issuerHint)
+	case !doc.whole:
+		return Endpoints{}, fmt.Errorf("discovery at %s failed: its answer was cut off", s.url)
+	case page:
 		return Endpoints{}, fmt.Errorf("what is at %s is no discovery document: it is no JSON object\n%s; or this network wants a sign-in in a browser first", at, issuerHint)
 	case errors.As(err, &mismatch):
 		return Endpoints{}, s.mismatch(mismatch.Discovered)

@@ -8,6 +8,8 @@
 //     second time, and no redirect is followed with a credential in it.
 //   - Whatever is wrong with an answer, a refresh token in it is not lost: the
 //     bytes are read before any library has its say.
+//   - What something between this machine and the issuer answers is not taken for
+//     the issuer's word.
 //   - What an ID token claims is compared before any key is asked for; what no key
 //     verifies is a doubt, and not a reason to end a login.
 //   - Fal's endpoints are known without discovery. Those of another issuer are
@@ -20,6 +22,7 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,26 +83,66 @@ func (p *Provider) KeysAt() string {
 	return ""
 }
 
-// Reachable reports whether the issuer answers a request for something public, within
-// httpx.SideTimeout. A gateway whose issuer is down (5xx) does not count: whether a token
-// file that vanished was a logout is decided by the issuer itself.
-func (p *Provider) Reachable(ctx context.Context) bool {
+// Ping asks the issuer for something public, its keys, within httpx.SideTimeout. It is nil
+// where the issuer answers. Only a set of keys counts, and no other answer, which a gateway or
+// a captive portal gives too: whether a token file that vanished was a logout is decided by
+// the issuer itself.
+func (p *Provider) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	defer cancel()
+	if _, err := p.Discover(ctx); err != nil {
+		return err
+	}
+	_, err := p.found.Load().keys.fetch(ctx)
+	if errors.As(err, &nothingThere{}) {
+		p.doubt()
+	}
+	if err != nil {
+		return fmt.Errorf("the keys of %s cannot be had: %w", p.url, err)
+	}
+	return nil
+}
+
+// Probe asks the token endpoint for a refresh and sends no token: an issuer refuses that by an
+// OAuth error (RFC 6749 §5.2), and then it is nil, unless the error is about the client. Else it
+// says who answers instead, or that nobody does. It takes httpx.SideTimeout at most.
+func (p *Provider) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	e, err := p.Discover(ctx)
 	if err != nil {
-		return false
+		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Keys, nil)
+	answer, err := p.post(ctx, e.Token, url.Values{"client_id": {p.clientID}, "grant_type": {"refresh_token"}})
+	said := answer.said()
+	switch {
+	case err != nil:
+		return fmt.Errorf("a refresh at %s fails: %s", p.url, httpx.Describe(err))
+	case gone(said.Status):
+		return nothingThere{"token endpoint where the discovery document of " + p.url + " names one", said}
+	case said.Code == "" || said.Hint() != "":
+		return fmt.Errorf("a refresh at %s as client %q fails: %w", p.url, p.clientID, said)
+	}
+	return nil
+}
+
+// post sends a form once, with a connection of its own, and keeps what was answered.
+func (p *Provider) post(ctx context.Context, address string, form url.Values) (*recorder, error) {
+	answer := &recorder{next: p.client.Transport, most: maxReply}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return false
+		return answer, errors.New("its address cannot be used")
 	}
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return false
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	resp, err := httpx.Client(answer).Do(req)
+	if err == nil {
+		resp.Body.Close()
 	}
-	resp.Body.Close()
-	return resp.StatusCode < http.StatusInternalServerError
+	if gone(answer.status) {
+		p.doubt()
+	}
+	return answer, err
 }
 
 // ErrNoRevocation is the error of [Provider.Revoke] for an issuer that cannot revoke: a
@@ -119,23 +162,27 @@ func (p *Provider) Revoke(ctx context.Context, refresh string) error {
 		return ErrNoRevocation
 	}
 	form := url.Values{"client_id": {p.clientID}, "token": {refresh}, "token_type_hint": {"refresh_token"}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.Revoke, strings.NewReader(form.Encode()))
-	if err != nil {
-		return fmt.Errorf("revoking at %s failed: its address cannot be used", p.url)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := p.client.Do(req)
-	if err != nil {
+	answer, err := p.post(ctx, e.Revoke, form)
+	switch {
+	case err != nil:
 		return fmt.Errorf("revoking at %s failed: %s", p.url, httpx.Describe(err))
-	}
-	resp.Body.Close()
-	if gone(resp.StatusCode) {
-		p.doubt()
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("revoking at %s failed: status %d", p.url, resp.StatusCode)
+	case !answer.revoked():
+		return fmt.Errorf("revoking at %s failed: %w", p.url, answer.said())
 	}
 	return nil
+}
+
+// revoked says whether that was the answer to a revocation: status 200, with a body that
+// clients ignore (RFC 7009 §2.2). A page is a captive portal's, and what has an error did not
+// revoke.
+func (r *recorder) revoked() bool {
+	said, body := r.said(), bytes.TrimSpace(r.body)
+	page := bytes.HasPrefix(body, []byte("<")) || len(body) > 0 && said.Type == "text/html"
+	switch string(parseMembers(body)["error"]) {
+	case "", "null", "false", `""`:
+		return said.Status == http.StatusOK && said.Code == "" && !page
+	}
+	return false
 }
 
 func (p *Provider) oauth2(tokenURL string) *oauth2.Config {

@@ -3,7 +3,9 @@ package issuer
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -114,37 +116,52 @@ func TestDiscover_R11(t *testing.T) {
 	})
 }
 
-// F7: whether the issuer answers is asked of itself, and not of what stands before it.
-func TestReachable_F7(t *testing.T) {
+// F7, R8: whether the issuer answers is asked of itself, and not of what stands before it: only
+// its keys count.
+func TestPing_F7R8(t *testing.T) {
 	inBubble(t, idp.Config{}, func(b *bubble) {
-		status := 0
-		b.keySet = func(w http.ResponseWriter, r *http.Request) {
-			if status == 0 {
-				<-r.Context().Done()
-				return
-			}
-			w.WriteHeader(status)
-		}
 		b.net.Set(testkit.ErrNetDown, false)
-		if b.Reachable(b.Context()) {
-			t.Error("with the network down it is reachable")
+		if b.Ping(b.Context()) == nil {
+			t.Error("with the network down it answers")
 		}
 		b.net.Set(nil, false)
-		for code, want := range map[int]bool{200: true, 404: true, 500: false, 502: false, 503: false} {
-			if status = code; b.Reachable(b.Context()) != want {
-				t.Errorf("status %d: reachable is %v", code, !want)
+		for _, c := range []struct {
+			status     int
+			kind, body string
+			want       bool
+		}{
+			{200, "application/json", `{"keys":[]}`, true},
+			{200, "text/plain", `{"a":1,"keys":[{"kty":"odd"}]}`, true},
+			{200, "text/html", "<!doctype html>", false}, // a captive portal
+			{200, "application/json", `{"error":"invalid_request"}`, false},
+			{200, "application/json", `{"keys":"none"}`, false},
+			{200, "application/json", `[]`, false},
+			{200, "application/json", ``, false},
+			{204, "", "", false},
+			{302, "application/json", `{"keys":[]}`, false},
+			{403, "text/html", "<!doctype html>", false},
+			{404, "application/json", `{"keys":[]}`, false},
+			{500, "", "", false}, {502, "text/html", "<p>", false}, {503, "", "", false},
+		} {
+			b.keySet = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", c.kind)
+				w.WriteHeader(c.status)
+				io.WriteString(w, c.body)
+			}
+			if err := b.Ping(b.Context()); (err == nil) != c.want {
+				t.Errorf("%d, %s, %s: %v", c.status, c.kind, c.body, err)
 			}
 		}
-		status = 0
-		if begun := time.Now(); b.Reachable(b.Context()) || time.Since(begun) != httpx.SideTimeout {
+		b.keySet = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		if begun := time.Now(); b.Ping(b.Context()) == nil || time.Since(begun) != httpx.SideTimeout {
 			t.Errorf("one that does not answer took %v", time.Since(begun))
 		}
 	})
 }
 
-// RFC 7009: the login of a refresh token ends, or the error says why it does not, without
-// a redirect (R13) or a word of the answer (R12).
-func TestRevoke_R12R13(t *testing.T) {
+// RFC 7009, R8: the login of a refresh token ends, or the error says why it does not, and who
+// says so, without a redirect (R13) or a word of the answer (R12).
+func TestRevoke_R8R12R13(t *testing.T) {
 	inBubble(t, idp.Config{}, func(b *bubble) {
 		refresh, _, _ := b.idp.Login("ann")
 		if err := b.Revoke(b.Context(), refresh); err != nil || b.idp.Alive(refresh) {
@@ -156,19 +173,45 @@ func TestRevoke_R12R13(t *testing.T) {
 			t.Errorf("with the network down: %v", err)
 		}
 	})
-	for status, want := range map[int]string{
-		200: "", 400: "revoking at " + testIssuer + " failed: status 400", 307: "revoking at " + testIssuer + " failed: status 307",
+	const between = "something between this machine and it answers: status "
+	for _, c := range []struct {
+		status     int
+		kind, body string
+		want       string
+	}{
+		{200, "", "", ""}, {200, "text/html", " \n", ""}, {200, "application/json", `{}`, ""}, {200, "application/json", `{"error":null}`, ""},
+		{200, "application/json", `{"error":""}`, ""}, {200, "text/plain", "refresh-token", ""}, // RFC 7009 §2.2: the body is ignored
+		{200, "text/html", "<!doctype html>refresh-token", between + "200, text/html"},
+		{200, "text/html", "refresh-token", between + "200, text/html"},
+		{200, "text/plain", "\n <html>refresh-token", between + "200, text/plain"},
+		{200, "application/json", `{"error":"invalid_client"}`, "it refuses: status 200 (invalid_client)"}, // casdoor
+		{200, "application/json", `{"error":"Forbidden"}`, between + "200, application/json"},
+		{200, "application/json", `{"error":{"code":"refresh-token"}}`, between + "200, application/json"},
+		{204, "", "", between + "204, no content type"},
+		{307, "", "refresh-token", between + "307, no content type"},
+		{400, "application/json", `{"error":"unsupported_token_type"}`, "it refuses: status 400 (unsupported_token_type)"},
+		{400, "text/plain", "refresh-token", between + "400, text/plain"},
+		{403, "text/html", "refresh-token", between + "403, text/html"},
+		{503, "", "refresh-token", "it, or a gateway before it, answers with status 503, no content type"}, // RFC 7009 §2.2.1
 	} {
 		inBubble(t, idp.Config{}, func(b *bubble) {
 			b.know(Endpoints{Token: testIssuer + "/token", Keys: testIssuer + "/.well-known/jwks.json", Revoke: testIssuer + "/.well-known/jwks.json"})
 			b.keySet = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Type"] = nil
+				if c.kind != "" {
+					w.Header().Set("Content-Type", c.kind)
+				}
 				w.Header().Set("Location", "http://other.test/")
-				w.WriteHeader(status)
-				w.Write([]byte("refresh-token"))
+				w.WriteHeader(c.status)
+				io.WriteString(w, c.body)
+			}
+			want := ""
+			if c.want != "" {
+				want = "revoking at " + testIssuer + " failed: " + c.want
 			}
 			err := b.Revoke(b.Context(), "refresh-token")
 			if err != nil && err.Error() != want || err == nil && want != "" {
-				t.Errorf("status %d: %v", status, err)
+				t.Errorf("%d, %s, %q: %v", c.status, c.kind, c.body, err)
 			}
 		})
 	}
@@ -177,4 +220,78 @@ func TestRevoke_R12R13(t *testing.T) {
 	if err := p.Revoke(t.Context(), "r"); !errors.Is(err, ErrNoRevocation) {
 		t.Errorf("without a revocation endpoint: %v", err)
 	}
+}
+
+// R8: what is not the issuer's document, or its keys, is named by who sends it; how long that
+// wants to be left alone reaches who would ask again (R7).
+func TestDiscoveryAndKeysByAnother_R7R8(t *testing.T) {
+	inBubble(t, idp.Config{}, func(b *bubble) {
+		page := func(status int) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/html")
+				w.Header().Set("Retry-After", "600")
+				w.WriteHeader(status)
+				io.WriteString(w, "<p>a secret")
+			}
+		}
+		for status, want := range map[int]string{
+			200: "something between this machine and it answers: status 200, text/html",
+			302: "something between this machine and it answers: status 302, text/html",
+			403: "something between this machine and it answers: status 403, text/html",
+			429: "it, or a gateway before it, asks falcred to slow down (status 429)",
+			502: "it, or a gateway before it, answers with status 502, text/html",
+		} {
+			b.document = page(status)
+			r := b.Refresh(b.Context(), "r", AnswerTimeout)
+			if got := "discovery at " + testIssuer + " failed: " + want; r.Outcome != Unsent || !strings.HasPrefix(r.Err.Error(), got+"\n") || r.Said.RetryAfter != 10*time.Minute {
+				t.Errorf("status %d: outcome %d, %v, for %v", status, r.Outcome, r.Err, r.Said.RetryAfter)
+			}
+		}
+		b.document = nil
+		b.mustDiscover()
+		_, _, raw := b.idp.Login("ann")
+		for status, want := range map[int]string{
+			200: "something between this machine and it answers: status 200, text/html",
+			403: "something between this machine and it answers: status 403, text/html",
+			503: "it, or a gateway before it, answers with status 503, text/html",
+		} {
+			b.keySet = page(status)
+			if v := b.Verify(b.Context(), parseIDToken(raw, time.Now()), ""); v.Doubt == nil || v.Doubt.Error() != "the issuer's keys could not be fetched: "+want || httpx.Said(v.Doubt).RetryAfter != 10*time.Minute {
+				t.Errorf("keys with status %d: %v", status, v.Doubt)
+			}
+		}
+	})
+}
+
+// R8: what a refresh would meet is found out without a token.
+func TestProbe_R8(t *testing.T) {
+	inBubble(t, idp.Config{}, func(b *bubble) {
+		if err := b.Probe(b.Context()); err != nil {
+			t.Errorf("the issuer: %v", err)
+		}
+		for _, r := range b.idp.Requests() {
+			if r.RefreshHash != "" {
+				t.Error("a token was sent")
+			}
+		}
+		b.idp.SetConfig(func(c *idp.Config) { c.ClientID = "another" })
+		want := "a refresh at " + testIssuer + ` as client "test-client" fails: it refuses: status 401 (invalid_client)`
+		if err := b.Probe(b.Context()); err == nil || err.Error() != want || !strings.Contains(httpx.Said(err).Hint(), "FALCRED_CLIENT_ID") {
+			t.Errorf("another client: %v", err)
+		}
+		b.know(Endpoints{Token: testIssuer + "/.well-known/jwks.json", Keys: testIssuer + "/.well-known/jwks.json"})
+		b.keySet = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+		}
+		want = "a refresh at " + testIssuer + ` as client "test-client" fails: something between this machine and it answers: status 403, text/html`
+		if err := b.Probe(b.Context()); err == nil || err.Error() != want {
+			t.Errorf("a gateway: %v", err)
+		}
+		b.net.Set(testkit.ErrNetDown, false)
+		want = "a refresh at " + testIssuer + " fails: the answer was not understood"
+		if err := b.Probe(b.Context()); err == nil || err.Error() != want {
+			t.Errorf("nobody: %v", err)
+		}
+	})
 }

@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -118,9 +117,6 @@ func (f *fetchedKeys) fitting(algorithm, id string) (found []crypto.PublicKey) {
 	return found
 }
 
-// errNoKeysThere is that the keys have moved, or their address is wrong.
-var errNoKeysThere = errors.New("there is no key set")
-
 func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -132,13 +128,18 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 		return nil, errors.New(httpx.Describe(err))
 	}
 	defer resp.Body.Close()
+	said := httpx.Judge(resp.StatusCode, resp.Header, nil)
 	switch {
-	case gone(resp.StatusCode):
-		return nil, fmt.Errorf("%w (status %d)", errNoKeysThere, resp.StatusCode)
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	case gone(said.Status):
+		return nil, nothingThere{"key set", said} // they have moved, or their address is wrong
+	case said.Status != http.StatusOK:
+		return nil, said
 	}
-	return parseKeySet(io.LimitReader(resp.Body, maxKeySet))
+	keys, err := parseKeySet(io.LimitReader(resp.Body, maxKeySet))
+	if err != nil && said.Type == "text/html" {
+		return nil, said
+	}
+	return keys, err
 }
 
 // parseKeySet takes the keys one by one, so that an odd one spoils no other

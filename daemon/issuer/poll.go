@@ -54,24 +54,23 @@ func (d *DeviceLogin) Wait(ctx context.Context, trouble func(string)) (*PendingL
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if answer.status >= 200 && answer.status < 300 {
-			if r := answer.grant(nil); r.Outcome == Granted {
-				return d.pending(ctx, r)
-			}
+		if r := answer.judge(nil, err, sent); r.Outcome == Granted {
+			return d.pending(ctx, r)
 		}
-		switch code, spoken := answer.oauthError(); {
+		said := answer.said()
+		switch code := answer.word(); {
 		case code == "authorization_pending":
 			tell("")
-			wait = d.interval
-		case code == "slow_down", answer.status == http.StatusTooManyRequests:
+			wait = max(d.interval, said.RetryAfter)
+		case code == "slow_down", said.Status == http.StatusTooManyRequests:
 			tell("")
 			wait = d.slowDown(answer)
-		case spoken && code != "temporarily_unavailable" && code != "server_error":
-			return nil, d.ended(code, lost)
+		case code != "" && code != "temporarily_unavailable" && code != "server_error":
+			return nil, d.ended(code, said, lost)
 		default:
 			lost = lost || sent
-			tell(d.unheard(answer, sent, err))
-			wait = max(d.interval, min(2*wait, maxLostPause), retryAfter(answer.header, time.Now()))
+			tell(unheard(said, sent, err))
+			wait = max(d.interval, min(2*wait, maxLostPause), said.RetryAfter)
 		}
 	}
 }
@@ -121,23 +120,25 @@ func (d *DeviceLogin) slowDown(answer *recorder) time.Duration {
 	m, _ := scanObject(answer.body)
 	said, _ := clock.Seconds(m["interval"], maxInterval)
 	d.interval = min(maxInterval, max(d.interval+slower, said))
-	return max(d.interval, retryAfter(answer.header, time.Now()))
+	return max(d.interval, answer.said().RetryAfter)
 }
 
 // unheard says why a poll has no answer of the issuer's.
-func (d *DeviceLogin) unheard(answer *recorder, sent bool, err error) string {
+func unheard(said httpx.Answer, sent bool, err error) string {
 	switch {
 	case err != nil && sent:
 		return "the issuer's answer was lost: " + httpx.Describe(err)
 	case err != nil:
 		return "the issuer cannot be reached: " + httpx.Describe(err)
+	case said.Code != "":
+		return "the issuer is unwell (" + said.Code + ")"
 	}
-	return between(answer.status)
+	return said.By("the issuer")
 }
 
 // ended is the issuer's last word on the code, named by the OAuth error's code and never
 // by its text (R12).
-func (d *DeviceLogin) ended(code string, lost bool) error {
+func (d *DeviceLogin) ended(code string, said httpx.Answer, lost bool) error {
 	switch code {
 	case "access_denied":
 		return ErrDenied
@@ -147,33 +148,7 @@ func (d *DeviceLogin) ended(code string, lost bool) error {
 		}
 		return ErrExpired
 	}
-	return fmt.Errorf("the issuer refuses the request of client %q%s\n%s", d.issuer.clientID, printable(code), refusalHint(code))
-}
-
-// oauthError is that of an answer, as the function of this name says. RFC 8628's own words
-// count with any status: Google sends 428 with them, Auth0 429.
-func (r *recorder) oauthError() (code string, spoken bool) {
-	members, _ := scanObject(r.body)
-	switch code := members["error"]; code {
-	case "authorization_pending", "slow_down", "expired_token":
-		return code, true
-	}
-	return oauthError(r.status, r.body)
-}
-
-// oauthError is the issuer's own refusal in an answer (RFC 6749 §5.2), and its code. spoken
-// is false for any other answer: that may be of something between here and the issuer.
-// Some issuers refuse with a status of 200.
-func oauthError(status int, body []byte) (code string, spoken bool) {
-	switch status {
-	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-		members, _ := scanObject(body)
-		code = members["error"]
-	}
-	if printable(code) == "" {
-		return "", false
-	}
-	return code, true
+	return fmt.Errorf("the issuer refuses the request of client %q (%s)\n%s", d.issuer.clientID, code, refusalHint(said))
 }
 
 // PendingLogin is a login that the issuer has granted and nobody has kept yet.

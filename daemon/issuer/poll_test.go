@@ -90,14 +90,15 @@ func TestPollsKeepTheirPace(t *testing.T) {
 // R8, RFC 8628 §3.5: whatever stands between this machine and the issuer ends no login. It
 // is said, once for each, and so is its end.
 func TestNothingInBetweenEndsALogin_R8(t *testing.T) {
-	portal := "something between this machine and the issuer answers in its place (status %d)"
+	const portal = "something between this machine and the issuer answers: status %d, application/json"
+	const unwell = "the issuer, or a gateway before it, answers with status %d, application/json"
 	for name, c := range map[string]struct {
 		answer reply
 		want   string
 	}{
 		"lost":                  {nothing, "the issuer's answer was lost: the connection was closed"},
-		"502":                   {gateway, fmt.Sprintf(portal, 502)},
-		"503 in JSON":           {reply{503, `{"error":"unavailable"}`}, fmt.Sprintf(portal, 503)},
+		"502":                   {gateway, fmt.Sprintf(unwell, 502)},
+		"503 in JSON":           {reply{503, `{"error":"unavailable"}`}, fmt.Sprintf(unwell, 503)},
 		"a gateway's 403":       {reply{403, "<html>forbidden"}, fmt.Sprintf(portal, 403)},
 		"a gateway's JSON":      {reply{403, `{"error":"Forbidden: hunter2"}`}, fmt.Sprintf(portal, 403)},
 		"a proxy's 407":         {reply{407, ""}, fmt.Sprintf(portal, 407)},
@@ -107,8 +108,8 @@ func TestNothingInBetweenEndsALogin_R8(t *testing.T) {
 		"an empty answer":       {reply{200, ""}, fmt.Sprintf(portal, 200)},
 		"null":                  {reply{200, "null"}, fmt.Sprintf(portal, 200)},
 		"one that is cut":       {reply{200, `{"access_token":"a","token`}, fmt.Sprintf(portal, 200)},
-		"unwell, in OAuth":      {reply{400, `{"error":"temporarily_unavailable"}`}, fmt.Sprintf(portal, 400)},
-		"unwell, as 5xx should": {reply{500, `{"error":"server_error"}`}, fmt.Sprintf(portal, 500)},
+		"unwell, in OAuth":      {reply{400, `{"error":"temporarily_unavailable"}`}, "the issuer is unwell (temporarily_unavailable)"},
+		"unwell, as 5xx should": {reply{500, `{"error":"server_error"}`}, fmt.Sprintf(unwell, 500)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, told, login, err := polled(t, `,"expires_in":900,"interval":5`, pending, c.answer, c.answer, pending, c.answer, granted)
@@ -140,8 +141,8 @@ func TestAnIssuersRefusalEndsALogin(t *testing.T) {
 		"not known":          {[]reply{pending, {400, `{"error":"invalid_grant"}`}}, ErrExpired.Error()},
 		"used up":            {[]reply{nothing, {400, `{"error":"invalid_grant"}`}}, ErrUsed.Error()},
 		"used up, as 502":    {[]reply{gateway, pending, {400, `{"error":"expired_token"}`}}, ErrUsed.Error()},
-		"client":             {[]reply{{401, `{"error":"invalid_client"}`}}, "the issuer refuses the request of client \"test-client\" (invalid_client)\nname a client of that issuer's in FALCRED_CLIENT_ID: a public one"},
-		"grant":              {[]reply{{400, `{"error":"unauthorized_client"}`}}, "the issuer refuses the request of client \"test-client\" (unauthorized_client)\nname a client"},
+		"client":             {[]reply{{401, `{"error":"invalid_client"}`}}, "the issuer refuses the request of client \"test-client\" (invalid_client)\nFALCRED_CLIENT_ID has to name a public client"},
+		"grant":              {[]reply{{400, `{"error":"unauthorized_client"}`}}, "the issuer refuses the request of client \"test-client\" (unauthorized_client)\nFALCRED_CLIENT_ID"},
 		"scope":              {[]reply{{400, `{"error":"invalid_scope","error_description":"hunter2"}`}}, "the issuer refuses the request of client \"test-client\" (invalid_scope)\nname scopes that it grants in FALCRED_SCOPES"},
 		"another":            {[]reply{{400, `{"error":"out_of_order"}`}}, "the issuer refuses the request of client \"test-client\" (out_of_order)\nsee which of"},
 	} {
@@ -159,16 +160,16 @@ func TestNoCodeIsGiven(t *testing.T) {
 		reply
 		want string
 	}{
-		"client":     {reply{401, `{"error":"invalid_client"}`}, " gave no code: it refuses the request of client \"test-client\" (invalid_client)\nname a client of that issuer's in FALCRED_CLIENT_ID: a public one"},
-		"grant":      {reply{403, `{"error":"unauthorized_client"}`}, " gave no code: it refuses the request of client \"test-client\" (unauthorized_client)\nname a client"},
+		"client":     {reply{401, `{"error":"invalid_client"}`}, " gave no code: it refuses the request of client \"test-client\" (invalid_client)\nFALCRED_CLIENT_ID has to name a public client"},
+		"grant":      {reply{403, `{"error":"unauthorized_client"}`}, " gave no code: it refuses the request of client \"test-client\" (unauthorized_client)\nFALCRED_CLIENT_ID"},
 		"audience":   {reply{400, `{"error":"invalid_request","error_description":"hunter2"}`}, " gave no code: it refuses the request of client \"test-client\" (invalid_request)\nsee which of FALCRED_CLIENT_ID, FALCRED_AUDIENCE (empty is none)"},
 		"target":     {reply{400, `{"error":"invalid_target"}`}, " gave no code: it refuses the request of client \"test-client\" (invalid_target)\nname an audience"},
 		"scope":      {reply{200, `{"error":"invalid_scope"}`}, " gave no code: it refuses the request of client \"test-client\" (invalid_scope)\nname scopes"},
-		"a gateway":  {reply{403, "<html>hunter2"}, " gave no code: something between this machine and the issuer answers in its place (status 403)\n"},
-		"502":        {gateway, " gave no code: something between this machine and the issuer answers in its place (status 502)\n"},
+		"a gateway":  {reply{403, "<html>hunter2"}, " gave no code: something between this machine and it answers: status 403, application/json\n"},
+		"502":        {gateway, " gave no code: it, or a gateway before it, answers with status 502, application/json\n"},
 		"moved":      {reply{404, "hunter2"}, " gave no code: there is no device endpoint where its discovery document names one (status 404)\n"},
 		"a redirect": {reply{302, "hunter2"}, " gave no code: there is no device endpoint where its discovery document names one (status 302)\n"},
-		"slow down":  {reply{429, "x"}, " gave no code: it asks to slow down (status 429)\n"},
+		"slow down":  {reply{429, "x"}, " gave no code: it, or a gateway before it, asks falcred to slow down (status 429)\n"},
 		"odd":        {reply{200, `{"error":"what hunter2"}`}, " gave no code: its answer has no device_code\n"},
 		"a portal":   {reply{200, "<html>hunter2"}, " gave no code: its answer is no JSON object, or an empty one\n"},
 		"no code":    {reply{200, `{"device_code":"hunter2","user_code":5,"verification_uri":"URL"}`}, " gave no code: its answer has no user_code\n"},

@@ -3,13 +3,10 @@ package issuer
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -25,10 +22,10 @@ const (
 	Granted  Outcome = iota // the issuer sent at least a new token
 	Unsent                  // no connection: it was not used
 	Lost                    // sent, and no usable answer: it may be used up
-	Broken                  // 5xx: the same, but the issuer is up and unwell
+	Broken                  // an answer that is not the issuer's word, or says that it failed: the same
 	Rejected                // invalid_grant: the issuer does not accept it any more
 	Refused                 // another OAuth error: it was not used up
-	Busy                    // 429: it was not used up
+	Busy                    // asked to slow down: it was not used up
 )
 
 // Reply is the answer to one token request.
@@ -37,11 +34,11 @@ type Reply struct {
 	// Tokens are what was granted. The access token may be missing, in an answer that
 	// was odd or cut. Of an issuer that does not rotate, the refresh token is the one
 	// that was sent.
-	Tokens     tokenfile.TokenPair
-	IDToken    IDToken       // zero where there was none
-	Lifetime   time.Duration // the access token's (expires_in); 0: it was not said
-	RetryAfter time.Duration // how long the issuer wants to be left alone, an hour at most
-	Err        error         // why nothing was granted, in words that are ours
+	Tokens   tokenfile.TokenPair
+	IDToken  IDToken       // zero where there was none
+	Lifetime time.Duration // the access token's (expires_in); 0: it was not said
+	Said     httpx.Answer  // the answer that granted nothing, zero where none came
+	Err      error         // why nothing was granted, in words that are ours
 }
 
 // AnswerTimeout and ReplayTimeout are how long an answer may take, from the connection to
@@ -57,9 +54,6 @@ const (
 // issuer means more, and a number without bound would never be refreshed.
 const maxLifetime = 365 * 24 * time.Hour
 
-// maxReply caps a token reply; the largest real one is a few KiB.
-const maxReply = 1 << 20
-
 // Refresh sends a refresh token once (RFC 6749 §6), and says what came of it. It
 // never sends a second request. A connection may take httpx.ConnectTimeout, and
 // limit is the most time from there to the last byte of the answer; where the
@@ -68,7 +62,7 @@ const maxReply = 1 << 20
 func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Duration) Reply {
 	e, err := p.endpoints(ctx)
 	if err != nil {
-		return Reply{Outcome: Unsent, Err: err}
+		return NotSent(err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -80,7 +74,7 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 		deadline.Stop()
 		deadline = time.AfterFunc(limit, func() { cancel(httpx.ErrAnswerSlow) })
 	}})
-	answer := &recorder{next: p.client.Transport}
+	answer := &recorder{next: p.client.Transport, most: maxReply}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, httpx.Client(answer))
 	token, err := p.oauth2(e.Token).TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if cause := context.Cause(ctx); cause != nil && err != nil && answer.status == 0 {
@@ -96,30 +90,8 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	return r
 }
 
-// recorder keeps the bytes of the answer: x/oauth2 drops a reply that lacks
-// an access token or carries the wrong label, and a refresh token in it would
-// be lost with it (R6).
-type recorder struct {
-	next   http.RoundTripper
-	status int // 0: no answer
-	header http.Header
-	body   []byte
-	whole  bool // the body came to its end
-}
-
-func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	r.status = 0
-	resp, err := r.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	r.status, r.header = resp.StatusCode, resp.Header
-	r.body, err = io.ReadAll(io.LimitReader(resp.Body, maxReply)) // what arrived counts, however it ended
-	r.whole = err == nil && len(r.body) < maxReply
-	resp.Body = io.NopCloser(bytes.NewReader(r.body))
-	return resp, nil
-}
+// NotSent is the reply where the issuer cannot even be found: why is Discover's error.
+func NotSent(why error) Reply { return Reply{Outcome: Unsent, Said: httpx.Said(why), Err: why} }
 
 // judge goes by the bytes first and by x/oauth2's opinion second.
 func (r *recorder) judge(token *oauth2.Token, err error, sent bool) Reply {
@@ -128,14 +100,20 @@ func (r *recorder) judge(token *oauth2.Token, err error, sent bool) Reply {
 		return Reply{Outcome: Unsent, Err: fmt.Errorf("the issuer cannot be reached: %s", httpx.Describe(err))}
 	case r.status == 0:
 		return Reply{Outcome: Lost, Err: fmt.Errorf("the issuer's answer was lost: %s", httpx.Describe(err))}
-	case r.status >= 200 && r.status < 300:
-		return r.grant(token)
 	}
-	return r.failure()
+	if r.status < 200 || r.status >= 300 {
+		return failure(r.said())
+	}
+	return r.grant(token)
 }
 
+// grant reads an answer of status 2xx. A refresh token in it is one, whatever else it has (R6).
 func (r *recorder) grant(token *oauth2.Token) Reply {
 	m, whole := scanObject(r.body)
+	said := r.said()
+	if said.Code != "" && m["refresh_token"] == "" {
+		return failure(said)
+	}
 	g := Reply{Outcome: Granted, Tokens: tokenfile.TokenPair{Refresh: m["refresh_token"], Access: m["access_token"]}}
 	if raw := m["id_token"]; raw != "" {
 		g.IDToken = parseIDToken(raw, time.Now())
@@ -154,90 +132,34 @@ func (r *recorder) grant(token *oauth2.Token) Reply {
 		g.Tokens.Access = "" // R6: the refresh token counts, whatever is wrong with the rest
 	}
 	if !tokenfile.Printable(g.Tokens.Refresh) || len(g.Tokens.Bytes()) > tokenfile.MaxSize {
-		return Reply{Outcome: Lost, Err: errors.New("the issuer's answer holds no usable token")}
+		return Reply{Outcome: Lost, Said: said, Err: errors.New("the issuer's answer holds no usable token")}
 	}
 	if g.Tokens.Refresh == "" && (g.Tokens.Access == "" || !whole && token == nil) {
 		// Without a refresh token a whole answer means that the issuer does
 		// not rotate; one that was cut may have lost exactly that.
-		return Reply{Outcome: Lost, Err: errors.New("the issuer's answer was cut off, or holds no token")}
+		f := Reply{Outcome: Lost, Said: said, Err: errors.New("the issuer's answer was cut off, or holds no token")}
+		if r.whole && (whole || !bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{"))) { // a page, and no reply that was cut
+			f.Err = errors.New(said.By("the issuer"))
+		}
+		return f
 	}
 	return g
 }
 
-// failure reads an answer that grants nothing (RFC 6749 §5.2). Only the error
-// code is taken from it, never its text (R12).
-func (r *recorder) failure() Reply {
-	members, _ := scanObject(r.body)
-	code := members["error"]
-	f := Reply{RetryAfter: retryAfter(r.header, time.Now())}
+// failure is what an answer that grants nothing means for the token (R8). What answers in the
+// issuer's place may have let the request through and kept back the answer, as a filter does
+// that looks at answers: only who asks for patience certainly has not.
+func failure(said httpx.Answer) Reply {
+	f := Reply{Said: said, Err: errors.New(said.By("the issuer"))}
 	switch {
-	case r.status == http.StatusTooManyRequests:
-		f.Outcome, f.Err = Busy, errors.New("the issuer asks falcred to slow down (status 429)")
-	case r.status >= 500:
-		// A gateway that gave up says nothing about what happened behind it.
-		f.Outcome, f.Err = Broken, fmt.Errorf("the issuer answers with status %d", r.status)
-	case r.status >= 300 && r.status < 400:
-		f.Outcome, f.Err = Refused, fmt.Errorf("the issuer redirects the refresh (status %d); redirects are not followed", r.status)
-	case code == "invalid_grant":
+	case said.Status == http.StatusTooManyRequests, said.Code == "slow_down", said.Code == "temporarily_unavailable":
+		f.Outcome = Busy
+	case said.Code == "", said.Code == "server_error":
+		f.Outcome = Broken
+	case said.Code == "invalid_grant":
 		f.Outcome, f.Err = Rejected, errors.New("the issuer does not accept the refresh token (invalid_grant)")
 	default:
-		f.Outcome, f.Err = Refused, fmt.Errorf("the issuer refuses the refresh: status %d%s", r.status, printable(code))
+		f.Outcome, f.Err = Refused, fmt.Errorf("the issuer refuses the refresh: status %d (%s)", said.Status, said.Code)
 	}
 	return f
-}
-
-// scanObject collects the members of a JSON object that a token reply is made
-// of, as far as it goes: in an answer that was cut, what arrived whole is still
-// good.
-func scanObject(body []byte) (members map[string]string, whole bool) {
-	members = map[string]string{}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return members, false
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return members, false
-		}
-		var value any
-		if dec.Decode(&value) != nil {
-			return members, false
-		}
-		name, _ := key.(string)
-		switch v := value.(type) {
-		case string:
-			members[name] = v
-		case json.Number:
-			if name == "expires_in" || name == "interval" { // a token is a string: "2" is not what 2 meant
-				members[name] = v.String()
-			}
-		}
-	}
-	_, err := dec.Token() // the closing brace
-	return members, err == nil
-}
-
-// maxRetryAfter is the longest pause that an issuer may ask for (R7).
-const maxRetryAfter = time.Hour
-
-// retryAfter reads the header of RFC 9110 §10.2.3: seconds, or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if d, ok := clock.Seconds(value, maxRetryAfter); ok {
-		return d
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, at.Sub(now)), maxRetryAfter)
-	}
-	return 0
-}
-
-// printable admits an OAuth error code and nothing else (R12).
-func printable(code string) string {
-	if code == "" || len(code) > 64 || strings.Trim(code, "abcdefghijklmnopqrstuvwxyz_") != "" {
-		return ""
-	}
-	return " (" + code + ")"
 }

@@ -33,6 +33,14 @@ func TestRefresh_R6R7R8(t *testing.T) {
 	}
 	const noToken = "the issuer's answer holds no usable token"
 	const wasCut = "the issuer's answer was cut off, or holds no token"
+	const between = "something between this machine and the issuer answers: status "
+	const either = "the issuer, or a gateway before it, answers with status "
+	const slowDown = "the issuer, or a gateway before it, asks falcred to slow down (status 429)"
+	const rejected = "the issuer does not accept the refresh token (invalid_grant)"
+	retryAfter := func(f idp.Fault, value string) idp.Fault {
+		f.Header.Set("Retry-After", value)
+		return f
+	}
 	type row struct {
 		what    string
 		fault   idp.Fault
@@ -57,29 +65,50 @@ func TestRefresh_R6R7R8(t *testing.T) {
 		{what: "an answer that ends too soon, before the refresh token", fault: json(`{"access_token":"a","refresh_tok`), outcome: Lost, err: wasCut},
 		{what: "a form", fault: body(200, "application/x-www-form-urlencoded", "access_token=a&refresh_token=r&expires_in=60"), pair: "r\na"},
 		{what: "half a form", fault: cut(body(200, "application/x-www-form-urlencoded", "access_token=a&scope=openid&refresh_token=r")), outcome: Lost, err: wasCut},
+		{what: "tokens after a byte order mark", fault: json("\ufeff" + `{"refresh_token":"r","access_token":"a"}`), pair: "r\na"},
+		{what: "an error after a byte order mark", fault: body(400, "application/json", "\ufeff"+`{"error":"invalid_grant"}`), outcome: Rejected, err: rejected},
 		{what: "a refresh token of two words", fault: json(`{"refresh_token":"a secret","access_token":"a"}`), outcome: Lost, err: noToken},
-		{what: "tokens that are numbers", fault: json(`{"access_token":1,"refresh_token":2}`), outcome: Lost, err: wasCut},
-		{what: "null", fault: json(`null`), outcome: Lost, err: wasCut},
-		{what: "nothing", fault: json(``), outcome: Lost, err: wasCut},
-		{what: "a captive portal", fault: idp.HTML(200), outcome: Lost, err: wasCut},
+		{what: "tokens that are numbers", fault: json(`{"access_token":1,"refresh_token":2}`), outcome: Lost, err: between + "200, application/json"},
+		{what: "null", fault: json(`null`), outcome: Lost, err: between + "200, application/json"},
+		{what: "nothing", fault: json(``), outcome: Lost, err: between + "200, application/json"},
+		{what: "an answer that is none", fault: json(`{"ok":true}`), outcome: Lost, err: between + "200, application/json"},
+		{what: "a captive portal", fault: idp.HTML(200), outcome: Lost, err: between + "200, text/html"},
+		{what: "a captive portal's 204", fault: body(204, "text/html", ""), outcome: Lost, err: between + "204, text/html"},
+		{what: "a captive portal that asks for a pause", fault: retryAfter(idp.HTML(200), "300"), outcome: Lost, err: between + "200, text/html", pause: 5 * time.Minute},
+		{what: "a page before the tokens", fault: body(200, "text/html", `<p>Welcome</p>{"refresh_token":"r","access_token":"a"}`), outcome: Lost, err: between + "200, text/html"},
+		{what: "an error beside the tokens", fault: json(`{"error":"invalid_grant","refresh_token":"r","access_token":"a"}`), pair: "r\na"},
+		{what: "an error beside an access token", fault: json(`{"error":"invalid_grant","access_token":"a"}`), outcome: Rejected, err: rejected},
 		{what: "closed before the commit", fault: idp.Refuse(), outcome: Lost, err: "the issuer's answer was lost: the connection was closed"},
 		{what: "closed after the commit", fault: idp.Lose(), outcome: Lost, err: "the issuer's answer was lost: the connection was closed"},
 		{what: "cut in the middle", fault: idp.Cut(), outcome: Lost, err: wasCut},
 		{what: "no answer", fault: idp.HangAfter(), outcome: Lost, err: "the issuer's answer was lost: no answer in time", after: AnswerTimeout},
 		{what: "byte by byte, in time", fault: idp.Slow(time.Millisecond), pair: "new"},
 		{what: "byte by byte, too slow", fault: idp.Slow(10 * time.Millisecond), outcome: Lost, err: wasCut, after: AnswerTimeout},
-		{what: "500", fault: idp.Status(500), outcome: Broken, err: "the issuer answers with status 500"},
-		{what: "503 after the commit", fault: idp.StatusAfter(503), outcome: Broken, err: "the issuer answers with status 503"},
-		{what: "502, a page", fault: idp.HTML(502), outcome: Broken, err: "the issuer answers with status 502"},
-		{what: "429", fault: idp.TooMany(""), outcome: Busy, err: "the issuer asks falcred to slow down (status 429)"},
-		{what: "429, and for how long", fault: idp.TooMany("300"), outcome: Busy, err: "the issuer asks falcred to slow down (status 429)", pause: 5 * time.Minute},
-		{what: "invalid_grant", fault: idp.OAuthError(403, "invalid_grant"), outcome: Rejected, err: "the issuer does not accept the refresh token (invalid_grant)"},
+		{what: "500", fault: idp.Status(500), outcome: Broken, err: either + "500, text/plain"},
+		{what: "503 after the commit", fault: idp.StatusAfter(503), outcome: Broken, err: either + "503, text/plain"},
+		{what: "502, a page", fault: idp.HTML(502), outcome: Broken, err: either + "502, text/html"},
+		{what: "503, and for how long", fault: retryAfter(idp.HTML(503), "300"), outcome: Broken, err: either + "503, text/html", pause: 5 * time.Minute},
+		{what: "403 of a gateway, and for how long", fault: retryAfter(idp.HTML(403), "9999999999"), outcome: Broken, err: between + "403, text/html", pause: time.Hour},
+		{what: "429", fault: idp.TooMany(""), outcome: Busy, err: slowDown},
+		{what: "429, and for how long", fault: idp.TooMany("300"), outcome: Busy, err: slowDown, pause: 5 * time.Minute},
+		{what: "429, a page", fault: idp.HTML(429), outcome: Busy, err: slowDown},
+		{what: "an issuer that passes", fault: idp.OAuthError(400, "temporarily_unavailable"), outcome: Busy, err: "the issuer refuses: status 400 (temporarily_unavailable)"},
+		{what: "an issuer that failed", fault: idp.OAuthError(400, "server_error"), outcome: Broken, err: "the issuer refuses: status 400 (server_error)"},
+		{what: "invalid_grant", fault: idp.OAuthError(403, "invalid_grant"), outcome: Rejected, err: rejected},
+		{what: "invalid_grant, with status 200", fault: idp.OAuthError(200, "invalid_grant"), outcome: Rejected, err: rejected},
+		{what: "invalid_grant, with a status of no issuer", fault: idp.OAuthError(404, "invalid_grant"), outcome: Broken, err: between + "404, application/json"},
+		{what: "a client that is not known", fault: idp.OAuthError(401, "invalid_client"), outcome: Refused, err: "the issuer refuses the refresh: status 401 (invalid_client)"},
+		{what: "the same, with status 200", fault: idp.OAuthError(200, "invalid_client"), outcome: Refused, err: "the issuer refuses the refresh: status 200 (invalid_client)"},
 		{what: "dex's word for it", fault: idp.OAuthError(400, "invalid_request"), outcome: Refused, err: "the issuer refuses the refresh: status 400 (invalid_request)"},
-		{what: "an error that is no code", fault: idp.OAuthError(400, "a secret"), outcome: Refused, err: "the issuer refuses the refresh: status 400"},
+		{what: "an error that is no code", fault: idp.OAuthError(400, "a secret"), outcome: Broken, err: between + "400, application/json"},
+		{what: "a gateway's error", fault: idp.OAuthError(403, "Forbidden"), outcome: Broken, err: between + "403, application/json"},
 	}
 	for _, code := range []int{301, 302, 307, 308} { // R13
-		rows = append(rows, row{what: fmt.Sprintf("a redirect, %d", code), fault: idp.Redirect(code, "http://other.test/"), outcome: Refused,
-			err: fmt.Sprintf("the issuer redirects the refresh (status %d); redirects are not followed", code)})
+		rows = append(rows, row{what: fmt.Sprintf("a redirect, %d", code), fault: idp.Redirect(code, "http://other.test/"), outcome: Broken,
+			err: fmt.Sprintf("%s%d, text/plain", between, code)})
+	}
+	for _, code := range []int{400, 401, 403, 404, 405, 407, 408, 421, 451} {
+		rows = append(rows, row{what: fmt.Sprintf("a page, %d", code), fault: idp.HTML(code), outcome: Broken, err: fmt.Sprintf("%s%d, text/html", between, code)})
 	}
 	for _, c := range rows {
 		t.Run(c.what, func(t *testing.T) {
@@ -99,8 +128,8 @@ func TestRefresh_R6R7R8(t *testing.T) {
 				if q := b.idp.Requests()[0]; q.Grant != "refresh_token" || q.Basic {
 					t.Errorf("it asked by %q, by the Basic header: %v", q.Grant, q.Basic)
 				}
-				if r.Outcome != c.outcome || r.RetryAfter != c.pause || fmt.Sprint(r.Err) != orNil(c.err) {
-					t.Errorf("outcome %d, pause %v, %v; want %d, %v, %s", r.Outcome, r.RetryAfter, r.Err, c.outcome, c.pause, orNil(c.err))
+				if r.Outcome != c.outcome || r.Said.RetryAfter != c.pause || fmt.Sprint(r.Err) != orNil(c.err) {
+					t.Errorf("outcome %d, pause %v, %v; want %d, %v, %s", r.Outcome, r.Said.RetryAfter, r.Err, c.outcome, c.pause, orNil(c.err))
 				}
 				switch got := r.Tokens; c.pair {
 				case "new":
@@ -262,8 +291,8 @@ func FuzzReply_R6(f *testing.F) {
 			}
 			return
 		}
-		if r.Err == nil || r.Tokens != (tokenfile.TokenPair{}) || len(r.Err.Error()) > 160 || r.RetryAfter > maxRetryAfter || r.RetryAfter < 0 {
-			t.Fatalf("outcome %d: %q, %v, %v", r.Outcome, r.Tokens.Bytes(), r.Err, r.RetryAfter)
+		if r.Err == nil || r.Tokens != (tokenfile.TokenPair{}) || len(r.Err.Error()) > 160 || r.Said.RetryAfter > time.Hour || r.Said.RetryAfter < 0 {
+			t.Fatalf("outcome %d: %q, %v, %v", r.Outcome, r.Tokens.Bytes(), r.Err, r.Said.RetryAfter)
 		}
 	})
 }

@@ -190,7 +190,7 @@ func (p *Provider) signed(ctx context.Context, t IDToken) error {
 		return nil
 	}
 	keys, err := known.keys.anew(ctx, t.Algorithm)
-	if errors.Is(err, errNoKeysThere) {
+	if errors.As(err, &nothingThere{}) {
 		p.doubt()
 		p.Discover(ctx) // where that fails, the first error is the better one
 		if now := p.found.Load(); now.Keys != known.Keys {

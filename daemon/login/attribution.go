@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
 )
 
@@ -41,7 +42,7 @@ func resolve(m *Manager, a resolveTeam) {
 		}
 		account, found := fal.FindAccount(list, a.team.Name)
 		if e.Found, e.Asked.ID = found, account.UserID; e.Err != nil {
-			e.Pause = m.asking.next()
+			e.Pause = max(m.asking.next(), httpx.Said(e.Err).RetryAfter)
 		}
 		finish(m, &m.question, e)
 	})

@@ -78,6 +78,21 @@ func TestALoginKeepsItsClient_R13(t *testing.T) {
 	}
 }
 
+// R13: a daemon that runs as it was started for another client hears of a login's own.
+func TestARunningDaemonHearsOfTheClient_R13(t *testing.T) {
+	inBubble(t, idp.Config{Opaque: true, AutoApprove: true, Interval: time.Second}, func(w *world) {
+		w.clientID = "another"
+		w.start()
+		w.deviceLogin()
+		was := w.inFile().Refresh
+		w.pass(time.Minute) // it looks at the file
+		if w.refresh(w.Snapshot().State.Tokens.Access); w.inFile().Refresh == was {
+			t.Errorf("it was not refreshed: %+v\n%s", w.state().Problem, w.log)
+		}
+		w.wantAlive()
+	})
+}
+
 // R13: what `falcred login` has asked for is in the home for the next one, and what an
 // earlier version leaves of falcred.json is enough.
 func TestTheHomeKnowsWhatWasAskedFor_R13(t *testing.T) {

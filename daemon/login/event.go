@@ -14,11 +14,11 @@ type Event interface{ event() }
 type (
 	// Read is a reading of the token file.
 	Read struct{ Reading }
-	// Pinged says whether the issuer can be reached, which decides what the deletion of the
-	// token file means.
+	// Pinged says whether the issuer was heard, which decides what the deletion of the token
+	// file means. Err is why it was not.
 	Pinged struct {
-		Reachable bool
-		Pause     time.Duration
+		Err   error
+		Pause time.Duration
 	}
 	// LedgerRead is falcred.json as a transaction has found it, its issuer settled.
 	LedgerRead struct {

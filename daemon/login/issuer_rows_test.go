@@ -93,6 +93,7 @@ func stormFaults() []issuerFault {
 		{what: "429 with Retry-After: 300", breaks: always(idp.TooMany("300")), sent: span{12, 14}, mended: 6 * time.Minute},
 		{what: "503 with Retry-After: 600", breaks: always(patient), sent: span{6, 8}, mended: 11 * time.Minute},
 		{what: "502 as a proxy's page", breaks: always(idp.HTML(502)), sent: anHour},
+		{what: "403 as a gateway's page", breaks: always(idp.HTML(403)), sent: anHour},
 	}
 	for _, code := range []int{500, 503, 504} {
 		rows = append(rows, issuerFault{what: strconv.Itoa(code), breaks: always(idp.Status(code)), sent: anHour})
@@ -144,7 +145,7 @@ func trustFaults() []issuerFault {
 	for _, code := range []int{301, 302, 307, 308} {
 		rows = append(rows, issuerFault{what: fmt.Sprintf("redirect %d to another host", code),
 			breaks: always(idp.Redirect(code, "http://other.test/oauth/token")),
-			lasts:  aStorm, sent: span{2, 3}, mended: time.Hour, served: "the old token"}) // R8: hourly
+			lasts:  aStorm, sent: anHour, served: "the old token"})
 	}
 	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		rows = append(rows, issuerFault{what: "the issuer's clock is off by " + plainTime(skew), breaks: skewed(skew), lasts: 24 * time.Hour,

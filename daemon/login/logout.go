@@ -6,16 +6,20 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
 
-const logoutHint = "try again when the issuer can be reached, or delete it here only: falcred logout --local"
+// stillIn is the answer to a logout that could not be revoked: nothing was changed.
+func stillIn(err error) error {
+	return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s, or delete it here only: falcred logout --local",
+		err, cmp.Or(httpx.Said(err).Hint(), "try again when the issuer can be reached"))
+}
 
 // Erase logs out for a client: revoke, then delete. It acts on fal's own hosts only.
 func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
@@ -57,8 +61,7 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 		}
 		// Outside of the lock: it can take seconds.
 		if _, err := m.issuer.Discover(m.ending.side); err != nil {
-			text, hint, _ := strings.Cut(err.Error(), "\n")
-			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %s\n%s", text, cmp.Or(hint, logoutHint))
+			return done, stillIn(err)
 		}
 	}
 	t, err := m.begin(m.ending.side)
@@ -88,7 +91,7 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 			return done, protocol.Errorf(protocol.CodeInternal, "still logged in: the token file cannot be deleted: %v\n%s", err, fsx.Hint(err))
 		}
 		if done.Revoked, err = t.revoke(living); err != nil {
-			return done, protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s", err, logoutHint)
+			return done, stillIn(err)
 		}
 	}
 	if err := t.delete(r.Content); err != nil {

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -31,6 +33,10 @@ const (
 // doubtPauses are those after which an ID token in doubt is tried again (R10). Then each
 // rotation brings another, or tries the same.
 var doubtPauses = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute}
+
+func doubtPause(tries int, why error) time.Duration {
+	return max(doubtPauses[tries], httpx.Said(why).RetryAfter)
+}
 
 // machine is one step of the login: the state as it becomes, and what follows from that.
 type machine struct {
@@ -251,18 +257,26 @@ func (m *machine) vanished() {
 	}
 }
 
-// pinged decides F7's question if the issuer was heard.
+// pinged decides F7's question if the issuer was heard. Where its keys can be had and refreshes
+// are not answered, those of other programs are not either, and they delete the file for it:
+// then the next refresh decides.
 func (m *machine) pinged(e Pinged) {
 	m.Pinging = false
 	if m.Phase != Missing {
 		return // the file is back
 	}
-	if e.Reachable {
+	cause := e.Err
+	if cause == nil && m.Problem != nil && m.Problem.unheard {
+		cause = errors.New(m.Problem.Text)
+	}
+	if cause == nil {
 		m.forget("the token file was deleted")
 		return
 	}
-	m.log(slog.LevelWarn, "the token file was deleted and the issuer cannot be reached; the login is kept in memory until it answers")
-	m.Retry = m.now.Add(e.Pause)
+	m.log(slog.LevelWarn, "the token file was deleted and the issuer does not answer; the login is kept in memory until it does", "cause", cause)
+	if next := m.now.Add(e.Pause); next.After(m.Retry) {
+		m.Retry = next
+	}
 }
 
 // adopt takes over what somebody else wrote into the file (F3). It returns what that is
@@ -541,7 +555,7 @@ func (m *machine) stored(e Stored) {
 
 // doubt keeps an ID token that no key verifies.
 func (m *machine) doubt(v issuer.Verdict, subject, keys string, rotation bool) {
-	m.Doubt = &Doubt{Token: v.Token, Subject: subject, Retry: m.now.Add(doubtPauses[0])}
+	m.Doubt = &Doubt{Token: v.Token, Subject: subject, Retry: m.now.Add(doubtPause(0, v.Doubt))}
 	d := m.Ledger.Doubt.Again(m.Tokens.Refresh, v.Doubt.Error(), v.Token.Key, v.Token.Algorithm, keys, m.now)
 	if rotation {
 		d.Rotations++
@@ -578,7 +592,7 @@ func (m *machine) retried(e Retried) {
 	default:
 		d := *e.Doubt
 		if d.Tries++; d.Tries < len(doubtPauses) {
-			d.Retry = m.now.Add(doubtPauses[d.Tries])
+			d.Retry = m.now.Add(doubtPause(d.Tries, e.Verdict.Doubt))
 		}
 		m.Doubt = &d
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -91,8 +92,8 @@ var columns = []column{
 	{"gone", func(s State) Event { return Read{fileIs(s, tokenfile.Absent)} }},
 	{"empty", func(s State) Event { return Read{fileIs(s, tokenfile.Empty)} }},
 	{"unusable", func(s State) Event { return Read{fileIs(s, tokenfile.Unusable)} }},
-	{"issuer heard", func(State) Event { return Pinged{Reachable: true} }},
-	{"not heard", func(State) Event { return Pinged{Pause: time.Second} }},
+	{"issuer heard", func(State) Event { return Pinged{} }},
+	{"not heard", func(State) Event { return Pinged{testkit.ErrNetDown, time.Second} }},
 	{"network error", func(State) Event {
 		return Failed{failure: *unavailable("no network", networkHint), Pause: time.Second}
 	}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/journal"
 )
 
@@ -30,8 +31,8 @@ func perform(m *Manager, a Action) {
 	switch a := a.(type) {
 	case ping:
 		m.work.Go(func() {
-			reachable := m.issuer.Reachable(m.ending.side)
-			m.apply(Pinged{reachable, m.pause.next()})
+			err := m.issuer.Ping(m.ending.side)
+			m.apply(Pinged{err, max(m.pause.next(), httpx.Said(err).RetryAfter)})
 		})
 	case recorded:
 		a.PID = os.Getpid()

@@ -17,7 +17,8 @@ type Problem struct {
 	Text string
 	Hint string
 
-	file bool // it is the token file's, and over when that can be used again
+	file    bool // it is the token file's, and over when that can be used again
+	unheard bool // the issuer has not answered a refresh
 }
 
 // Wire is the problem as clients are sent it: the hint is the second line of the

@@ -321,11 +321,11 @@ func entryFailure(err error) *failure {
 // nobody to send it to.
 func (t *transaction) send(entry *journal.Entry, client, refresh string, offline error) issuer.Reply {
 	if offline != nil {
-		return issuer.Reply{Outcome: issuer.Unsent, Err: offline}
+		return issuer.NotSent(offline)
 	}
 	as := t.m.issuer.As(client)
 	reply := as.Refresh(t.ctx, refresh, issuer.AnswerTimeout)
-	if reply.Outcome != issuer.Lost {
+	if reply.Outcome != issuer.Lost || reply.Said.RetryAfter > 0 {
 		return reply
 	}
 	t.m.actions.add(logged{slog.LevelWarn, "the answer to a refresh was lost; sending it once more", []any{"cause", reply.Err}})
@@ -339,18 +339,22 @@ func (t *transaction) send(entry *journal.Entry, client, refresh string, offline
 func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error {
 	text, hint, _ := strings.Cut(fmt.Sprint(reply.Err), "\n") // discovery has a hint of its own
 	f := unavailable(text, retryHint)
-	f.after = reply.RetryAfter
+	f.unheard = reply.Outcome != issuer.Refused
+	if asked := reply.Said.RetryAfter; asked > 0 {
+		f.after = max(asked, t.m.pause.next())
+	}
 	switch reply.Outcome {
-	case issuer.Lost, issuer.Broken:
-		entry.Keep() // the next try is a replay
-		f.Hint = networkHint
-		return f
-	case issuer.Unsent:
+	case issuer.Lost, issuer.Broken, issuer.Unsent:
 		f.Hint = cmp.Or(hint, networkHint)
 	case issuer.Refused:
 		f.after, f.Hint = max(hourly, f.after), "if it lasts, "+LoginHint
 	}
-	entry.Abandon()
+	f.Hint = cmp.Or(reply.Said.Hint(), f.Hint)
+	if reply.Outcome == issuer.Lost || reply.Outcome == issuer.Broken {
+		entry.Keep() // the next try is a replay
+	} else {
+		entry.Abandon()
+	}
 	return f
 }
 

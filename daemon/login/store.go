@@ -32,7 +32,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 	}
 	defer leave()
 	if _, err := m.issuer.Discover(m.ending.side); err != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
+		return notStored(issuer.NotSent(err))
 	}
 	o, err := prove(m, string(payload.Secret))
 	if err != nil || o == nil {
@@ -135,9 +135,9 @@ func prove(m *Manager, refresh string) (*offer, error) {
 func notStored(r issuer.Reply) error {
 	switch r.Outcome {
 	case issuer.Rejected, issuer.Refused:
-		return protocol.Errorf(protocol.CodeDenied, "not stored: %v\n%s", r.Err, LoginHint)
+		return protocol.Errorf(protocol.CodeDenied, "not stored: %v\n%s", r.Err, cmp.Or(r.Said.Hint(), LoginHint))
 	default:
-		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v\ntry again later", r.Err)
+		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v\n%s", r.Err, cmp.Or(r.Said.Hint(), "try again later"))
 	}
 }
 

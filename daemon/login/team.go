@@ -9,6 +9,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/protocol"
 )
@@ -104,7 +105,8 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 	case e.Err != nil:
 		text, hint := fsx.Explain(e.Err)
 		text, second, _ := strings.Cut(text, "\n")
-		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %s", short(e.Asked.Name), text), cmp.Or(hint, second, networkHint), e.Pause)
+		hint = cmp.Or(hint, second, httpx.Said(e.Err).Hint(), networkHint)
+		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %s", short(e.Asked.Name), text), hint, e.Pause)
 	case !e.Found:
 		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)
 	default:

@@ -47,6 +47,7 @@ type world struct {
 
 	clientID string                                                        // "test-client" where it is not another
 	front    func(rw http.ResponseWriter, r *http.Request) (answered bool) // may stand before the issuer
+	gateway  *atomic.Pointer[http.HandlerFunc]                             // answers everything in the issuer's place (R8)
 
 	noRevocation bool // the issuer's discovery names no endpoint for it
 
@@ -66,6 +67,10 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if r.Host != strings.TrimPrefix(testIssuer, "http://") {
 		w.strays.Add(1)
 		http.NotFound(rw, r)
+		return
+	}
+	if between := w.gateway.Load(); between != nil {
+		between.ServeHTTP(rw, r)
 		return
 	}
 	if w.front != nil && w.front(rw, r) {
@@ -111,7 +116,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc])}
+		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc]), gateway: new(atomic.Pointer[http.HandlerFunc])}
 		w.path = filepath.Join(home, env.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)

@@ -237,7 +237,7 @@ func TestListSaysWhatGetWouldGive_Section5(t *testing.T) {
 		want string
 	}{
 		{empty(t, "FAL_KEY", "k"), `{"https://fal.ai":"Key","https://fal.run":"Key"}`},
-		{empty(t, "FAL_KEY", "k", "FAL_RUN_HOST", "x.example.com"), `{"https://fal.ai":"Key","https://fal.run":"Key","https://x.example.com":"Key"}`},
+		{empty(t, "FAL_KEY", "k", "FAL_RUN_HOST", "x.example.com"), `{"https://fal.ai":"Key","https://fal.run":"Key","https://queue.x.example.com":"Key","https://ws.x.example.com":"Key","https://x.example.com":"Key"}`},
 		{with(t, nil), `{"https://fal.ai":"Bearer","https://fal.run":"Bearer"}`},
 		{with(t, protocol.ErrNotFound), `{}`},
 	} {
