@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
@@ -25,7 +26,8 @@ func examineAnswer(cfg Config, resp *http.Response, via string) (f Finding, issu
 		return Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}, true
 	}
 	said := httpx.Judge(resp.StatusCode, resp.Header, body)
-	return Finding{"issuer", Fail, cfg.Issuer + " does not answer" + via + ": " + said.By("it"), answerHint(cfg, said)}, false
+	hint := cmp.Or(said.Hint(), "falcred tries again; if it lasts, ask whoever runs this network")
+	return Finding{"issuer", Fail, cfg.Issuer + " does not answer" + via + ": " + said.By("it"), hint}, false
 }
 
 // examineRefresh says what a refresh would meet: what lets everybody read the issuer's keys need
@@ -35,18 +37,11 @@ func examineRefresh(ctx context.Context, cfg Config, client string) (f Finding, 
 	if err == nil {
 		return f, false
 	}
+	text, hint, _ := strings.Cut(err.Error(), "\n")
 	said := httpx.Said(err)
-	f = Finding{"refresh", Fail, err.Error(), answerHint(cfg, said)}
+	f = Finding{"refresh", Fail, text, hint}
 	if said.Status == http.StatusTooManyRequests || said.Status >= 500 {
 		f.Result = Warn // some issuers meet a request without a token like that
 	}
 	return f, true
-}
-
-func answerHint(cfg Config, said httpx.Answer) string {
-	hint := cmp.Or(said.Hint(), "falcred tries again; if it lasts, ask whoever runs the issuer or this network")
-	if cfg.Issuer != issuer.FalIssuer && said.Between() {
-		hint += "; is FALCRED_ISSUER right?"
-	}
-	return hint
 }

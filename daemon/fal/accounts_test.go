@@ -182,7 +182,7 @@ func TestTheOtherHostWhereOneIsGone_R13(t *testing.T) {
 		}
 		n.servers[second], n.asked = answers(401, no), nil
 		_, err = Accounts(t.Context(), httpx.Client(n), hosts, token)
-		if text := fmt.Sprint(err); !strings.Contains(text, "https://"+alpha+" ") || !strings.HasSuffix(text, "; https://"+second+" did not list your teams: status 401") {
+		if text := fmt.Sprint(err); !strings.Contains(text, "https://"+alpha+" ") || !strings.HasSuffix(text, "; https://"+second+" did not list your teams: it refuses with status 401") {
 			t.Errorf("%s, and then a 401: %s", what, text)
 		}
 		n.asked = nil

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -212,7 +211,11 @@ func (s *site) discover(ctx context.Context) (Endpoints, error) {
 	case doc.status == http.StatusNotFound, doc.status == http.StatusGone:
 		return Endpoints{}, fmt.Errorf("%w\n%s", nothingThere{"discovery document at " + at, said}, issuerHint)
 	case doc.status != http.StatusOK, page && said.Type == "text/html":
-		return Endpoints{}, fmt.Errorf("discovery at %s failed: %w\n%s", s.url, said, cmp.Or(said.Hint(), "try again in a minute; falcred run does so by itself"))
+		hint := "falcred tries again; if it lasts, ask whoever runs the issuer or this network"
+		if said.Hint() != "" {
+			hint = said.Hint() + "; is FALCRED_ISSUER right?"
+		}
+		return Endpoints{}, fmt.Errorf("discovery at %s failed: %w\n%s", s.url, said, hint)
 	case len(doc.body) >= maxDocument:
 		return Endpoints{}, fmt.Errorf("what is at %s is no discovery document: it has %d KiB or more\n%s", at, maxDocument>>10, issuerHint)
 	case !doc.whole:

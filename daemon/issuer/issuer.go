@@ -23,6 +23,7 @@ package issuer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +106,8 @@ func (p *Provider) Ping(ctx context.Context) error {
 
 // Probe asks the token endpoint for a refresh and sends no token: an issuer refuses that by an
 // OAuth error (RFC 6749 §5.2), and then it is nil, unless the error is about the client. Else it
-// says who answers instead, or that nobody does. It takes httpx.SideTimeout at most.
+// says who answers instead, or that nobody does, and after a line end what to do. It takes
+// httpx.SideTimeout at most.
 func (p *Provider) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
@@ -117,11 +119,12 @@ func (p *Provider) Probe(ctx context.Context) error {
 	said := answer.said()
 	switch {
 	case err != nil:
-		return fmt.Errorf("a refresh at %s fails: %s", p.url, httpx.Describe(err))
-	case gone(said.Status):
-		return nothingThere{"token endpoint where the discovery document of " + p.url + " names one", said}
+		return fmt.Errorf("a refresh at %s fails: %s\ncheck the network", p.url, httpx.Describe(err))
+	case gone(said.Status) && p.url != FalIssuer:
+		there := nothingThere{"token endpoint where the discovery document of " + p.url + " names one", said}
+		return fmt.Errorf("%w\nask whoever runs it; falcred asks it again where that is, once a minute", there)
 	case said.Code == "" || said.Hint() != "":
-		return fmt.Errorf("a refresh at %s as client %q fails: %w", p.url, p.clientID, said)
+		return fmt.Errorf("a refresh at %s as client %q fails: %w\n%s", p.url, p.clientID, said, cmp.Or(said.Hint(), "falcred tries again; if it lasts, ask whoever runs the issuer or this network"))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/internal/httpx"
@@ -17,8 +18,9 @@ import (
 
 // stillIn is the answer to a logout that could not be revoked: nothing was changed.
 func stillIn(err error) error {
-	return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %v\n%s, or delete it here only: falcred logout --local",
-		err, cmp.Or(httpx.Said(err).Hint(), "try again when the issuer can be reached"))
+	text, hint, _ := strings.Cut(err.Error(), "\n") // discovery has a hint of its own
+	return protocol.Errorf(protocol.CodeUnavailable, "still logged in: %s\n%s, or delete it here only: falcred logout --local",
+		text, cmp.Or(hint, httpx.Said(err).Hint(), "try again when the issuer can be reached"))
 }
 
 // Erase logs out for a client: revoke, then delete. It acts on fal's own hosts only.

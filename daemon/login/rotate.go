@@ -345,11 +345,11 @@ func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error
 	}
 	switch reply.Outcome {
 	case issuer.Lost, issuer.Broken, issuer.Unsent:
-		f.Hint = cmp.Or(hint, networkHint)
+		f.Hint = networkHint
 	case issuer.Refused:
 		f.after, f.Hint = max(hourly, f.after), "if it lasts, "+LoginHint
 	}
-	f.Hint = cmp.Or(reply.Said.Hint(), f.Hint)
+	f.Hint = cmp.Or(hint, reply.Said.Hint(), f.Hint)
 	if reply.Outcome == issuer.Lost || reply.Outcome == issuer.Broken {
 		entry.Keep() // the next try is a replay
 	} else {

@@ -46,7 +46,8 @@ func Explain(err error) (text, hint string) {
 	}
 	var errno syscall.Errno
 	switch {
-	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, fs.ErrNotExist): // of the name alone
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EISDIR),
+		errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist): // of the name alone
 	case errors.As(err, &errno):
 		return err.Error(), "its file system is in trouble; the file may be whole"
 	}

@@ -83,7 +83,7 @@ func (a Answer) Hint() string {
 	case a.Code != "" || a.Status == 0 || a.Status == http.StatusTooManyRequests || a.Status >= 500:
 		return ""
 	}
-	return "a captive portal, a proxy or a gateway answers: sign in to this network, or set HTTPS_PROXY and NO_PROXY in falcred.env; falcred doctor shows it"
+	return "a captive portal, a proxy or a gateway answers: sign in to this network, or set HTTPS_PROXY and NO_PROXY in falcred.env"
 }
 
 // mediaTypes are those that are shown by name: a label can quote a token like any other text.
