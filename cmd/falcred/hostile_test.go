@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,5 +212,34 @@ func TestWhatHangsIsLeftBehind_Section4(t *testing.T) {
 	}
 	if n, err := inTime("", testkit.Patience, func() (int, error) { return 7, nil }); n != 7 || err != nil {
 		t.Error(n, err)
+	}
+}
+
+// F3: whatever stands where one of the home's files should be, no command waits for it.
+func TestNoFIFOHoldsACommand_F3(t *testing.T) {
+	for _, name := range []string{"auth0_token", "falcred.env", "falcred.history", "falcred.json", "config.toml", ".portalock", "falcred.sock", "falcred.sock.lock"} {
+		home := testkit.ShortDir(t)
+		path := filepath.Join(home, name)
+		testkit.Must(t, syscall.Mkfifo(path, 0o600))
+		writer, err := os.OpenFile(path, os.O_RDWR, 0) // and one that has a writer, who writes nothing
+		testkit.Must(t, err)
+		inShell(t, home, "")
+		t.Setenv("FAL_CONFIG_PATH", filepath.Join(home, "config.toml"))
+		for _, line := range []string{"status", "history", "logout --local", "team unset", "doctor"} {
+			done := make(chan string, 1)
+			go func() {
+				out, errOut, _ := command(strings.Fields(line)...)
+				done <- out + errOut
+			}()
+			select {
+			case text := <-done:
+				if text == "" || strings.Contains(text, "took longer") {
+					t.Errorf("%s, %s: %q", name, line, text)
+				}
+			case <-time.After(testkit.Patience):
+				t.Fatalf("%s holds %s", name, line)
+			}
+		}
+		writer.Close()
 	}
 }
