@@ -243,3 +243,24 @@ func TestNoFIFOHoldsACommand_F3(t *testing.T) {
 		writer.Close()
 	}
 }
+
+// F6: a home that cannot be written is named, and nothing is promised of it.
+func TestAHomeThatCannotBeWrittenIsSaid_F6(t *testing.T) {
+	home := testkit.ShortDir(t)
+	testkit.Must(t, os.WriteFile(filepath.Join(home, "auth0_token"), []byte("refresh"), 0o600))
+	inShell(t, home, "")
+	if out, _, code := command("status"); code != exitUsable {
+		t.Errorf("%d, %s", code, out)
+	}
+	if os.Geteuid() == 0 {
+		return // whom no mode keeps from writing; an ordinary user's run has the rest
+	}
+	testkit.Must(t, os.Chmod(home, 0o500))
+	defer os.Chmod(home, 0o700)
+	if out, _, code := command("status"); code != exitNone || !strings.Contains(out, "cannot be written (permission denied)") {
+		t.Errorf("%d, %s", code, out)
+	}
+	if f := finding(examinePlaces(home), "home"); f.Result != doctor.Fail || !strings.Contains(f.Text, "cannot be written") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -87,7 +88,7 @@ func (t *transaction) lockFailure(err error) *failure {
 		f.file = true
 		return f
 	}
-	return unavailable(err.Error(), "see who holds it: falcred doctor")
+	return unavailable(err.Error(), cmp.Or(fsx.HintFor(err), "see who holds it: falcred doctor"))
 }
 
 func (t *transaction) readLedger() error {

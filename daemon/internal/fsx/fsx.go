@@ -271,7 +271,9 @@ func HintFor(err error) string {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "raise how many files may be open (ulimit -n)"
 	case errors.Is(err, fs.ErrPermission):
-		return "let yourself read it: chmod u+r"
+		return "let yourself use it: chmod u+rw"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return DiskHint
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG): // of the name alone
 	case errors.As(err, &errno):
 		return "its file system is in trouble; the file may be whole"

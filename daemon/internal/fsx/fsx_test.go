@@ -279,7 +279,7 @@ func TestBeside(t *testing.T) {
 func TestHintForNeverCostsAFile_F3(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.EMFILE: "ulimit -n", syscall.ENFILE: "ulimit -n", syscall.EACCES: "chmod", syscall.EPERM: "chmod",
-		syscall.EIO: "may be whole", syscall.ESTALE: "may be whole", syscall.ENOTCONN: "may be whole", syscall.EROFS: "may be whole",
+		syscall.EIO: "may be whole", syscall.ESTALE: "may be whole", syscall.ENOTCONN: "may be whole", syscall.EROFS: "writable", syscall.ENOSPC: "free space",
 		syscall.ELOOP: "", syscall.ENOTDIR: "", errors.New("damaged"): "",
 	} {
 		if got := HintFor(&fs.PathError{Op: "open", Path: "x", Err: err}); !strings.Contains(got, want) || want == "" && got != "" {
