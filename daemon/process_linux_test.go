@@ -214,7 +214,7 @@ func TestS4Harden(t *testing.T) {
 // S6: when every connection is taken, the next is refused, and a refresh
 // still has its descriptors.
 func TestS6Reserved(t *testing.T) {
-	const reserved, most = 64, 40
+	const reserved, most = 64, 64
 	h := newHouse(t, idp.Config{})
 	h.process(testkit.Role("daemon", "FALCRED_TEST_NOFILE="+itoa(reserved+most)))
 	watcher := h.Dial()

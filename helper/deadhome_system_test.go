@@ -3,8 +3,6 @@
 package helper
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,34 +13,13 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// fuse mounts a file system whose server is this test, which answers nothing, on a folder.
-// Until the server is closed each question about what is below hangs; afterwards it fails
-// with ENOTCONN.
-func fuse(t *testing.T, folder string) (server *os.File) {
-	t.Helper()
-	testkit.NeedRoot(t)
-	server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	if err != nil {
-		testkit.Missing(t, "/dev/fuse")
-	}
-	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server.Fd())
-	if err := syscall.Mount("falcred-test", folder, "fuse", 0, options); err != nil {
-		testkit.Missing(t, "a machine that may mount: "+err.Error())
-	}
-	t.Cleanup(func() {
-		server.Close()
-		syscall.Unmount(folder, syscall.MNT_DETACH)
-	})
-	return server
-}
-
 // §3: the file system of a home hangs, and dies, while the daemon lives at XDG_RUNTIME_DIR and
 // serves from memory.
 func TestDeadHome_Section3(t *testing.T) {
 	hurry(t)
 	promptness = testkit.Patience
 	home, run := testkit.ShortDir(t), testkit.ShortDir(t)
-	server := fuse(t, home)
+	server := testkit.HangingFolder(t, home)
 	ask := func() error {
 		c := New(testdaemon.Lookup(map[string]string{"FAL_HOME_DIR": home, "XDG_RUNTIME_DIR": run}))
 		defer c.Close()

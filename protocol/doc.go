@@ -12,6 +12,10 @@
 //	$FAL_HOME_DIR/falcred.sock       FAL_HOME_DIR is ~/.fal by default
 //	$XDG_RUNTIME_DIR/falcred.sock    for homes that cannot hold a socket
 //
+// A path that is too long for a socket (107 bytes on Linux) is none of these places. A
+// client goes on to the second one after any error but a refusal (EACCES, EPERM) and one of
+// its own (EMFILE): the file system of a home can be dead, or hang, whose daemon lives.
+//
 // The second place is shared by all homes of a user, so a client that finds a
 // daemon there compares the Home of its status with its own before it uses the
 // daemon's credentials (Sockets and Home of package env).
@@ -24,6 +28,12 @@
 // user and root only, and where that cannot be known it hangs up (Check of package peer).
 // A refused peer may be told the error denied, or nothing. There is no other
 // authentication and no encryption: who may connect is who may read the file.
+//
+// What a daemon says is not to be trusted by a terminal: it can be another user's whom
+// FALCRED_ALLOW_UIDS names, or at the far end of a forwarded socket. A client makes texts
+// printable before it shows them ([Printable]; [ParseAnswer] does it), refuses a secret or a
+// header with a character that is not graphic, and takes no header but X-Fal-* from it, so
+// that none names a Host, a Cookie or a Transfer-Encoding. Client of package helper does.
 //
 // Refresh tokens never leave the daemon. Messages of errors never quote a
 // payload. Types of this package that hold a secret do not print it ([Secret]).
@@ -44,6 +54,9 @@
 // ends, in a payload as well as in the strings of a JSON payload once they are
 // decoded, so nothing that a client is given can become a second request. An
 // empty line and a malformed verb are bad_request too; the connection goes on.
+//
+// Of the strings in an answer, what is not graphic is escaped (\u009b), so that no terminal
+// that shows the line is commanded by it.
 //
 // JSON is I-JSON (RFC 7493), so that any two readers see the same in it: no member
 // of an object twice, no half of a surrogate pair; a value nests at most 100 deep.
@@ -181,6 +194,11 @@
 // stay open. An answer that nobody reads for 10 s closes its connection
 // ([AnswerTimeout]). After a malformed request the next one is read a little
 // later, up to 100 ms after many.
+//
+// list, status, version and stop are answered at once: a client that has waited 5 s need not
+// go on. get, watch, store and erase may take as long as a refresh, a logout and a
+// neighbour's lock do, some 45 s; whether the daemon lives meanwhile, version on another
+// connection says.
 //
 // A client that hangs up cancels nothing that others wait for. A connection
 // that closes before an answer says nothing about the request: get, list,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,16 +52,18 @@ func newDoctor() *cobra.Command {
 
 // examine checks everything, whatever it finds on the way.
 func examine(ctx context.Context) []doctor.Finding {
-	shell, now := environment(), stand(ctx) // before falcred.env is read
+	shell := environment() // before falcred.env is read
+	now, hangs := inTime("asking the daemon", statusPatience, func() (*standing, error) { return standNow(ctx), nil })
+	if hangs != nil {
+		text, hint, _ := strings.Cut(hangs.Error(), "\n")
+		return []doctor.Finding{{Check: "filesystem", Result: doctor.Fail, Text: text, Hint: hint}}
+	}
 	cfg, err := look()
 	if err != nil {
 		text, hint, _ := strings.Cut(err.Error(), "\n")
 		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}}
-		if home, err := env.Home(os.LookupEnv); err == nil {
-			more, hangs := inTime("examining the home", homePatience, func() ([]doctor.Finding, error) { return doctor.ExamineHome(home), nil })
-			if hangs == nil {
-				findings = append(findings, more...) // they may be in it
-			}
+		if home, homeErr := env.Home(os.LookupEnv); homeErr == nil && !errors.As(err, new(errHangs)) {
+			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
 		}
 		return findings
 	}

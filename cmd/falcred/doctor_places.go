@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -16,6 +18,9 @@ func examinePlaces(home string) (findings []doctor.Finding) {
 	if f, odd := examineHOME(os.LookupEnv, home); odd {
 		findings = append(findings, f)
 	}
+	if err := writable(home); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		findings = append(findings, doctor.Finding{Check: "home", Result: doctor.Fail, Text: noWriting(err), Hint: writeHint})
+	}
 	places, err := env.Sockets(os.LookupEnv, home)
 	switch own := env.CheckSocketPath(filepath.Join(home, "falcred.sock")); {
 	case err != nil: // stand has said it
@@ -28,6 +33,17 @@ func examinePlaces(home string) (findings []doctor.Finding) {
 	}
 	return findings
 }
+
+// noWriting is what follows from a home that cannot be written.
+func noWriting(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Sprintf("%s cannot be written (%v): nobody can log in, log out or refresh there", path.Path, path.Err)
+	}
+	return err.Error()
+}
+
+const writeHint = "make it writable (mount -o remount,rw; chmod u+w), or set FAL_HOME_DIR to a folder that is"
 
 // examineTwoPlaces: a home that could not hold a socket once can do so now, or two daemons were
 // started with other environments. Clients find the first.

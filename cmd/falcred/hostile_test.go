@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,5 +212,55 @@ func TestWhatHangsIsLeftBehind_Section4(t *testing.T) {
 	}
 	if n, err := inTime("", testkit.Patience, func() (int, error) { return 7, nil }); n != 7 || err != nil {
 		t.Error(n, err)
+	}
+}
+
+// F3: whatever stands where one of the home's files should be, no command waits for it.
+func TestNoFIFOHoldsACommand_F3(t *testing.T) {
+	for _, name := range []string{"auth0_token", "falcred.env", "falcred.history", "falcred.json", "config.toml", ".portalock", "falcred.sock", "falcred.sock.lock"} {
+		home := testkit.ShortDir(t)
+		path := filepath.Join(home, name)
+		testkit.Must(t, syscall.Mkfifo(path, 0o600))
+		writer, err := os.OpenFile(path, os.O_RDWR, 0) // and one that has a writer, who writes nothing
+		testkit.Must(t, err)
+		inShell(t, home, "")
+		t.Setenv("FAL_CONFIG_PATH", filepath.Join(home, "config.toml"))
+		for _, line := range []string{"status", "history", "logout --local", "team unset", "doctor"} {
+			done := make(chan string, 1)
+			go func() {
+				out, errOut, _ := command(strings.Fields(line)...)
+				done <- out + errOut
+			}()
+			select {
+			case text := <-done:
+				if text == "" || strings.Contains(text, "took longer") {
+					t.Errorf("%s, %s: %q", name, line, text)
+				}
+			case <-time.After(testkit.Patience):
+				t.Fatalf("%s holds %s", name, line)
+			}
+		}
+		writer.Close()
+	}
+}
+
+// F6: a home that cannot be written is named, and nothing is promised of it.
+func TestAHomeThatCannotBeWrittenIsSaid_F6(t *testing.T) {
+	home := testkit.ShortDir(t)
+	testkit.Must(t, os.WriteFile(filepath.Join(home, "auth0_token"), []byte("refresh"), 0o600))
+	inShell(t, home, "")
+	if out, _, code := command("status"); code != exitUsable {
+		t.Errorf("%d, %s", code, out)
+	}
+	if os.Geteuid() == 0 {
+		return // whom no mode keeps from writing; an ordinary user's run has the rest
+	}
+	testkit.Must(t, os.Chmod(home, 0o500))
+	defer os.Chmod(home, 0o700)
+	if out, _, code := command("status"); code != exitNone || !strings.Contains(out, "cannot be written (permission denied)") {
+		t.Errorf("%d, %s", code, out)
+	}
+	if f := finding(examinePlaces(home), "home"); f.Result != doctor.Fail || !strings.Contains(f.Text, "cannot be written") {
+		t.Errorf("%+v", f)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
-	"github.com/falcred/falcred/protocol"
 )
 
 // homePatience is how long a file system may take to say what is in the home. One whose
@@ -32,9 +31,12 @@ func inTime[T any](what string, most time.Duration, work func() (T, error)) (T, 
 		return r.value, r.err
 	case <-timer.C:
 		var none T
-		return none, protocol.Errorf(protocol.CodeUnavailable, "%s took longer than %s: a file system does not answer\nis its server there? see: mount", what, most)
+		return none, errHangs{fmt.Errorf("%s took longer than %s: a file system does not answer\nis its server there? see: mount", what, most)}
 	}
 }
+
+// errHangs is inTime's error: to ask again would only take as long again.
+type errHangs struct{ error }
 
 // look is daemon.Look, in time.
 func look() (daemon.Config, error) {

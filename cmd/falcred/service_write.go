@@ -4,8 +4,11 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // written is a file that install writes.
@@ -15,7 +18,7 @@ type written struct{ path, text string }
 // reader never sees half of one.
 func (s *service) write(files ...written) (changed bool, err error) {
 	for _, f := range files {
-		if old, err := os.ReadFile(f.path); err == nil && string(old) == f.text {
+		if f.there() {
 			s.say("unchanged %s", f.path)
 			continue
 		}
@@ -29,6 +32,17 @@ func (s *service) write(files ...written) (changed bool, err error) {
 		changed = true
 	}
 	return changed, nil
+}
+
+// there says whether it is in place already. What else may have that name holds nobody up.
+func (f written) there() bool {
+	file, err := strict.OpenAny(f.path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	old, err := io.ReadAll(io.LimitReader(file, int64(len(f.text))+1))
+	return err == nil && string(old) == f.text
 }
 
 // settle renames a file that has reached the disk: an empty unit after a power cut

@@ -145,6 +145,8 @@ func standNow(ctx context.Context) *standing {
 	}
 	if t := strict.As(strict.Folder(s.Home)); t != nil && s.Daemon == nil && s.Shell.Source == sourceLogin {
 		s.Shell.Usable, s.Shell.Note, s.Shell.Hint = false, t.Text, t.Hint // no daemon starts there (F6)
+	} else if err := writable(s.Home); err != nil && s.Daemon == nil && s.Shell.Source == sourceLogin && len(places) == 1 && !places[0].Shared {
+		s.Shell.Usable, s.Shell.Note, s.Shell.Hint = false, noWriting(err), writeHint
 	}
 	return s
 }

@@ -10,14 +10,18 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/threads"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
 // Keepable finds out before anybody confirms anything whether a login could be kept: the
-// home, its issuer, the lock, the disk.
+// home, its issuer, the lock, the disk, the threads that it takes.
 func Keepable(ctx context.Context, cfg Config) error {
+	if err := threads.Reserve(); err != nil { // S6
+		return err
+	}
 	return locked(ctx, cfg, func(t *transaction, now tokenfile.Content) error {
 		if err := cfg.CheckToken(now.Pair.Access); err != nil {
 			return err // the login would be lost to its issuer, and still be good there

@@ -6,6 +6,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/threads"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -102,6 +103,9 @@ func prove(m *Manager, refresh string) (*offer, error) {
 		return nil, protocol.Errorf(protocol.CodeInternal, "%s\n%s", before.Err, before.Hint())
 	case before.State == tokenfile.Holds && before.Pair.Refresh == refresh:
 		return nil, nil
+	}
+	if err := threads.Ready(); err != nil { // S6
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
 	entry, err := journal.Begin(t.target, refresh)
 	if err != nil {

@@ -18,6 +18,7 @@ func maxConnections() int {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return reserved // some: how many there are is not known
 	}
-	most := int(min(limit.Cur, 1<<30)) // "infinity" does not fit an int
-	return max(most-min(max(most/2, limits.Files), reserved), 1)
+	return connections(int(min(limit.Cur, 1<<30))) // "infinity" does not fit an int
 }
+
+func connections(files int) int { return max(files-min(max(files/2, limits.Files), reserved), 1) }

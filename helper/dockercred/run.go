@@ -76,16 +76,16 @@ const (
 	patience = 45 * time.Second
 	// homePatience is how long the home's file system may take where no daemon answers, and
 	// a start.
-	homePatience = 15 * time.Second
+	homePatience = 10 * time.Second
 	// quiet is how long a person is told nothing.
 	quiet = time.Second
 )
 
-// The 45 s and 15 s are patience and homePatience; made without fmt, since every run makes
+// The 45 s and 10 s are patience and homePatience; made without fmt, since every run makes
 // them.
 var (
 	errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
-	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within 15 s\nsee: falcred doctor")
+	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within 10 s\nsee: falcred doctor")
 )
 
 // run is one run of the program.

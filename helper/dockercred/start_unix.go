@@ -119,6 +119,14 @@ func closeOnExec() {
 
 func cannotStart(err error) error {
 	what, hint, _ := strings.Cut(err.Error(), "\n")
+	for _, errno := range []syscall.Errno{syscall.EROFS, syscall.EACCES, syscall.ENOSPC, syscall.EDQUOT} {
+		if hint == "" && errors.Is(err, errno) {
+			hint = "let falcred write there, or set XDG_RUNTIME_DIR to a folder of yours where it can"
+		}
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		hint = "raise how many files may be open (ulimit -n)"
+	}
 	if t := strict.As(err); t != nil {
 		what, hint = t.Text, t.Hint
 	}

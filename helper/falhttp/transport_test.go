@@ -9,13 +9,16 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/helper/falhttp"
+	"github.com/falcred/falcred/helper/internal/testdaemon"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -177,3 +180,35 @@ func TestConcurrentRequestsAcrossRotations(t *testing.T) {
 	}
 	work.Wait()
 }
+
+// §4: the daemon can be another user's, or at the far end of a forwarded socket: it attributes
+// a request, and does not make another one of it.
+func TestADaemonSetsNoOtherHeaders_Section4(t *testing.T) {
+	socket := filepath.Join(testkit.ShortDir(t), "s")
+	testdaemon.Serve(t, socket, func(protocol.Request) any {
+		return protocol.Credential{Username: "Bearer", Secret: "t", Headers: map[string]string{"Host": "evil.example", "Cookie": "c", "Transfer-Encoding": "chunked",
+			"Content-Length": "0", "Connection": "Authorization", "Authorization": "Basic x", "X-Fal-Target-Url": "https://evil.example", "X-Fal-User-Id": "u"}}
+	})
+	client := &helper.Client{Socket: socket}
+	defer client.Close()
+	var sent *http.Request
+	base := roundTrip(func(req *http.Request) (*http.Response, error) {
+		sent = req
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	})
+	req, err := http.NewRequest(http.MethodPost, "https://fal.run/x", strings.NewReader("prompt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&falhttp.Transport{Client: client, Base: base}).RoundTrip(req); err != nil {
+		t.Fatal(err)
+	}
+	want := http.Header{"Authorization": {"Bearer t"}, "X-Fal-User-Id": {"u"}}
+	if !reflect.DeepEqual(sent.Header, want) || sent.Host != "fal.run" || sent.ContentLength != int64(len("prompt")) {
+		t.Errorf("%v, %s, %d bytes", sent.Header, sent.Host, sent.ContentLength)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
