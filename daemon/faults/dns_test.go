@@ -104,7 +104,7 @@ var (
 )
 
 // enough questions for one try to have failed: it sends two, for A and AAAA, and
-// without an answer repeats neither before R7's 4 s are over.
+// without an answer repeats both half a second later (R7).
 func (how nameAnswer) enough() int {
 	if how.silent {
 		return 3

@@ -68,6 +68,7 @@ type Provider struct {
 	url      string
 	clientID string
 	client   *http.Client
+	find     func(ctx context.Context, address string) error // looks a name up; nil with another's transport
 
 	found       atomic.Pointer[discovered] // nil before the first discovery
 	discovering turn
@@ -102,10 +103,12 @@ func (t turn) leave() { <-t }
 // connection by httptrace's GotConn before it sends: Refresh takes what comes
 // before that for unsent.
 func New(url, clientID string, transport http.RoundTripper) *Provider {
+	p := &Provider{url: url, clientID: clientID, discovering: newTurn()}
 	if transport == nil {
-		transport = httpx.NewTransport()
+		own := httpx.NewTransport()
+		transport, p.find = own, own.Find
 	}
-	p := &Provider{url: url, clientID: clientID, client: httpx.Client(transport), discovering: newTurn()}
+	p.client = httpx.Client(transport)
 	if url == FalIssuer {
 		p.know(falEndpoints)
 	}
@@ -161,11 +164,15 @@ func (c capped) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Discover finds the endpoints at first need and keeps them (OpenID Connect
-// Discovery §4). It takes httpx.SideTimeout at most, and one asks at a time: whoever
+// Discovery §4). It takes httpx.SideTimeout at most, beside the lookup of the issuer's name
+// (httpx.LookupTimeout), and one asks at a time: whoever
 // waits for another's answer shares it, and asks anew where it was an error.
 func (p *Provider) Discover(ctx context.Context) (Endpoints, error) {
 	if known := p.found.Load(); known != nil {
 		return known.Endpoints, nil
+	}
+	if err := p.lookUp(ctx, p.url); err != nil {
+		return Endpoints{}, fmt.Errorf("discovery at %s failed: %s", p.url, httpx.Describe(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()

@@ -58,8 +58,8 @@ const maxReply = 1 << 20
 
 // Refresh sends a refresh token once (RFC 6749 §6), and says what came of it. It
 // never sends a second request. A connection may take httpx.ConnectTimeout, and
-// limit is the most time from there to the last byte of the answer; where the
-// endpoints are not known yet, a Discover comes before. A ctx that ends after the
+// limit is the most time from there to the last byte of the answer; what may take longer
+// before, Ready does, and where the endpoints are not known yet, a Discover. A ctx that ends after the
 // request was sent leaves Lost.
 func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Duration) Reply {
 	e, err := p.Discover(ctx)
@@ -80,7 +80,7 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, httpx.Client(answer))
 	token, err := p.oauth2(e.Token).TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if cause := context.Cause(ctx); cause != nil && err != nil && answer.status == 0 {
-		err = cause
+		err = fmt.Errorf("%w: %w", cause, err) // and what it was waiting for
 	}
 	r := answer.judge(token, err, sent)
 	if r.Outcome == Granted && r.Tokens.Refresh == "" {
