@@ -74,7 +74,7 @@ type Config struct {
 }
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
-// outside. It asks the issuer for something public, for 20 s at most, and needs no daemon.
+// outside. It asks the issuer for something public, for 25 s at most, and needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	findings := append(ExamineHome(cfg.Home), examineNetworkHome(cfg.Home))
 	findings = append(findings, examineSockets(cfg)...)
@@ -233,18 +233,12 @@ func examineLock(home string) Finding {
 // judged wrongly.
 const tolerableDrift = time.Minute
 
-// issuerPatience is how long examineIssuer waits. All nameservers silent, that is what a
-// lookup takes.
-const issuerPatience = httpx.LookupTimeout + httpx.SideTimeout
-
 // examineIssuer asks for something public.
 func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	address := issuer.FalKeys
 	if cfg.Issuer != issuer.FalIssuer {
 		address = strings.TrimSuffix(cfg.Issuer, "/") + "/.well-known/openid-configuration"
 	}
-	ctx, cancel := context.WithTimeout(ctx, issuerPatience)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not a URL", "give it an https URL"}}
@@ -255,12 +249,11 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 		via = " through the proxy " + (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
 	}
 	transport := httpx.NewTransport()
-	resp, err := httpx.Client(transport).Do(req)
+	resp, err := reach(transport, req)
 	findings = append(findings, examineServers(transport)...)
 	if err != nil {
 		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
 	}
-	resp.Body.Close()
 	reached := Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}
 	if resp.StatusCode != http.StatusOK {
 		reached = Finding{"issuer", Fail, fmt.Sprintf("%s answers%s with status %d", address, via, resp.StatusCode), "is that the issuer? see FALCRED_ISSUER"}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -22,6 +23,21 @@ func examineSettings() (findings []Finding) {
 		findings = append(findings, Finding{"CA file", Warn, bad, "name a file of certificates (PEM) that is there and that you can read, in falcred.env, or unset it"})
 	}
 	return findings
+}
+
+// reach has an issuer's host name looked up, in the lookup's own time, and the request
+// answered within 10 s after that. The answer's body is not read.
+func reach(transport *httpx.Transport, req *http.Request) (*http.Response, error) {
+	if err := transport.Find(req.Context(), req.URL.String()); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), 2*httpx.SideTimeout)
+	defer cancel()
+	resp, err := httpx.Client(transport).Do(req.WithContext(ctx))
+	if err == nil {
+		resp.Body.Close()
+	}
+	return resp, err
 }
 
 const resolvConf = "/etc/resolv.conf"

@@ -96,7 +96,7 @@ func rewind(req *http.Request) bool {
 
 // Find looks up the name of the host that a request to this address would be sent to, a
 // proxy's where there is one, and remembers it for a minute: time that a request then
-// does not need. It takes LookupTimeout at most. Its error is [Describe]'s.
+// does not need. What is remembered already does not count. It takes LookupTimeout at most. Its error is [Describe]'s.
 func (t *Transport) Find(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -107,10 +107,10 @@ func (t *Transport) Find(ctx context.Context, address string) error {
 		return err
 	}
 	if proxy == nil {
-		_, err = t.names.find(ctx, req.URL.Hostname())
+		_, err = t.names.findAnew(ctx, req.URL.Hostname())
 		return err
 	}
-	if _, err = t.names.find(ctx, proxy.Hostname()); err != nil {
+	if _, err = t.names.findAnew(ctx, proxy.Hostname()); err != nil {
 		err = &net.OpError{Op: "proxyconnect", Err: err}
 	}
 	return err

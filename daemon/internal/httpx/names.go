@@ -64,7 +64,18 @@ func (n *names) find(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
 	}
-	l := n.lookup(host)
+	return n.lookup(host, false).wait(ctx)
+}
+
+// findAnew is find without what is remembered.
+func (n *names) findAnew(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	return n.lookup(host, true).wait(ctx)
+}
+
+func (l *lookup) wait(ctx context.Context) ([]netip.Addr, error) {
 	select {
 	case <-l.done:
 		return l.addrs, l.err
@@ -73,14 +84,14 @@ func (n *names) find(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 }
 
-// lookup is the one that is under way or remembered, else a new one.
-func (n *names) lookup(host string) *lookup {
+// lookup is the one that is under way or, unless anew, remembered; else a new one.
+func (n *names) lookup(host string, anew bool) *lookup {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if l := n.known[host]; l != nil {
 		select {
 		case <-l.done:
-			if time.Now().Before(l.until) {
+			if !anew && time.Now().Before(l.until) {
 				return l
 			}
 		default:

@@ -191,6 +191,10 @@ func TestR7LookupOutlivesWhoAsked(t *testing.T) {
 		time.Sleep(time.Second)
 		asks("after a minute", true)
 		asks("at once", false)
+		before := s.asked()
+		if _, err := n.findAnew(t.Context(), rooted); err != nil || s.asked() == before {
+			t.Errorf("anew: %v, %d questions", err, s.asked()-before)
+		}
 		n.forget(rooted)
 		asks("forgotten", true)
 		time.Sleep(2 * LookupTimeout)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,7 +46,18 @@ func playAsking() error {
 	client := Client(NewTransport())
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		resp, err := client.Post(lines.Text(), "text/plain", strings.NewReader("a body"))
+		req, err := http.NewRequest(http.MethodPost, lines.Text(), nil)
+		if err != nil {
+			return err
+		}
+		// Pipes, as net/http closes a body that it does not send.
+		req.GetBody = func() (io.ReadCloser, error) {
+			r, w := io.Pipe()
+			go func() { io.WriteString(w, "a body"); w.Close() }()
+			return r, nil
+		}
+		req.Body, _ = req.GetBody()
+		resp, err := client.Do(req)
 		if err != nil {
 			fmt.Println(Describe(err))
 			continue
