@@ -20,7 +20,7 @@ func (t *Transport) dial(ctx context.Context, network, address string) (net.Conn
 	}
 	trip := tripOf(ctx)
 	trip.reach(resolving)
-	addrs, err := t.names.find(ctx, host)
+	addrs, err := t.names.find(ctx, host, false)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}

@@ -107,10 +107,10 @@ func (t *Transport) Find(ctx context.Context, address string) error {
 		return err
 	}
 	if proxy == nil {
-		_, err = t.names.findAnew(ctx, req.URL.Hostname())
+		_, err = t.names.find(ctx, req.URL.Hostname(), true)
 		return err
 	}
-	if _, err = t.names.findAnew(ctx, proxy.Hostname()); err != nil {
+	if _, err = t.names.find(ctx, proxy.Hostname(), true); err != nil {
 		err = &net.OpError{Op: "proxyconnect", Err: err}
 	}
 	return err

@@ -59,23 +59,13 @@ func newNames() *names {
 	return n
 }
 
-// find waits for the addresses of a host, the best first (RFC 6724), until ctx ends.
-func (n *names) find(ctx context.Context, host string) ([]netip.Addr, error) {
+// find waits for the addresses of a host, the best first (RFC 6724), until ctx ends. anew
+// does without those that are remembered.
+func (n *names) find(ctx context.Context, host string, anew bool) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
 	}
-	return n.lookup(host, false).wait(ctx)
-}
-
-// findAnew is find without what is remembered.
-func (n *names) findAnew(ctx context.Context, host string) ([]netip.Addr, error) {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{addr}, nil
-	}
-	return n.lookup(host, true).wait(ctx)
-}
-
-func (l *lookup) wait(ctx context.Context) ([]netip.Addr, error) {
+	l := n.lookup(host, anew)
 	select {
 	case <-l.done:
 		return l.addrs, l.err

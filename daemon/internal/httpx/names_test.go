@@ -136,7 +136,7 @@ func TestR7LookupPassesSilentServers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &nameservers{servers: c.servers, tries: map[string]int{}}
 				n, begun := s.names(), time.Now()
-				addrs, err := n.find(t.Context(), rooted)
+				addrs, err := n.find(t.Context(), rooted, false)
 				took := time.Since(begun)
 				if c.err == "" && (err != nil || !slices.Equal(addrs, []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})})) {
 					t.Errorf("%v, %v", addrs, err)
@@ -168,18 +168,18 @@ func TestR7LookupOutlivesWhoAsked(t *testing.T) {
 		n := s.names()
 		ctx, cancel := context.WithTimeout(t.Context(), ConnectTimeout)
 		defer cancel()
-		if _, err := n.find(ctx, rooted); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := n.find(ctx, rooted, false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if _, err := n.find(t.Context(), rooted); err != nil || time.Since(begun) != 8*time.Second-ConnectTimeout {
+		if _, err := n.find(t.Context(), rooted, false); err != nil || time.Since(begun) != 8*time.Second-ConnectTimeout {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		s.servers = []nameserver{{}} // no bubble's goroutine asks now
 		asks := func(what string, want bool) {
 			t.Helper()
 			before := s.asked()
-			if _, err := n.find(t.Context(), rooted); err != nil {
+			if _, err := n.find(t.Context(), rooted, false); err != nil {
 				t.Error(err)
 			}
 			if asked := s.asked() != before; asked != want {
@@ -192,7 +192,7 @@ func TestR7LookupOutlivesWhoAsked(t *testing.T) {
 		asks("after a minute", true)
 		asks("at once", false)
 		before := s.asked()
-		if _, err := n.findAnew(t.Context(), rooted); err != nil || s.asked() == before {
+		if _, err := n.find(t.Context(), rooted, true); err != nil || s.asked() == before {
 			t.Errorf("anew: %v, %d questions", err, s.asked()-before)
 		}
 		n.forget(rooted)
