@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -76,7 +75,7 @@ type Config struct {
 }
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
-// outside. It asks the issuer for what is public, and for a refresh without a token, for 10 s
+// outside. It asks the issuer for what is public, and for a refresh without a token, for 25 s
 // at most, another than fal's four times, and each of fal's REST hosts that matter for 5 s. It
 // needs no daemon.
 func Examine(ctx context.Context, cfg Config) []Finding {
@@ -241,21 +240,20 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	if cfg.Issuer != issuer.FalIssuer {
 		address = issuer.DiscoveryURL(cfg.Issuer)
 	}
-	first, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	first, cancel := context.WithTimeout(ctx, httpx.LookupTimeout+2*httpx.SideTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(first, http.MethodGet, address, nil)
 	if err != nil {
 		return []Finding{{"issuer", Fail, "FALCRED_ISSUER is not a URL", "give it an https URL"}}
 	}
-	var findings []Finding
-	if name := httpx.DroppedProxy(); name != "" {
-		findings = append(findings, Finding{"proxy", Warn, name + " cannot be parsed, and is not used", httpx.ProxyHint})
-	}
+	findings := examineSettings()
 	via := ""
 	if proxy, err := httpx.ProxyOf(req); err == nil && proxy != nil {
 		via = " through the proxy " + (&url.URL{Scheme: proxy.Scheme, Host: proxy.Host}).String()
 	}
-	resp, err := httpx.Client(httpx.NewTransport()).Do(req)
+	transport := httpx.NewTransport()
+	resp, err := reach(transport, req)
+	findings = append(findings, examineServers(transport)...)
 	if err != nil {
 		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
 	}
@@ -309,30 +307,8 @@ func certificate(err error) string {
 	if cert == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (certificate of %q, issued by %q, valid until %s)", cert.Subject.String(), cert.Issuer.String(), cert.NotAfter.Format(time.DateOnly))
-}
-
-func reachHint(err error, via string) string {
-	var invalid x509.CertificateInvalidError
-	var hostname x509.HostnameError
-	var op *net.OpError
-	switch {
-	case errors.Is(err, httpx.ProxyRefusal(http.StatusProxyAuthRequired)):
-		return "give the proxy the right user and password: " + httpx.ProxyHint
-	case errors.Is(err, httpx.ErrWrongProxy):
-		return httpx.ProxyHint
-	case errors.As(err, &op) && op.Op == "proxyconnect" && (errors.As(err, &invalid) || errors.As(err, &hostname)):
-		return "check HTTPS_PROXY, and this machine's clock"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "set this machine's clock if it is wrong; else the issuer has to renew its certificate"
-	case errors.As(err, &hostname):
-		return "is FALCRED_ISSUER right? else something between this machine and the issuer answers in its place"
-	case certificate(err) != "" && (runtime.GOOS == "darwin" || runtime.GOOS == "windows"):
-		return "if a proxy of your company signs, add its CA to the system's trusted ones"
-	case certificate(err) != "":
-		return "if a proxy of your company signs, name its CA file: SSL_CERT_FILE in falcred.env"
-	case via != "":
-		return "check HTTPS_PROXY and NO_PROXY"
+	if time.Now().Before(cert.NotBefore) {
+		return fmt.Sprintf(" (certificate of %q, issued by %q, valid from %s on)", cert.Subject.String(), cert.Issuer.String(), cert.NotBefore.Format(time.DateTime))
 	}
-	return "check the network; behind a proxy, " + httpx.ProxyHint
+	return fmt.Sprintf(" (certificate of %q, issued by %q, valid until %s)", cert.Subject.String(), cert.Issuer.String(), cert.NotAfter.Format(time.DateOnly))
 }

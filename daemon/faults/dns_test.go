@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -104,7 +105,7 @@ var (
 )
 
 // enough questions for one try to have failed: it sends two, for A and AAAA, and
-// without an answer repeats neither before R7's 4 s are over.
+// without an answer repeats both half a second later (R7).
 func (how nameAnswer) enough() int {
 	if how.silent {
 		return 3
@@ -120,8 +121,19 @@ type nameServer struct {
 	conn    net.PacketConn
 	served  sync.WaitGroup
 
-	mu    sync.Mutex // guards count
-	count int        // questions since answer
+	mu     sync.Mutex // guards what follows
+	count  int        // questions since answer
+	before []net.IP   // what comes before our own address
+}
+
+// prefer has these addresses come before our own.
+func (n *nameServer) prefer(addresses []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.before = nil
+	for _, a := range addresses {
+		n.before = append(n.before, net.ParseIP(a))
+	}
 }
 
 // answer listens, and answers every question in that way until stop.
@@ -145,9 +157,10 @@ func (n *nameServer) answer(how nameAnswer) {
 			}
 			n.mu.Lock()
 			n.count++
+			addresses := append(slices.Clone(n.before), net.ParseIP(n.address))
 			n.mu.Unlock()
 			if !how.silent {
-				conn.WriteTo(how.reply(question[:size], net.ParseIP(n.address).To4()), from)
+				conn.WriteTo(how.reply(question[:size], addresses), from)
 			}
 		}
 	})
@@ -166,8 +179,8 @@ func (n *nameServer) stop() int {
 	return n.asked()
 }
 
-// reply is the answer to the one question of a packet (RFC 1035 §4.1).
-func (how nameAnswer) reply(question []byte, address net.IP) []byte {
+// reply is the answer to the one question of a packet (RFC 1035 §4.1, RFC 3596).
+func (how nameAnswer) reply(question []byte, addresses []net.IP) []byte {
 	end := 12 // behind the header: the name, as labels with their lengths
 	for end < len(question) && question[end] != 0 {
 		end += int(question[end]) + 1
@@ -179,10 +192,16 @@ func (how nameAnswer) reply(question []byte, address net.IP) []byte {
 	answer := append([]byte(nil), question[:end]...)
 	answer[2], answer[3] = 0x84|question[2]&1, how.code // a response, authoritative
 	copy(answer[4:12], []byte{0, 1, 0, 0, 0, 0, 0, 0})  // one question, nothing else
-	if ofAddress := question[end-3] == 1; !how.address || !ofAddress {
-		return answer // AAAA: there is the name, and no such address
+	for _, ip := range addresses {
+		kind, data := byte(28), ip.To16() // AAAA
+		if ip4 := ip.To4(); ip4 != nil {
+			kind, data = 1, ip4
+		}
+		if how.address && question[end-3] == kind {
+			answer[7]++
+			answer = append(answer, 0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 0, 0, byte(len(data))) // the name above, type, IN, no time to live
+			answer = append(answer, data...)
+		}
 	}
-	answer[7] = 1
-	answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4) // the name above, A, IN, no time to live
-	return append(answer, address...)
+	return answer
 }

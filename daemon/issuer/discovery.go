@@ -42,6 +42,7 @@ var falEndpoints = Endpoints{ // #nosec G101 -- addresses
 type site struct {
 	url    string
 	client *http.Client
+	find   func(ctx context.Context, address string) error // looks a name up; nil with another's transport
 
 	found       atomic.Pointer[discovered] // nil before the first discovery
 	doubted     atomic.Bool                // an endpoint has not answered as one
@@ -61,12 +62,15 @@ const rediscoveryPause = time.Minute
 // Discover finds the endpoints at first need (OpenID Connect Discovery §4), and keeps them
 // until one of them no longer answers as such: then they are found again, once a minute at
 // most, and those that are known stay where that fails. It takes httpx.SideTimeout at most,
-// and one asks at a time: whoever waits for another's answer shares it, and asks anew where
+// beside the lookup of the issuer's name (httpx.LookupTimeout), and one asks at a time: whoever waits for another's answer shares it, and asks anew where
 // it was an error. The second line of an error, if any, says what to do.
 func (s *site) Discover(ctx context.Context) (Endpoints, error) {
 	known := s.found.Load()
 	if known != nil && !s.outdated(known) {
 		return known.Endpoints, nil
+	}
+	if err := s.lookUp(ctx, s.url); err != nil {
+		return known.or(fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()

@@ -57,10 +57,12 @@ type Provider struct {
 // connection by httptrace's GotConn before it sends: Refresh takes what comes
 // before that for unsent.
 func New(url, clientID string, transport http.RoundTripper) *Provider {
+	p := &Provider{&site{url: url, discovering: newTurn()}, clientID}
 	if transport == nil {
-		transport = httpx.NewTransport()
+		own := httpx.NewTransport()
+		transport, p.find = own, own.Find
 	}
-	p := &Provider{&site{url: url, client: httpx.Client(transport), discovering: newTurn()}, clientID}
+	p.client = httpx.Client(transport)
 	if url == FalIssuer {
 		p.know(falEndpoints)
 	}

@@ -51,7 +51,7 @@ func TestFalsEndpoints_R11(t *testing.T) {
 
 // R6: where no transport is given, it is the one that sends nothing twice.
 func TestTransport_R6(t *testing.T) {
-	transport, ok := New(testIssuer, "c", nil).Client().Transport.(*http.Transport)
+	transport, ok := New(testIssuer, "c", nil).Client().Transport.(*httpx.Transport)
 	if !ok || !transport.DisableKeepAlives || transport.Protocols.HTTP2() {
 		t.Errorf("%+v", transport)
 	}

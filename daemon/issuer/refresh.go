@@ -56,8 +56,8 @@ const maxLifetime = 365 * 24 * time.Hour
 
 // Refresh sends a refresh token once (RFC 6749 §6), and says what came of it. It
 // never sends a second request. A connection may take httpx.ConnectTimeout, and
-// limit is the most time from there to the last byte of the answer; where the
-// endpoints are not known yet, a Discover comes before. A ctx that ends after the
+// limit is the most time from there to the last byte of the answer; what may take longer
+// before, Ready does, and where the endpoints are not known yet, a Discover. A ctx that ends after the
 // request was sent leaves Lost.
 func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Duration) Reply {
 	e, err := p.endpoints(ctx)
@@ -78,7 +78,7 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, httpx.Client(answer))
 	token, err := p.oauth2(e.Token).TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if cause := context.Cause(ctx); cause != nil && err != nil && answer.status == 0 {
-		err = cause
+		err = fmt.Errorf("%w: %w", cause, err) // and what it was waiting for
 	}
 	if !sent || gone(answer.status) {
 		p.doubt() // there may be nobody, since the issuer has moved

@@ -61,8 +61,8 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 		if err := m.cfg.CheckToken(m.file.Read().Pair.Access); err != nil {
 			return done, protocol.Errorf(protocol.CodeDenied, "still logged in: %v", err)
 		}
-		// Outside of the lock: it can take seconds.
-		if _, err := m.issuer.Discover(m.ending.side); err != nil {
+		// Outside of the lock: it can take seconds, and more.
+		if err := m.issuer.Ready(m.ending.side); err != nil {
 			return done, stillIn(err)
 		}
 	}

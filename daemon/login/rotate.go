@@ -92,9 +92,9 @@ type outcome struct {
 //
 // forced names an access token that is to be replaced, however fresh it is.
 func (m *Manager) rotate(forced string) (got outcome, err error) {
-	// Discovery may take its time: not while others wait for the lock. What sends
-	// nothing, a file that wants restoring, goes on without it.
-	_, offline := m.issuer.Discover(m.ending.side)
+	// Discovery, and the lookup of a name, may take their time: not while others wait for
+	// the lock. What sends nothing, a file that wants restoring, goes on without them.
+	offline := m.issuer.Ready(m.ending.side)
 	t, err := beginInTurn(m)
 	if err != nil {
 		return outcome{}, err

@@ -32,7 +32,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 		return err
 	}
 	defer leave()
-	if _, err := m.issuer.Discover(m.ending.side); err != nil {
+	if err := m.issuer.Ready(m.ending.side); err != nil {
 		return notStored(issuer.NotSent(err))
 	}
 	o, err := prove(m, string(payload.Secret))

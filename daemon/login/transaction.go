@@ -1,7 +1,6 @@
 package login
 
 import (
-	"cmp"
 	"context"
 	"strings"
 
@@ -89,7 +88,7 @@ func (t *transaction) lockFailure(err error) *failure {
 		f.file = strict.As(err) != nil // the home's, where the token file cannot be used either
 		return f
 	}
-	return unavailable(err.Error(), cmp.Or(fsx.HintFor(err), "see who holds it: falcred doctor"))
+	return unavailable(err.Error(), "see who holds it: falcred doctor")
 }
 
 func (t *transaction) readLedger() error {

@@ -31,6 +31,7 @@ func Describe(err error) string {
 		verify   *tls.CertificateVerificationError
 		record   tls.RecordHeaderError
 		proxy    ProxyRefusal
+		wrong    wrongProxy
 		op       *net.OpError
 		errno    syscall.Errno
 		timeout  interface{ Timeout() bool }
@@ -38,16 +39,20 @@ func Describe(err error) string {
 	switch {
 	case err == nil:
 		return "no error"
-	case errors.Is(err, ErrConnectSlow):
+	case errors.Is(err, ErrProxySilent):
+		return ErrProxySilent.Error()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy cannot be reached: " + Describe(op.Err)
+	case errors.Is(err, ErrNoNameserver), errors.As(err, &dns) && dns.IsTimeout:
+		return "its host name cannot be resolved: " + ErrNoNameserver.Error()
+	case errors.Is(err, ErrConnectSlow), errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return ErrConnectSlow.Error()
 	case errors.Is(err, ErrAnswerSlow):
 		return ErrAnswerSlow.Error()
-	case errors.Is(err, ErrWrongProxy):
-		return ErrWrongProxy.Error()
+	case errors.As(err, &wrong):
+		return wrong.Error()
 	case errors.As(err, &proxy):
 		return proxy.Error()
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return "the proxy cannot be reached: " + Describe(op.Err)
 	case errors.As(err, &op) && op.Op == "socks connect":
 		return "no connection through the proxy: " + Describe(op.Err)
 	case errors.As(err, &dns):

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/falcred/falcred/daemon/doctor"
+)
+
+// networkVariables say how an issuer is reached.
+var networkVariables = []string{
+	"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+}
+
+// examineWay compares the daemon's way to the issuer with this shell's, and makes one
+// finding of the two: the daemon tells of its last try, in its own environment, and doctor
+// of now, in the shell's.
+func examineWay(findings []doctor.Finding, shell func(string) string, running bool, home string) []doctor.Finding {
+	missing := missingAtHome(shell, filepath.Join(home, "falcred.env"))
+	put := "put it into " + filepath.Join(home, "falcred.env") + " (chmod 600)"
+	here := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "issuer" })
+	theirs := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "login" && unreached(f.Text) })
+	switch {
+	case here < 0:
+	case theirs >= 0 && findings[here].Result == doctor.OK:
+		f := &findings[theirs]
+		f.Text = "at its last try the daemon met this: " + f.Text + "; from here the issuer answers"
+		f.Hint = "nothing to do: the daemon tries again within a minute"
+		if missing != "" {
+			f.Hint = "this shell has " + missing + ", and the daemon may not: " + put + ", then restart the daemon"
+		}
+	case theirs >= 0 && findings[here].Result == doctor.Fail: // one trouble: doctor's own words, with what to do, are enough
+		findings[here].Text += " (nor could the daemon reach it)"
+		findings = slices.Delete(findings, theirs, theirs+1)
+	case !running && missing != "":
+		findings = append(findings, doctor.Finding{Check: "settings", Result: doctor.Warn,
+			Text: missing + " is set here and not in falcred.env: a daemon that docker-credential-fal or a service manager starts does not get it", Hint: put})
+	}
+	return findings
+}
+
+// unreached knows the daemon's words for an issuer that it did not get a connection to.
+func unreached(text string) bool {
+	return strings.HasPrefix(text, "the issuer cannot be reached: ") || strings.HasPrefix(text, "discovery at ")
+}
+
+// missingAtHome names the first of these variables that this shell has and the file has not.
+func missingAtHome(shell func(string) string, file string) string {
+	data, _ := os.ReadFile(file)
+	for _, name := range networkVariables {
+		if shell(name) != "" && !strings.Contains("\n"+string(data), "\n"+name+"=") {
+			return name
+		}
+	}
+	return ""
+}
