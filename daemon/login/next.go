@@ -289,6 +289,10 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 		}
 		m.replaced(before, unsaved)
 	}
+	if m.Ledger.Erased.Subject != "" { // a login in the file: what was erased before it is over (§4)
+		m.setLedger(m.Ledger.Erase(journal.Erased{At: m.now.UnixNano()}))
+		m.do(remember{})
+	}
 	switch {
 	case m.Ledger.Distrusts(p.Refresh):
 		m.distrust()

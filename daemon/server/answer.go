@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol"
 )
@@ -143,7 +144,10 @@ func (c *conn) store(payload string) any {
 	if err != nil {
 		return err
 	}
-	err = c.login.Store(offered)
+	err = c.login.Store(offered, login.Client{PID: socket.PeerPID(c.wire.peer), Refused: c.refused})
+	if err != nil {
+		c.refused++
+	}
 	c.hasWaited()
 	return err
 }

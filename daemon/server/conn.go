@@ -36,6 +36,7 @@ type conn struct {
 	in   protocol.Reader
 
 	mistakes int       // malformed requests
+	refused  int       // stores
 	late     time.Time // the end of the patience with a client that had to wait when the daemon ended
 
 	buf [256]byte // for in: a request seldom has a hundred, and ten thousand silent clients may wait

@@ -252,6 +252,9 @@ func (s *Server) status() protocol.Status {
 		status = snapshot.SharedStatus()
 	} else {
 		status.Socket = s.path
+		if paced := s.login.Paced(); paced != "" {
+			status.Warnings = append(status.Warnings, paced)
+		}
 	}
 	status.Version, status.Protocol = s.cfg.Version, protocol.Version
 	status.PID, status.Since = os.Getpid(), s.since
