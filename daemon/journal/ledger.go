@@ -42,7 +42,8 @@ type Ledger struct {
 	Wrong      Fingerprints `json:",omitzero"`  // logins whose ID token was wrong
 	Unverified string       // the same for versions that knew no doubt: fingerprint of an access token
 	Team       Team         // the last team that was resolved
-	Erased     Erased       `json:",omitzero"` // the login that was last ended over the wire
+	Rotated    int64        `json:",omitempty"` // when falcred last refreshed here, in s since 1970
+	Erased     Erased       `json:",omitzero"`  // the login that was last ended over the wire
 }
 
 // Erased is whose login was ended by a client of the socket: no client may store another
@@ -172,6 +173,7 @@ func (l Ledger) Learn(other Ledger) Ledger {
 	}
 	l.Wrong = l.Wrong.with(other.Wrong...)
 	l.Unverified = cmp.Or(l.Unverified, other.Unverified)
+	l.Rotated = max(l.Rotated, other.Rotated)
 	if other.Erased.At > l.Erased.At {
 		l.Erased = other.Erased
 	}
@@ -180,7 +182,7 @@ func (l Ledger) Learn(other Ledger) Ledger {
 
 // Merge adds what a daemon knows and could not write.
 func (l Ledger) Merge(unwritten Ledger) Ledger {
-	l = l.Learn(Ledger{Spent: unwritten.Spent, Wrong: unwritten.Wrong, Erased: unwritten.Erased})
+	l = l.Learn(Ledger{Spent: unwritten.Spent, Wrong: unwritten.Wrong, Rotated: unwritten.Rotated, Erased: unwritten.Erased})
 	if unwritten.Tip != "" && !slices.Contains(l.Spent, unwritten.Tip) {
 		l = l.Follow(unwritten)
 	}

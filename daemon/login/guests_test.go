@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -264,4 +265,26 @@ func TestSection4ErasedElsewhere(t *testing.T) {
 			t.Errorf("%s: %v", name, l.Erased)
 		}
 	}
+}
+
+// §4: nor does a restart between two wishes give clients a second refresh within 5 minutes.
+func TestSection4ForcedOnceWhateverRestarts(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		before := w.idp.Stats().TokenRequests
+		for range 5 {
+			w.pass(10 * time.Second)
+			w.kill()
+			w.start()
+			rejected := protocol.Secret(w.inFile().Access)
+			w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: rejected})
+			w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, MinValid: 1 << 20})
+		}
+		w.wantRequests(before, "within a minute of the last refresh")
+		w.pass(5 * time.Minute)
+		w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, MinValid: 1 << 20})
+		w.wantRequests(before+1, "later")
+	})
 }

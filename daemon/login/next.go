@@ -409,6 +409,7 @@ func (m *machine) granted(e Granted) {
 		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + skew.Round(time.Second).String()})
 	}
 	l := m.Ledger.Step(e.From, e.Reply.Tokens)
+	l.Rotated = m.now.Unix()
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file
 		l = l.Distrust(e.Reply.Tokens)
