@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -63,10 +64,10 @@ func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time)
 	answer, err := c.login.Get(context.Background(), q)
 	c.hasWaited()
 	if err != nil {
-		return appendAnswer(err), time.Time{}
+		return c.line(err), time.Time{}
 	}
 	if line, err = answer.Line(q.ServerURL); err != nil {
-		line = appendAnswer(errNoLine)
+		line = c.line(errNoLine)
 	}
 	return line, answer.Expires
 }
@@ -107,7 +108,7 @@ func (c *conn) watch(q protocol.Query) {
 func (c *conn) result(r protocol.Request) any {
 	switch r.Verb {
 	case protocol.VerbList:
-		return c.login.Snapshot().Servers(c.readOnly)
+		return c.servers()
 	case protocol.VerbStatus:
 		return c.status()
 	case protocol.VerbVersion:
@@ -120,6 +121,16 @@ func (c *conn) result(r protocol.Request) any {
 		return c.ownersResult(r)
 	}
 	return errUnknownVerb
+}
+
+// servers are those that there is a credential for. Others are not told which the owner has
+// added.
+func (c *conn) servers() map[string]string {
+	list := c.login.Snapshot().Servers(c.readOnly)
+	if c.readOnly {
+		maps.DeleteFunc(list, func(server, _ string) bool { return !c.cfg.Servers.IsFal(server) })
+	}
+	return list
 }
 
 // ownersResult is result for what changes something.
@@ -163,16 +174,4 @@ func (c *conn) erase(payload string) any {
 		return err
 	}
 	return done
-}
-
-// errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
-var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
-
-// appendAnswer never fails: an answer that fits no line becomes an error.
-func appendAnswer(answer any) []byte {
-	line, err := protocol.AppendAnswer(nil, answer)
-	if err != nil {
-		line, _ = protocol.AppendAnswer(nil, errNoLine)
-	}
-	return line
 }

@@ -32,8 +32,9 @@ const (
 // conn is one client's connection.
 type conn struct {
 	*Server
-	wire stream
-	in   protocol.Reader
+	visitor *visitor
+	wire    stream
+	in      protocol.Reader
 
 	mistakes int       // malformed requests
 	refused  int       // stores
@@ -43,8 +44,8 @@ type conn struct {
 }
 
 // newConn is nil where the connection is closed already.
-func newConn(s *Server, peer *net.UnixConn) *conn {
-	c := &conn{Server: s}
+func newConn(s *Server, peer *net.UnixConn, v *visitor) *conn {
+	c := &conn{Server: s, visitor: v}
 	if err := c.wire.open(peer, c.answerBy); err != nil {
 		return nil
 	}
@@ -54,8 +55,8 @@ func newConn(s *Server, peer *net.UnixConn) *conn {
 
 // serveConn answers one request after the other, in order, until the client hangs up,
 // breaks the framing, or is too slow.
-func (s *Server) serveConn(peer *net.UnixConn) {
-	c := newConn(s, peer)
+func (s *Server) serveConn(peer *net.UnixConn, v *visitor) {
+	c := newConn(s, peer, v)
 	if c == nil {
 		return
 	}
@@ -65,7 +66,11 @@ func (s *Server) serveConn(peer *net.UnixConn) {
 		if errors.Is(err, protocol.ErrTooLong) && c.send(err) {
 			c.drain()
 		}
-		if err != nil || !c.answer(line) {
+		if err != nil {
+			return
+		}
+		c.inTurn()
+		if !c.answer(line) {
 			return
 		}
 	}
@@ -142,7 +147,7 @@ func (c *conn) slow(err error) {
 }
 
 // send is false where the connection is of no more use.
-func (c *conn) send(answer any) bool { return c.wire.write(appendAnswer(answer)) }
+func (c *conn) send(answer any) bool { return c.wire.write(c.line(answer)) }
 
 // drain takes what the client is still writing: closing on unread bytes would break its
 // pipe before it has read why.
