@@ -64,6 +64,7 @@ func examine(ctx context.Context) []doctor.Finding {
 	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
 	findings = append(findings, examineDaemon(now)...)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
+	findings = append(findings, examineEnded(ctx)...)
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineTeam(now.Daemon, cfg)...)
 }

@@ -19,6 +19,8 @@ func (c *conn) answer(line string) bool {
 	switch {
 	case err != nil:
 		return c.refuse(err)
+	case c.refusal != nil && r.Verb != protocol.VerbStop:
+		return c.send(c.refusal)
 	case r.Verb != protocol.VerbGet && r.Verb != protocol.VerbWatch:
 		return c.send(c.result(r))
 	}
@@ -64,10 +66,10 @@ func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time)
 	answer, err := c.login.Get(context.Background(), q)
 	c.hasWaited()
 	if err != nil {
-		return c.line(err), time.Time{}
+		return lineOf(err, c.readOnly), time.Time{}
 	}
 	if line, err = answer.Line(q.ServerURL); err != nil {
-		line = c.line(errNoLine)
+		line = lineOf(errNoLine, c.readOnly)
 	}
 	return line, answer.Expires
 }

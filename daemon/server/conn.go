@@ -146,8 +146,21 @@ func (c *conn) slow(err error) {
 	}
 }
 
+// inTurn waits where a user other than the owner asks too fast.
+func (c *conn) inTurn() {
+	if !c.readOnly {
+		return
+	}
+	if early := c.visitor.early(); early > 0 {
+		select {
+		case <-clock.After(early):
+		case <-c.ending:
+		}
+	}
+}
+
 // send is false where the connection is of no more use.
-func (c *conn) send(answer any) bool { return c.wire.write(c.line(answer)) }
+func (c *conn) send(answer any) bool { return c.wire.write(lineOf(answer, c.readOnly)) }
 
 // drain takes what the client is still writing: closing on unread bytes would break its
 // pipe before it has read why.

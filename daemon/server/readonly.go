@@ -32,14 +32,14 @@ var toOthers = map[protocol.Code]*protocol.Error{
 	protocol.CodeInternal:       protocol.Errorf(protocol.CodeInternal, "the login that is shared here cannot be used\nits owner can find out why: falcred doctor"),
 }
 
-// line is an answer as it is sent: the one place that an error passes on its way to others.
-func (s *Server) line(answer any) []byte {
-	if err, failed := answer.(error); failed && s.readOnly {
+// lineOf is an answer as it is sent: the one place that an error passes on its way to others.
+func lineOf(answer any, shared bool) []byte {
+	if err, failed := answer.(error); failed && shared {
 		answer = forOthers(err)
 	}
 	line, err := protocol.AppendAnswer(nil, answer)
 	if err != nil { // it fits no line; an error of ours does
-		return s.line(errNoLine)
+		return lineOf(errNoLine, shared)
 	}
 	return line
 }

@@ -81,8 +81,9 @@ type Server struct {
 	cfg            Options
 	login          *login.Manager
 	path           string
-	readOnly       bool  // S7: this is the share socket
-	others         []int // the uids that may ask there
+	refusal        *protocol.Error // S11: what all are told, nil where there is a login to serve
+	readOnly       bool            // S7: this is the share socket
+	others         []int           // the uids that may ask there
 	since          time.Time
 	limit          int // of connections (S6)
 	requestTimeout time.Duration
@@ -123,6 +124,14 @@ func New(m *login.Manager, o Options) *Server {
 	if o.Shared {
 		s.limit -= shareOf(s.limit)
 	}
+	return s
+}
+
+// Refusing makes the server of a daemon that cannot start: each request but stop is answered
+// with that error.
+func Refusing(err *protocol.Error, o Options) *Server {
+	s := New(nil, o)
+	s.refusal = err
 	return s
 }
 
@@ -189,6 +198,29 @@ func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
 	})
 }
 
+// enter counts a connection of a user. It says why where there is no room for it.
+func (s *Server) enter(c *net.UnixConn, uid int) (v *visitor, full string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v = s.visitors[uid]
+	if v == nil {
+		v = &visitor{}
+		s.visitors[uid] = v
+	}
+	switch {
+	case len(s.open) >= s.limit:
+		return nil, "all connections are in use; a client was turned away"
+	case v.open >= eachMayHave(s.limit, s.readOnly, s.others):
+		return nil, "a user has all the connections that one may have; a client was turned away"
+	}
+	v.open++
+	s.open[c] = v
+	return v, ""
+}
+
+// warnOnce logs what clients bring about.
+func (s *Server) warnOnce(what string, more ...any) { s.logged.warn(s.cfg.Log, what, more...) }
+
 // turnAway says why and closes the connection. It does not wait for its reader: the buffer of
 // a new connection takes a line. Nor does it wait for the close, which can take as long as
 // the sender of a descriptor likes. It waits only while too many are being turned away.
@@ -202,7 +234,7 @@ func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 	go func() {
 		defer func() { <-s.away }()
 		c.SetWriteDeadline(clock.Now().Add(refusalTime))
-		c.Write(s.line(err))
+		c.Write(lineOf(err, s.readOnly))
 		c.Close()
 	}()
 }

@@ -2,7 +2,7 @@ package server
 
 import (
 	"fmt"
-	"net"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -49,51 +49,18 @@ func (v *visitor) early() time.Duration {
 
 // eachMayHave is how many connections one user may have open: others in equal parts, so that
 // none keeps another out; on the owner's own socket he and root leave each other some.
-func (s *Server) eachMayHave() int {
-	if !s.readOnly {
+func eachMayHave(limit int, shared bool, others []int) int {
+	if !shared {
 		if os.Geteuid() == 0 {
-			return s.limit
+			return limit
 		}
-		return s.limit - s.limit/8
+		return limit - limit/8
 	}
 	users := map[int]bool{0: true, os.Geteuid(): true}
-	for _, uid := range s.others {
+	for _, uid := range others {
 		users[uid] = true
 	}
-	return max(s.limit/len(users), 1)
-}
-
-// enter counts a connection of a user. It says why where there is no room for it.
-func (s *Server) enter(c *net.UnixConn, uid int) (v *visitor, full string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v = s.visitors[uid]
-	if v == nil {
-		v = &visitor{}
-		s.visitors[uid] = v
-	}
-	switch {
-	case len(s.open) >= s.limit:
-		return nil, "all connections are in use; a client was turned away"
-	case v.open >= s.eachMayHave():
-		return nil, "a user has all the connections that one may have; a client was turned away"
-	}
-	v.open++
-	s.open[c] = v
-	return v, ""
-}
-
-// inTurn waits where a user other than the owner asks too fast.
-func (c *conn) inTurn() {
-	if !c.readOnly {
-		return
-	}
-	if early := c.visitor.early(); early > 0 {
-		select {
-		case <-clock.After(early):
-		case <-c.ending:
-		}
-	}
+	return max(limit/len(users), 1)
 }
 
 // logged is what of clients' doings has been logged.
@@ -122,14 +89,14 @@ func (l *logged) first(kind, line string) (first, last bool) {
 	return true, len(alike) == maxAlike
 }
 
-// warnOnce logs what clients bring about, each thing once a day and not many of a kind: the
-// log must not grow with their number. what is a fixed text.
-func (s *Server) warnOnce(what string, more ...any) {
-	first, last := s.logged.first(what, fmt.Sprint(more...))
+// warn logs what clients bring about, each thing once a day and not many of a kind: the log
+// must not grow with their number. what is a fixed text.
+func (l *logged) warn(log *slog.Logger, what string, more ...any) {
+	first, last := l.first(what, fmt.Sprint(more...))
 	if first {
-		s.cfg.Log.Warn(what, more...)
+		log.Warn(what, more...)
 	}
 	if last {
-		s.cfg.Log.Warn("further clients like the last ones are not logged today")
+		log.Warn("further clients like the last ones are not logged today")
 	}
 }

@@ -59,7 +59,7 @@ func (r *run) start(ctx context.Context, home string) error {
 
 // spawn starts a daemon that outlives its starter's terminal, session, working
 // folder and descriptors, and holds none of them.
-func spawn(path string) (ended <-chan struct{}, err error) {
+func spawn(path string) (ended <-chan int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -76,10 +76,14 @@ func spawn(path string) (ended <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan struct{})
+	done := make(chan int, 1)
 	go func() {
-		p.Wait()
-		close(done)
+		state, err := p.Wait()
+		if err != nil {
+			done <- -1
+			return
+		}
+		done <- state.ExitCode()
 	}()
 	return done, nil
 }
