@@ -27,6 +27,9 @@ func (m *Manager) Store(payload protocol.Login, by Client) error {
 	case payload.Secret == "" || payload.Secret == env.Placeholder || !tokenfile.Printable(string(payload.Secret)) || len(payload.Secret) > tokenfile.MaxSize/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
+	if m.ending.over() {
+		return errEndsNow
+	}
 	refresh := string(payload.Secret)
 	if done, err := m.hasAlready(refresh, m.file.Read()); done || err != nil { // which needs neither the lock nor a turn
 		return err

@@ -91,6 +91,7 @@ func TestS7OthersArePaced(t *testing.T) {
 			t.Error("one who asks without a pause does not wait")
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if took := bob.paid.Sub(begun); took != (4*each+1)*eachTakes {
 			t.Errorf("%d requests have taken %v", 4*each, took)
 		}
