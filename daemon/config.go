@@ -27,8 +27,11 @@ type Config struct {
 
 	Version string
 
+	KeyRefused error // why the key of this environment cannot be served; Run returns it
+
 	TakeOver bool                // ask a daemon that holds the socket's lock to end: for services
 	Ready    func(socket string) // is called once, when clients are served; may be nil
+	Refused  func(err error)     // is called once, where a [Mistake] keeps the daemon from starting; may be nil
 }
 
 // envFile is read by `falcred run` on every platform, so that proxies and CA
@@ -38,18 +41,26 @@ const envFile = "falcred.env"
 // Load reads the configuration from the environment, and makes the home if there is none. It
 // puts the lines of falcred.env into this process's environment first, where nothing of that
 // name stands already: proxies and CA files are read from there. An error's second line, if
-// any, says what to do.
+// any, says what to do. It is a [Mistake] where a person has to mend something.
 func Load(version string) (Config, error) {
 	cfg, err := Look(version)
+	if err == nil {
+		err = asMistake(fsx.MakeHome(cfg.Home))
+	}
 	if err != nil {
 		return Config{}, err
 	}
-	return cfg, fsx.MakeHome(cfg.Home)
+	return cfg, nil
 }
 
 // Look is Load for commands that only read: a home that does not exist, or is not as it
 // should be, is left so.
 func Look(version string) (Config, error) {
+	cfg, err := look(version)
+	return cfg, asMistake(err)
+}
+
+func look(version string) (Config, error) {
 	home, err := env.Home(os.LookupEnv)
 	if err != nil {
 		return Config{}, err
@@ -76,6 +87,7 @@ func Look(version string) (Config, error) {
 	asked := askedWith(os.LookupEnv, cfg.Issuer, home)
 	cfg.ClientID, cfg.Audience, cfg.Scopes = asked.ClientID, asked.Audience, asked.Scopes
 	cfg.Key, _ = env.FindKey(os.Getenv)
+	cfg.KeyRefused = refusedKey(home, file)
 	if cfg.ShareSocket, err = env.ShareSocket(os.LookupEnv); err != nil {
 		return Config{}, err
 	}
@@ -92,6 +104,20 @@ func Look(version string) (Config, error) {
 		return Config{}, err
 	}
 	return cfg, issuer.CheckURL(cfg.Issuer)
+}
+
+// refusedKey says which variable holds a key that cannot be served, and where it stands. The
+// value is not shown.
+func refusedKey(home string, file map[string]string) error {
+	name := env.OddKey(os.Getenv)
+	if name == "" {
+		return nil
+	}
+	where := "the environment"
+	if value, in := file[name]; in && value == os.Getenv(name) { // else the environment's wins
+		where = filepath.Join(home, envFile)
+	}
+	return fmt.Errorf("%s in %s %s", name, where, env.OddKeyText)
 }
 
 // theIssuer takes fal's in either spelling: its name ends with a slash, and

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +40,31 @@ func TestFalcredEnvIsReadAndOverruled(t *testing.T) {
 	}
 	if cfg.Key.Secret != "id:environment" {
 		t.Errorf("the key is %q", cfg.Key.Secret)
+	}
+}
+
+// §5, S11: a key that no header can hold is refused where it would be served, by the name of
+// its variable and where that stands. Commands that serve none go on.
+func TestOddKeysAreRefused_S11(t *testing.T) {
+	home := inHome(t, "FAL_KEY=id:\x01hush\n")
+	for where, value := range map[string]string{filepath.Join(home, envFile): "", "the environment": "id:hush\n"} {
+		os.Unsetenv("FAL_KEY") // what the reading before has set
+		if value != "" {
+			t.Setenv("FAL_KEY", value)
+		}
+		cfg, err := Load("test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = Run(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		var mistake *Mistake
+		if !errors.As(err, &mistake) || !strings.HasPrefix(err.Error(), "FAL_KEY in "+where+" contains") || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", where, err)
+		}
+	}
+	t.Setenv("FAL_KEY", "id:hush")
+	if cfg, err := Load("test"); err != nil || cfg.KeyRefused != nil {
+		t.Errorf("the environment's wins: %v, %v", err, cfg.KeyRefused)
 	}
 }
 

@@ -29,19 +29,24 @@ import (
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/limits"
 	"github.com/falcred/falcred/protocol/peer"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until ctx ends, a
 // client asks it to stop, or its socket is lost, and then finishes what was begun, for
 // [login.TotalEnd] at most. It returns nil where ctx or a client ended it. Signals are the
-// caller's. An error's second line, if any, says what to do.
+// caller's. An error's second line, if any, says what to do. One that is a [Mistake] has been
+// told for 30 s to whoever asked, on a socket that a service manager has made.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	total := login.After(ctx, login.TotalEnd)
 	sock, m, err := open(ctx, cfg, log)
 	if err != nil {
-		return err
+		if cfg.Refused != nil && errors.As(err, new(*Mistake)) {
+			cfg.Refused(err)
+		}
+		return refuse(ctx, sock, err, log)
 	}
 	m.Note(events.Started, "")
 
@@ -95,27 +100,37 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 var errHangs = errors.New("shut down without finishing: still waiting after 19 s for a disk, or for a file descriptor that a client sent")
 
 // open makes sure that we are the one who serves here, and only then reads the home: a
-// second daemon must touch nothing of it (S1).
+// second daemon must touch nothing of it (S1). With an error it may return a socket that a
+// service manager has made.
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *login.Manager, error) {
+	inherited, err := socket.Inherited()
+	if err != nil {
+		return nil, nil, &Mistake{err}
+	}
+	if cfg.KeyRefused != nil {
+		return inherited, nil, &Mistake{cfg.KeyRefused}
+	}
 	if err := peer.KnownUser(); err != nil {
-		return nil, nil, err // whom to serve cannot be known (S3)
+		return inherited, nil, &Mistake{err} // whom to serve cannot be known (S3)
 	}
 	if cfg.ShareSocket != "" {
 		if err := env.CheckSocketPath(cfg.ShareSocket); err != nil {
-			return nil, nil, fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)
+			return inherited, nil, &Mistake{fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)}
 		}
 	}
 	if err := enough(); err != nil {
-		return nil, nil, err
+		return inherited, nil, err
 	}
-	sock, err := socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver})
+	sock, err := socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver, Inherited: inherited})
+	if strict.As(err) != nil {
+		err = &Mistake{err}
+	}
 	if err != nil {
-		return nil, nil, err
+		return inherited, nil, err
 	}
 	m, err := login.Open(ctx, cfg.Config, log)
 	if err != nil {
-		sock.Close()
-		return nil, nil, err
+		return sock, nil, asMistake(err)
 	}
 	for _, text := range sock.Warnings() {
 		m.Warn(text)

@@ -36,7 +36,10 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 		return protocol.Credential{}, ErrForeign
 	}
 	if key, ok := env.FindKey(c.getenv); ok && !q.ForceUser {
-		return fromKey(asked, key)
+		if odd := env.OddKey(c.getenv); odd != "" {
+			return protocol.Credential{}, protocol.Errorf(protocol.CodeBadRequest, "%s in the environment %s", odd, env.OddKeyText)
+		}
+		return protocol.Credential{ServerURL: asked, Username: "Key", Secret: key.Secret}, nil
 	}
 	if !c.servers.IsFal(asked) {
 		// This end's own environment named it (§4); the daemon's did not have to.
@@ -48,14 +51,5 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 		return protocol.Credential{}, err
 	}
 	cred.ServerURL = asked
-	return cred, nil
-}
-
-func fromKey(server string, key env.Key) (protocol.Credential, error) {
-	cred := protocol.Credential{ServerURL: server, Username: "Key", Secret: key.Secret}
-	if !usable(cred) {
-		return protocol.Credential{}, protocol.Errorf(protocol.CodeBadRequest,
-			"%s contains a line break or another control byte, which no header can hold\nset it again without that", key.Source)
-	}
 	return cred, nil
 }

@@ -47,6 +47,23 @@ func TestPackagedUnits(t *testing.T) {
 	}
 }
 
+// S11: a mistake of configuration is not tried again by the service manager, and nothing is
+// without a bound.
+func TestUnitsDoNotLoop_S11(t *testing.T) {
+	service, _ := packaging.Packaged()
+	own, _ := packaging.User(packaging.Unit{Name: "falcred", Exec: "/x/falcred", Socket: "/s"})
+	for _, text := range []string{service, own, packaging.PackagedSystem()} {
+		for _, want := range []string{"\nStartLimitIntervalSec=60\nStartLimitBurst=20\n", "\nRestart=on-failure\nRestartSec=5\n", "\nRestartPreventExitStatus=78\n"} {
+			if strings.Count(text, want) != 1 {
+				t.Errorf("no %q in\n%s", want, text)
+			}
+		}
+	}
+	if plist := packaging.Plist(packaging.Agent{Label: "l", Exec: "/x"}); !strings.Contains(plist, "<key>ThrottleInterval</key>\n\t<integer>30</integer>") {
+		t.Errorf("launchd starts it more than twice a minute:\n%s", plist)
+	}
+}
+
 // The standard home's units keep out of the way of the machine's, the packages' keep
 // out of the way of those who are no people, and an environment is given or taken away.
 func TestUnitsVary(t *testing.T) {

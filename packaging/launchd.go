@@ -46,8 +46,9 @@ func Plist(a Agent) string {
 		<key>SuccessfulExit</key>
 		<false/>
 	</dict>
+	<!-- launchd starts a job again whatever its exit status says: twice a minute at most. -->
 	<key>ThrottleInterval</key>
-	<integer>5</integer>
+	<integer>30</integer>
 	<key>ExitTimeOut</key>
 	<integer>60</integer>
 	<key>ProcessType</key>

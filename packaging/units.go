@@ -72,14 +72,18 @@ UnsetEnvironment=FAL_HOME_DIR FALCRED_SOCKET
 Description=Credential daemon for fal.ai logins` + u.of() + `
 Documentation=man:falcred-run(1) https://github.com/falcred/falcred
 Requires=` + u.Name + `.socket
-# A home that is away at first, on a network or encrypted, comes back.
-StartLimitIntervalSec=0
+# A home that is away at first, on a network or encrypted, comes back. What ends at
+# once is not started for ever.
+StartLimitIntervalSec=60
+StartLimitBurst=20
 ` + condition + `
 [Service]
 Type=notify
 ExecStart=` + quoteExec(u.Exec) + ` run
 ` + environment + `Restart=on-failure
 RestartSec=5
+# A mistake of configuration: the next request starts it again.
+RestartPreventExitStatus=78
 # A refresh in flight is finished first: 17 s at most.
 TimeoutStopSec=60
 # falcred asks itself over its own socket, and is killed when it does not answer.
@@ -140,8 +144,10 @@ func System(exec string) string {
 Description=Credential daemon for fal.ai logins of %i
 Documentation=man:falcred-run(1) https://github.com/falcred/falcred
 After=network.target nss-user-lookup.target
-# A home that is away at first, on a network or encrypted, comes back.
-StartLimitIntervalSec=0
+# A home that is away at first, on a network or encrypted, comes back. What ends at
+# once is not started for ever.
+StartLimitIntervalSec=60
+StartLimitBurst=20
 
 [Service]
 Type=notify
@@ -149,6 +155,8 @@ User=%i
 ExecStart=` + quoteExec(exec) + ` run
 Restart=on-failure
 RestartSec=5
+# A mistake of configuration: systemctl restart, once it is mended.
+RestartPreventExitStatus=78
 TimeoutStopSec=60
 WatchdogSec=120
 

@@ -117,11 +117,14 @@
 // store adopts a refresh token as the login ([Login]). Username is "<token>"
 // ([TokenUsername]), Secret the refresh token, ServerURL one that is answered
 // for. The daemon proves the token by a refresh first. A key is bad_request.
-// Another account's token while somebody is logged in, a token that the issuer does
-// not accept, and a server that is not answered for are denied. Where somebody is
+// Another account's token while somebody is logged in, or after an erase, a token that
+// the issuer does not accept, and a server that is not answered for are denied. (After an
+// erase another account comes by the token file: `falcred login`.) Where somebody is
 // logged in and the issuer's keys do not verify whose the new login is, or whose the
 // current one is, the error is unavailable, and the token that was offered is used up.
 // An empty Username is bad_request with docker's message "no credentials username".
+// Stores and erases take turns, an erase first. After one that was refused comes a pause
+// of 1 s, that grows to 10 s, for all clients; who waits for 30 s is told unavailable.
 //
 // erase logs out: the login is revoked at its issuer, then deleted. While the
 // issuer cannot be reached nothing is done, and the error is unavailable, unless
@@ -159,7 +162,9 @@
 // speaks the same lines, with these differences: store, erase and stop are denied, and
 // so is a Rejected; MinValid is taken for 0; the credential is the login's, never
 // a key of the daemon's environment; status leaves out paths, the account, and
-// texts that could name them. A client whose own FALCRED_ALLOW_UIDS lists the
+// texts that could name them; list names fal's own hosts; an error has one text for its
+// code. A user may have an equal part of its connections, and 1,000 answers a second.
+// A client whose own FALCRED_ALLOW_UIDS lists the
 // server's user may read from it (Check of package peer, AllowUIDs of package env).
 //
 // # Errors
@@ -199,6 +204,9 @@
 // go on. get, watch, store and erase may take as long as a refresh, a logout and a
 // neighbour's lock do, some 45 s; whether the daemon lives meanwhile, version on another
 // connection says.
+//
+// A daemon that cannot start for a mistake of configuration answers every request with
+// internal, and says what has to be mended, for half a minute.
 //
 // A client that hangs up cancels nothing that others wait for. A connection
 // that closes before an answer says nothing about the request: get, list,

@@ -72,6 +72,7 @@ func examine(ctx context.Context) []doctor.Finding {
 	findings = append(findings, examinePlaces(cfg.Home)...)
 	findings = examineWay(findings, shell, now.Daemon != nil, cfg.Home)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
+	findings = append(findings, examineEnded(ctx)...)
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineTeam(now.Daemon, cfg)...)
 }

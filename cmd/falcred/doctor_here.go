@@ -99,6 +99,10 @@ func (c *capped) Write(p []byte) (int, error) {
 // examineKeys says what wins over the login, here and in fal's own programs.
 func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding {
 	var findings []doctor.Finding
+	if cfg.KeyRefused != nil {
+		text, hint, _ := strings.Cut(cfg.KeyRefused.Error(), "\n")
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Fail, Text: text, Hint: hint})
+	}
 	if key, ok := env.FindKey(getenv); ok {
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn,
 			Text: keyWins(key.Source, " here", "a"),

@@ -16,6 +16,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitConfig  = 78 // of run: a person has to mend the configuration (EX_CONFIG of sysexits.h)
 )
 
 // endings are the signals that end falcred in order.
@@ -25,6 +26,11 @@ var endings = []os.Signal{os.Interrupt, syscall.SIGTERM}
 type usageError struct{ text, hint string }
 
 func (e usageError) Error() string { return e.text + "\n" + e.hint }
+
+// cannotStart is a mistake of the configuration that ends run. For other commands it is an error as any.
+type cannotStart struct{ error }
+
+func (c cannotStart) Unwrap() error { return c.error }
 
 // exitCode is an error whose text has been printed already, or needs none.
 type exitCode int
@@ -42,8 +48,11 @@ func report(stderr io.Writer, err error) int {
 		lines[i] = protocol.Printable(line)
 	}
 	fmt.Fprintln(stderr, "falcred:", strings.Join(lines, "\n"))
-	if errors.As(err, new(usageError)) {
+	switch {
+	case errors.As(err, new(usageError)):
 		return exitUsage
+	case errors.As(err, new(cannotStart)):
+		return exitConfig
 	}
 	return exitFailure
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,17 @@ func (n *notices) ready(socket string) {
 	}
 	n.done.Go(func() { n.repeat(ctx, socket, every) })
 }
+
+// cannotStart tells which mistake keeps the daemon from starting: `systemctl status` and
+// `falcred doctor` show the line.
+func (n *notices) cannotStart(err error) {
+	if ownService() {
+		daemon.SdNotify(false, "STATUS="+ui.Printable(cannotStartStatus+strings.ReplaceAll(err.Error(), "\n", ": ")))
+	}
+}
+
+// cannotStartStatus begins that line.
+const cannotStartStatus = "cannot start: "
 
 // stopping is called first when the daemon is asked to end.
 func (n *notices) stopping() {

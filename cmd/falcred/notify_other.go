@@ -12,9 +12,10 @@ type notices struct{}
 
 func newNotices() notices { return notices{} }
 
-func (notices) ready(string) {}
-func (notices) stopping()    {}
-func (notices) close()       {}
+func (notices) ready(string)      {}
+func (notices) cannotStart(error) {}
+func (notices) stopping()         {}
+func (notices) close()            {}
 
 // ownService says whether this process is a service's own, and not something that
 // was started inside one: launchd starts its jobs itself, and names them.

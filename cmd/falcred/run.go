@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -17,7 +18,11 @@ const runHelp = `Run the daemon in the foreground, until SIGTERM or Ctrl-C.
 It refreshes the login in the home ahead of time and answers on its socket.
 It needs no network to start. Every flag mirrors a variable of the environment,
 which $FAL_HOME_DIR/falcred.env may set too, except for the home and the socket:
-other programs look for those, and do not read that file.`
+other programs look for those, and do not read that file.
+
+Exit status: 0; 78 where the configuration has to be mended first, so that to
+start it again is of no use; 1 for all else. On a socket that a service manager
+has made, a mistake of configuration is told for 30 s to whoever asks.`
 
 const runExample = `  falcred run
   falcred run --log-level debug
@@ -104,10 +109,6 @@ func runDaemon(ctx context.Context, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
-	cfg, err := daemon.Load(version())
-	if err != nil {
-		return err
-	}
 	ctx, stop := signal.NotifyContext(ctx, endings...)
 	defer stop()
 	// The first signal lets a refresh in flight finish (S5), a second one ends
@@ -116,6 +117,16 @@ func runDaemon(ctx context.Context, log *slog.Logger) error {
 	manager := newNotices()
 	defer manager.close()
 	context.AfterFunc(ctx, manager.stopping)
-	cfg.TakeOver, cfg.Ready = ownService(), manager.ready
-	return daemon.Run(ctx, cfg, log)
+	cfg, err := daemon.Load(version())
+	if err != nil {
+		manager.cannotStart(err)
+		err = daemon.Refuse(ctx, err, log)
+	} else {
+		cfg.TakeOver, cfg.Ready, cfg.Refused = ownService(), manager.ready, manager.cannotStart
+		err = daemon.Run(ctx, cfg, log)
+	}
+	if errors.As(err, new(*daemon.Mistake)) {
+		return cannotStart{err}
+	}
+	return err
 }

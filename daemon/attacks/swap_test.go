@@ -191,7 +191,7 @@ func TestGroupsOfUsers_F6(t *testing.T) {
 		s.Must(os.Chown(above, c.uid, c.gid))
 		s.Must(os.Chmod(above, c.mode))
 		if c.refused {
-			if out, code := s.run("", "falcred", "run"); code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, above) {
+			if out, code := s.run("", "falcred", "run"); code != 78 || strings.Count(out, "\n") != 2 || !strings.Contains(out, above) {
 				t.Errorf("%+v: exit %d, %s", c, code, out)
 			}
 			continue
@@ -200,7 +200,7 @@ func TestGroupsOfUsers_F6(t *testing.T) {
 		s.served()
 		s.end(syscall.SIGTERM)
 	}
-	table.Report(t, attack, fmt.Sprintf("%d folders", len(cases)), "refused by one line, but for the user's own group and sticky ones")
+	table.Report(t, attack, fmt.Sprintf("%d folders", len(cases)), "refused by two lines, but for the user's own group and sticky ones")
 }
 
 // F6: inside of a user namespace root and everybody else are one number; what is

@@ -44,6 +44,16 @@ type Ledger struct {
 	Wrong      Fingerprints `json:",omitzero"`  // logins whose ID token was wrong
 	Unverified string       // the same for versions that knew no doubt: fingerprint of an access token
 	Team       Team         // the last team that was resolved
+	Rotated    int64        `json:",omitempty"` // when falcred last refreshed here, in s since 1970
+	Erased     Erased       `json:",omitzero"`  // the login that was last ended over the wire
+}
+
+// Erased is whose login was ended by a client of the socket: no client may store another
+// account's after it. A login that comes by the file lifts that, and is noted as one of
+// nobody. Of two the younger holds, by At, in ns since 1970.
+type Erased struct {
+	Subject string
+	At      int64
 }
 
 // Team is the id of a team, good for that name and one account.
@@ -169,12 +179,16 @@ func (l Ledger) Learn(other Ledger) Ledger {
 	}
 	l.Wrong = l.Wrong.with(other.Wrong...)
 	l.Unverified = cmp.Or(l.Unverified, other.Unverified)
+	l.Rotated = max(l.Rotated, other.Rotated)
+	if other.Erased.At > l.Erased.At {
+		l.Erased = other.Erased
+	}
 	return l
 }
 
 // Merge adds what a daemon knows and could not write.
 func (l Ledger) Merge(unwritten Ledger) Ledger {
-	l = l.Learn(Ledger{Spent: unwritten.Spent, Wrong: unwritten.Wrong})
+	l = l.Learn(Ledger{Spent: unwritten.Spent, Wrong: unwritten.Wrong, Rotated: unwritten.Rotated, Erased: unwritten.Erased})
 	if unwritten.Tip != "" && !slices.Contains(l.Spent, unwritten.Tip) {
 		l = l.Follow(unwritten)
 	}
@@ -208,6 +222,14 @@ func (l Ledger) Consumed(refresh string) bool {
 func (l Ledger) Without(refresh string) Ledger {
 	consumed := tokenfile.Fingerprint(refresh)
 	l.Spent = slices.DeleteFunc(slices.Clone(l.Spent), func(print string) bool { return print == consumed })
+	return l
+}
+
+// Erase notes a login that was ended over the wire, or one that lifts this. It is the
+// youngest, whatever the clock says.
+func (l Ledger) Erase(e Erased) Ledger {
+	e.At = max(e.At, l.Erased.At+1)
+	l.Erased = e
 	return l
 }
 

@@ -114,7 +114,7 @@ func TestR10TheAccountIsTheHeldLogins(t *testing.T) {
 		if who := w.Snapshot().Status().Subject; who != "bob" {
 			w.Errorf("status says %q, want bob", who)
 		}
-		err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(ann)})
+		err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(ann)}, Client{})
 		var e *protocol.Error
 		if !errors.As(err, &e) || e.Code != protocol.CodeDenied {
 			w.Errorf("ann's token was stored over bob's login: %v", err)
@@ -134,7 +134,7 @@ func TestF5LoginDuringAStore(t *testing.T) {
 		ann, _, _ := w.idp.Login("ann")
 		stored := make(chan error, 1)
 		go func() {
-			stored <- w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(ann)})
+			stored <- w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(ann)}, Client{})
 		}()
 		<-w.keys.arrived
 		held := make(chan struct{})

@@ -180,7 +180,7 @@ func TestLogoutWithAnUnreadableList_F6(t *testing.T) {
 			t.Fatal(err)
 		}
 		refresh := w.signIn("ann")
-		if done, err := w.logout(false); err != nil || !done.Revoked {
+		if done, err := w.logout(false, true); err != nil || !done.Revoked {
 			t.Fatalf("logout = %+v, %v", done, err)
 		}
 		if _, err := os.Lstat(w.path); err == nil || w.idp.Alive(refresh) {

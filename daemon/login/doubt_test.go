@@ -305,7 +305,7 @@ func TestDoubtAndStore_R10(t *testing.T) {
 		store := func() error {
 			w.Helper()
 			refresh, _, _ := w.idp.Login("ann")
-			err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)})
+			err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)}, Client{})
 			w.settle()
 			return err
 		}

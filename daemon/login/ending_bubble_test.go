@@ -112,7 +112,7 @@ func TestSideRequestsEndAtOnce_S5(t *testing.T) {
 				}
 				w.mu.Unlock()
 				login := protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: "r"}
-				if err := w.Store(login); protocol.AsError(err).Code != protocol.CodeUnavailable {
+				if err := w.Store(login, Client{}); protocol.AsError(err).Code != protocol.CodeUnavailable {
 					t.Errorf("store: %v", err)
 				}
 				w.wantRequests(0, "at the end")

@@ -167,6 +167,7 @@ type Note struct {
 	Consumed string              // fingerprint of a refresh token that another program has used up
 	Team     *journal.Team
 	Asked    *journal.Asked
+	Erased   *journal.Erased
 }
 
 func (n Note) on(l journal.Ledger) journal.Ledger {
@@ -187,6 +188,9 @@ func (n Note) on(l journal.Ledger) journal.Ledger {
 	}
 	if n.Asked != nil {
 		l.Asked = *n.Asked
+	}
+	if n.Erased != nil {
+		l = l.Erase(*n.Erased)
 	}
 	return l
 }

@@ -422,7 +422,7 @@ func TestStoreAndErase(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.start()
 		store := func(server, user, secret string) error {
-			return w.Store(protocol.Login{ServerURL: server, Username: user, Secret: protocol.Secret(secret)})
+			return w.Store(protocol.Login{ServerURL: server, Username: user, Secret: protocol.Secret(secret)}, Client{})
 		}
 		code := func(err error) protocol.Code {
 			var e *protocol.Error

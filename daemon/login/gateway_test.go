@@ -300,7 +300,7 @@ func TestLogoutBehindAGateway_R8(t *testing.T) {
 			w.mustGet()
 			held := w.inFile()
 			w.stand(c.gateway)
-			_, err := w.logout(false)
+			_, err := w.logout(false, false)
 			if err == nil || !strings.HasPrefix(err.Error(), "still logged in: revoking at "+testIssuer+" failed: "+c.want) || !strings.Contains(err.Error(), c.hint) ||
 				!strings.HasSuffix(err.Error(), ", or delete it here only: falcred logout --local") {
 				t.Errorf("%v: %v", c.gateway, err)
@@ -394,7 +394,7 @@ func TestStoreBehindAGateway_R8(t *testing.T) {
 		held := w.inFile()
 		w.stand(page(http.StatusForbidden))
 		offered, _, _ := w.idp.Login("ann")
-		err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(offered)})
+		err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(offered)}, Client{})
 		if codeOf(err) != protocol.CodeUnavailable || !strings.HasPrefix(err.Error(), "not stored: "+somethingBetween+"403, text/html\n") || !strings.Contains(err.Error(), proxyHint) {
 			t.Errorf("%v", err)
 		}

@@ -88,7 +88,7 @@ func (m *Manager) join(q protocol.Query) *call {
 		return nil
 	case !s.Tokens.Fresh(now):
 		return start(m, "")
-	case s.Forced == tokenfile.Fingerprint(s.Tokens.Access) || now.Sub(s.Refreshed) < forcedPause:
+	case s.Forced == tokenfile.Fingerprint(s.Tokens.Access) || s.refreshedWithin(forcedPause, now):
 		return nil // clients can force one rotation for each access token, and none within 5 min of the last
 	}
 	return start(m, s.Tokens.Access)

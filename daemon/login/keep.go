@@ -98,5 +98,9 @@ func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.Pend
 		return fmt.Errorf("the login cannot be written to %s: %w\n%s", m.file.Path, err, fsx.Hint(err))
 	}
 	m.apply(Kept{tokens})
+	if s := m.Snapshot().State; s.Ledger.Erased.Subject != "" { // no store is held to that account any more (§4)
+		m.apply(Noted{Note{Erased: &journal.Erased{At: clock.Now().UnixNano()}}})
+		t.saveLedger()
+	}
 	return nil
 }

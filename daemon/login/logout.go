@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
@@ -23,24 +24,41 @@ func stillIn(err error) error {
 		text, cmp.Or(hint, httpx.Said(err).Hint(), "try again when the issuer can be reached"))
 }
 
-// Erase logs out for a client: revoke, then delete. It acts on fal's own hosts only.
+// Erase logs out for a client: revoke, then delete. It acts on fal's own hosts only, and
+// goes before every store that waits. The account is remembered: store takes no other after
+// it (§4).
 func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
-	if !m.cfg.Servers.IsFal(q.ServerURL) {
+	if !m.cfg.Servers.IsFal(q.ServerURL) || m.nobody() { // neither of which needs the lock, or a turn
 		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
-	leave, err := letIn(m)
-	if err != nil {
+	one := &guest{erases: true, pace: &m.guests.erases}
+	if q.Local {
+		one.pace = nil
+	}
+	if err := m.guests.enter(m.ending, one); err != nil {
 		return protocol.EraseAnswer{}, err
 	}
-	defer leave()
-	return m.logout(q.Local)
+	done, err := protocol.EraseAnswer{}, error(protocol.ErrNotFound)
+	if !m.nobody() { // by now
+		done, err = m.logout(q.Local, true)
+	}
+	m.guests.leave(one, err != nil && err != protocol.ErrNotFound)
+	return done, err
+}
+
+// nobody says that there is no login to end.
+func (m *Manager) nobody() bool { return !m.Snapshot().State.held() && nothingIn(m.file) }
+
+// nothingIn says that there is no login to end: no token file, and no answer beside it.
+func nothingIn(file tokenfile.File) bool {
+	_, err := fsx.Lstat(file.Path)
+	return errors.Is(err, fs.ErrNotExist) && len(journal.Others(file.Path, "")) == 0
 }
 
 // Logout ends the login of a home where no daemon runs: revoke, then delete. local leaves
 // the issuer out.
 func Logout(cfg Config, local bool) (protocol.EraseAnswer, error) {
-	file := tokenfile.In(cfg.Home, nil)
-	if _, err := fsx.Lstat(file.Path); errors.Is(err, fs.ErrNotExist) && len(journal.Others(file.Path, "")) == 0 {
+	if nothingIn(tokenfile.In(cfg.Home, nil)) {
 		return protocol.EraseAnswer{}, protocol.ErrNotFound // and no home is made to say so
 	}
 	if err := fsx.MakeHome(cfg.Home); err != nil {
@@ -51,12 +69,13 @@ func Logout(cfg Config, local bool) (protocol.EraseAnswer, error) {
 		return protocol.EraseAnswer{}, err
 	}
 	defer m.Close()
-	return m.logout(local)
+	return m.logout(local, false)
 }
 
 // logout revokes and then deletes. Both happen under the lock: a neighbour must not meet
-// the revoked token and delete or replay it first. local leaves the issuer out.
-func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
+// the revoked token and delete or replay it first. local leaves the issuer out; wire says
+// that a client asked for it.
+func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error) {
 	if !local {
 		if err := m.cfg.CheckToken(m.file.Read().Pair.Access); err != nil {
 			return done, protocol.Errorf(protocol.CodeDenied, "still logged in: %v", err)
@@ -66,7 +85,7 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 			return done, stillIn(err)
 		}
 	}
-	t, err := m.begin(m.ending.side)
+	t, err := m.beginAs(m.ending.side, aVisit)
 	if err != nil {
 		return done, asWire(err)
 	}
@@ -96,6 +115,7 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 			return done, stillIn(err)
 		}
 	}
+	account := t.account(r)
 	if err := t.delete(r.Content); err != nil {
 		return done, err
 	}
@@ -107,6 +127,9 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 	// logged out of here (F7).
 	for _, p := range living {
 		m.apply(ConsumedHere{[]string{p.Refresh}})
+	}
+	if wire && account != "" {
+		m.apply(Noted{Note{Erased: &journal.Erased{Subject: account, At: clock.Now().UnixNano()}}})
 	}
 	t.saveLedger()
 	m.apply(Ended{why})
@@ -131,6 +154,19 @@ func (t *transaction) living(r Reading) []tokenfile.TokenPair {
 		return []tokenfile.TokenPair{answer}
 	}
 	return []tokenfile.TokenPair{r.Pair}
+}
+
+// account is whose valid login is about to end, "" where that is not known, or none is
+// valid: then any other may come.
+func (t *transaction) account(r Reading) string {
+	s := &t.m.Snapshot().State
+	switch {
+	case s.over():
+		return ""
+	case s.held():
+		return s.Subject()
+	}
+	return cmp.Or(s.Ledger.SubjectOf(r.Pair.Refresh), tokenfile.Dated(r.Pair, clock.Now()).Subject)
 }
 
 // sealed are answers in the journal that never reached the token file.

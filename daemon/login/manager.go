@@ -60,9 +60,12 @@ type Manager struct {
 
 	wake  chan struct{}      // has the schedule see what is due
 	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
-	guest chan struct{}      // the one store or erase that clients may have under way
 	reads singleflight.Group // of the token file, for all requests that want one
 	work  sync.WaitGroup     // what was begun, and actions that wait for their turn
+
+	guests  guests
+	freed   time.Time // turn guards these: when .portalock was last given back…
+	freedBy holder    // …and what it had been held for
 
 	key      *Answer // of the daemon's own environment, nil where there is none
 	snapshot atomic.Pointer[Snapshot]
@@ -212,6 +215,9 @@ func (m *Manager) publish() {
 
 // Warn keeps what people should know but what stops nothing, once each.
 func (m *Manager) Warn(text string) { m.apply(Warned{Text: text}) }
+
+// Paced is a warning for the owner while clients' logins are refused again and again, else "".
+func (m *Manager) Paced() string { return m.guests.warning() }
 
 // Note writes something into the history that concerns the daemon.
 func (m *Manager) Note(kind, cause string) { m.apply(Happened{kind, cause}) }

@@ -303,6 +303,10 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 		}
 		m.replaced(before, unsaved)
 	}
+	if m.Ledger.Erased.Subject != "" { // a login in the file: what was erased before it is over (§4)
+		m.setLedger(m.Ledger.Erase(journal.Erased{At: m.now.UnixNano()}))
+		m.do(remember{})
+	}
 	switch {
 	case m.Ledger.Distrusts(p.Refresh):
 		m.distrust()
@@ -419,6 +423,7 @@ func (m *machine) granted(e Granted) {
 		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + skew.Round(time.Second).String()})
 	}
 	l := m.Ledger.Step(e.From, e.Reply.Tokens).MadeBy(e.Reply.Tokens.Refresh, e.Client)
+	l.Rotated = m.now.Unix()
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file
 		l = l.Distrust(e.Reply.Tokens)

@@ -40,7 +40,6 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 		actions:   actionQueue{more: make(chan struct{}, 1)},
 		performed: make(chan struct{}),
 		turn:      make(chan struct{}, 1),
-		guest:     make(chan struct{}, 1),
 	}
 	m.actions.work = &m.work
 	m.file = tokenfile.In(cfg.Home, m.Warn)

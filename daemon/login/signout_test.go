@@ -16,7 +16,7 @@ import (
 
 func (w *world) signsOut(local bool) protocol.EraseAnswer {
 	w.Helper()
-	done, err := w.logout(local)
+	done, err := w.logout(local, true)
 	if err != nil {
 		w.Fatalf("signOut: %v\n%s", err, w.log)
 	}
@@ -78,7 +78,7 @@ func TestSignOutIsNotUndoneByAnotherDaemon_F7(t *testing.T) {
 		w.start()
 		w.mustGet()
 		w.net.Set(testkit.ErrNetDown, false)
-		if _, err := first.logout(true); err != nil {
+		if _, err := first.logout(true, true); err != nil {
 			t.Fatal(err)
 		}
 		end()
@@ -145,7 +145,7 @@ func TestSignOutSaysThatTheTeamStays(t *testing.T) {
 				w.signIn("ann")
 				w.start()
 				refresh := w.inFile().Refresh
-				_, err := w.logout(false)
+				_, err := w.logout(false, true)
 				if err == nil || !strings.Contains(err.Error(), "logged out, but the team could not be unset") {
 					t.Errorf("signOut: %v", err)
 				}

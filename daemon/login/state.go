@@ -216,6 +216,13 @@ func (s *State) Login(now time.Time) string {
 	return protocol.StateLoggedIn
 }
 
+// refreshedWithin says whether the last rotation in this home is not older than d. What an
+// earlier daemon did counts too: a client can have it restarted.
+func (s *State) refreshedWithin(d time.Duration, now time.Time) bool {
+	age := now.Sub(time.Unix(s.Ledger.Rotated, 0)) // by the wall clock, which may have been set back
+	return now.Sub(s.Refreshed) < d || 0 <= age && age < d
+}
+
 // nextRefresh is when the next rotation is due.
 func (s *State) nextRefresh(now time.Time) time.Time {
 	if s.Retry.After(now) && (s.Problem != nil || s.Tokens.RefreshAt.Before(s.Retry)) {

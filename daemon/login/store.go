@@ -16,8 +16,9 @@ import (
 
 // Store adopts a refresh token that a client brings as the login. A rotation proves it
 // first, so what the file gets is already its successor. A client that leaves ends
-// nothing of this: the token may already be consumed.
-func (m *Manager) Store(payload protocol.Login) error {
+// nothing of this: the token may already be consumed. It waits for its turn, up to 30 s:
+// those that are refused are paced, all clients' together.
+func (m *Manager) Store(payload protocol.Login, by Client) error {
 	switch {
 	case !m.cfg.Servers.Match(payload.ServerURL):
 		return protocol.Errorf(protocol.CodeDenied, "not stored: the server is not one of fal's")
@@ -27,15 +28,31 @@ func (m *Manager) Store(payload protocol.Login) error {
 	case payload.Secret == "" || payload.Secret == env.Placeholder || !tokenfile.Printable(string(payload.Secret)) || len(payload.Secret) > tokenfile.MaxSize/2:
 		return protocol.Errorf(protocol.CodeBadRequest, "the Secret is not a refresh token")
 	}
-	leave, err := letIn(m)
-	if err != nil {
+	if m.ending.over() {
+		return errEndsNow
+	}
+	refresh := string(payload.Secret)
+	if done, err := m.hasAlready(refresh, m.file.Read()); done || err != nil { // which needs neither the lock nor a turn
 		return err
 	}
-	defer leave()
+	one := &guest{pace: &m.guests.stores, by: by}
+	if err := m.guests.enter(m.ending, one); err != nil {
+		return err
+	}
+	before := m.guests.warning()
+	err := m.store(refresh)
+	m.guests.leave(one, err != nil)
+	if err != nil && before == "" && m.guests.warning() != "" {
+		m.log.Warn("a login that was brought to the socket was refused, as others before it", "pid", by.PID, "code", protocol.AsError(err).Code)
+	}
+	return err
+}
+
+func (m *Manager) store(refresh string) error {
 	if err := m.issuer.Ready(m.ending.side); err != nil {
 		return notStored(issuer.NotSent(err))
 	}
-	o, err := prove(m, string(payload.Secret))
+	o, err := prove(m, refresh)
 	if err != nil || o == nil {
 		return asWire(err)
 	}
@@ -43,7 +60,7 @@ func (m *Manager) Store(payload protocol.Login) error {
 	// refused, its entry is ours and its answer is on the disk.
 	if err := o.judge(m); err != nil {
 		o.entry.Discard()
-		if err != errInDoubt {
+		if protocol.AsError(err).Code != protocol.CodeUnavailable { // else it may be the right one
 			disown(m, o.client, o.reply.Tokens.Refresh)
 		}
 		return err
@@ -57,18 +74,19 @@ func (m *Manager) Store(payload protocol.Login) error {
 	return nil
 }
 
-// letIn lets one store or erase in at a time, and turns the others away: each can hold
-// the lock for many seconds, and a rotation must not wait behind a row of them.
-func letIn(m *Manager) (leave func(), err error) {
-	if m.ending.over() {
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "falcred is shutting down\ntry again in a moment")
+// hasAlready says whether a refresh token that is offered is the login's, which the file
+// holds. It refuses one that was used up, and any where the file is none.
+func (m *Manager) hasAlready(refresh string, file tokenfile.Content) (bool, error) {
+	switch used, err := used(m.Snapshot().State.Ledger, m.cfg.Home, refresh); {
+	case err != nil:
+		text, hint := fsx.Explain(err)
+		return false, protocol.Errorf(protocol.CodeInternal, "cannot tell whether this refresh token has been used up: %s\n%s", text, cmp.Or(hint, diskHint))
+	case used:
+		return false, protocol.Errorf(protocol.CodeBadRequest, "this refresh token has been used up already\nget a new one: falcred login")
+	case file.State == tokenfile.Unusable:
+		return false, protocol.Errorf(protocol.CodeInternal, "%s\n%s", file.Err, file.Hint())
 	}
-	select {
-	case m.guest <- struct{}{}:
-		return func() { <-m.guest }, nil
-	default:
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "another store or erase is under way\ntry again in a moment")
-	}
+	return file.State == tokenfile.Holds && file.Pair.Refresh == refresh, nil
 }
 
 // offer is a login that a client brought, proved by a rotation.
@@ -85,24 +103,14 @@ type offer struct {
 // prove uses an offered refresh token up, with its answer safe on the disk. It returns nil
 // where the token is the login already.
 func prove(m *Manager, refresh string) (*offer, error) {
-	t, err := m.begin(m.ending.side)
+	t, err := m.beginAs(m.ending.side, aVisit)
 	if err != nil {
 		return nil, err
 	}
 	defer t.end()
-	switch used, err := t.used(refresh); {
-	case err != nil:
-		text, hint := fsx.Explain(err)
-		return nil, protocol.Errorf(protocol.CodeInternal, "cannot tell whether this refresh token has been used up: %s\n%s", text, cmp.Or(hint, diskHint))
-	case used:
-		return nil, protocol.Errorf(protocol.CodeBadRequest, "this refresh token has been used up already\nget a new one: falcred login")
-	}
 	before := m.file.Read()
-	switch {
-	case before.State == tokenfile.Unusable:
-		return nil, protocol.Errorf(protocol.CodeInternal, "%s\n%s", before.Err, before.Hint())
-	case before.State == tokenfile.Holds && before.Pair.Refresh == refresh:
-		return nil, nil
+	if done, err := m.hasAlready(refresh, before); done || err != nil { // by now
+		return nil, err
 	}
 	if err := threads.Ready(); err != nil { // S6
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
@@ -146,11 +154,17 @@ func notStored(r issuer.Reply) error {
 }
 
 // errInDoubt refuses a login whose account, or that of the one it would replace, no key
-// verifies now (R10). Nothing is revoked: it may well be the same account's.
-var errInDoubt = protocol.Errorf(protocol.CodeUnavailable,
-	"not stored: whose login this is cannot be verified now, and it would replace the current one\ntry again later with a new token, or log out first: falcred logout")
+// verifies now (R10), and errErasedInDoubt one that would follow an erased one. Nothing is
+// revoked: it may well be the same account's.
+var (
+	errInDoubt = protocol.Errorf(protocol.CodeUnavailable,
+		"not stored: whose login this is cannot be verified now, and it would replace the current one\ntry again later with a new token, or log out first: falcred logout")
+	errErasedInDoubt = protocol.Errorf(protocol.CodeUnavailable,
+		"not stored: whose login this is cannot be verified now, and the one before it was logged out over the socket\nlog in here: falcred login")
+)
 
-// judge finds out whose login it is: store must not change the account of a valid one.
+// judge finds out whose login it is: store must not change the account of a valid one, nor
+// of one that was ended over the wire (§4): else two requests would do what one may not.
 func (o *offer) judge(m *Manager) error {
 	o.subject = m.Snapshot().State.Ledger.SubjectOf(o.refresh)
 	if !o.reply.IDToken.IsZero() {
@@ -165,13 +179,21 @@ func (o *offer) judge(m *Manager) error {
 		o.subject = cmp.Or(o.subject, tokenfile.Dated(o.reply.Tokens, clock.Now()).Subject)
 	}
 	s := &m.Snapshot().State
-	known := s.Subject()
-	unsure := o.verdict.Doubt != nil || s.inDoubt() && s.Ledger.SubjectOf(s.Tokens.Refresh) == ""
-	switch living := s.held() && !s.over(); {
-	case living && unsure:
-		return errInDoubt
-	case living && known != "" && o.subject != known:
-		return protocol.Errorf(protocol.CodeDenied, "not stored: another account is logged in here\nlog out first: falcred logout")
+	inDoubt := o.verdict.Doubt != nil
+	if living := s.held() && !s.over(); living {
+		switch known := s.Subject(); {
+		case inDoubt || s.inDoubt() && s.Ledger.SubjectOf(s.Tokens.Refresh) == "":
+			return errInDoubt
+		case known != "" && o.subject != known:
+			return protocol.Errorf(protocol.CodeDenied, "not stored: another account is logged in here\nlog out first: falcred logout")
+		}
+		return nil
+	}
+	switch erased := s.Ledger.Erased.Subject; {
+	case erased != "" && inDoubt:
+		return errErasedInDoubt
+	case erased != "" && o.subject != erased:
+		return protocol.Errorf(protocol.CodeDenied, "not stored: the login before it was another account's, and was logged out over the socket\nlog in here: falcred login")
 	}
 	return nil
 }
@@ -179,7 +201,7 @@ func (o *offer) judge(m *Manager) error {
 // install makes an accepted offer the login, unless another one was written to the file since
 // it was proved (F5).
 func (o *offer) install(m *Manager) error {
-	t, err := m.begin(m.ending.last) // the offered token is consumed: its successor must not be lost
+	t, err := m.beginAs(m.ending.last, aVisit) // the offered token is consumed: its successor must not be lost
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func TestSwappedHome_F6(t *testing.T) {
 		}
 		w.pass(time.Hour) // it has run out by now
 		w.wantCode(protocol.CodeUnavailable)
-		if _, err := w.logout(true); err == nil || !strings.Contains(err.Error(), "chmod go-w "+above) {
+		if _, err := w.logout(true, true); err == nil || !strings.Contains(err.Error(), "chmod go-w "+above) {
 			t.Errorf("a logout there: %v", err)
 		}
 		w.wantRequests(1, "the home is not ours to use")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
@@ -21,13 +22,25 @@ type transaction struct {
 	target  string // the token file, behind symlinks
 	missing bool   // the file had vanished before (F7)
 	about   string // the refresh token of the login that it is for
+	kind    holder
 }
+
+// holder is what a transaction is for.
+type holder int
+
+const (
+	aNote     holder = iota // writes something down, in milliseconds
+	aRotation               // can hold the lock for HoldMax, and keeps R7's pauses by itself
+	aVisit                  // the same for a client, who could ask for the next at once
+)
 
 // begin takes the lock, this process's, then everybody's, and reads the ledger anew: what
 // another daemon of this home has consumed counts too (F5). It waits no longer than ctx, and
 // for everybody's no longer than tokenfile.LockWait. end gives both back.
-func (m *Manager) begin(ctx context.Context) (*transaction, error) {
-	t := &transaction{m: m}
+func (m *Manager) begin(ctx context.Context) (*transaction, error) { return m.beginAs(ctx, aNote) }
+
+func (m *Manager) beginAs(ctx context.Context, kind holder) (*transaction, error) {
+	t := &transaction{m: m, kind: kind}
 	if err := t.take(ctx); err != nil {
 		return nil, err
 	}
@@ -43,14 +56,29 @@ func (m *Manager) begin(ctx context.Context) (*transaction, error) {
 func (t *transaction) take(ctx context.Context) error {
 	select {
 	case t.m.turn <- struct{}{}:
+		t.leaveGap(ctx)
 		return nil
 	default:
 	}
 	select {
 	case t.m.turn <- struct{}{}:
+		t.leaveGap(ctx)
 		return nil
 	case <-ctx.Done():
 		return unavailable("falcred is shutting down, and did not get to this request", "try again in a moment")
+	}
+}
+
+// leaveGap leaves the lock to the neighbours for a while between two long holds of which one
+// is a client's doing. The mutex is held.
+func (t *transaction) leaveGap(ctx context.Context) {
+	wait := t.m.freed.Add(neighboursTurn).Sub(clock.Now())
+	if wait <= 0 || t.kind != aVisit && !(t.kind == aRotation && t.m.freedBy == aVisit) {
+		return
+	}
+	select {
+	case <-clock.After(wait):
+	case <-ctx.Done():
 	}
 }
 
@@ -75,6 +103,7 @@ func (t *transaction) open(ctx context.Context) error {
 func (t *transaction) end() {
 	if t.lock != nil {
 		t.lock.Release()
+		t.m.freed, t.m.freedBy = clock.Now(), t.kind
 	}
 	if t.cancel != nil {
 		t.cancel()

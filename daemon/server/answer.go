@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol"
 )
@@ -17,6 +19,8 @@ func (c *conn) answer(line string) bool {
 	switch {
 	case err != nil:
 		return c.refuse(err)
+	case c.refusal != nil && r.Verb != protocol.VerbStop:
+		return c.send(c.refusal)
 	case r.Verb != protocol.VerbGet && r.Verb != protocol.VerbWatch:
 		return c.send(c.result(r))
 	}
@@ -62,10 +66,10 @@ func (c *conn) credentialLine(q protocol.Query) (line []byte, expires time.Time)
 	answer, err := c.login.Get(context.Background(), q)
 	c.hasWaited()
 	if err != nil {
-		return appendAnswer(err), time.Time{}
+		return lineOf(err, c.readOnly), time.Time{}
 	}
 	if line, err = answer.Line(q.ServerURL); err != nil {
-		line = appendAnswer(errNoLine)
+		line = lineOf(errNoLine, c.readOnly)
 	}
 	return line, answer.Expires
 }
@@ -121,7 +125,7 @@ func untilLook(left, over time.Duration) (pause, nowOver time.Duration) {
 func (c *conn) result(r protocol.Request) any {
 	switch r.Verb {
 	case protocol.VerbList:
-		return c.login.Snapshot().Servers(c.readOnly)
+		return c.servers()
 	case protocol.VerbStatus:
 		return c.status()
 	case protocol.VerbVersion:
@@ -134,6 +138,16 @@ func (c *conn) result(r protocol.Request) any {
 		return c.ownersResult(r)
 	}
 	return errUnknownVerb
+}
+
+// servers are those that there is a credential for. Others are not told which the owner has
+// added.
+func (c *conn) servers() map[string]string {
+	list := c.login.Snapshot().Servers(c.readOnly)
+	if c.readOnly {
+		maps.DeleteFunc(list, func(server, _ string) bool { return !c.cfg.Servers.IsFal(server) })
+	}
+	return list
 }
 
 // ownersResult is result for what changes something.
@@ -158,7 +172,10 @@ func (c *conn) store(payload string) any {
 	if err != nil {
 		return err
 	}
-	err = c.login.Store(offered)
+	err = c.login.Store(offered, login.Client{PID: socket.PeerPID(c.wire.peer), Refused: c.refused})
+	if err != nil {
+		c.refused++
+	}
 	c.hasWaited()
 	return err
 }
@@ -174,16 +191,4 @@ func (c *conn) erase(payload string) any {
 		return err
 	}
 	return done
-}
-
-// errNoLine is no fault of the request, unlike [protocol.ErrTooLong].
-var errNoLine = protocol.Errorf(protocol.CodeInternal, "the answer does not fit a line of 64 KiB")
-
-// appendAnswer never fails: an answer that fits no line becomes an error.
-func appendAnswer(answer any) []byte {
-	line, err := protocol.AppendAnswer(nil, answer)
-	if err != nil {
-		line, _ = protocol.AppendAnswer(nil, errNoLine)
-	}
-	return line
 }

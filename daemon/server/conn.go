@@ -32,18 +32,20 @@ const (
 // conn is one client's connection.
 type conn struct {
 	*Server
-	wire stream
-	in   protocol.Reader
+	visitor *visitor
+	wire    stream
+	in      protocol.Reader
 
 	mistakes int       // malformed requests
+	refused  int       // stores
 	late     time.Time // the end of the patience with a client that had to wait when the daemon ended
 
 	buf [256]byte // for in: a request seldom has a hundred, and ten thousand silent clients may wait
 }
 
 // newConn is nil where the connection is closed already.
-func newConn(s *Server, peer *net.UnixConn) *conn {
-	c := &conn{Server: s}
+func newConn(s *Server, peer *net.UnixConn, v *visitor) *conn {
+	c := &conn{Server: s, visitor: v}
 	if err := c.wire.open(peer, c.answerBy); err != nil {
 		return nil
 	}
@@ -53,8 +55,8 @@ func newConn(s *Server, peer *net.UnixConn) *conn {
 
 // serveConn answers one request after the other, in order, until the client hangs up,
 // breaks the framing, or is too slow.
-func (s *Server) serveConn(peer *net.UnixConn) {
-	c := newConn(s, peer)
+func (s *Server) serveConn(peer *net.UnixConn, v *visitor) {
+	c := newConn(s, peer, v)
 	if c == nil {
 		return
 	}
@@ -64,7 +66,11 @@ func (s *Server) serveConn(peer *net.UnixConn) {
 		if errors.Is(err, protocol.ErrTooLong) && c.send(err) {
 			c.drain()
 		}
-		if err != nil || !c.answer(line) {
+		if err != nil {
+			return
+		}
+		c.inTurn()
+		if !c.answer(line) {
 			return
 		}
 	}
@@ -140,8 +146,21 @@ func (c *conn) slow(err error) {
 	}
 }
 
+// inTurn waits where a user other than the owner asks too fast.
+func (c *conn) inTurn() {
+	if !c.readOnly {
+		return
+	}
+	if early := c.visitor.early(); early > 0 {
+		select {
+		case <-clock.After(early):
+		case <-c.ending:
+		}
+	}
+}
+
 // send is false where the connection is of no more use.
-func (c *conn) send(answer any) bool { return c.wire.write(appendAnswer(answer)) }
+func (c *conn) send(answer any) bool { return c.wire.write(lineOf(answer, c.readOnly)) }
 
 // drain takes what the client is still writing: closing on unread bytes would break its
 // pipe before it has read why.

@@ -13,7 +13,7 @@ func TestRequestInHalvesLeavesNoDeadline_Section4(t *testing.T) {
 	peer, client := pairOf(t)
 	s := New(nil, Options{})
 	s.requestTimeout = time.Second
-	c := newConn(s, peer)
+	c := newConn(s, peer, nil)
 	lines := make(chan string)
 	go func() {
 		defer close(lines)

@@ -32,7 +32,7 @@ func readPath(tb testing.TB) func() {
 	testkit.Must(tb, err)
 	tb.Cleanup(m.Close)
 	peer, client := pairOf(tb)
-	c := newConn(New(m, Options{Servers: cfg.Servers}), peer)
+	c := newConn(New(m, Options{Servers: cfg.Servers}), peer, nil)
 	request, answer := []byte("get https://fal.run\n"), make([]byte, protocol.MaxLine)
 	return func() {
 		client.Write(request)

@@ -17,7 +17,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net"
@@ -82,8 +81,9 @@ type Server struct {
 	cfg            Options
 	login          *login.Manager
 	path           string
-	readOnly       bool  // S7: this is the share socket
-	others         []int // the uids that may ask there
+	refusal        *protocol.Error // S11: what all are told, nil where there is a login to serve
+	readOnly       bool            // S7: this is the share socket
+	others         []int           // the uids that may ask there
 	since          time.Time
 	limit          int // of connections (S6)
 	requestTimeout time.Duration
@@ -93,13 +93,14 @@ type Server struct {
 	gets   atomic.Int64 // requests for a credential
 	conns  sync.WaitGroup
 	away   chan struct{} // one for each client that is being turned away
-	logged sync.Map      // what warnOnce has logged
+	logged logged
 
 	ending chan struct{} // closed by closeReads
 	until  time.Time     // set before that: when answers must have been taken
 
-	mu   sync.Mutex // guards what follows
-	open map[*net.UnixConn]bool
+	mu       sync.Mutex // guards what follows
+	open     map[*net.UnixConn]*visitor
+	visitors map[int]*visitor // by their uids: of those who are let in, a few
 }
 
 // New makes the server of the owner's socket. Nothing is served before Serve.
@@ -117,11 +118,20 @@ func New(m *login.Manager, o Options) *Server {
 		grace:          ownerGrace,
 		away:           make(chan struct{}, maxAway),
 		ending:         make(chan struct{}),
-		open:           map[*net.UnixConn]bool{},
+		open:           map[*net.UnixConn]*visitor{},
+		visitors:       map[int]*visitor{},
 	}
 	if o.Shared {
 		s.limit -= shareOf(s.limit)
 	}
+	return s
+}
+
+// Refusing makes the server of a daemon that cannot start: each request but stop is answered
+// with that error.
+func Refusing(err *protocol.Error, o Options) *Server {
+	s := New(nil, o)
+	s.refusal = err
 	return s
 }
 
@@ -170,36 +180,46 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 
 // admit lets a client in, or turns it away before a byte of it is read.
 func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
+	uid, _ := peer.UID(c)
 	if err := peer.Check(c, s.others...); err != nil { // S3, S7
-		uid, _ := peer.UID(c)
 		s.warnOnce("a client was denied", "uid", uid, "cause", err)
 		s.turnAway(ctx, c, err)
 		return
 	}
-	s.mu.Lock()
-	full := len(s.open) >= s.limit
-	if !full {
-		s.open[c] = true
-	}
-	s.mu.Unlock()
-	if full { // S6
-		s.warnOnce("all connections are in use; a client was turned away", "limit", s.limit)
+	v, full := s.enter(c, uid)
+	if full != "" { // S6
+		s.warnOnce(full, "uid", uid, "limit", s.limit)
 		s.turnAway(ctx, c, protocol.Errorf(protocol.CodeUnavailable, "all of falcred's connections are in use\ntry again later"))
 		return
 	}
 	s.conns.Go(func() {
 		defer s.leave(c)
-		s.serveConn(c)
+		s.serveConn(c, v)
 	})
 }
 
-// warnOnce logs what clients bring about, each thing once: the log must not grow with
-// their number.
-func (s *Server) warnOnce(what string, more ...any) {
-	if _, before := s.logged.LoadOrStore(what+fmt.Sprint(more...), true); !before {
-		s.cfg.Log.Warn(what, more...)
+// enter counts a connection of a user. It says why where there is no room for it.
+func (s *Server) enter(c *net.UnixConn, uid int) (v *visitor, full string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v = s.visitors[uid]
+	if v == nil {
+		v = &visitor{}
+		s.visitors[uid] = v
 	}
+	switch {
+	case len(s.open) >= s.limit:
+		return nil, "all connections are in use; a client was turned away"
+	case v.open >= eachMayHave(s.limit, s.readOnly, s.others):
+		return nil, "a user has all the connections that one may have; a client was turned away"
+	}
+	v.open++
+	s.open[c] = v
+	return v, ""
 }
+
+// warnOnce logs what clients bring about.
+func (s *Server) warnOnce(what string, more ...any) { s.logged.warn(s.cfg.Log, what, more...) }
 
 // turnAway says why and closes the connection. It does not wait for its reader: the buffer of
 // a new connection takes a line. Nor does it wait for the close, which can take as long as
@@ -213,10 +233,8 @@ func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 	}
 	go func() {
 		defer func() { <-s.away }()
-		if line, err := protocol.AppendAnswer(nil, err); err == nil {
-			c.SetWriteDeadline(clock.Now().Add(refusalTime))
-			c.Write(line)
-		}
+		c.SetWriteDeadline(clock.Now().Add(refusalTime))
+		c.Write(lineOf(err, s.readOnly))
 		c.Close()
 	}()
 }
@@ -226,6 +244,7 @@ func (s *Server) leave(c *net.UnixConn) {
 	c.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.open[c].open--
 	delete(s.open, c)
 }
 
@@ -252,6 +271,9 @@ func (s *Server) status() protocol.Status {
 		status = snapshot.SharedStatus()
 	} else {
 		status.Socket = s.path
+		if paced := s.login.Paced(); paced != "" {
+			status.Warnings = append(status.Warnings, paced)
+		}
 	}
 	status.Version, status.Protocol = s.cfg.Version, protocol.Version
 	status.PID, status.Since = os.Getpid(), s.since

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,4 +109,105 @@ func TestS7SocketComesBack(t *testing.T) {
 	h.Eventually("a warning", func() bool {
 		return strings.Contains(strings.Join(h.Status().Warnings, "\n"), "share socket is not served")
 	})
+}
+
+// S7: whatever is wrong at the owner's, others are told one text for each code, and nothing of
+// his home, account, team or hosts.
+func TestS7OthersAreToldNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		code  protocol.Code // of a get; "" for a credential
+		spoil func(h *house)
+	}{
+		"nothing is wrong":    {"", func(h *house) {}},
+		"nobody is logged in": {protocol.CodeNotFound, func(h *house) { h.Must(os.Remove(h.File)) }},
+		"a broken config":     {protocol.CodeTeamUnresolved, func(h *house) { h.Must(os.WriteFile(h.cfg.FalConfig.Path, []byte("[acme"), 0o600)) }},
+		"a team that is not found": {protocol.CodeTeamUnresolved, func(h *house) {
+			h.Must(os.WriteFile(h.cfg.FalConfig.Path, []byte("[__internal__]\nteam = \"acme\"\n"), 0o600))
+		}},
+		"a REST host that is away": {protocol.CodeTeamUnresolved, func(h *house) {
+			h.Must(os.WriteFile(h.cfg.FalConfig.Path, []byte("[__internal__]\nteam = \"acme\"\n"), 0o600))
+			h.cfg.REST = "http://127.0.0.1:1"
+		}},
+		"a folder as token file": {protocol.CodeInternal, func(h *house) {
+			h.Must(os.Remove(h.File))
+			h.Must(os.Mkdir(h.File, 0o700))
+		}},
+		"a login that has ended": {protocol.CodeLoginRequired, func(h *house) {
+			refresh, _, _ := h.IDP.Login("zoe")
+			h.IDP.Inject(idp.OAuthError(403, "invalid_grant"))
+			h.WriteFile(refresh)
+		}},
+		"an issuer that is away": {protocol.CodeUnavailable, func(h *house) {
+			refresh, _, _ := h.IDP.Login("zoe")
+			dead := idp.Status(500)
+			h.IDP.SetFault(&dead)
+			h.WriteFile(refresh)
+		}},
+		"another issuer's login": {protocol.CodeLoginRequired, func(h *house) {
+			h.WriteFile("r\ne30.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUvIiwiZXhwIjo5OTk5OTk5OTk5fQ.s")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, idp.Config{})
+			h.SignIn("zoe")
+			h.cfg.REST, h.cfg.FalConfig.Path = h.IDP.URL, filepath.Join(h.cfg.Home, "config.toml")
+			share := h.shares()
+			h.cfg.Servers, _ = env.NewServers(func(name string) string { return map[string]string{"FALCRED_SERVERS": "gateway.corp.example"}[name] })
+			c.spoil(h)
+			h.serve(nil)
+			owners := h.Dial()
+			if err := owners.Ask("get "+protocol.DefaultServer, nil); (err == nil) != (c.code == "") {
+				t.Fatalf("the owner is told: %v", err)
+			}
+			h.toldNothing(share, c.code)
+		})
+	}
+	for name, spoil := range map[string]func(h *house){
+		"a damaged falcred.json":       func(h *house) { h.Must(os.WriteFile(filepath.Join(h.cfg.Home, "falcred.json"), []byte("{"), 0o600)) },
+		"a home that others can write": func(h *house) { h.Must(os.Chmod(h.cfg.Home, 0o777)) },
+		"a home that nobody can read":  func(h *house) { h.Must(os.Chmod(h.cfg.Home, 0)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, idp.Config{})
+			_, access := h.SignIn("zoe")
+			share := h.shares()
+			h.serve(nil)
+			h.Dial().Secret()
+			h.At(share).Dial().Secret()
+			c := h.Dial()
+			spoil(h)
+			defer os.Chmod(h.cfg.Home, 0o700)
+			c.Ask(`get {"ServerURL":"https://fal.run","Rejected":"`+access+`"}`, nil)
+			h.toldNothing(share, "")
+		})
+	}
+}
+
+// toldNothing asks for everything there, and wants a get to be answered by that code, "" for
+// a credential.
+func (h *house) toldNothing(share string, code protocol.Code) {
+	h.Helper()
+	private := []string{h.cfg.Home, h.File, "acme", "zoe", h.IDP.URL, "127.0.0.1", "corp.example", "other.example", "FAL", "config", "json"}
+	for _, request := range []string{
+		"get " + protocol.DefaultServer, `get {"ServerURL":"https://fal.run","Rejected":"x"}`, "get https://example.com", "get", "get {", "list",
+		"status", "version", `store {"ServerURL":"https://fal.run","Username":"<token>","Secret":"x"}`, "store", "erase https://fal.run", "stop",
+		"nonsense", "", "\x01", "watch " + protocol.DefaultServer,
+	} {
+		c := h.At(share).Dial()
+		c.Send(request + "\n")
+		line := c.Line()
+		c.Close()
+		var e *protocol.Error
+		if err := protocol.ParseAnswer(line, nil); errors.As(err, &e) && (toOthers[e.Code] == nil || *toOthers[e.Code] != *e) {
+			h.Errorf("%q: others are told %q (%s)", request, e.Message, e.Code)
+		}
+		for _, text := range private {
+			if e == nil && !strings.Contains(line, `"Secret"`) && strings.Contains(line, text) || e != nil && text != "FAL" && strings.Contains(line, text) {
+				h.Errorf("%q: others are told %q: %s", request, text, line)
+			}
+		}
+		if get := strings.HasPrefix(request, "get "+protocol.DefaultServer) || strings.HasPrefix(request, "watch"); get && (e == nil) != (code == "") || get && e != nil && e.Code != code {
+			h.Errorf("%q is answered %s, want code %q", request, line, code)
+		}
+	}
 }

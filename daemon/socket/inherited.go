@@ -16,7 +16,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// inheritedListener is the socket that systemd hands over (sd_listen_fds(3)), or nil.
+// inheritedListener is its listener.
 // The variables that say so are for one process and not its children, and are gone
 // afterwards.
 func inheritedListener() (*net.UnixListener, error) {
@@ -44,34 +44,39 @@ func inheritedListener() (*net.UnixListener, error) {
 	return nil, errors.New("the socket from systemd is not a Unix stream socket\ngive ListenStream= in falcred.socket an absolute path")
 }
 
-// inherit takes the lock of an inherited socket. Its file is systemd's: its mode is not
-// changed, and it is not removed (S2). One whose name was taken away (`rm -r` of the home)
-// reaches nobody until systemd makes it anew, so that until then falcred makes its own.
-func inherit(ctx context.Context, listener *net.UnixListener) (s *Socket, err error) {
-	defer func() {
-		if err != nil {
-			listener.Close()
-		}
-	}()
-	path := listener.Addr().String()
-	if !filepath.IsAbs(path) {
-		return nil, fmt.Errorf("the socket from systemd has no absolute path (%q)\ngive ListenStream= in falcred.socket an absolute path", path)
-	}
-	if err := checkFolder(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	lock, err := claimFrom(ctx, path, true)
-	if err != nil {
+// Inherited is the socket that systemd hands over (sd_listen_fds(3)), or nil. It has no lock
+// yet, and nothing about its path has been looked at: give it to [Open]. The first call
+// alone returns one, since the descriptor is for one use.
+func Inherited() (*Socket, error) {
+	listener, err := inheritedListener()
+	if listener == nil {
 		return nil, err
 	}
 	listener.SetUnlinkOnClose(false)
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		listener.Close()
-		lock.Close()
-		return listenAt(path, func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) })
+	return &Socket{path: listener.Addr().String(), listener: listener, inherited: true}, nil
+}
+
+// inherit takes the lock of an inherited socket. Its file is systemd's: its mode is not
+// changed, and it is not removed (S2). One whose name was taken away (`rm -r` of the home)
+// reaches nobody until systemd makes it anew, so that until then falcred makes its own.
+func inherit(ctx context.Context, s *Socket) (*Socket, error) {
+	if !filepath.IsAbs(s.path) {
+		return nil, fmt.Errorf("the socket from systemd has no absolute path (%q)\ngive ListenStream= in falcred.socket an absolute path", s.path)
 	}
-	s = &Socket{path: path, listener: listener, bound: info, inherited: true, lock: lock}
+	if err := checkFolder(filepath.Dir(s.path)); err != nil {
+		return nil, err
+	}
+	lock, err := claimFrom(ctx, s.path, true)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.listener.Close()
+		lock.Close()
+		return listenAt(s.path, func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) })
+	}
+	s.bound, s.lock = info, lock
 	if err == nil && fsx.OthersCanRead(info) {
 		s.warnings = append(s.warnings, "others can connect to the socket from systemd, and are denied\nset SocketMode=0600 in falcred.socket")
 	}

@@ -99,11 +99,16 @@ func TestS2InheritsOnlyItsOwn(t *testing.T) {
 	p.ends()
 }
 
+// handedOver is what Inherited makes of a listener.
+func handedOver(l *net.UnixListener) *Socket {
+	return &Socket{path: l.Addr().String(), listener: l, inherited: true}
+}
+
 // S2: an inherited socket is left to systemd, and one whose name is gone, which
 // nobody can reach, is replaced by falcred's own.
 func TestS2InheritedWithoutAName(t *testing.T) {
 	path := in(t)
-	s, err := inherit(context.Background(), listen(t, path))
+	s, err := inherit(context.Background(), handedOver(listen(t, path)))
 	testkit.Must(t, err)
 	if s.Lost() {
 		t.Error("a socket with a name counts as lost")
@@ -120,7 +125,7 @@ func TestS2InheritedWithoutAName(t *testing.T) {
 
 	nameless := listen(t, path)
 	os.Remove(path)
-	s, err = inherit(context.Background(), nameless)
+	s, err = inherit(context.Background(), handedOver(nameless))
 	testkit.Must(t, err)
 	reachable(t, path)
 	s.Close()

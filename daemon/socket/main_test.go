@@ -40,7 +40,11 @@ var roles = map[string]func() error{
 func playDaemon() error {
 	ctx, end := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer end()
-	s, err := Open(ctx, Options{Path: os.Getenv("FALCRED_TEST_SOCKET")})
+	inherited, err := Inherited()
+	if err != nil {
+		return err
+	}
+	s, err := Open(ctx, Options{Path: os.Getenv("FALCRED_TEST_SOCKET"), Inherited: inherited})
 	if err != nil {
 		return err
 	}

@@ -23,14 +23,12 @@ import (
 // connect to a Unix socket does not wait for its server.
 const probeTimeout = time.Second
 
-// Open takes the socket that systemd hands over, or makes one at the first place that
+// Open takes the socket that was inherited, or makes one at the first place that
 // can hold it. Another daemon there is an error that names its process, unless it is to
 // be ended: that takes up to 30 s, and no longer than ctx lasts.
 func Open(ctx context.Context, o Options) (*Socket, error) {
-	if listener, err := inheritedListener(); err != nil {
-		return nil, err
-	} else if listener != nil {
-		return inherit(ctx, listener)
+	if o.Inherited != nil {
+		return inherit(ctx, o.Inherited)
 	}
 	claim := claim
 	if o.TakeOver {

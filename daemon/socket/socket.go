@@ -31,15 +31,16 @@ import (
 // Options say where a daemon is to listen.
 type Options struct {
 	// Path is the socket's path; "" leaves it to FALCRED_SOCKET, and without that to
-	// the paths of [env.Sockets]. A socket that systemd hands over comes before
-	// all of them.
+	// the paths of [env.Sockets].
 	Path string
 	// Home is the folder of the login: the first place for a socket.
 	Home string
 	// TakeOver ends the daemon that holds the socket's lock: for services, which take
-	// the place of what a helper has started. Where systemd hands the socket over it
-	// is done anyway.
+	// the place of what a helper has started. With Inherited it is done anyway.
 	TakeOver bool
+	// Inherited is what [Inherited] has returned: it comes before Path and Home. Open leaves
+	// it open where it fails.
+	Inherited *Socket
 }
 
 // Socket is a Unix socket on which this process listens, and it alone. Its methods may be called by
@@ -56,6 +57,9 @@ type Socket struct {
 
 // Path is where clients connect.
 func (s *Socket) Path() string { return s.path }
+
+// Inherited says whether systemd has made the socket.
+func (s *Socket) Inherited() bool { return s.inherited }
 
 // Listener takes their connections. Close it in a goroutine of its own, or leave that
 // to [Socket.Close]: it may wait for a descriptor that somebody in its queue has passed.
@@ -114,6 +118,8 @@ func (s *Socket) Guard(ctx context.Context, minute *clock.Alarm) error {
 // hang.
 func (s *Socket) Close() {
 	s.Remove()
-	s.lock.Close()
+	if s.lock != nil {
+		s.lock.Close()
+	}
 	go s.listener.Close()
 }

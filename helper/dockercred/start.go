@@ -18,16 +18,21 @@ import (
 // needs no network for that (R11), so more would only hide that it cannot start.
 const readiness = 2 * time.Second
 
+// mistakeStatus is how a daemon ends that no further start helps (EX_CONFIG of sysexits.h).
+const mistakeStatus = 78
+
 var (
 	errNotReady = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but does not answer\nsee why: falcred run")
+	errMistake = protocol.Errorf(protocol.CodeInternal,
+		"falcred was started but its configuration has to be mended first\nsee what: falcred run")
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )
 
 // await tries to connect until a daemon answers, and once more at the end. ended, which may be
 // nil, says how the daemon which was started has gone.
-func (r *run) await(ctx context.Context, ended <-chan string) error {
+func (r *run) await(ctx context.Context, ended <-chan error) error {
 	const lastLook = 100 * time.Millisecond
 	ctx, cancel := context.WithTimeoutCause(ctx, readiness+lastLook, errNotReady)
 	defer cancel()
@@ -43,8 +48,7 @@ func (r *run) await(ctx context.Context, ended <-chan string) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case how := <-ended: // or it made way for another one that is there by now
-			failed = protocol.Errorf(protocol.CodeUnavailable, "falcred was started but ended at once: %s\nsee why: falcred run", how)
+		case failed = <-ended: // or it made way for another one that is there by now
 		case <-late:
 			failed = errNotReady
 		case <-time.After(interval(time.Since(begun))):

@@ -5,6 +5,7 @@ package dockercred
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -66,7 +67,7 @@ func (r *run) start(ctx context.Context, home string) error {
 
 // spawn starts a daemon that outlives its starter's terminal, session, working
 // folder and descriptors, and holds none of them.
-func spawn(path string) (ended <-chan string, err error) {
+func spawn(path string) (ended <-chan error, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -83,15 +84,21 @@ func spawn(path string) (ended <-chan string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan string, 1)
-	go func() {
-		if state, err := p.Wait(); err == nil {
-			done <- state.String()
-		} else {
-			done <- reason(err).Error()
-		}
-	}()
+	done := make(chan error, 1)
+	go func() { done <- howEnded(p.Wait()) }()
 	return done, nil
+}
+
+// howEnded is what there is to say about a daemon that was started and is gone.
+func howEnded(state *os.ProcessState, err error) error {
+	how := fmt.Sprint(state)
+	switch {
+	case err != nil:
+		how = reason(err).Error()
+	case state.ExitCode() == mistakeStatus:
+		return errMistake
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "falcred was started but ended at once: %s\nsee why: falcred run", how)
 }
 
 // closeOnExec marks every descriptor that this program was itself given. Go

@@ -1,6 +1,11 @@
 package env
 
-import "github.com/falcred/falcred/protocol"
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/falcred/falcred/protocol"
+)
 
 const (
 	sourceKey  = "FAL_KEY"
@@ -30,6 +35,27 @@ func FindKey(getenv func(string) string) (Key, bool) {
 		return Key{Secret: protocol.Secret(id + ":" + secret), Source: sourcePair}, true
 	}
 	return Key{}, false
+}
+
+// OddKeyText is what is wrong with the variable that [OddKey] names, and what to do.
+const OddKeyText = "contains a line break or another control byte, which no header can hold\nset it again without that"
+
+// OddKey names the variable of the key that [FindKey] finds, if no HTTP header can hold what
+// it is set to: a control byte, such as the line break at the end of a file, or no UTF-8. fal's
+// own SDK fails at it. It is "" where all is well. Spaces are left as they stand.
+func OddKey(getenv func(string) string) string {
+	key, _ := FindKey(getenv)
+	if key.Source == "" {
+		return ""
+	}
+	for _, name := range strings.Split(key.Source, " and ") {
+		value := getenv(name)
+		control := strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r == 0x7f })
+		if control || !utf8.ValidString(value) {
+			return name
+		}
+	}
+	return ""
 }
 
 // ForceUser reports whether keys are to be skipped. Only "1" says so: the SDK

@@ -39,6 +39,32 @@ func TestKeyRule_Section5(t *testing.T) {
 	}
 }
 
+// §5: a key that no header can hold is named by its variable, if it is the one that counts.
+func TestOddKey_Section5(t *testing.T) {
+	for _, tt := range []struct {
+		env  []string
+		want string
+	}{
+		{nil, ""},
+		{[]string{"FAL_KEY", "id:secret"}, ""},
+		{[]string{"FAL_KEY", " id:secret with spaces "}, ""},
+		{[]string{"FAL_KEY", "id:secret\n"}, "FAL_KEY"},
+		{[]string{"FAL_KEY", "id\tx:secret"}, "FAL_KEY"},
+		{[]string{"FAL_KEY", "\x01"}, "FAL_KEY"},
+		{[]string{"FAL_KEY", "\x7f"}, "FAL_KEY"},
+		{[]string{"FAL_KEY", "\xff"}, "FAL_KEY"},
+		{[]string{"FAL_KEY_ID", "a\r", "FAL_KEY_SECRET", "b"}, "FAL_KEY_ID"},
+		{[]string{"FAL_KEY_ID", "a", "FAL_KEY_SECRET", "b\n"}, "FAL_KEY_SECRET"},
+		{[]string{"FAL_KEY", "id:secret", "FAL_KEY_ID", "a\r", "FAL_KEY_SECRET", "b"}, ""},
+		{[]string{"FAL_KEY_ID", "a\r"}, ""},
+		{[]string{"FAL_KEY", "a\n", "FAL_FORCE_AUTH_BY_USER", "1"}, ""},
+	} {
+		if got := OddKey(env(tt.env...)); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.env, got, tt.want)
+		}
+	}
+}
+
 func TestNothingPrintsAKey_S4_R12(t *testing.T) {
 	const secret = "s3cr3t"
 	key, ok := FindKey(env("FAL_KEY_ID", secret, "FAL_KEY_SECRET", secret))
