@@ -13,24 +13,25 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 )
 
 // claim takes the lock beside the socket and writes our pid into it, so that a
 // second daemon can say who runs (S1).
-func claim(path string) (*flock.Flock, error) {
+func claim(path string) (*fsx.Lock, error) {
 	name := path + ".lock"
-	// Neither a link nor a FIFO of that name may lead elsewhere or hold us.
-	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|fsx.Nonblock|fsx.NoFollow), flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if err == nil && !locked {
-		err = alreadyRunning(path)
-	} else if err == nil {
-		err = writePID(lock)
+	lock, err := fsx.TryLockPath(name)
+	if err == nil && lock == nil { // nobody else may keep us from serving
+		lock, err = fsx.TakeLock(name, 0)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case lock == nil:
+		return nil, alreadyRunning(path)
+	}
+	if err := writePID(name, lock); err != nil {
 		lock.Close()
-		return nil, strict.NoLink(name, err)
+		return nil, err
 	}
 	return lock, nil
 }
@@ -52,18 +53,18 @@ func ClaimFollow(path string) (io.Closer, error) {
 
 // writePID writes into the file that is locked, and no other that has its name by
 // now: flock does not give its own descriptor away.
-func writePID(lock *flock.Flock) error {
+func writePID(name string, lock *fsx.Lock) error {
 	locked, err := lock.Stat()
 	if err != nil {
 		return err
 	}
-	file, err := strict.Open(lock.Path(), os.O_WRONLY, 0)
+	file, err := strict.Open(name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	if named, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
-		return fmt.Errorf("%s was replaced while it was being locked\ntry again", lock.Path())
+		return fmt.Errorf("%s was replaced while it was being locked\ntry again", name)
 	}
 	if err := file.Truncate(0); err != nil {
 		return err

@@ -13,7 +13,6 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/falcred/falcred/daemon/internal/fsx"
-	"github.com/gofrs/flock"
 )
 
 // inheritedListener is the socket that systemd hands over (sd_listen_fds(3)), or nil.
@@ -69,7 +68,7 @@ func inherit(ctx context.Context, listener *net.UnixListener) (s *Socket, err er
 	if errors.Is(err, fs.ErrNotExist) {
 		listener.Close()
 		lock.Close()
-		return listenAt(path, func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) })
+		return listenAt(path, func(path string) (*fsx.Lock, error) { return claimFrom(ctx, path, false) })
 	}
 	s = &Socket{path: path, listener: listener, bound: info, inherited: true, lock: lock}
 	if err == nil && fsx.OthersCanRead(info) {

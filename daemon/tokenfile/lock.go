@@ -12,7 +12,6 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 )
 
 const (
@@ -40,7 +39,7 @@ const maxLocks = 8
 // goroutine.
 type Lock struct {
 	path  string
-	locks []*flock.Flock
+	locks []*fsx.Lock
 }
 
 // Acquire waits for the lock of a home until ctx ends. Two goroutines of one process
@@ -62,13 +61,17 @@ func (l *Lock) Confirm(ctx context.Context) error {
 	if err := strict.Folder(filepath.Dir(l.path)); err != nil {
 		return err
 	}
-	begun := clock.Now()
+	begun, asked := clock.Now(), LockPoll
 	for {
 		current, err := l.current()
 		if err != nil || current {
 			return err
 		}
 		lock, err := fsx.TryLockPath(l.path)
+		if waited := clock.Now().Sub(begun); err == nil && lock == nil && waited >= asked {
+			lock, err = fsx.TakeLock(l.path, waited) // nobody else may hold it for ever
+			asked = waited + time.Second
+		}
 		if err != nil {
 			return fmt.Errorf("cannot lock %s: %w", l.path, err)
 		}
