@@ -68,6 +68,7 @@ func Look(version string) (Config, error) {
 			Home:     home,
 			FalsHome: isDefaultHome(home),
 			Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
+			Named:    os.Getenv("FALCRED_ISSUER") != "",
 			ClientID: cmp.Or(os.Getenv("FALCRED_CLIENT_ID"), issuer.FalClientID),
 			Audience: cmp.Or(os.Getenv("FALCRED_AUDIENCE"), issuer.FalAudience),
 			Scopes:   cmp.Or(os.Getenv("FALCRED_SCOPES"), issuer.FalScopes),

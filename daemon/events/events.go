@@ -33,6 +33,7 @@ type Event struct {
 	Cause   string    `json:",omitempty"`
 	Subject string    `json:",omitempty"` // whose login
 	Expires time.Time `json:",omitzero"`  // of the access token
+	Since   time.Time `json:",omitzero"` // of a login that has ended: since when it was known to exist
 	PID     int       // of the daemon: several may share a home
 }
 

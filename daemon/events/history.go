@@ -39,12 +39,13 @@ type History struct {
 }
 
 // OpenHistory begins to write the history of a home, until Close. The file is made by
-// the first event. Failures go to log.
+// the first event, and what stands in its place is set aside at once. Failures go to log.
 func OpenHistory(home string, log *slog.Logger) *History {
 	h := &History{
 		path: filepath.Join(home, HistoryName), log: log,
 		pending: make(chan Event, maxPending), done: make(chan struct{}),
 	}
+	strict.Repair(h.path) // what is wrong with that, the first event says
 	go h.write()
 	return h
 }
@@ -91,7 +92,7 @@ func (h *History) append(e Event) error {
 	if e.Event != LoggedOut && e.Event != Vanished {
 		flags |= os.O_CREATE // those can be an `rm -r` of the home, which a new file would stop
 	}
-	file, err := strict.Open(h.path, flags, 0o600)
+	file, err := strict.OpenRepaired(h.path, flags, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the home is gone
 	}

@@ -164,6 +164,7 @@ type Note struct {
 	Wrong    tokenfile.TokenPair // is not to be trusted, whatever the newest
 	Consumed string              // fingerprint of a refresh token that another program has used up
 	Team     *journal.Team
+	Course   *journal.Course
 }
 
 func (n Note) on(l journal.Ledger) journal.Ledger {
@@ -181,6 +182,9 @@ func (n Note) on(l journal.Ledger) journal.Ledger {
 	}
 	if n.Team != nil {
 		l.Team = *n.Team
+	}
+	if n.Course != nil {
+		l.Course = *n.Course
 	}
 	return l
 }

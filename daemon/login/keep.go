@@ -82,6 +82,7 @@ func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.Pend
 	} else {
 		tip = tip.WithTip(tokens, cmp.Or(granted.Subject, tokenfile.Dated(tokens, clock.Now()).Subject))
 	}
+	tip.Course = former.Course.Begin(tokens.Refresh, clock.Now())
 	m.apply(Followed{tip})
 	t.saveLedger()
 	if err := m.file.Replace(t.target, tokens, func() error { return t.unchanged(before) }); err != nil {

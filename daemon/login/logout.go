@@ -98,8 +98,8 @@ func (m *Manager) logout(local bool) (done protocol.EraseAnswer, err error) {
 	// By falcred.json every other daemon of the home hears of it: none puts back what was
 	// logged out of here (F7).
 	m.apply(ConsumedHere{living})
-	t.saveLedger()
 	m.apply(Ended{why})
+	t.saveLedger()
 	return done, unsetTeam(m)
 }
 
@@ -117,7 +117,7 @@ func (t *transaction) living(r Reading) []string {
 	if meaning := classify(r, *s); s.held() && (meaning == Behind || meaning == Consumed) {
 		return []string{s.Tokens.Refresh}
 	}
-	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh)); whole {
+	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh), s.Ledger); whole {
 		return []string{answer.Refresh}
 	}
 	return []string{r.Pair.Refresh}
@@ -126,7 +126,7 @@ func (t *transaction) living(r Reading) []string {
 // sealed are answers in the journal that never reached the token file.
 func (t *transaction) sealed() (refresh []string) {
 	for _, path := range journal.Others(t.target, "") {
-		if answer, whole := journal.Peek(path); whole && !t.wasUsed(answer.Refresh) {
+		if answer, whole := journal.Peek(path, t.m.Snapshot().State.Ledger); whole && !t.wasUsed(answer.Refresh) {
 			refresh = append(refresh, answer.Refresh)
 		}
 	}
@@ -172,7 +172,7 @@ func (t *transaction) delete(before tokenfile.Content) error {
 		}
 	}
 	for _, path := range journal.Others(t.target, "") {
-		journal.Clear(path)
+		journal.Clear(path, t.m.Snapshot().State.Ledger)
 	}
 	return nil
 }

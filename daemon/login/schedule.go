@@ -9,6 +9,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // debounce gathers the events of one write: a neighbour's is a truncate and a write, ours
@@ -88,6 +89,7 @@ func (s *schedule) tick() time.Duration {
 	m := s.m
 	m.reconcile()
 	m.readTeam()
+	m.nameAside(m.file.Path)
 	e := Tick{}
 	if held := m.Snapshot().State.Tokens.Refresh; unfinished(m.file, held) {
 		e.Unfinished = held
@@ -107,7 +109,11 @@ func (s *schedule) jumped() {
 	if !s.looked.IsZero() {
 		jump := now.Round(0).Sub(s.lookedWall) - now.Sub(s.looked)
 		if jump.Abs() > tolerableJump {
-			s.m.Note(events.Clock, "it moved by "+jump.Round(time.Second).String()+", or the machine slept")
+			way := "ahead, or the machine slept"
+			if jump < 0 {
+				way = "back"
+			}
+			s.m.Note(events.Clock, "it moved "+words.Span(jump.Abs().Round(time.Second))+" "+way)
 		}
 	}
 	s.looked, s.lookedWall = now, now.Round(0)
@@ -170,7 +176,7 @@ func bury(m *Manager) (refresh []string) {
 		return nil
 	}
 	for _, path := range journal.Others(t.target, "") {
-		if answer, whole := journal.Clear(path); whole {
+		if answer, whole := journal.Clear(path, m.Snapshot().State.Ledger); whole {
 			refresh = append(refresh, answer.Refresh)
 		}
 	}

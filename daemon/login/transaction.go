@@ -73,6 +73,7 @@ func (t *transaction) open(ctx context.Context) error {
 
 func (t *transaction) end() {
 	if t.lock != nil {
+		t.m.nameAside(t.target)
 		t.lock.Release()
 	}
 	if t.cancel != nil {
@@ -92,7 +93,7 @@ func (t *transaction) lockFailure(err error) *failure {
 
 func (t *transaction) readLedger() error {
 	cfg := t.m.cfg
-	ledger, err := journal.Load(cfg.Home)
+	ledger, err := journal.Recover(cfg.Home)
 	if err != nil {
 		t.m.apply(LedgerRead{Err: err})
 		return nil // what this daemon knows goes on

@@ -12,6 +12,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 const (
@@ -87,7 +88,7 @@ func (l *Lock) Confirm(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("another process has held %s for %s", l.path, clock.Now().Sub(begun).Round(time.Second))
+			return fmt.Errorf("another process has held %s for %s", l.path, words.Span(clock.Now().Sub(begun)))
 		case <-clock.After(LockPoll):
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -69,18 +70,21 @@ func SetAside(path string) error {
 	return os.Rename(path, to)
 }
 
-// Aside lists what [SetAside] has left of path.
-func Aside(path string) (found []string) {
-	for i := range maxAside {
-		name := path + asideSuffix
-		if i > 0 {
-			name += fmt.Sprint("-", i)
-		}
-		if _, err := os.Lstat(name); err == nil {
-			found = append(found, name)
+// Aside lists what [SetAside] has left in a folder, sorted by name.
+func Aside(folder string) (found []string) {
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if IsAside(entry.Name()) {
+			found = append(found, filepath.Join(folder, entry.Name()))
 		}
 	}
 	return found
+}
+
+// IsAside reports whether a name is one that [SetAside] gives.
+func IsAside(name string) bool {
+	before, after, found := strings.Cut(filepath.Base(name), asideSuffix)
+	return found && before != "" && (after == "" || len(after) == 2 && after[0] == '-')
 }
 
 // OpenRepaired is [Open] for a file that we can do without: what is [Blocked] is repaired

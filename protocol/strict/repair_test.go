@@ -32,8 +32,8 @@ func TestRepair_F6(t *testing.T) {
 		if err := tt.put(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := Repair(path); err != nil || len(Aside(path)) != tt.aside {
-			t.Errorf("%s: %v, set aside %v", kind, err, Aside(path))
+		if err := Repair(path); err != nil || len(Aside(filepath.Dir(path))) != tt.aside {
+			t.Errorf("%s: %v, set aside %v", kind, err, Aside(filepath.Dir(path)))
 		}
 		info, err := os.Lstat(path)
 		if gone := errors.Is(err, fs.ErrNotExist); gone != (tt.mode == 0) || !gone && info.Mode().Perm() != tt.mode {
@@ -58,7 +58,7 @@ func TestSetAsideIsBounded_F6(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := Aside(path)
+	found := Aside(filepath.Dir(path))
 	if len(found) != maxAside {
 		t.Fatalf("set aside: %v", found)
 	}
@@ -92,7 +92,7 @@ func TestNothingIsRepairedElsewhere_F6(t *testing.T) {
 	if err := os.Chmod(folder, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if Repair(filepath.Join(folder, "file")) == nil || len(Aside(filepath.Join(folder, "file"))) != 0 {
+	if Repair(filepath.Join(folder, "file")) == nil || len(Aside(folder)) != 0 {
 		t.Error("it was set aside")
 	}
 }

@@ -48,7 +48,7 @@ func TryLockPath(path string) (lock *Lock, err error) {
 		return nil, err
 	}
 	lock = &Lock{file: file}
-	if info, err := file.Stat(); err != nil || !exposed(info) {
+	if info, err := file.Stat(); err != nil || !Exposed(info) {
 		return lock, nil
 	}
 	fresh, err := lockAnew(path)
@@ -58,8 +58,8 @@ func TryLockPath(path string) (lock *Lock, err error) {
 	return &Lock{fresh, file}, nil
 }
 
-// exposed says that others can open a lock file, or have one of its names.
-func exposed(info fs.FileInfo) bool { return OthersCanRead(info) || HardLinks(info) > 1 }
+// Exposed says that others can open a file of ours, or have another name of it.
+func Exposed(info fs.FileInfo) bool { return OthersCanRead(info) || HardLinks(info) > 1 }
 
 // tryLock locks nothing that is not ours. file is nil where nothing was locked.
 func tryLock(path string) (file *flock.Flock, locked bool, err error) {
@@ -110,8 +110,7 @@ const longestHold = 20 * time.Second
 // program holds a lock, if others can open the file and enter its folder. It is nil
 // where the holder is to be waited for.
 func TakeLock(path string, waited time.Duration) (*Lock, error) {
-	_, uid, known := LockHolder(path)
-	if known && (uid == 0 || uid == os.Geteuid()) || !known && (waited < longestHold || !reachable(path)) {
+	if _, _, known := LockHolder(path); !HeldByOthers(path) && (known || waited < longestHold || !reachable(path)) {
 		return nil, nil
 	}
 	file, err := lockAnew(path)
@@ -121,10 +120,17 @@ func TakeLock(path string, waited time.Duration) (*Lock, error) {
 	return &Lock{file: file}, nil
 }
 
+// HeldByOthers says whether a process of another user, and not of root, holds a lock on a
+// file, by the kernel's word.
+func HeldByOthers(path string) bool {
+	_, uid, known := LockHolder(path)
+	return known && uid != 0 && uid != os.Geteuid()
+}
+
 func reachable(path string) bool {
 	info, err := os.Lstat(path)
 	folder, folderErr := os.Stat(filepath.Dir(path))
-	return err == nil && folderErr == nil && exposed(info) && folder.Mode().Perm()&0o011 != 0
+	return err == nil && folderErr == nil && Exposed(info) && folder.Mode().Perm()&0o011 != 0
 }
 
 // CopyAnew puts a copy in the place of a small file of ours, which whoever has the old one
