@@ -37,6 +37,7 @@ var happenings = map[string]string{
 	events.LoggedOut:     "logged out",
 	events.Unavailable:   "refreshing fails",
 	events.Clock:         "the clock jumped",
+	events.LeftOut:       "events that came too fast, and are left out",
 }
 
 func newHistory() *cobra.Command {

@@ -162,6 +162,37 @@ func TestHistoryInASwappedHome_F6(t *testing.T) {
 	}
 }
 
+// R8: a flood of events neither wears the disk out nor pushes the rest out of the file: what is
+// left out is counted, and the end of a login is there.
+func TestHistoryHasAPace_R8(t *testing.T) {
+	home := newHome(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := OpenHistory(home, slog.New(slog.DiscardHandler))
+		for i := range 500 {
+			h.Add(Event{Event: Adopted, Cause: fmt.Sprint(i)})
+			synctest.Wait()
+			if i == 150 {
+				h.Add(Event{Event: LoginRequired})
+			}
+		}
+		time.Sleep(time.Minute)
+		h.Add(Event{Event: Refreshed})
+		h.Close()
+	})
+	list, err := Read(home)
+	testkit.Must(t, err)
+	kinds := map[string]int{}
+	for _, e := range list {
+		kinds[e.Event]++
+	}
+	if kinds[Adopted] != maxPerMinute || kinds[LoginRequired] != 1 || kinds[LeftOut] != 1 || kinds[Refreshed] != 1 {
+		t.Errorf("%v", kinds)
+	}
+	if e := list[len(list)-2]; e.Event != LeftOut || e.Cause != fmt.Sprint(500-maxPerMinute) {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestEventJSON(t *testing.T) {
 	line, err := json.Marshal(Event{Time: time.Unix(0, 0).UTC(), Event: Started, PID: 1})
 	if string(line) != `{"Time":"1970-01-01T00:00:00Z","Event":"started","PID":1}` {

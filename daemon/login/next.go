@@ -147,7 +147,7 @@ func (m *machine) report(e Event) {
 		return
 	}
 	m.reported = state
-	again := state == protocol.StateLoginRequired && state == before && m.now.Sub(m.reportedAt) >= hookAgain
+	again := state == protocol.StateLoginRequired && state == before && !m.reportedAt.IsZero() && m.now.Sub(m.reportedAt) >= hookAgain
 	if state == before && !again || before == "" && (state == protocol.StateLoggedOut || state == protocol.StateLoggedIn) {
 		return
 	}
@@ -529,8 +529,8 @@ func (m *machine) failed(e Failed) {
 	problem := e.Problem
 	m.Problem = &problem
 	if e.ended && m.Phase != Unverified {
-		m.Phase = Rejected
-		if m.ended(e.Text, true) {
+		before := m.Phase
+		if m.Phase = Rejected; before != Rejected && m.ended(e.Text, true) {
 			c := m.Ledger.Course
 			m.do(remember{Note{Course: &c}, false})
 		}

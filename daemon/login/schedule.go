@@ -124,7 +124,7 @@ func (s *schedule) jumped() {
 func (s *schedule) aim() (again time.Duration) {
 	m := s.m
 	paths := []string{m.file.Path}
-	if config := nearest(m.cfg.FalConfig.Path); config != "" {
+	if config := m.cfg.FalConfig.Path; watched(filepath.Dir(config), m.cfg.Home) {
 		paths = append(paths, config)
 	}
 	target, err := m.file.Target()
@@ -138,15 +138,11 @@ func (s *schedule) aim() (again time.Duration) {
 	return again
 }
 
-// nearest is path, or the first above it whose folder is there: what is to come there may
-// never come to be, and then nothing is polled for it.
-func nearest(path string) string {
-	for ; len(path) > 1; path = filepath.Dir(path) {
-		if fsx.IsFolder(filepath.Dir(path)) {
-			return path
-		}
-	}
-	return ""
+// watched says whether the fal config's folder is one to watch: the home, or fal's own, if it is
+// there. Any other (FAL_CONFIG_PATH) can be a folder of everything, and is looked at once a
+// minute; nor is a folder above watched for what may come to be in it.
+func watched(folder, home string) bool {
+	return fsx.IsFolder(folder) && (folder == filepath.Clean(home) || filepath.Base(folder) == ".fal")
 }
 
 // settle does at the start, under the lock, what waits for no rotation: the issuer's

@@ -21,6 +21,10 @@ type claims struct {
 
 type numDate struct{ time.Time }
 
+// lastMoment is the end of the year 9998, in s since 1970: a later one has no form in JSON (RFC
+// 3339 has four digits for a year), so neither status nor the history could say it.
+const lastMoment = 253370764799
+
 // UnmarshalJSON reads a NumericDate (RFC 7519 §2): seconds, maybe a fraction.
 func (n *numDate) UnmarshalJSON(b []byte) error {
 	var seconds float64
@@ -30,7 +34,7 @@ func (n *numDate) UnmarshalJSON(b []byte) error {
 	if seconds <= 0 || seconds > 1<<40 {
 		return errors.New("a date out of range")
 	}
-	n.Time = time.UnixMilli(int64(seconds * 1000))
+	n.Time = time.UnixMilli(int64(min(seconds, lastMoment) * 1000))
 	return nil
 }
 

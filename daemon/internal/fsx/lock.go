@@ -65,7 +65,7 @@ func Exposed(info fs.FileInfo) bool { return OthersCanRead(info) || HardLinks(in
 func tryLock(path string) (file *flock.Flock, locked bool, err error) {
 	file = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
 	locked, err = file.TryLock()
-	if err == nil {
+	if err == nil && locked { // else it is closed by now
 		err = strict.Own(path, file)
 	}
 	if err == nil && locked {
