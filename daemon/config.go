@@ -78,6 +78,7 @@ func look(version string) (Config, error) {
 			Home:     home,
 			FalsHome: isDefaultHome(home),
 			Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
+			Named:    os.Getenv("FALCRED_ISSUER") != "",
 			Servers:  servers,
 			OnChange: os.Getenv("FALCRED_ON_CHANGE"),
 		},

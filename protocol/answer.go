@@ -62,6 +62,11 @@ type Status struct {
 	NextRefresh time.Time
 	Refreshes   int // since the daemon started
 
+	LoginSince   time.Time // since when the login exists, or was first seen in the home
+	LastEnd      time.Time // when a login of the home ended last…
+	LastEndCause string    // …why…
+	LastEndAge   int       // …and how old it was, in s; 0 where that is not known
+
 	Clients     int // requests for a credential since the daemon started
 	Connections int // open now
 
@@ -118,6 +123,10 @@ func (s *Status) members() []ijson.Member {
 		{Name: "Refreshed", Value: &s.Refreshed, OmitEmpty: true},
 		{Name: "NextRefresh", Value: &s.NextRefresh, OmitEmpty: true},
 		{Name: "Refreshes", Value: &s.Refreshes},
+		{Name: "LoginSince", Value: &s.LoginSince, OmitEmpty: true},
+		{Name: "LastEnd", Value: &s.LastEnd, OmitEmpty: true},
+		{Name: "LastEndCause", Value: &s.LastEndCause, OmitEmpty: true},
+		{Name: "LastEndAge", Value: &s.LastEndAge, OmitEmpty: true},
 		{Name: "Clients", Value: &s.Clients},
 		{Name: "Connections", Value: &s.Connections},
 		{Name: "LastError", Value: &s.LastError, OmitEmpty: true},

@@ -87,10 +87,13 @@ type follower struct {
 	log     *slog.Logger
 	answers chan answer
 
-	now  answer
-	said string // the last failed write that was logged
+	now    answer
+	kept   time.Time       // when the file was last seen to
+	logged protocol.Secret // the token that the log names
+	said   string          // the last failed write that was logged
 
-	heard, problem string // the token and the error that came last; the listener's own
+	heard, problem string    // the token and the error that came last; the listener's own
+	warned         time.Time // when such an error was logged last
 }
 
 const (
@@ -101,11 +104,24 @@ const (
 	// followRetry is the pause after a write that failed: on a full disk each try
 	// makes events of its own.
 	followRetry = 5 * time.Second
+	// followBeat is the least time between two writes, and between two lines in the log: how
+	// often another machine's daemon, or who speaks in its place, sends something is not for
+	// it to say. The newest wins.
+	followBeat = time.Second
 )
 
 func (f *follower) run(ctx context.Context) error {
 	go f.listen(ctx)
+	if err := f.keepOn(ctx); err != nil {
+		return err
+	}
+	return f.file.Put(context.Background(), "")
+}
+
+// keepOn sees to the file until ctx ends, or a login of the home's own ends it.
+func (f *follower) keepOn(ctx context.Context) error {
 	for ctx.Err() == nil {
+		f.kept = time.Now()
 		err := f.keep(ctx)
 		if errors.Is(err, follow.ErrOwnLogin) {
 			return err
@@ -114,8 +130,24 @@ func (f *follower) run(ctx context.Context) error {
 			f.say(err.Error())
 		}
 		f.wait(ctx, err != nil)
+		f.pace(ctx)
 	}
-	return f.file.Put(context.Background(), "")
+	return nil
+}
+
+// pace waits until the file may be written again, and hears what is said meanwhile.
+func (f *follower) pace(ctx context.Context) {
+	rest := time.NewTimer(time.Until(f.kept.Add(followBeat)))
+	defer rest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f.now = <-f.answers:
+		case <-rest.C:
+			return
+		}
+	}
 }
 
 // wait returns when there may be something to do.
@@ -143,7 +175,12 @@ func (f *follower) keep(ctx context.Context) error {
 	if cred.Username != "Bearer" || !time.Now().Before(cred.Expires) {
 		return f.file.Put(ctx, "")
 	}
-	return f.file.Put(ctx, string(cred.Secret))
+	err := f.file.Put(ctx, string(cred.Secret))
+	if err == nil && cred.Secret != f.logged {
+		f.log.Info("following", "expires", cred.Expires)
+		f.logged = cred.Secret
+	}
+	return err
 }
 
 // listen asks again when the socket is gone: the connection that forwards it
@@ -196,17 +233,12 @@ func (f *follower) handOn(ctx context.Context, t answer) {
 		return // it is known
 	case t.err == nil:
 		f.problem = ""
-		f.log.Info("following", "expires", t.cred.Expires)
 	case errors.Is(t.err, errSilent):
 		return
 	case errors.As(t.err, &e) && (e.Code == protocol.CodeNotFound || e.Code == protocol.CodeLoginRequired):
-		f.problem = t.err.Error()
-		f.log.Warn("no login to follow", "cause", t.err)
+		f.warn(ctx, "no login to follow", t.err)
 	default:
-		if f.problem = t.err.Error(); ctx.Err() == nil {
-			cause, _, _ := strings.Cut(f.problem, "\n") // its hint is for the owner's machine
-			f.log.Warn("the socket gives no credential", "cause", cause)
-		}
+		f.warn(ctx, "the socket gives no credential", t.err)
 		return
 	}
 	f.heard = string(t.cred.Secret)
@@ -214,6 +246,17 @@ func (f *follower) handOn(ctx context.Context, t answer) {
 	case f.answers <- t:
 	case <-ctx.Done():
 	}
+}
+
+// warn says what the socket says, without its hint, which is for the owner's machine. One that
+// comes too soon is said when it comes again.
+func (f *follower) warn(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil || time.Since(f.warned) < followBeat {
+		return
+	}
+	f.problem, f.warned = err.Error(), time.Now()
+	cause, _, _ := strings.Cut(f.problem, "\n")
+	f.log.Warn(what, "cause", cause)
 }
 
 // say does not repeat itself.

@@ -10,6 +10,7 @@ import (
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/words"
 	"github.com/spf13/cobra"
 )
 
@@ -36,6 +37,7 @@ var happenings = map[string]string{
 	events.LoggedOut:     "logged out",
 	events.Unavailable:   "refreshing fails",
 	events.Clock:         "the clock jumped",
+	events.LeftOut:       "events that came too fast, and are left out",
 }
 
 func newHistory() *cobra.Command {
@@ -110,7 +112,23 @@ func happened(colour ui.Paint, e events.Event) string {
 		text += ": " + ui.Printable(e.Cause)
 	}
 	if e.Event == events.Refreshed && !e.Expires.IsZero() {
-		text += fmt.Sprintf(", valid for %s", ui.Span(e.Expires.Sub(e.Time).Round(time.Minute)))
+		text += ", " + validity(e.Expires.Sub(e.Time))
+	}
+	if age := e.Time.Sub(e.Since); !e.Since.IsZero() && age >= time.Minute {
+		text += fmt.Sprintf("; it was %s old, of %s", words.Span(age), e.Since.Local().Format("2 January 2006"))
 	}
 	return text
+}
+
+// validity says how long a token was good for when it came, by a moment of whole seconds.
+func validity(left time.Duration) string {
+	switch {
+	case left <= -time.Second:
+		return "already expired by this machine's clock"
+	case left < time.Second:
+		return "valid for less than 1 s"
+	case left < 10*time.Minute:
+		return "valid for " + words.Span(left.Round(time.Second))
+	}
+	return "valid for " + words.Span(left.Round(time.Minute))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // statusEvery is how often the service's line in `systemctl status` is renewed.
@@ -118,7 +119,7 @@ func (n *notices) ask(ctx context.Context, socket string, patience time.Duration
 func inShort(s protocol.Status, now time.Time) string {
 	line := "login: " + string(s.State)
 	if !s.Expires.IsZero() && s.Expires.After(now) {
-		line += fmt.Sprintf(", the access token is good for %s", s.Expires.Sub(now).Round(time.Minute))
+		line += fmt.Sprintf(", the access token is good for %s", words.Span(s.Expires.Sub(now)))
 	}
 	return fmt.Sprintf("%s; %d answered", line, s.Clients)
 }

@@ -30,6 +30,7 @@ var alike = []struct {
 	{regexp.MustCompile(`[A-Z]{4}-[A-Z]{4}`), "WDJB-MJHT"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "2026-08-03T09:15:00Z"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \([^)]*\)`), "2026-08-03 09:00:00 UTC (…)"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`), "2026-08-03"},
 	{regexp.MustCompile(`(?m)^\w+, \d+ \w+ \d{4}$`), "Monday, 3 August 2026"},
 	{regexp.MustCompile(`(?m)^  \d\d:\d\d:\d\d  `), "  09:00:00  "},
 	{regexp.MustCompile(`pid \d+`), "pid 4242"},

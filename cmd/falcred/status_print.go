@@ -10,6 +10,7 @@ import (
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/peer"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // page is the screen of status.
@@ -46,6 +47,16 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	p.Line("state", "%s", p.state(d))
 	if d.Subject != "" {
 		p.Line("login", "%s", ui.Printable(d.Subject))
+	}
+	if !d.LoginSince.IsZero() {
+		p.Line("since", "%s", ui.When(d.LoginSince, now))
+	}
+	if !d.LastEnd.IsZero() && d.LoginSince.IsZero() { // while there is none
+		old := ""
+		if d.LastEndAge > 0 {
+			old = fmt.Sprintf(", %s old", words.Span(time.Duration(d.LastEndAge)*time.Second))
+		}
+		p.Line("ended", "%s%s: %s", ui.When(d.LastEnd, now), old, ui.Printable(d.LastEndCause))
 	}
 	switch {
 	case d.State == protocol.StateLoggedOut: // nothing to attribute

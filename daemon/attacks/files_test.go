@@ -38,10 +38,10 @@ var foreign = map[string]struct {
 		s.Must(os.Remove(s.File))
 		s.Must(os.Symlink(precious, s.File))
 	}, false, unusable},
-	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/.portalock")) }, false, "is a link, and is not followed"},
-	"falcred.json is a symlink to another's file":    {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/falcred.json")) }, true, ""},
-	"falcred.history is a symlink to another's file": {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/falcred.history")) }, false, "the history cannot be written"},
-	"falcred.json is a hard link to another's file":  {func(s *scene, precious string) { s.Must(os.Link(precious, s.Home+"/falcred.json")) }, true, ""},
+	".portalock is a symlink to another's file":      {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/.portalock")) }, false, "set aside as damaged"},
+	"falcred.json is a symlink to another's file":    {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/falcred.json")) }, false, "set aside as damaged"},
+	"falcred.history is a symlink to another's file": {func(s *scene, precious string) { s.Must(os.Symlink(precious, s.Home+"/falcred.history")) }, false, "set aside as damaged"},
+	"falcred.json is a hard link to another's file":  {func(s *scene, precious string) { s.Must(os.Link(precious, s.Home+"/falcred.json")) }, false, "set aside as damaged"},
 }
 
 // F2, F6, F1: files and folders that are another's are neither used nor
@@ -92,6 +92,6 @@ func TestFilesOfOthers(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		table.Report(t, attack, fmt.Sprintf("%d ways", len(foreign)), "refused or left alone, and unchanged; the issuer was not asked")
+		table.Report(t, attack, fmt.Sprintf("%d ways", len(foreign)), "refused, left alone or set aside, and unchanged; the issuer was not asked for them")
 	})
 }

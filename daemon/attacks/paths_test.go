@@ -17,7 +17,7 @@ import (
 // S1, S2: what is at the socket's path before the start is replaced only where
 // it is a dead socket of ours, and the reason is said in a line.
 func TestSquattedSocket(t *testing.T) {
-	const attack = "the socket's path squatted before the start: a file, a symlink, a FIFO, a folder, a living server, a lock that leads elsewhere; a folder that is another's or everybody's"
+	const attack = "the socket's path squatted before the start: a file, a symlink, a FIFO, a folder, a living server; a folder that is another's or everybody's"
 	table.NeedRoot(t, attack)
 	squats := map[string]func(s *scene, path, precious string){
 		"a file":              func(s *scene, path, _ string) { s.Must(os.WriteFile(path, []byte("x"), 0o600)) },
@@ -30,10 +30,6 @@ func TestSquattedSocket(t *testing.T) {
 		"a FIFO":                              func(s *scene, path, _ string) { s.Must(syscall.Mkfifo(path, 0o600)) },
 		"a folder":                            func(s *scene, path, _ string) { s.Must(os.Mkdir(path, 0o700)) },
 		"a living server":                     func(s *scene, path, _ string) { s.server(path) },
-		"the lock is a symlink":               func(s *scene, path, precious string) { s.Must(os.Symlink(precious, path+".lock")) },
-		"the lock is a dangling symlink":      func(s *scene, path, _ string) { s.Must(os.Symlink(s.Base+"/nothing", path+".lock")) },
-		"the lock is a FIFO":                  func(s *scene, path, _ string) { s.Must(syscall.Mkfifo(path+".lock", 0o600)) },
-		"the lock is a folder":                func(s *scene, path, _ string) { s.Must(os.Mkdir(path+".lock", 0o700)) },
 		"the folder is writable by everybody": func(s *scene, path, _ string) { s.Must(os.Chmod(s.Base+"/run", 0o777)) },
 		"the folder is sticky, as /tmp":       func(s *scene, path, _ string) { s.Must(os.Chmod(s.Base+"/run", 0o777|os.ModeSticky)) },
 		"the folder is writable by a group":   func(s *scene, path, _ string) { s.Must(os.Chmod(s.Base+"/run", 0o770)) },

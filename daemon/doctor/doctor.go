@@ -7,10 +7,8 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,47 +30,9 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
+	"github.com/falcred/falcred/protocol/words"
 	"github.com/gofrs/flock"
 )
-
-// Result is how bad a finding is.
-type Result string
-
-// The results, from good to bad.
-const (
-	OK   Result = "ok"
-	Warn Result = "warn" // works, with a catch
-	Fail Result = "fail" // does not work
-)
-
-// Finding is what one check has found.
-type Finding struct {
-	Check  string
-	Result Result
-	Text   string
-	Hint   string `json:",omitempty"` // what to do about it
-}
-
-// MarshalJSON adds a member Mend, which is what Hint was called in earlier versions. HTML is
-// not escaped, unless the encoder around it does so.
-func (f Finding) MarshalJSON() ([]byte, error) {
-	type members Finding
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(struct {
-		members
-		Mend string `json:",omitempty"`
-	}{members(f), f.Hint})
-	return out.Bytes(), err
-}
-
-// Config says what to check.
-type Config struct {
-	login.Config
-	Socket      string // "" where nothing names one
-	ShareSocket string // the same
-}
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
 // outside. It asks the issuer for what is public, and for a refresh without a token, for 25 s
@@ -89,7 +49,11 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 			findings = append(findings, Finding{"home issuer", Fail, text, hint})
 		}
 		findings = append(findings, examineFile(cfg), examineLock(cfg.Home))
+		findings = append(findings, examineOwnFiles(cfg)...)
 		if f, ok := examineLifetime(cfg); ok {
+			findings = append(findings, f)
+		}
+		if f, ok := examineCourse(cfg); ok {
 			findings = append(findings, f)
 		}
 	}
@@ -204,10 +168,10 @@ func examineLifetime(cfg Config) (Finding, bool) {
 	}
 	lifetime := t.Expires.Sub(t.Issued).Round(time.Second)
 	if lifetime < shortestLifetime {
-		return Finding{"lifetime", Warn, fmt.Sprintf("access tokens live %s: the fal CLI, which refreshes 30 min before the end, can come before falcred", lifetime),
-			"ask the issuer for at least " + shortestLifetime.String()}, true
+		return Finding{"lifetime", Warn, fmt.Sprintf("access tokens live for %s: the fal CLI, which refreshes 30 min before the end, can come before falcred", words.Span(lifetime)),
+			"ask the issuer for at least " + words.Span(shortestLifetime)}, true
 	}
-	return Finding{Check: "lifetime", Result: OK, Text: fmt.Sprintf("access tokens live %s", lifetime)}, true
+	return Finding{Check: "lifetime", Result: OK, Text: "access tokens live for " + words.Span(lifetime)}, true
 }
 
 // examineLock says who holds .portalock. It takes it for a moment where nobody
@@ -223,11 +187,16 @@ func examineLock(home string) Finding {
 	switch {
 	case err != nil:
 		what, _ := fsx.Explain(strict.NoLink(path, err))
-		return Finding{"lock", Fail, path + " cannot be locked: " + what, "remove it"}
-	case locked:
-		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
+		return Finding{"lock", Warn, path + " cannot be locked: " + what, "falcred sets it aside when it next takes it; or remove it"}
+	case fsx.HeldByOthers(path):
+		return Finding{"lock", Warn, path + " is held by " + socket.LockHolder(path), "falcred makes the file anew when it next needs it: nothing has to be done"}
+	case !locked:
+		return Finding{"lock", Warn, path + " is held by " + socket.LockHolder(path), "if it lasts longer than half a minute, end that program"}
 	}
-	return Finding{"lock", Warn, path + " is held by " + socket.LockHolder(path), "if it lasts longer than half a minute, end that program"}
+	if info, err := lock.Stat(); err == nil && fsx.Exposed(info) {
+		return Finding{"lock", Warn, path + " is one that others can open, and could hold for ever", "falcred makes the file anew when it next takes it; or remove it"}
+	}
+	return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
 }
 
 // tolerableDrift is what a clock may be off before tokens and certificates are
@@ -285,7 +254,7 @@ func examineClock(date string) Finding {
 		if runtime.GOOS == "linux" {
 			hint += ": timedatectl set-ntp true"
 		}
-		return Finding{"clock", Warn, fmt.Sprintf("this machine's clock is %s %s the issuer's", drift.Abs(), side), hint}
+		return Finding{"clock", Warn, fmt.Sprintf("this machine's clock is %s %s the issuer's", words.Span(drift.Abs()), side), hint}
 	}
 	return Finding{Check: "clock", Result: OK, Text: "this machine's clock agrees with the issuer's"}
 }

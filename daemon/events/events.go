@@ -24,6 +24,7 @@ const (
 	LoggedOut     = "logged_out"     //
 	Unavailable   = "unavailable"    // refreshing fails; it is tried again
 	Clock         = "clock"          // it jumped, or the machine slept
+	LeftOut       = "left_out"       // events that came too fast for the history
 )
 
 // Event is one line of the history, as JSON.
@@ -33,6 +34,7 @@ type Event struct {
 	Cause   string    `json:",omitempty"`
 	Subject string    `json:",omitempty"` // whose login
 	Expires time.Time `json:",omitzero"`  // of the access token
+	Since   time.Time `json:",omitzero"`  // of a login that has ended: since when it was known to exist
 	PID     int       // of the daemon: several may share a home
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -25,6 +26,10 @@ const (
 	keptHistory = maxHistory / 2
 	// maxPending events wait for a slow disk; more are dropped and counted.
 	maxPending = 64
+	// maxPerMinute events are written; an end of a login, which is what people look for, is
+	// written even among twice as many. Who makes them come so fast must not wear the disk
+	// out, nor push all that was before out of the file.
+	maxPerMinute = 120
 	// historyFarewell is what a slow disk is given when the daemon ends.
 	historyFarewell = 2 * time.Second
 )
@@ -39,12 +44,13 @@ type History struct {
 }
 
 // OpenHistory begins to write the history of a home, until Close. The file is made by
-// the first event. Failures go to log.
+// the first event, and what stands in its place is set aside at once. Failures go to log.
 func OpenHistory(home string, log *slog.Logger) *History {
 	h := &History{
 		path: filepath.Join(home, HistoryName), log: log,
 		pending: make(chan Event, maxPending), done: make(chan struct{}),
 	}
+	strict.Repair(h.path) // what is wrong with that, the first event says
 	go h.write()
 	return h
 }
@@ -72,12 +78,31 @@ func (h *History) Close() {
 func (h *History) write() {
 	defer close(h.done)
 	failed := false
-	for e := range h.pending {
+	add := func(e Event) {
 		err := h.append(e)
 		if err != nil && !failed {
 			h.log.Warn("the history cannot be written", "cause", err)
 		}
 		failed = err != nil
+	}
+	var minute time.Time
+	n, left := 0, 0
+	for e := range h.pending {
+		if now := clock.Now(); now.Sub(minute) >= time.Minute || e.Event == Stopped {
+			if left > 0 {
+				add(Event{Time: now.UTC(), Event: LeftOut, Cause: strconv.Itoa(left), PID: e.PID})
+			}
+			minute, n, left = now, 0, 0
+		}
+		most := maxPerMinute
+		if e.Event == LoginRequired || e.Event == LoggedOut {
+			most *= 2
+		}
+		if n++; n > most {
+			left++
+			continue
+		}
+		add(e)
 	}
 }
 
@@ -91,7 +116,7 @@ func (h *History) append(e Event) error {
 	if e.Event != LoggedOut && e.Event != Vanished {
 		flags |= os.O_CREATE // those can be an `rm -r` of the home, which a new file would stop
 	}
-	file, err := strict.Open(h.path, flags, 0o600)
+	file, err := strict.OpenRepaired(h.path, flags, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the home is gone
 	}

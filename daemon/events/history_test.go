@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // newHome is a folder that is ours alone, whatever the umask (F6).
@@ -101,48 +103,93 @@ func TestHistoryAfterACutLine(t *testing.T) {
 	}
 }
 
-// F6: a history that is a link, in a folder that others can write, or no file at all is left
-// alone; that is logged once, and nobody waits.
-func TestHistoryIsAFileOfOurs_F6(t *testing.T) {
-	for name, put := range map[string]func(t *testing.T, home, path string) (want string){
-		"a link": func(t *testing.T, _, path string) string {
-			if err := os.Symlink(filepath.Join(t.TempDir(), "bashrc"), path); err != nil {
-				t.Skip("no links here:", err)
-			}
-			return path + " is a link"
-		},
-		"a folder": func(t *testing.T, _, path string) string {
-			testkit.Must(t, os.Mkdir(path, 0o700))
-			return HistoryName
-		},
-		"a FIFO": func(t *testing.T, _, path string) string {
-			mkfifo(t, path)
-			return path + " is not a regular file of yours"
-		},
-		"a home that others can write": func(t *testing.T, home, path string) string {
-			testkit.Must(t, os.WriteFile(path, []byte("{}\n"), 0o600))
-			testkit.Must(t, os.Chmod(home, 0o777))
-			if info, _ := os.Stat(home); !fsx.OthersCanWrite(info) {
-				t.Skip("access goes by other means here")
-			}
-			return home + " can be written by others"
-		},
+// F6: what stands in the history's place is set aside, and what a link leads to is left alone.
+func TestDamagedHistory_F6(t *testing.T) {
+	for kind, put := range map[string]func(path, other string) error{
+		"a link":          func(p, other string) error { return os.Symlink(other, p) },
+		"a dangling link": func(p, other string) error { return os.Symlink(other+".none", p) },
+		"a folder":        func(p, _ string) error { return os.MkdirAll(filepath.Join(p, "x"), 0o700) },
+		"a FIFO":          func(p, _ string) error { return exec.Command("mkfifo", p).Run() },
+		"mode 000":        func(p, _ string) error { return os.WriteFile(p, nil, 0) },
+		"mode 0444":       func(p, _ string) error { return os.WriteFile(p, nil, 0o444) },
+		"NULs":            func(p, _ string) error { return os.WriteFile(p, make([]byte, 70<<10), 0o600) },
+		"cut":             func(p, _ string) error { return os.WriteFile(p, []byte(`{"Time":`), 0o600) },
+		"another type":    func(p, _ string) error { return os.WriteFile(p, []byte("[1]\n5\n{\"Event\":7}\n"), 0o600) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			home := newHome(t)
-			want := put(t, home, filepath.Join(home, HistoryName))
+		t.Run(kind, func(t *testing.T) {
+			home, other := newHome(t), filepath.Join(t.TempDir(), "bashrc")
+			testkit.Must(t, os.WriteFile(other, []byte("theirs"), 0o600))
+			if err := put(filepath.Join(home, HistoryName), other); err != nil {
+				t.Skip("not to be had here:", err)
+			}
 			log := &bytes.Buffer{}
 			h := OpenHistory(home, slog.New(slog.NewTextHandler(log, nil)))
 			h.Add(Event{Event: Started})
 			h.Add(Event{Event: Stopped})
 			h.Close()
-			if n := strings.Count(log.String(), "the history cannot be written"); n != 1 {
-				t.Errorf("logged %d times: %s", n, log)
+			if list, err := Read(home); err != nil || len(list) != 2 {
+				t.Errorf("%v, %v\n%s", list, err, log)
 			}
-			if _, err := Read(home); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("read: %v, want %q", err, want)
+			if data, _ := os.ReadFile(other); string(data) != "theirs" {
+				t.Errorf("the link's target holds %q", data)
+			}
+			if aside := len(strict.Aside(home)); aside > 1 || aside == 0 && strings.HasPrefix(kind, "a ") {
+				t.Errorf("%d are set aside", aside)
 			}
 		})
+	}
+}
+
+// F6: in a home that others can write the history is left alone; that is logged once, and
+// nobody waits.
+func TestHistoryInASwappedHome_F6(t *testing.T) {
+	home := newHome(t)
+	testkit.Must(t, os.WriteFile(filepath.Join(home, HistoryName), []byte("{}\n"), 0o600))
+	testkit.Must(t, os.Chmod(home, 0o777))
+	if info, _ := os.Stat(home); !fsx.OthersCanWrite(info) {
+		t.Skip("access goes by other means here")
+	}
+	log := &bytes.Buffer{}
+	h := OpenHistory(home, slog.New(slog.NewTextHandler(log, nil)))
+	h.Add(Event{Event: Started})
+	h.Add(Event{Event: Stopped})
+	h.Close()
+	if n := strings.Count(log.String(), "the history cannot be written"); n != 1 {
+		t.Errorf("logged %d times: %s", n, log)
+	}
+	if _, err := Read(home); err == nil || !strings.Contains(err.Error(), home+" can be written by others") {
+		t.Errorf("read: %v", err)
+	}
+}
+
+// R8: a flood of events neither wears the disk out nor pushes the rest out of the file: what is
+// left out is counted, and the end of a login is there.
+func TestHistoryHasAPace_R8(t *testing.T) {
+	home := newHome(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := OpenHistory(home, slog.New(slog.DiscardHandler))
+		for i := range 500 {
+			h.Add(Event{Event: Adopted, Cause: fmt.Sprint(i)})
+			synctest.Wait()
+			if i == 150 {
+				h.Add(Event{Event: LoginRequired})
+			}
+		}
+		time.Sleep(time.Minute)
+		h.Add(Event{Event: Refreshed})
+		h.Close()
+	})
+	list, err := Read(home)
+	testkit.Must(t, err)
+	kinds := map[string]int{}
+	for _, e := range list {
+		kinds[e.Event]++
+	}
+	if kinds[Adopted] != maxPerMinute || kinds[LoginRequired] != 1 || kinds[LeftOut] != 1 || kinds[Refreshed] != 1 {
+		t.Errorf("%v", kinds)
+	}
+	if e := list[len(list)-2]; e.Event != LeftOut || e.Cause != fmt.Sprint(500-maxPerMinute) {
+		t.Errorf("%+v", e)
 	}
 }
 

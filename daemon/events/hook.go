@@ -21,6 +21,10 @@ const (
 	hookLimit = 30 * time.Second
 	// hookFarewell is what all runs together get when the daemon ends.
 	hookFarewell = 5 * time.Second
+	// hookBeat is the pace of runs after a burst of hookBurst: of what comes faster only the
+	// newest is told.
+	hookBeat  = time.Second
+	hookBurst = 16
 	// maxChanges wait for a slow command; a further one is dropped, and logged.
 	maxChanges = 16
 )
@@ -35,6 +39,7 @@ type Hook struct {
 	log     *slog.Logger
 	pending chan Change
 	done    chan struct{}
+	closing chan struct{}   // closed when nobody may wait for a pace any more
 	ctx     context.Context // ends the run that is under way
 	stop    context.CancelFunc
 }
@@ -44,7 +49,7 @@ type Hook struct {
 func OpenHook(command, home string, log *slog.Logger) *Hook {
 	h := &Hook{
 		command: command, home: home, log: log,
-		pending: make(chan Change, maxChanges), done: make(chan struct{}),
+		pending: make(chan Change, maxChanges), done: make(chan struct{}), closing: make(chan struct{}),
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	go h.runAll()
@@ -66,6 +71,7 @@ func (h *Hook) Add(c Change) {
 // Close lets the command run for what is pending, for five seconds and no longer than
 // last does: whoever stops the daemon waits for it. Nothing may be added after it.
 func (h *Hook) Close(last context.Context) {
+	close(h.closing)
 	close(h.pending)
 	limit := clock.AfterFunc(hookFarewell, h.stop)
 	defer limit.Stop()
@@ -76,10 +82,42 @@ func (h *Hook) Close(last context.Context) {
 
 func (h *Hook) runAll() {
 	defer close(h.done)
+	credit, last := float64(hookBurst), clock.Now()
 	for c := range h.pending {
-		if h.ctx.Err() == nil {
-			h.run(c)
+		if h.ctx.Err() != nil {
+			continue
 		}
+		now := clock.Now()
+		credit, last = min(hookBurst, credit+now.Sub(last).Seconds()/hookBeat.Seconds()), now
+		if credit < 1 {
+			c = h.newest(c)
+			credit, last = 1, clock.Now()
+		}
+		credit--
+		h.run(c)
+	}
+}
+
+// newest waits for the pace, and is the newest change by then.
+func (h *Hook) newest(c Change) Change {
+	select {
+	case <-clock.After(hookBeat):
+	case <-h.closing:
+		return c
+	}
+	for left := 0; ; left++ {
+		select {
+		case later, open := <-h.pending:
+			if open {
+				c = later
+				continue
+			}
+		default:
+		}
+		if left > 0 {
+			h.log.Warn("changes come too fast for FALCRED_ON_CHANGE, which is told the newest", "left out", left)
+		}
+		return c
 	}
 }
 

@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -148,4 +149,32 @@ func TestHookInASwappedHome_F6(t *testing.T) {
 			t.Errorf("below %v it ran in %q, want %q", mode, data, want)
 		}
 	}
+}
+
+// R8: a command is told of changes at its pace after a burst, and of the newest of those that
+// come faster; the end waits for no pace.
+func TestHookHasAPace_R8(t *testing.T) {
+	needsShell(t)
+	home := newHome(t)
+	log := &bytes.Buffer{}
+	h := OpenHook(`echo "$FALCRED_CAUSE" >>changes`, home, slog.New(slog.NewTextHandler(log, nil)))
+	told := func() []string {
+		data, _ := os.ReadFile(filepath.Join(home, "changes"))
+		return strings.Fields(string(data))
+	}
+	for i := range hookBurst {
+		h.Add(Change{State: Refreshed, Cause: fmt.Sprint(i)})
+		testkit.Eventually(t, "the burst is told", func() bool { return len(told()) == i+1 })
+	}
+	begun := time.Now()
+	for i := hookBurst; i < hookBurst+maxChanges; i++ {
+		h.Add(Change{State: Refreshed, Cause: fmt.Sprint(i)})
+	}
+	last := fmt.Sprint(hookBurst + maxChanges - 1)
+	testkit.Eventually(t, "the newest is told", func() bool { all := told(); return all[len(all)-1] == last })
+	if n := len(told()); n > hookBurst+2+int(time.Since(begun)/hookBeat) {
+		t.Errorf("told of %d changes", n)
+	}
+	h.Close(t.Context())
+	testkit.WantText(t, log.String(), "changes come too fast for FALCRED_ON_CHANGE")
 }

@@ -47,7 +47,7 @@ func Used(home, refresh string) (bool, error) {
 }
 
 func findConsumed(home, print string) (bool, error) {
-	file, err := strict.Open(filepath.Join(home, ConsumedName), os.O_RDONLY, 0)
+	file, err := openConsumed(home, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -77,11 +77,10 @@ func ensureConsumed(home string, prints []string) error {
 	if len(prints) == 0 {
 		return nil
 	}
-	path := filepath.Join(home, ConsumedName)
-	file, err := strict.Open(path, os.O_RDWR, 0)
+	file, err := openConsumed(home, os.O_RDWR)
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
-		file, err = strict.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
+		file, err = openConsumed(home, os.O_RDWR|os.O_CREATE)
 	}
 	if err != nil {
 		return err
@@ -105,6 +104,35 @@ func ensureConsumed(home string, prints []string) error {
 		return fsx.SyncFolder(home)
 	}
 	return nil
+}
+
+// openConsumed opens the list. What stands in its place and can name no token (a folder, a
+// FIFO, a link to nowhere) is set aside, and a mode that keeps us out put right. What may hold a
+// list stays where it is, though we cannot read it: another user's file, and what a link leads
+// to. Only a person can say whether that can go.
+func openConsumed(home string, flag int) (*os.File, error) {
+	path := filepath.Join(home, ConsumedName)
+	file, err := strict.Open(path, flag, 0o600)
+	if err == nil || !strict.Blocked(path, err) || mayName(path) || strict.Repair(path) != nil {
+		return file, err
+	}
+	return strict.Open(path, flag, 0o600)
+}
+
+// mayName says whether there may be names of tokens behind what cannot be opened.
+func mayName(path string) bool {
+	info, err := fsx.Lstat(path)
+	if err != nil {
+		return true
+	}
+	switch info.Mode().Type() {
+	case 0:
+		return !strict.Ours(info)
+	case fs.ModeSymlink:
+		_, err := fsx.Stat(path)
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return false
 }
 
 // readRecent returns the newest records, and where the next one goes: over a torn

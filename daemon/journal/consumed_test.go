@@ -9,6 +9,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // TestConsumedFile_F5 holds the file's form: 16 bytes a token, appended once each, over
@@ -103,18 +104,68 @@ func TestUpgradeOfTheList_F5(t *testing.T) {
 	}
 }
 
-// TestConsumedFileIsNoLink_F6: nothing is appended or read through a link of its name.
+// TestConsumedFileIsNoLink_F6: nothing is appended or read through a link of its name. A list
+// may be at its end, so the link stays; one that leads nowhere is set aside.
 func TestConsumedFileIsNoLink_F6(t *testing.T) {
 	home := newHome(t)
-	bashrc := linkTo(t, filepath.Join(home, ConsumedName))
-	if err := ensureConsumed(home, []string{tokenfile.Fingerprint("a")}); err == nil {
+	path := filepath.Join(home, ConsumedName)
+	bashrc := linkTo(t, path)
+	theirs := recordsOf([]string{tokenfile.Fingerprint("a")})
+	testkit.Must(t, os.WriteFile(bashrc, theirs, 0o600))
+	if err := ensureConsumed(home, []string{tokenfile.Fingerprint("b")}); err == nil {
 		t.Error("it was written through a link")
+	}
+	if _, err := Used(home, "a"); err == nil {
+		t.Error("it was read through a link")
+	}
+	if data, _ := os.ReadFile(bashrc); !bytes.Equal(data, theirs) || len(strict.Aside(home)) != 0 {
+		t.Errorf("the link's target holds %q; set aside: %v", data, strict.Aside(home))
+	}
+	testkit.Must(t, os.Remove(bashrc))
+	testkit.Must(t, ensureConsumed(home, []string{tokenfile.Fingerprint("b")}))
+	if used, err := Used(home, "b"); !used || err != nil || len(strict.Aside(home)) != 1 {
+		t.Errorf("used: %v, %v; set aside: %v", used, err, strict.Aside(home))
 	}
 	if _, err := os.Lstat(bashrc); err == nil {
 		t.Error("the link's target was made")
 	}
-	os.WriteFile(bashrc, recordsOf([]string{tokenfile.Fingerprint("a")}), 0o600)
-	if _, err := Used(home, "a"); err == nil {
-		t.Error("it was read through a link")
+}
+
+// TestDamagedList_F5_F6: what can name no token makes way for a new list; what is readable, or
+// may be again, is never set aside.
+func TestDamagedList_F5_F6(t *testing.T) {
+	for kind, tt := range map[string]struct {
+		damage func(path string) error
+		known  bool // what was used up before is still known
+	}{
+		"a folder":  {func(p string) error { os.Remove(p); return os.MkdirAll(filepath.Join(p, "x"), 0o700) }, false},
+		"empty":     {func(p string) error { return os.Truncate(p, 0) }, false},
+		"torn":      {func(p string) error { return os.Truncate(p, 2*recordSize-3) }, true},
+		"mode 000":  {func(p string) error { return os.Chmod(p, 0) }, true},
+		"mode 0444": {func(p string) error { return os.Chmod(p, 0o444) }, true},
+		"two names": {func(p string) error { return os.Link(p, p+".backup") }, true},
+		"NULs": {func(p string) error {
+			f, err := os.OpenFile(p, os.O_WRONLY|os.O_APPEND, 0)
+			if err == nil {
+				_, err = f.Write(make([]byte, 1000))
+				f.Close()
+			}
+			return err
+		}, true},
+	} {
+		home := newHome(t)
+		path := filepath.Join(home, ConsumedName)
+		testkit.Must(t, ensureConsumed(home, []string{tokenfile.Fingerprint("a"), tokenfile.Fingerprint("b")}))
+		testkit.Must(t, tt.damage(path))
+		if used, err := Used(home, "a"); used != tt.known || err != nil {
+			t.Errorf("%s: used %v, %v", kind, used, err)
+		}
+		testkit.Must(t, ensureConsumed(home, []string{tokenfile.Fingerprint("c")}))
+		if used, err := Used(home, "c"); !used || err != nil {
+			t.Errorf("%s: the next is not in it: %v, %v", kind, used, err)
+		}
+		if aside := len(strict.Aside(home)); aside != 0 && kind != "a folder" || aside != 1 && kind == "a folder" {
+			t.Errorf("%s: set aside: %v", kind, strict.Aside(home))
+		}
 	}
 }

@@ -89,9 +89,9 @@ func Exists(target, refresh string) bool {
 func Begin(target, refresh string) (*Entry, error) {
 	e := &Entry{path: Path(target, refresh)}
 	file, err := strict.Open(e.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		e.resumed = true
-		file, err = strict.Open(e.path, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrExist) || strict.Blocked(e.path, err) {
+		e.resumed = true // whatever stands there: the token may have been sent
+		file, err = resume(e.path)
 	}
 	if err != nil {
 		return nil, err
@@ -112,6 +112,25 @@ func Begin(target, refresh string) (*Entry, error) {
 	return e, nil
 }
 
+// resume opens what an unfinished rotation has left. What is no file of ours is set aside. One
+// that others can read, that has a second name, or that a process of another user has locked, is
+// replaced by a copy, which is ours alone.
+func resume(path string) (*os.File, error) {
+	file, err := strict.OpenRepaired(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil || !fsx.Exposed(info) && !fsx.HeldByOthers(path) {
+		return file, err
+	}
+	file.Close()
+	if err := fsx.CopyAnew(path, entrySize); err != nil {
+		return nil, err
+	}
+	return strict.Open(path, os.O_RDWR, 0)
+}
+
 // named reports whether the path still names the file that is locked.
 func (e *Entry) named() bool {
 	held, err := e.file.Stat()
@@ -126,7 +145,7 @@ func (e *Entry) named() bool {
 // understands it. What an earlier owner left is kept if it is an answer.
 func (e *Entry) reserve() error {
 	if e.resumed {
-		if _, ok := e.Answer(); ok {
+		if _, _, ok := readAnswer(e.file); ok {
 			return nil
 		}
 	}
@@ -156,25 +175,32 @@ func (e *Entry) Record(answer tokenfile.TokenPair) error {
 }
 
 // Answer is what Record has written, in this process or an earlier one. It is exactly
-// that, or there is none.
-func (e *Entry) Answer() (tokenfile.TokenPair, bool) { return readAnswer(e.file) }
+// that, or there is none. One that was trimmed has lost its seal, and anything printable looks
+// like it: it counts where l, which is saved before, names it as the newest, or where its access
+// token can be read.
+func (e *Entry) Answer(l Ledger) (tokenfile.TokenPair, bool) { return l.believe(e.file) }
 
-func readAnswer(file io.ReaderAt) (tokenfile.TokenPair, bool) {
+func (l Ledger) believe(file io.ReaderAt) (tokenfile.TokenPair, bool) {
+	answer, sealed, ok := readAnswer(file)
+	if _, readable := tokenfile.Payload(answer.Access); ok && (sealed || readable || l.IsTip(answer.Refresh)) {
+		return answer, true
+	}
+	return tokenfile.TokenPair{}, false
+}
+
+// readAnswer reads an answer with its seal, or one that was already trimmed for the rename,
+// which happens only after the sealed content is safe.
+func readAnswer(file io.ReaderAt) (answer tokenfile.TokenPair, sealed, ok bool) {
 	content, err := io.ReadAll(io.NewSectionReader(file, 0, entrySize))
 	if err != nil {
-		return tokenfile.TokenPair{}, false
+		return answer, false, false
 	}
 	data, rest, sealed := bytes.Cut(content, []byte{0})
-	if sealed {
-		sum := sha256.Sum256(data)
-		if !bytes.HasPrefix(rest, sum[:]) {
-			return tokenfile.TokenPair{}, false
-		}
+	if sum := sha256.Sum256(data); sealed && !bytes.HasPrefix(rest, sum[:]) || len(data) > tokenfile.MaxSize {
+		return answer, false, false
 	}
-	// Without a seal it was already trimmed for the rename, which happens only
-	// after the sealed content is safe.
-	answer, err := tokenfile.Parse(data)
-	return answer, err == nil
+	answer, err = tokenfile.Parse(data)
+	return answer, sealed, err == nil
 }
 
 // Trim cuts the recorded answer to what the token file is to hold. Call it before the token
@@ -226,23 +252,24 @@ func (e *Entry) InPlace() bool {
 // them where refresh is "".
 func Others(target, refresh string) []string {
 	mine := Path(target, refresh)
-	return slices.DeleteFunc(fsx.Beside(target, entryPrefix), func(path string) bool { return path == mine })
+	return slices.DeleteFunc(fsx.Beside(target, entryPrefix), func(path string) bool { return path == mine || strict.IsAside(path) })
 }
 
-// Peek reads the answer in the entry at path, if there is one, and changes nothing.
-func Peek(path string) (answer tokenfile.TokenPair, ok bool) {
+// Peek reads the answer in the entry at path, if there is one ([Entry.Answer]), and changes
+// nothing.
+func Peek(path string, l Ledger) (answer tokenfile.TokenPair, ok bool) {
 	file, err := strict.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return tokenfile.TokenPair{}, false
 	}
 	defer file.Close()
-	return readAnswer(file)
+	return l.believe(file)
 }
 
 // Clear removes the entry at path, which no rotation needs any more, unless another process
 // uses it. It returns the answer that was in it, if any.
-func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
-	file, err := strict.Open(path, os.O_RDWR, 0)
+func Clear(path string, l Ledger) (answer tokenfile.TokenPair, ok bool) {
+	file, err := strict.OpenRepaired(path, os.O_RDWR, 0) // what is no file of ours is set aside
 	if err != nil {
 		return tokenfile.TokenPair{}, false
 	}
@@ -251,7 +278,7 @@ func Clear(path string) (answer tokenfile.TokenPair, ok bool) {
 		file.Close()
 		return tokenfile.TokenPair{}, false
 	}
-	answer, ok = e.Answer()
+	answer, ok = e.Answer(l)
 	e.Discard()
 	return answer, ok
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/strict"
@@ -46,6 +47,7 @@ type Ledger struct {
 	Team       Team         // the last team that was resolved
 	Rotated    int64        `json:",omitempty"` // when falcred last refreshed here, in s since 1970
 	Erased     Erased       `json:",omitzero"`  // the login that was last ended over the wire
+	Course     Course       `json:",omitzero"`  // since when the login exists, and how the last one ended
 }
 
 // Erased is whose login was ended by a client of the socket: no client may store another
@@ -60,25 +62,72 @@ type Erased struct {
 type Team struct{ Name, Subject, ID string }
 
 // Load reads falcred.json. It needs no lock. A home without it has the zero Ledger. Where it
-// is damaged, or no file of ours, the error says so and what to do: on its second line, or in
-// the words of package strict.
+// is damaged, or no file of ours, the error is a *[strict.Problem], and [Damaged] unless the
+// home itself is to blame.
 func Load(home string) (Ledger, error) {
 	path := filepath.Join(home, LedgerName)
 	data, err := fsx.Read(path, fsx.MaxSmall)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Ledger{}, nil
-	case strict.As(err) != nil:
-		return Ledger{}, err
+	case strict.As(err) == nil && strict.Blocked(path, err):
+		return Ledger{}, damaged(path, fsx.Cause(err))
 	case err != nil:
-		return Ledger{}, fmt.Errorf("%w\nmove it away: it holds no login, only what falcred remembers about it", err)
+		return Ledger{}, err
 	}
 	var l Ledger
 	if err := json.Unmarshal(data, &l); err != nil {
-		return Ledger{}, fmt.Errorf("%s is damaged (%v)\nmove it away: it holds no login, only what falcred remembers about it", path, err)
+		return Ledger{}, damaged(path, err)
 	}
-	return l, nil
+	return l.clamped(clock.Now()), nil
 }
+
+func damaged(path string, why error) error {
+	return &strict.Problem{
+		Path: path, Text: fmt.Sprintf("%s is damaged (%s)", path, Bounded(why.Error())),
+		Hint: "move it away: it holds no login, only what falcred remembers about it",
+	}
+}
+
+// Damaged reports whether an error of [Load] is about what stands in the place of falcred.json.
+func Damaged(home string, err error) bool {
+	return err != nil && strict.Blocked(filepath.Join(home, LedgerName), err)
+}
+
+// Recover is Load where the ledger can be done without: a mode that keeps us out is put right,
+// and what is damaged is set aside. .portalock is held, since another falcred may just have
+// written a whole one.
+func Recover(home string) (Ledger, error) {
+	l, err := Load(home)
+	if !Damaged(home, err) {
+		return l, err
+	}
+	path := filepath.Join(home, LedgerName)
+	if err := strict.Repair(path); err != nil {
+		return Ledger{}, err
+	}
+	if l, err = Load(home); Damaged(home, err) { // its content
+		if err = strict.SetAside(path); err == nil {
+			l = Ledger{}
+		}
+	}
+	return l, err
+}
+
+// clamped takes no moment for later than now: whoever can write the file can write any, and
+// clocks are set back.
+func (l Ledger) clamped(now time.Time) Ledger {
+	if l.TipIssued < 0 || l.TipIssued > now.Add(day).Unix() {
+		l.TipIssued = 0
+	}
+	if l.Doubt.Since.After(now) {
+		l.Doubt.Since = now.UTC().Truncate(time.Second)
+	}
+	l.Course = l.Course.clamped(now)
+	return l
+}
+
+const day = 24 * time.Hour
 
 // Save writes what falcred.consumed lacks, and then falcred.json. .portalock is held. Of
 // the two one is written though the other fails. The consumed tokens are on the disk when
@@ -129,6 +178,7 @@ func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
 	l = l.WithTip(to, subject)
 	l.ClientID = client
 	l.Doubt = l.Doubt.step(from, to.Refresh)
+	l.Course = l.Course.Step(from, to.Refresh)
 	return l
 }
 
@@ -163,7 +213,7 @@ func (l Ledger) SubjectOf(refresh string) string {
 
 // Follow takes over what another knows of the newest login.
 func (l Ledger) Follow(other Ledger) Ledger {
-	l.Tip, l.Subject, l.TipIssued, l.ClientID, l.Doubt = other.Tip, other.Subject, other.TipIssued, other.ClientID, other.Doubt
+	l.Tip, l.Subject, l.TipIssued, l.ClientID, l.Doubt, l.Course = other.Tip, other.Subject, other.TipIssued, other.ClientID, other.Doubt, other.Course
 	return l
 }
 

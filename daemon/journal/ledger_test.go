@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // TestLearnKeepsTheNewest_F5: of two lists the newest entries are kept, in whatever
@@ -255,9 +256,9 @@ func TestLoad(t *testing.T) {
 		t.Errorf("no file: %+v, %v", l, err)
 	}
 	for content, hint := range map[string]string{
-		`{"Spent":["a"],"Tip":5}`:   "\nmove it away: ",
-		"a canary":                  "\nmove it away: ",
-		strings.Repeat(" ", 65<<10): "\nmove it away: ",
+		`{"Spent":["a"],"Tip":5}`:   ": move it away",
+		"a canary":                  ": move it away",
+		strings.Repeat(" ", 65<<10): ": move it away",
 	} {
 		testkit.Must(t, os.WriteFile(path, []byte(content), 0o600))
 		l, err := Load(home)
@@ -295,6 +296,8 @@ func TestSaveWritesTheConsumedFirst_F5(t *testing.T) {
 	testkit.Must(t, os.Remove(filepath.Join(home, LedgerName)))
 	testkit.Must(t, os.Remove(filepath.Join(home, ConsumedName)))
 	testkit.Must(t, os.Mkdir(filepath.Join(home, ConsumedName), 0o700))
+	testkit.Must(t, os.Remove(filepath.Join(home, ConsumedName)))
+	testkit.Must(t, os.Symlink("/dev/null", filepath.Join(home, ConsumedName)))
 	if err := (Ledger{}).Consume("b").Save(home); err == nil {
 		t.Error("falcred.consumed was not written, and no error says so")
 	}
@@ -348,6 +351,63 @@ func TestSettleIssuer_R13(t *testing.T) {
 		}
 		if err != nil && c.home.Issuer != "" && !strings.HasSuffix(err.Error(), "\n"+IssuerHint) {
 			t.Errorf("no hint in %q", err)
+		}
+	}
+}
+
+// TestRecover_F6: falcred.json holds no login: whatever stands in its place makes way, and is
+// kept beside it. What is whole is read, whatever its mode.
+func TestRecover_F6(t *testing.T) {
+	whole := Ledger{Issuer: "https://id.example.com", Tip: "x"}
+	write := func(text string) func(path string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
+	for kind, tt := range map[string]struct {
+		put  func(path string) error
+		kept bool
+	}{
+		"nothing":         {os.Remove, false},
+		"mode 000":        {func(p string) error { return os.Chmod(p, 0) }, true},
+		"mode 0444":       {func(p string) error { return os.Chmod(p, 0o444) }, true},
+		"a second name":   {func(p string) error { return os.Link(p, p+".backup") }, true},
+		"empty":           {write(""), false},
+		"NULs":            {write(strings.Repeat("\x00", 300)), false},
+		"cut":             {write(`{"Issuer":"https://id.exa`), false},
+		"70 KB":           {write(`{"Tip":"` + strings.Repeat("x", 70<<10) + `"}`), false},
+		"another type":    {write(`["Issuer"]`), false},
+		"a member's type": {write(`{"Issuer":5}`), false},
+		"a folder":        {func(p string) error { os.Remove(p); return os.MkdirAll(filepath.Join(p, "x"), 0o700) }, false},
+		"a link":          {func(p string) error { os.Remove(p); return os.Symlink("/etc/passwd", p) }, false},
+		"a dangling link": {func(p string) error { os.Remove(p); return os.Symlink("/nonexistent", p) }, false},
+	} {
+		home := newHome(t)
+		path := filepath.Join(home, LedgerName)
+		testkit.Must(t, whole.Save(home))
+		testkit.Must(t, tt.put(path))
+		l, err := Recover(home)
+		if err != nil || (l.Issuer == whole.Issuer) != tt.kept {
+			t.Errorf("%s: %+v, %v", kind, l, err)
+		}
+		if aside := len(strict.Aside(home)); (aside == 1) == (tt.kept || kind == "nothing") {
+			t.Errorf("%s: set aside: %v", kind, strict.Aside(home))
+		}
+		testkit.Must(t, whole.Save(home))
+		if l, err := Load(home); err != nil || l.Issuer != whole.Issuer {
+			t.Errorf("%s: written anew: %+v, %v", kind, l, err)
+		}
+	}
+}
+
+// TestTimesAreClamped_F6: whoever can write falcred.json can write any number: none is later
+// than now.
+func TestTimesAreClamped_F6(t *testing.T) {
+	home := newHome(t)
+	for _, issued := range []string{"9223372036854775807", "-9223372036854775808", "99999999999"} {
+		text := `{"TipIssued":` + issued + `,"Doubt":{"Login":"x","Since":"9999-01-01T00:00:00Z"}}`
+		testkit.Must(t, os.WriteFile(filepath.Join(home, LedgerName), []byte(text), 0o600))
+		l, err := Load(home)
+		if testkit.Must(t, err); l.TipIssued != 0 || l.Doubt.Since.After(time.Now()) {
+			t.Errorf("%+v", l)
 		}
 	}
 }

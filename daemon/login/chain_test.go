@@ -227,9 +227,7 @@ func TestF5TheLedgerIsMergedUnderTheLock(t *testing.T) {
 func TestR4TheHintCrossesTheWire(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh := w.signIn("ann")
-		if err := os.Mkdir(journal.Path(w.path, refresh), 0o700); err != nil { // no entry can be made
-			w.Fatal(err)
-		}
+		blockEntry(w, refresh)
 		w.start()
 		_, err := w.get()
 		if err == nil || !strings.HasSuffix(err.Error(), "\n"+diskHint) {
@@ -342,15 +340,13 @@ func TestR4AnHourWithoutAnEntry(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		old := w.inFile()
-		if err := os.Mkdir(journal.Path(w.path, old.Refresh), 0o700); err != nil {
-			w.Fatal(err)
-		}
+		unblock := blockEntry(w, old.Refresh)
 		w.pass(3 * time.Hour) // due for an hour
 		w.wantRequests(1, "no entry, no request")
 		if w.mustGet() != old.Access {
 			w.Error("another token is served")
 		}
-		os.Remove(journal.Path(w.path, old.Refresh))
+		unblock()
 		w.pass(time.Minute + time.Second)
 		w.wantRequests(2, "the disk is back")
 		w.wantAlive()

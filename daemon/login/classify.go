@@ -73,6 +73,5 @@ func consumed(r Reading, t tokenfile.Token, s State) bool {
 	case t.Refresh == s.Tokens.Refresh:
 		return false
 	}
-	living := !s.over() && s.Dead != s.Tokens.Refresh
-	return living && t.CopiedBefore(s.Tokens) && !r.Known.IsTip(t.Refresh)
+	return s.living() && t.CopiedBefore(s.Tokens) && !r.Known.IsTip(t.Refresh)
 }

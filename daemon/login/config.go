@@ -3,10 +3,12 @@ package login
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strconv"
 
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -18,6 +20,7 @@ type Config struct {
 	Home     string
 	FalsHome bool // Home is ~/.fal, which is fal's: other issuers' logins are kept elsewhere
 	Issuer   string
+	Named    bool   // FALCRED_ISSUER names it: it is not fal's for want of another
 	ClientID string // of the next login, and of one whose own client nobody knows
 	Audience string // of the next login, as are the scopes; "" for none
 	Scopes   string
@@ -37,12 +40,30 @@ type Config struct {
 // nothing of them is sent anywhere then. The home decides, by what it recorded at first
 // use; a shell can have forgotten the issuer's name.
 func (cfg Config) CheckIssuer() error {
-	ledger, err := journal.Load(cfg.Home)
+	ledger, err := cfg.ledger()
 	if err != nil {
 		return err
 	}
 	_, err = ledger.SettleIssuer(cfg.Issuer, issuer.FalIssuer, cfg.FalsHome)
 	return err
+}
+
+// ledger is what the home remembers. A damaged one is none, where the issuer is certain without
+// it: by falcred's own setting, by the home, or by the token itself. Elsewhere it is an error:
+// a login could be sent to somebody else's issuer (R13). Nothing is set aside here.
+func (cfg Config) ledger() (journal.Ledger, error) {
+	l, err := journal.Load(cfg.Home)
+	if !journal.Damaged(cfg.Home, err) {
+		return l, err
+	}
+	iss := tokenfile.IssuerOf(tokenfile.In(cfg.Home, nil).Read().Pair.Access)
+	if cfg.Named || cfg.FalsHome || cfg.Issuer != issuer.FalIssuer || iss != "" && tokenfile.SameIssuer(iss, cfg.Issuer) {
+		return journal.Ledger{}, nil
+	}
+	text, _ := fsx.Explain(err)
+	return l, fmt.Errorf("%s, and nothing else says whose logins this home holds\n"+
+		"name their issuer in %s, as FALCRED_ISSUER=%s: then falcred sets the damaged file aside by itself",
+		text, filepath.Join(cfg.Home, "falcred.env"), issuer.FalIssuer)
 }
 
 // CheckToken is the same for one token, whose issuer can be read in it.

@@ -168,6 +168,7 @@ type Note struct {
 	Team     *journal.Team
 	Asked    *journal.Asked
 	Erased   *journal.Erased
+	Course   *journal.Course
 }
 
 func (n Note) on(l journal.Ledger) journal.Ledger {
@@ -191,6 +192,9 @@ func (n Note) on(l journal.Ledger) journal.Ledger {
 	}
 	if n.Erased != nil {
 		l = l.Erase(*n.Erased)
+	}
+	if n.Course != nil {
+		l.Course = *n.Course
 	}
 	return l
 }

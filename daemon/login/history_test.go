@@ -97,22 +97,6 @@ func TestHistoryNotesTheClock(t *testing.T) {
 	})
 }
 
-// A history that is not ours, or no file, is left alone and nothing fails.
-func TestHistoryIsNoFifo(t *testing.T) {
-	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
-		if err := mkfifo(filepath.Join(w.home, events.HistoryName)); err != nil {
-			w.Skip(err)
-		}
-		w.signIn("ann")
-		w.start()
-		w.mustGet()
-		w.wantAlive()
-		if _, err := events.Read(w.home); err == nil {
-			w.Error("a FIFO was read")
-		}
-	})
-}
-
 // §3: FALCRED_ON_CHANGE is told of each change once, and of no secret.
 func TestOnChange(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

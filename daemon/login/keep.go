@@ -86,6 +86,7 @@ func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.Pend
 	} else {
 		tip = tip.WithTip(tokens, cmp.Or(granted.Subject, tokenfile.Dated(tokens, clock.Now()).Subject))
 	}
+	tip.Course = former.Course.Begin(tokens.Refresh, clock.Now())
 	m.apply(Followed{tip.MadeBy(tokens.Refresh, granted.ClientID)})
 	m.apply(Noted{Note{Asked: &journal.Asked{ClientID: granted.ClientID, Audience: granted.Audience, Scopes: granted.Scopes}}})
 	t.saveLedger()

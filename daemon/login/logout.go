@@ -131,8 +131,8 @@ func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error
 	if wire && account != "" {
 		m.apply(Noted{Note{Erased: &journal.Erased{Subject: account, At: clock.Now().UnixNano()}}})
 	}
-	t.saveLedger()
 	m.apply(Ended{why})
+	t.saveLedger()
 	return done, unsetTeam(m)
 }
 
@@ -150,7 +150,7 @@ func (t *transaction) living(r Reading) []tokenfile.TokenPair {
 	if meaning := classify(r, *s); s.held() && (meaning == Behind || meaning == Consumed) {
 		return []tokenfile.TokenPair{s.Tokens.TokenPair}
 	}
-	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh)); whole {
+	if answer, whole := journal.Peek(journal.Path(t.target, r.Pair.Refresh), s.Ledger); whole {
 		return []tokenfile.TokenPair{answer}
 	}
 	return []tokenfile.TokenPair{r.Pair}
@@ -172,7 +172,7 @@ func (t *transaction) account(r Reading) string {
 // sealed are answers in the journal that never reached the token file.
 func (t *transaction) sealed() (answers []tokenfile.TokenPair) {
 	for _, path := range journal.Others(t.target, "") {
-		if answer, whole := journal.Peek(path); whole && !t.wasUsed(answer.Refresh) {
+		if answer, whole := journal.Peek(path, t.m.Snapshot().State.Ledger); whole && !t.wasUsed(answer.Refresh) {
 			answers = append(answers, answer)
 		}
 	}
@@ -218,7 +218,7 @@ func (t *transaction) delete(before tokenfile.Content) error {
 		}
 	}
 	for _, path := range journal.Others(t.target, "") {
-		journal.Clear(path)
+		journal.Clear(path, t.m.Snapshot().State.Ledger)
 	}
 	return nil
 }

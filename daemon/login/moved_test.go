@@ -24,7 +24,7 @@ import (
 // What the schedule does is slowed down by mu, which it wants at each event, so that
 // the time to read the file comes while an error waits for it.
 func TestF3HomeMovedAndDeleted(t *testing.T) {
-	home, other := filepath.Join(t.TempDir(), "home"), filepath.Join(t.TempDir(), "other")
+	home, other := filepath.Join(t.TempDir(), "home"), filepath.Join(t.TempDir(), ".fal")
 	mustMake(t, home)
 	mustMake(t, other)
 	issuer, m := opened(t, home, idp.Config{Lifetime: 2 * time.Hour}, func(cfg *Config) {
@@ -67,6 +67,23 @@ func TestF3HomeMovedAndDeleted(t *testing.T) {
 	case <-ended:
 	case <-time.After(testkit.Patience):
 		t.Fatal("the schedule does not end")
+	}
+}
+
+// F3, F6: the fal config's folder is watched where it is the home, or fal's own; no other that a
+// person may name is, nor one above.
+func TestConfigsFolder_F6(t *testing.T) {
+	user := t.TempDir()
+	home, fals := filepath.Join(user, "home"), filepath.Join(user, ".fal")
+	mustMake(t, home)
+	for folder, want := range map[string]bool{home: true, fals: false, user: false, filepath.Join(user, "none"): false} {
+		if watched(folder, home) != want {
+			t.Errorf("%s: %v", folder, !want)
+		}
+	}
+	mustMake(t, fals)
+	if !watched(fals, home) {
+		t.Error("fal's own folder is there, and not watched")
 	}
 }
 

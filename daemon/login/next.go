@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 const (
@@ -26,6 +27,9 @@ const (
 	// maxPerMinute is what no login needs: somebody undoes each rotation, and a pause
 	// keeps that from becoming a storm at the issuer.
 	maxPerMinute = 300
+	// hookAgain is after how long the hook is told once more that the login has ended, for as
+	// long as it has.
+	hookAgain = 24 * time.Hour
 	// maxWarnings are kept, the newest.
 	maxWarnings = 8
 )
@@ -131,10 +135,14 @@ func (m *machine) log(level slog.Level, text string, args ...any) {
 
 // record writes an event about the login held into the history.
 func (m *machine) record(kind, cause string) {
-	m.do(recorded{events.Event{
+	e := events.Event{
 		Time: m.now.UTC(), Event: kind, Cause: cause,
 		Subject: m.Subject(), Expires: clock.WallTime(m.Tokens.Expires, m.now),
-	}})
+	}
+	if kind == events.LoginRequired || kind == events.LoggedOut {
+		e.Since = m.Ledger.Course.SinceOf(m.Tokens.Refresh)
+	}
+	m.do(recorded{e})
 }
 
 // report passes a new state of the login on to the hook. The first one after the start,
@@ -145,13 +153,15 @@ func (m *machine) report(e Event) {
 		return
 	}
 	m.reported = state
-	if state == before || before == "" && (state == protocol.StateLoggedOut || state == protocol.StateLoggedIn) {
+	again := state == protocol.StateLoginRequired && state == before && !m.reportedAt.IsZero() && m.now.Sub(m.reportedAt) >= hookAgain
+	if state == before && !again || before == "" && (state == protocol.StateLoggedOut || state == protocol.StateLoggedIn) {
 		return
 	}
 	cause := ""
 	if p := m.problem(); p != nil {
 		cause = p.Text
 	}
+	m.reportedAt = m.now
 	m.do(reported{events.Change{State: state, Cause: cause}})
 }
 
@@ -301,6 +311,7 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 		if m.Fallback.Refresh != "" && m.Tokens.Subject == before.Subject && m.now.Sub(m.Refreshed) < competingWindow {
 			m.Competing = p.Refresh
 		}
+		m.began(before)
 		m.replaced(before, unsaved)
 	}
 	if m.Ledger.Erased.Subject != "" { // a login in the file: what was erased before it is over (§4)
@@ -360,6 +371,7 @@ func (m *machine) distrust() {
 		Hint: "log in again: falcred login; if it happens again, something between this machine and the issuer answers in its place",
 	}
 	m.record(events.LoginRequired, m.Problem.Text)
+	m.ended(m.Problem.Text, false)
 }
 
 // foreign holds R13 against a login of another issuer.
@@ -378,6 +390,7 @@ func (m *machine) foreign(other string) {
 // forget is a logout.
 func (m *machine) forget(why string) {
 	m.record(events.LoggedOut, why)
+	m.ended(why, false)
 	m.Team.ID = ""
 	m.Tokens, m.Served = tokenfile.Token{}, tokenfile.Token{}
 	m.Replaces, m.Owed, m.Fallback, m.Doubt = "", "", Fallback{}, nil
@@ -400,7 +413,11 @@ func (m *machine) ledgerRead(e LedgerRead) {
 	if m.unwritten() {
 		l = l.Merge(m.Ledger)
 	}
-	m.Ledger = l.Learn(m.Ledger)
+	l = l.Learn(m.Ledger)
+	if c := m.Ledger.Course; c.Of(m.Tokens.Refresh) && (l.Tip == "" || l.Course.Token != l.Tip) {
+		l.Course = c // of the login held: what is on disk may not know it yet
+	}
+	m.Ledger = l
 }
 
 func (m *machine) saved(e LedgerSaved) {
@@ -420,7 +437,7 @@ func (m *machine) saved(e LedgerSaved) {
 func (m *machine) granted(e Granted) {
 	tokens, skew := tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, m.now)
 	if skew != 0 {
-		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + skew.Round(time.Second).String()})
+		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + words.Span(skew.Abs().Round(time.Second))})
 	}
 	l := m.Ledger.Step(e.From, e.Reply.Tokens).MadeBy(e.Reply.Tokens.Refresh, e.Client)
 	l.Rotated = m.now.Unix()
@@ -531,7 +548,11 @@ func (m *machine) failed(e Failed) {
 	problem := e.Problem
 	m.Problem = &problem
 	if e.ended && m.Phase != Unverified {
-		m.Phase = Rejected
+		before := m.Phase
+		if m.Phase = Rejected; before != Rejected && m.ended(e.Text, true) {
+			c := m.Ledger.Course
+			m.do(remember{Note{Course: &c}, false})
+		}
 	}
 	wait := e.after
 	if wait == 0 {
@@ -614,6 +635,7 @@ func (m *machine) tick(e Tick) {
 		m.Doubt = &again
 		m.do(verifyAgain{&again})
 	}
+	m.term()
 }
 
 func (m *machine) warned(e Warned) {

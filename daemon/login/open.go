@@ -6,7 +6,6 @@ import (
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/issuer"
-	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/peer"
@@ -20,7 +19,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	if err := peer.KnownUser(); err != nil {
 		return nil, err
 	}
-	ledger, err := journal.Load(cfg.Home)
+	ledger, err := cfg.ledger()
 	if err != nil {
 		return nil, err
 	}

@@ -33,14 +33,19 @@ func TestR7AnEmptyFileIsNoLoop(t *testing.T) {
 		w.start()
 		lock := filepath.Join(w.home, tokenfile.LockName)
 		os.Remove(lock)
-		if err := os.Mkdir(lock, 0o700); err != nil { // nothing can be done under it
-			w.Fatal(err)
+		names := []string{lock, lock + ".damaged", lock + ".damaged-1", lock + ".damaged-2"}
+		for _, name := range names { // nothing can be done under it, nor can it be set aside
+			if err := os.MkdirAll(filepath.Join(name, "not empty"), 0o700); err != nil {
+				w.Fatal(err)
+			}
 		}
 		w.write("")
 		w.reconcile()
 		w.pass(time.Hour) // never comes back from a loop without a pause
 		w.mustGet()
-		os.Remove(lock)
+		for _, name := range names {
+			os.RemoveAll(name)
+		}
 		w.pass(time.Minute)
 		w.wantAlive()
 	})

@@ -2,12 +2,13 @@ package login
 
 import (
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // reconcile reads the token file and takes over what others did to it (F3). It needs no
@@ -23,14 +24,15 @@ func (m *Manager) reconcile() Reading {
 
 // read is one reading of the token file, with what the home says of another token than
 // the one held: whether that was used up (F5), and whether falcred put it there. Where a
-// valid login is held and nobody can tell whether the other was used up, the file is
-// unusable: the one held is served meanwhile.
+// living login is held and nobody can tell whether the other was used up, the file is
+// unusable: the one held is served meanwhile. What falcred has noted as the newest was not.
 func (m *Manager) read() Reading {
 	r, err := readAnyway(m)
+	state := m.Snapshot().State
 	switch {
-	case err != nil && r.Held.Refresh != "":
+	case err != nil && r.Held.Refresh != "" && state.living() && !r.Known.IsTip(r.Pair.Refresh):
 		r.Content = r.Because(errUseUnknown(m.file.Path, err),
-			"make "+filepath.Join(m.cfg.Home, journal.ConsumedName)+" readable, or move it away: it holds no login")
+			"make "+filepath.Join(m.cfg.Home, journal.ConsumedName)+" a readable file of yours, or move it away: it holds no login")
 	case err != nil:
 		warnUnreadable(m, err)
 	}
@@ -64,7 +66,27 @@ func used(known journal.Ledger, home, refresh string) (bool, error) {
 
 // abandoned lists temporary files that a killed writer has left. The lock is held, so
 // none of them is in use by a falcred that respects it.
-func abandoned(target, home string) []string {
-	return slices.Concat(fsx.Temporaries(target), fsx.Temporaries(filepath.Join(home, journal.LedgerName)),
-		fsx.Temporaries(filepath.Join(home, events.HistoryName)))
+func abandoned(target, home string) (found []string) {
+	found = fsx.Temporaries(target)
+	for _, name := range []string{journal.LedgerName, events.HistoryName, tokenfile.LockName} {
+		found = append(found, fsx.Temporaries(filepath.Join(home, name))...)
+	}
+	return found
+}
+
+// aside is what the warning about damaged files begins with.
+const aside = "set aside as damaged: "
+
+// nameAside names the files of falcred's own that were damaged, whichever part of it, or which
+// program, has set them aside, for as long as they are there.
+func (m *Manager) nameAside(target string) {
+	found := strict.Aside(m.cfg.Home)
+	if folder := filepath.Dir(target); target != "" && folder != filepath.Clean(m.cfg.Home) {
+		found = append(found, strict.Aside(folder)...)
+	}
+	why := ""
+	if len(found) > 0 {
+		why = strings.Join(found[:min(len(found), 8)], ", ") + "\nthey hold no login, and falcred has made what it needs anew: remove them when you have looked at them"
+	}
+	m.WarnInstead(aside, why)
 }

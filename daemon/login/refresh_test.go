@@ -137,10 +137,7 @@ func TestR4NoPlaceNoRequest(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		current := w.mustGet()
-		blocked := journal.Path(w.path, w.inFile().Refresh)
-		if err := os.Mkdir(blocked, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		unblock := blockEntry(w, w.inFile().Refresh)
 		w.pass(90 * time.Minute)
 		w.wantRequests(1, "nothing can be kept")
 		if w.mustGet() != current {
@@ -148,7 +145,7 @@ func TestR4NoPlaceNoRequest(t *testing.T) {
 		}
 		w.pass(31 * time.Minute)
 		w.wantCode(protocol.CodeUnavailable)
-		os.Remove(blocked)
+		unblock()
 		w.pass(2 * time.Minute)
 		w.mustGet()
 		w.wantAlive()

@@ -200,7 +200,7 @@ func (t *transaction) refill(before tokenfile.Content, s State) error {
 func (t *transaction) restoreAhead(before tokenfile.Content, s State) error {
 	err := t.restore(before, s.Tokens.TokenPair, "the new token could not be written before")
 	if err == nil && before.Pair.Refresh != s.Tokens.Refresh {
-		journal.Clear(journal.Path(t.target, before.Pair.Refresh))
+		journal.Clear(journal.Path(t.target, before.Pair.Refresh), s.Ledger)
 	}
 	return err
 }
@@ -240,7 +240,7 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 	if err != nil {
 		return "", true, entryFailure(err)
 	}
-	answer, whole := entry.Answer()
+	answer, whole := entry.Answer(t.m.Snapshot().State.Ledger)
 	switch {
 	case whole && t.wasUsed(answer.Refresh), !whole && t.wasUsed(refresh):
 		entry.Discard() // settled long ago, and put back from a backup
@@ -272,7 +272,7 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 	now := clock.Now()
 	for _, path := range journal.Others(t.target, inFile.Refresh) {
-		answer, whole := journal.Clear(path)
+		answer, whole := journal.Clear(path, t.m.Snapshot().State.Ledger)
 		if !whole {
 			continue
 		}

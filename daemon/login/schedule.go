@@ -9,6 +9,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // debounce gathers the events of one write: a neighbour's is a truncate and a write, ours
@@ -88,6 +89,7 @@ func (s *schedule) tick() time.Duration {
 	m := s.m
 	m.reconcile()
 	m.readTeam()
+	m.nameAside(m.file.Path)
 	e := Tick{}
 	if held := m.Snapshot().State.Tokens.Refresh; unfinished(m.file, held) {
 		e.Unfinished = held
@@ -107,7 +109,11 @@ func (s *schedule) jumped() {
 	if !s.looked.IsZero() {
 		jump := now.Round(0).Sub(s.lookedWall) - now.Sub(s.looked)
 		if jump.Abs() > tolerableJump {
-			s.m.Note(events.Clock, "it moved by "+jump.Round(time.Second).String()+", or the machine slept")
+			way := "ahead, or the machine slept"
+			if jump < 0 {
+				way = "back"
+			}
+			s.m.Note(events.Clock, "it moved "+words.Span(jump.Abs().Round(time.Second))+" "+way)
 		}
 	}
 	s.looked, s.lookedWall = now, now.Round(0)
@@ -118,7 +124,7 @@ func (s *schedule) jumped() {
 func (s *schedule) aim() (again time.Duration) {
 	m := s.m
 	paths := []string{m.file.Path}
-	if config := nearest(m.cfg.FalConfig.Path); config != "" {
+	if config := m.cfg.FalConfig.Path; watched(filepath.Dir(config), m.cfg.Home) {
 		paths = append(paths, config)
 	}
 	target, err := m.file.Target()
@@ -132,15 +138,11 @@ func (s *schedule) aim() (again time.Duration) {
 	return again
 }
 
-// nearest is path, or the first above it whose folder is there: what is to come there may
-// never come to be, and then nothing is polled for it.
-func nearest(path string) string {
-	for ; len(path) > 1; path = filepath.Dir(path) {
-		if fsx.IsFolder(filepath.Dir(path)) {
-			return path
-		}
-	}
-	return ""
+// watched says whether the fal config's folder is one to watch: the home, or fal's own, if it is
+// there. Any other (FAL_CONFIG_PATH) can be a folder of everything, and is looked at once a
+// minute; nor is a folder above watched for what may come to be in it.
+func watched(folder, home string) bool {
+	return fsx.IsFolder(folder) && (folder == filepath.Clean(home) || filepath.Base(folder) == ".fal")
 }
 
 // settle does at the start, under the lock, what waits for no rotation: the issuer's
@@ -170,7 +172,7 @@ func bury(m *Manager) (answers []tokenfile.TokenPair) {
 		return nil
 	}
 	for _, path := range journal.Others(t.target, "") {
-		if answer, whole := journal.Clear(path); whole {
+		if answer, whole := journal.Clear(path, m.Snapshot().State.Ledger); whole {
 			answers = append(answers, answer)
 		}
 	}

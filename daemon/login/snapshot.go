@@ -122,6 +122,9 @@ func (s *Snapshot) Status() protocol.Status {
 		Refreshed: state.Refreshed,
 		Refreshes: state.Refreshes,
 		Warnings:  append([]string(nil), state.Warnings...),
+
+		LoginSince: state.Ledger.Course.SinceOf(state.Tokens.Refresh),
+		LastEnd:    state.Ledger.Course.Ended, LastEndCause: state.Ledger.Course.Cause, LastEndAge: int(state.Ledger.Course.Age),
 	}
 	if s.key != nil {
 		status.State, status.Source = protocol.StateKey, s.cfg.Key.Source

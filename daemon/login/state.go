@@ -64,7 +64,8 @@ type State struct {
 	Forced      string    // fingerprint of the last access token that a client has had replaced
 	minute      time.Time // since when inMinute counts refreshes
 	inMinute    int
-	reported    string   // the state that the hook heard of last, "" before the first
+	reported    string // the state that the hook heard of last, "" before the first
+	reportedAt  time.Time
 	Warnings    []string // what people should know but what stops nothing
 	Team        Team
 	Ledger      journal.Ledger
@@ -93,6 +94,9 @@ func (s *State) held() bool { return s.Tokens.Refresh != "" }
 
 // over says that the refresh token is not to be sent again (R8, R10).
 func (s *State) over() bool { return s.Phase == Rejected || s.Phase == Unverified }
+
+// living says that a login is held which, as far as anybody knows, the issuer still accepts.
+func (s *State) living() bool { return s.held() && !s.over() && s.Dead != s.Tokens.Refresh }
 
 // unwritten says that the ledger in memory has what falcred.json lacks.
 func (s *State) unwritten() bool { return s.ledgerRev != s.ledgerSaved }

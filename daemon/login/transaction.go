@@ -102,6 +102,7 @@ func (t *transaction) open(ctx context.Context) error {
 
 func (t *transaction) end() {
 	if t.lock != nil {
+		t.m.nameAside(t.target)
 		t.lock.Release()
 		t.m.freed, t.m.freedBy = clock.Now(), t.kind
 	}
@@ -122,7 +123,7 @@ func (t *transaction) lockFailure(err error) *failure {
 
 func (t *transaction) readLedger() error {
 	cfg := t.m.cfg
-	ledger, err := journal.Load(cfg.Home)
+	ledger, err := journal.Recover(cfg.Home)
 	if err != nil {
 		t.m.apply(LedgerRead{Err: err})
 		return nil // what this daemon knows goes on

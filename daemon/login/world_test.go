@@ -310,3 +310,21 @@ func overwrite(w *world, path, text string, at int64) {
 		w.Fatal(err)
 	}
 }
+
+// blockEntry keeps an entry from being made for a refresh token, as a full disk would, until
+// unblock: what stands in its place cannot be set aside.
+func blockEntry(w *world, refresh string) (unblock func()) {
+	w.Helper()
+	path := journal.Path(w.path, refresh)
+	names := []string{path, path + ".damaged", path + ".damaged-1", path + ".damaged-2"}
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(name, "not empty"), 0o700); err != nil {
+			w.Fatal(err)
+		}
+	}
+	return func() {
+		for _, name := range names {
+			os.RemoveAll(name)
+		}
+	}
+}

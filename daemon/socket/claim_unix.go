@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,29 +15,25 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 )
 
 // claim takes the lock beside the socket and writes into it who we are, so that a second
 // daemon can say who runs (S1). The lock is what counts: on a full disk it names nobody.
-func claim(path string) (*flock.Flock, error) {
+func claim(path string) (*fsx.Lock, error) {
 	name := path + ".lock"
-	// Neither a link nor a FIFO of that name may lead elsewhere or hold us.
-	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|fsx.Nonblock|fsx.NoFollow), flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if errors.Is(err, fs.ErrPermission) && strict.Regain(name) {
-		locked, err = lock.TryLock()
+	lock, err := fsx.TryLockPath(name)
+	if err == nil && lock == nil { // nobody else may keep us from serving
+		lock, err = fsx.TakeLock(name, 0)
 	}
-	if err == nil && !locked {
-		err = alreadyRunning(path)
-	} else if err == nil {
-		if err = writeOwner(lock); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-			err = nil
-		}
+	switch {
+	case err != nil:
+		return nil, err
+	case lock == nil:
+		return nil, alreadyRunning(path)
 	}
-	if err != nil {
+	if err := writeOwner(name, lock); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		lock.Close()
-		return nil, strict.NoLink(name, err)
+		return nil, err
 	}
 	return lock, nil
 }
@@ -61,18 +56,18 @@ func ClaimFollow(path string) (io.Closer, error) {
 // writeOwner writes our number, and this machine's name on a second line, into the file that
 // is locked, and no other that has its name by now: flock does not give its own descriptor
 // away.
-func writeOwner(lock *flock.Flock) error {
+func writeOwner(name string, lock *fsx.Lock) error {
 	locked, err := lock.Stat()
 	if err != nil {
 		return err
 	}
-	file, err := strict.Open(lock.Path(), os.O_WRONLY, 0)
+	file, err := strict.Open(name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	if named, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
-		return fmt.Errorf("%s was replaced while it was being locked\ntry again", lock.Path())
+		return fmt.Errorf("%s was replaced while it was being locked\ntry again", name)
 	}
 	if err := file.Truncate(0); err != nil {
 		return err

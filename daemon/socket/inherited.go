@@ -13,7 +13,6 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/falcred/falcred/daemon/internal/fsx"
-	"github.com/gofrs/flock"
 )
 
 // inheritedListener is its listener.
@@ -74,7 +73,7 @@ func inherit(ctx context.Context, s *Socket) (*Socket, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		s.listener.Close()
 		lock.Close()
-		return listenAt(s.path, func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) })
+		return listenAt(s.path, func(path string) (*fsx.Lock, error) { return claimFrom(ctx, path, false) })
 	}
 	s.bound, s.lock = info, lock
 	if err == nil && fsx.OthersCanRead(info) {

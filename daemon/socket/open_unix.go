@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,7 +32,7 @@ func Open(ctx context.Context, o Options) (*Socket, error) {
 	}
 	claim := claim
 	if o.TakeOver {
-		claim = func(path string) (*flock.Flock, error) { return claimFrom(ctx, path, false) }
+		claim = func(path string) (*fsx.Lock, error) { return claimFrom(ctx, path, false) }
 	}
 	lookup := os.LookupEnv
 	if o.Path != "" { // a flag can say it too
@@ -100,7 +100,7 @@ func holdsNoSocket(err error) bool {
 var errModeIgnored = errors.New("its file system does not keep a socket's mode")
 
 // listenAt makes the socket (S1, S2), once claim has got its lock.
-func listenAt(path string, claim func(string) (*flock.Flock, error)) (s *Socket, err error) {
+func listenAt(path string, claim func(string) (*fsx.Lock, error)) (s *Socket, err error) {
 	if err := env.CheckSocketPath(path); err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ import (
 	"sync"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 )
 
 // Options say where a daemon is to listen.
@@ -50,7 +50,7 @@ type Socket struct {
 	listener  *net.UnixListener
 	bound     fs.FileInfo // what the path names while we can be reached
 	inherited bool        // the name is systemd's
-	lock      *flock.Flock
+	lock      *fsx.Lock
 	warnings  []string
 	removed   sync.Once
 }

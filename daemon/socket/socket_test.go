@@ -5,6 +5,7 @@ package socket
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/strict"
 	"golang.org/x/sys/unix"
 )
 
@@ -308,12 +310,12 @@ func TestS1OneFollows(t *testing.T) {
 	again.Close()
 }
 
-// F6: a lock file follows no link, whoever made it.
+// F6: a lock file follows no link, whoever made it: that is set aside.
 func TestLockFollowsNoLink_F6(t *testing.T) {
 	const theirs = "a file of theirs"
 	for name, use := range map[string]func(home string) error{
-		"falcred.sock.lock":   func(home string) error { _, err := claim(filepath.Join(home, "falcred.sock")); return err },
-		"falcred.follow.lock": func(home string) error { _, err := ClaimFollow(filepath.Join(home, "falcred.follow")); return err },
+		"falcred.sock.lock":   func(home string) error { return closed(claim(filepath.Join(home, "falcred.sock"))) },
+		"falcred.follow.lock": func(home string) error { return closed(ClaimFollow(filepath.Join(home, "falcred.follow"))) },
 	} {
 		for _, there := range []bool{true, false} {
 			home, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
@@ -322,8 +324,11 @@ func TestLockFollowsNoLink_F6(t *testing.T) {
 			}
 			path := filepath.Join(home, name)
 			testkit.Must(t, os.Symlink(target, path))
-			if err := use(home); err == nil || !strings.Contains(err.Error(), path+" is a link") {
+			if err := use(home); err != nil {
 				t.Errorf("%s: %v", name, err)
+			}
+			if aside := strict.Aside(filepath.Dir(path)); len(aside) != 1 {
+				t.Errorf("%s: set aside: %v", name, aside)
 			}
 			info, err := os.Stat(target)
 			if !there && err == nil {
@@ -333,4 +338,11 @@ func TestLockFollowsNoLink_F6(t *testing.T) {
 			}
 		}
 	}
+}
+
+func closed(lock io.Closer, err error) error {
+	if err == nil {
+		lock.Close()
+	}
+	return err
 }

@@ -47,7 +47,7 @@ func TestPIDGoesIntoTheLockedFile_F6(t *testing.T) {
 	defer lock.Close()
 	testkit.Must(t, os.Rename(path+".lock", path+".was"))
 	testkit.Must(t, os.WriteFile(path+".lock", []byte(theirs), 0o644))
-	if err := writeOwner(lock); err == nil {
+	if err := writeOwner(path+".lock", lock); err == nil {
 		t.Error("it was written elsewhere")
 	}
 	if data, _ := os.ReadFile(path + ".lock"); string(data) != theirs {

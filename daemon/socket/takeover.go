@@ -11,9 +11,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol"
 	falpeer "github.com/falcred/falcred/protocol/peer"
-	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +50,7 @@ type takeOver struct {
 }
 
 // claimFrom is claim for a service. It waits until ctx ends, or 30 s.
-func claimFrom(ctx context.Context, path string, ours bool) (*flock.Flock, error) {
+func claimFrom(ctx context.Context, path string, ours bool) (*fsx.Lock, error) {
 	limited, cancel := context.WithTimeout(ctx, takeOverLimit)
 	defer cancel()
 	tick := time.NewTicker(retryClaim)

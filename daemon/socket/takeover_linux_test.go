@@ -82,19 +82,3 @@ func TestTakeOverSignalsOnce_S10(t *testing.T) {
 	other.Process.Signal(syscall.SIGCONT)
 	other.ends()
 }
-
-// G14: a lock on a file of the same inode number on another file system is another's.
-func TestLockHolderByDevice_S10(t *testing.T) {
-	table := []byte(`1: FLOCK  ADVISORY  WRITE 666 00:2a:77 0 EOF
-2: POSIX  ADVISORY  READ  42 fe:00:77 0 EOF
-3: FLOCK  ADVISORY  WRITE 1234 fe:00:77 0 EOF
-3: -> FLOCK  ADVISORY  WRITE 99 fe:00:77 0 EOF
-4: POSIX  ADVISORY  READ  43 00:2a:77 0 EOF
-5: FLOCK  ADVISORY  WRITE 667 fe:00:177 0 EOF
-`)
-	for own, want := range map[int]int{42: 1234, 43: 666, 44: 0} {
-		if got := flockOf(table, own, ":77"); got != want {
-			t.Errorf("for %d: %d, want %d", own, got, want)
-		}
-	}
-}

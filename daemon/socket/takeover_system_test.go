@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
 	"golang.org/x/sys/unix"
 )
@@ -96,7 +97,7 @@ func TestTakeOverSendsStrangersNothing_S10(t *testing.T) {
 	}
 }
 
-// G14: a file of the same inode number on another file system, locked by somebody else,
+// F1, S10: a file of the same inode number on another file system, locked by somebody else,
 // confuses nobody.
 func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 	testkit.NeedRoot(t)
@@ -123,7 +124,7 @@ func TestTakeOverDespiteADecoy_S10(t *testing.T) {
 	if got := start(t, flocker).line(); got != "locked" {
 		t.Fatal(got)
 	}
-	if got := lockHolder(path + ".lock"); got != other.Process.Pid {
+	if got, _, _ := fsx.LockHolder(path + ".lock"); got != other.Process.Pid {
 		t.Errorf("the lock is said to be %d's, and is %d's", got, other.Process.Pid)
 	}
 	// So that it can only be found by its lock.

@@ -12,7 +12,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 const (
@@ -40,7 +40,7 @@ const maxLocks = 8
 // goroutine.
 type Lock struct {
 	path  string
-	locks []*flock.Flock
+	locks []*fsx.Lock
 }
 
 // Acquire waits for the lock of a home until ctx ends. Two goroutines of one process
@@ -62,13 +62,17 @@ func (l *Lock) Confirm(ctx context.Context) error {
 	if err := strict.Folder(filepath.Dir(l.path)); err != nil {
 		return err
 	}
-	begun := clock.Now()
+	begun, asked := clock.Now(), LockPoll
 	for {
 		current, err := l.current()
 		if err != nil || current {
 			return err
 		}
 		lock, err := fsx.TryLockPath(l.path)
+		if waited := clock.Now().Sub(begun); err == nil && lock == nil && waited >= asked {
+			lock, err = fsx.TakeLock(l.path, waited) // nobody else may hold it for ever
+			asked = waited + time.Second
+		}
 		if err != nil {
 			return fmt.Errorf("cannot lock %s: %w", l.path, err)
 		}
@@ -84,7 +88,7 @@ func (l *Lock) Confirm(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("another process has held %s for %s", l.path, clock.Now().Sub(begun).Round(time.Second))
+			return fmt.Errorf("another process has held %s for %s", l.path, words.Span(clock.Now().Sub(begun)))
 		case <-clock.After(LockPoll):
 		}
 	}

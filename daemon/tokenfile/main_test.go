@@ -8,7 +8,11 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 )
 
+// roles are what this test binary can play.
+var roles = map[string]func() error{}
+
 func TestMain(m *testing.M) {
+	testkit.PlayRole(roles)
 	testkit.Isolate()
 	os.Exit(m.Run())
 }

@@ -85,6 +85,16 @@ func TestDatedReply_R2(t *testing.T) {
 	}
 }
 
+// R2: a moment that no year of four digits has is the last that has, and can be said in JSON.
+func TestMomentsAreClamped_R2(t *testing.T) {
+	for _, exp := range []float64{1e11, 3e11, 1 << 40} {
+		got := Dated(TokenPair{"refresh", jwt(t, map[string]any{"sub": "ann", "iat": noon.Unix(), "exp": exp})}, noon)
+		if _, err := json.Marshal(got.Expires); err != nil || got.Subject != "ann" || !got.Fresh(noon) || got.RefreshAt.Year() > 9999 {
+			t.Errorf("%g: until %v, due at %v, %v", exp, got.Expires, got.RefreshAt, err)
+		}
+	}
+}
+
 // F5: an old copy of a login is known by its access token.
 func TestCopiedBefore_F5(t *testing.T) {
 	held := Dated(TokenPair{"held", lasting(t, "ann", noon, 48*time.Hour)}, noon)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/strict"
 	"github.com/fsnotify/fsnotify"
 )
 
@@ -61,17 +62,22 @@ func (w *Watch) Close() { close(w.wanted) }
 // Aim watches the folders of those paths as they are now. What happened before
 // they were watched is reported too. It says when to aim again if nothing happens: a
 // folder may come back, and a link above it may change, without an event.
+//
+// The first path is in the home. A folder is watched only where it is ours alone, and is none
+// of those above the home: some systems open every file of a folder that is watched
+// (kqueue), and there those are others', or all that a user has. For what is not watched there
+// is the look once a minute.
 func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	again = clock.UntilMinute(clock.Now())
 	a := aim{at: map[string]fs.FileInfo{}}
-	for _, path := range paths {
+	for i, path := range paths {
 		a.names = append(a.names, filepath.Base(path))
 		folder := filepath.Dir(path)
 		info, err := fsx.Stat(folder)
 		if err != nil || !info.IsDir() {
 			again = FolderPoll
-		} else if !contains(a.at, info) { // one folder, two names: one watch
-			a.at[folder] = info
+		} else if ours := strict.Ours(info) && !fsx.OthersCanWrite(info); ours && (i == 0 || !above(info, paths[0])) && !contains(a.at, info) {
+			a.at[folder] = info // one folder, two names: one watch
 		}
 	}
 	w.aimed.Store(&a)
@@ -81,6 +87,18 @@ func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	}
 	w.wanted <- a
 	return again
+}
+
+// above says whether a folder is one of those above the folder of path.
+func above(info fs.FileInfo, path string) bool {
+	for dir := filepath.Dir(filepath.Dir(path)); ; dir = filepath.Dir(dir) {
+		if it, err := fsx.Stat(dir); err == nil && os.SameFile(it, info) {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
 }
 
 func contains(folders map[string]fs.FileInfo, info fs.FileInfo) bool {

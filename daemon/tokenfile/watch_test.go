@@ -242,3 +242,30 @@ func TestF3WatchStaysWithTheFolder(t *testing.T) {
 		t.Errorf("watched: %v", events.WatchList())
 	}
 }
+
+// F3, F6: only a folder that is ours alone is watched, and none above the home, whatever is
+// aimed at: a system may open all that is in a folder that it watches.
+func TestWatchesOursAlone_F6(t *testing.T) {
+	user := t.TempDir()
+	testkit.Must(t, os.Chmod(user, 0o755))
+	home, other, everybodys := filepath.Join(user, "home"), filepath.Join(user, "other"), filepath.Join(user, "tmp")
+	for _, folder := range []string{home, other, everybodys} {
+		testkit.Must(t, os.Mkdir(folder, 0o700))
+	}
+	testkit.Must(t, os.Chmod(everybodys, 0o1777))
+	file := filepath.Join(home, "auth0_token")
+	for path, want := range map[string]bool{
+		filepath.Join(home, "config.toml"): true, filepath.Join(other, "login"): true,
+		filepath.Join(user, "login"): false, filepath.Join(everybodys, "login"): false, "/login": false, "/tmp/login": false,
+	} {
+		w := &Watch{changed: make(chan struct{}, 1), wanted: make(chan aim, 1)}
+		again := w.Aim(file, path)
+		_, watched := w.aimed.Load().at[filepath.Dir(path)]
+		if watched != want || again <= 0 || again > time.Minute {
+			t.Errorf("%s is watched: %v; again in %v", path, watched, again)
+		}
+		if _, watched := w.aimed.Load().at[home]; !watched {
+			t.Error("the home is not watched")
+		}
+	}
+}

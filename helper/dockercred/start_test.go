@@ -217,18 +217,41 @@ func TestAnothersFolderIsNoPlaceToStartIn_F6(t *testing.T) {
 	}
 }
 
-func TestTheStartLockIsNoLink_S2(t *testing.T) {
-	h := newHouse(t)
-	victim := filepath.Join(h.record, "victim")
-	if err := os.Symlink(victim, filepath.Join(h.home, "falcred.sock.start")); err != nil {
-		t.Fatal(err)
-	}
-	h.env = append(h.env, "XDG_RUNTIME_DIR=")
-	if got := h.run(t, "token"); got.code != 75 || len(h.starts(t)) != 0 {
-		t.Errorf("%+v", got)
-	}
-	if _, err := os.Lstat(victim); err == nil {
-		t.Error("the link was followed")
+// F1, F6: whatever stands in the place of the lock for a start, a daemon is started: it is set
+// aside, and one that others could open, and so hold for ever, is made anew. No link is followed.
+func TestADamagedStartLock_F6(t *testing.T) {
+	for kind, put := range map[string]func(path, victim string) error{
+		"a link":          func(p, victim string) error { return os.Symlink(victim, p) },
+		"a dangling link": func(p, victim string) error { return os.Symlink(victim+".none", p) },
+		"a FIFO":          func(p, _ string) error { return syscall.Mkfifo(p, 0o600) },
+		"a folder":        func(p, _ string) error { return os.MkdirAll(filepath.Join(p, "x"), 0o700) },
+		"of mode 000":     func(p, _ string) error { return os.WriteFile(p, nil, 0) },
+		"held by others":  func(p, _ string) error { return os.WriteFile(p, nil, 0o644) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			h := newHouse(t)
+			victim, path := filepath.Join(h.record, "victim"), filepath.Join(h.home, "falcred.sock.start")
+			if err := errors.Join(os.WriteFile(victim, []byte("theirs"), 0o600), put(path, victim)); err != nil {
+				t.Fatal(err)
+			}
+			if kind == "held by others" {
+				theirs, err := os.Open(path)
+				if err == nil {
+					err = flock(theirs)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer theirs.Close()
+			}
+			h.env = append(h.env, "XDG_RUNTIME_DIR=")
+			if got := h.run(t, "token"); got.code != 0 || len(h.starts(t)) != 1 {
+				t.Errorf("%+v", got)
+			}
+			if data, _ := os.ReadFile(victim); string(data) != "theirs" {
+				t.Errorf("the link was followed: %q", data)
+			}
+		})
 	}
 }
 

@@ -157,12 +157,9 @@ func (r *run) lockStart() (unlock func(), err error) {
 		if i+1 < len(sockets) && env.OnNetwork(filepath.Dir(socket)) {
 			continue
 		}
-		f, err := openStart(socket + ".start")
+		f, err := tryStart(socket + ".start")
 		if err == nil {
-			if err = flock(f); err == nil {
-				return func() { f.Close() }, nil
-			}
-			f.Close()
+			return func() { f.Close() }, nil
 		}
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, err
@@ -172,11 +169,30 @@ func (r *run) lockStart() (unlock func(), err error) {
 	return nil, cannotStart(failed[0])
 }
 
-func openStart(path string) (*os.File, error) {
+// tryStart makes a lock file anew that others can open, or that has a second name: whoever has it
+// open could hold it for ever. At worst two helpers start a daemon each, of which one ends at
+// once.
+func tryStart(path string) (*os.File, error) {
 	if err := strict.Folder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	return strict.Open(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if info, err := os.Lstat(path); err == nil && exposed(info) {
+		os.Remove(path)
+	}
+	f, err := strict.OpenRepaired(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func exposed(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return info.Mode().IsRegular() && (info.Mode().Perm()&0o077 != 0 || ok && stat.Nlink > 1)
 }
 
 func flock(f *os.File) error {

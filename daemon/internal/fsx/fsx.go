@@ -23,7 +23,6 @@ import (
 	"syscall"
 
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 )
 
 // MaxSmall caps a reading of a small file, in bytes. fal's two tokens are about 1 KiB;
@@ -41,7 +40,7 @@ func Read(path string, most int64) ([]byte, error) {
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("%s has more than %d bytes, more than falcred writes", path, most)
+		err = &strict.Problem{Path: path, Text: fmt.Sprintf("%s has more than %d bytes, more than falcred writes", path, most), Hint: "move it away"}
 	}
 	return data, err
 }
@@ -165,29 +164,6 @@ func SyncFolder(path string) error {
 	}
 	defer folder.Close()
 	return ignoreUnsupported(Sync(folder))
-}
-
-// TryLockPath locks the file of that name, which is made where there is none, and waits
-// for nobody: lock is nil where another process has it locked. Closing it unlocks it. Nor
-// can a FIFO of that name hold us, a link lead us elsewhere, or another user's file
-// stand for ours.
-func TryLockPath(path string) (lock *flock.Flock, err error) {
-	lock = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if errors.Is(err, fs.ErrPermission) && strict.Regain(path) {
-		locked, err = lock.TryLock()
-	}
-	if err == nil && locked {
-		err = strict.Own(path, lock)
-	}
-	if err == nil && locked {
-		return lock, nil
-	}
-	lock.Close()
-	if err != nil {
-		err = strict.NoLink(path, err)
-	}
-	return nil, err
 }
 
 // Deletable is why files in a folder cannot be deleted, nil where they can: it makes one

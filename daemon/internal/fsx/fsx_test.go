@@ -197,41 +197,6 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// F1: a lock waits for nobody and excludes everybody else, this process too. What stands
-// in its place is no lock.
-func TestTryLockPath_F1(t *testing.T) {
-	home := t.TempDir()
-	path := filepath.Join(home, "lock")
-	lock, err := TryLockPath(path)
-	if testkit.Must(t, err); lock == nil {
-		t.Fatal("nobody has it")
-	}
-	if other, err := TryLockPath(path); other != nil || err != nil {
-		t.Errorf("it was locked twice: %v", err)
-	}
-	testkit.Must(t, lock.Close())
-	lock, err = TryLockPath(path)
-	if testkit.Must(t, err); lock == nil {
-		t.Fatal("it was not given back")
-	}
-	lock.Close()
-	for kind, make := range map[string]func(path string) error{
-		" is a link":                      func(p string) error { return os.Symlink(path, p) },
-		" is a link, and":                 func(p string) error { return os.Symlink(filepath.Join(home, "none"), p) },
-		" is not a regular file of yours": func(p string) error { return syscall.Mkfifo(p, 0o600) },
-	} {
-		bad := filepath.Join(home, "bad")
-		testkit.Must(t, make(bad))
-		if lock, err := TryLockPath(bad); lock != nil || err == nil || !strings.Contains(err.Error(), bad+kind) {
-			t.Errorf("%s: %v", kind, err)
-		}
-		testkit.Must(t, os.Remove(bad))
-	}
-	if _, err := os.Lstat(filepath.Join(home, "none")); err == nil {
-		t.Error("the link was followed")
-	}
-}
-
 // A file has one owner at a time, for as long as that has it open.
 func TestTryLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // Page is a list of names and what they stand for, in two columns.
@@ -35,23 +37,9 @@ func When(t, now time.Time) string {
 	if t.IsZero() {
 		return "an unknown time"
 	}
-	far := "in " + Span(t.Sub(now))
+	far := "in " + words.Span(t.Sub(now))
 	if t.Before(now) {
-		far = Span(now.Sub(t)) + " ago"
+		far = words.Span(now.Sub(t)) + " ago"
 	}
 	return fmt.Sprintf("%s (%s)", t.Local().Format("2006-01-02 15:04:05 MST"), far)
-}
-
-// Span rounds a duration to what matters of it.
-func Span(d time.Duration) string {
-	minutes, hours := int(d.Minutes()), int(d.Hours())
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", minutes)
-	case hours < 48:
-		return fmt.Sprintf("%d h %d min", hours, minutes%60)
-	}
-	return fmt.Sprintf("%d d %d h", hours/24, hours%24)
 }

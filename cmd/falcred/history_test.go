@@ -1,0 +1,28 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/events"
+)
+
+// §4: the history says what is so of a token that lives for a short time, or came too late, and
+// how old a login was that ended.
+func TestHistorySaysWhatIsSo_Section4(t *testing.T) {
+	at := time.Date(2026, 8, 3, 9, 0, 0, 300_000_000, time.UTC)
+	for left, want := range map[time.Duration]string{
+		900 * time.Millisecond: "valid for less than 1 s", 20 * time.Second: "valid for 20 s", 90 * time.Second: "valid for 1 min 30 s",
+		-300 * time.Millisecond: "valid for less than 1 s", -time.Minute: "already expired by this machine's clock",
+		24*time.Hour - 300*time.Millisecond: "valid for 24 h",
+	} {
+		e := events.Event{Time: at, Event: events.Refreshed, Expires: at.Add(left)}
+		if got := happened(false, e); got != "refreshed, "+want {
+			t.Errorf("%v: %q, want %q", left, got, want)
+		}
+	}
+	e := events.Event{Time: at, Event: events.LoginRequired, Cause: "revoked", Since: at.Add(-30 * 24 * time.Hour)}
+	if got, want := happened(false, e), "the login ended: revoked; it was 30 d old, of "+e.Since.Local().Format("2 January 2006"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

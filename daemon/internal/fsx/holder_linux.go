@@ -1,0 +1,85 @@
+package fsx
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// overflow is the uid of whoever has none in our user namespace.
+const overflow = 65534
+
+// LockHolder is the process that holds a flock(2) on a file, by the kernel's word
+// (/proc/locks), 0 where that does not say: one in another pid namespace, or on another
+// machine, is not there. known says that uid is its user's.
+//
+// The file is found there by a lock that we take on it ourselves, of the other kind,
+// which does not mind a flock. Its inode number alone can be another file's on another
+// file system, and the device beside it is not the one that stat(2) gives on btrfs and
+// overlayfs.
+func LockHolder(path string) (pid, uid int, known bool) {
+	file, err := os.OpenFile(path, os.O_RDONLY|Nonblock|NoFollow, 0)
+	if err != nil {
+		return 0, 0, false
+	}
+	defer file.Close() // and our lock is gone
+	if unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_RDLCK}) != nil {
+		return 0, 0, false
+	}
+	info, err := file.Stat()
+	table, tableErr := os.ReadFile("/proc/locks")
+	if err != nil || tableErr != nil {
+		return 0, 0, false
+	}
+	pid = flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
+	uid, known = userOf(pid)
+	return pid, uid, known
+}
+
+// flockOf finds in /proc/locks the flock on the file that own has a record lock on.
+// Its lines are
+//
+//	1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
+func flockOf(table []byte, own int, inode string) (pid int) {
+	var file string
+	holders := map[string]int{} // by device and inode
+	for line := range bytes.Lines(table) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 6 || !strings.HasSuffix(fields[5], inode) {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[4])
+		switch {
+		case err != nil || pid <= 0:
+		case fields[1] == "POSIX" && pid == own:
+			file = fields[5]
+		case fields[1] == "FLOCK":
+			holders[fields[5]] = pid
+		}
+	}
+	return holders[file]
+}
+
+// userOf is the effective user of a process, by its status (proc(5)): the owner of its folder
+// there is root where it is not dumpable.
+func userOf(pid int) (uid int, known bool) {
+	if pid == 0 {
+		return 0, false
+	}
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, false
+	}
+	_, after, found := strings.Cut(string(data), "\nUid:")
+	fields := strings.Fields(after)
+	if !found || len(fields) < 2 {
+		return 0, false
+	}
+	uid, err = strconv.Atoi(fields[1])
+	return uid, err == nil && uid != overflow
+}

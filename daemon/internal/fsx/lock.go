@@ -1,0 +1,149 @@
+package fsx
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/falcred/falcred/protocol/strict"
+	"github.com/gofrs/flock"
+)
+
+// Lock is a lock file that this process has locked (flock(2); LockFileEx on Windows). It is
+// for one goroutine.
+type Lock struct {
+	file   *flock.Flock
+	before *flock.Flock // what it took the place of, locked as well; mostly nil
+}
+
+// Stat is the locked file's, whatever the path names by now.
+func (l *Lock) Stat() (fs.FileInfo, error) { return l.file.Stat() }
+
+// Close gives the lock back. The file stays.
+func (l *Lock) Close() error {
+	if l.before != nil {
+		l.before.Close()
+	}
+	return l.file.Close()
+}
+
+// TryLockPath locks the file of that name, which is made where there is none, and waits
+// for nobody: lock is nil where another process has it locked. Closing it unlocks it. Nor
+// can a FIFO of that name hold us, a link lead us elsewhere, or another user's file
+// stand for ours: they are set aside.
+//
+// flock(2) asks for an open descriptor and no right, and keeps what is open from no chmod. So
+// one that others can open, or that has a second name, is made anew by whoever gets it: he
+// locks a new file, puts it in its place, and keeps the old one locked as long. Whoever
+// compares what he has locked with what the path names (package tokenfile) goes on with the new.
+func TryLockPath(path string) (lock *Lock, err error) {
+	file, locked, err := tryLock(path)
+	if err != nil && strict.Blocked(path, err) && strict.Repair(path) == nil {
+		file, locked, err = tryLock(path)
+	}
+	if err != nil || !locked {
+		return nil, err
+	}
+	lock = &Lock{file: file}
+	if info, err := file.Stat(); err != nil || !Exposed(info) {
+		return lock, nil
+	}
+	fresh, err := lockAnew(path)
+	if err != nil { // a disk that is full or read-only: the old one is a lock too
+		return lock, nil
+	}
+	return &Lock{fresh, file}, nil
+}
+
+// Exposed says that others can open a file of ours, or have another name of it.
+func Exposed(info fs.FileInfo) bool { return OthersCanRead(info) || HardLinks(info) > 1 }
+
+// tryLock locks nothing that is not ours. file is nil where nothing was locked.
+func tryLock(path string) (file *flock.Flock, locked bool, err error) {
+	file = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
+	locked, err = file.TryLock()
+	if err == nil && locked { // else it is closed by now
+		err = strict.Own(path, file)
+	}
+	if err == nil && locked {
+		return file, true, nil
+	}
+	file.Close()
+	if err != nil {
+		err = strict.NoLink(path, err)
+	}
+	return nil, false, err
+}
+
+// lockAnew locks a new file and puts it in the place of path's.
+func lockAnew(path string) (*flock.Flock, error) {
+	name, err := WriteTemp(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	file, locked, err := tryLock(name)
+	if err == nil && !locked {
+		err = errors.New("a new lock file was locked by somebody else")
+	}
+	if err == nil {
+		err = os.Rename(name, path)
+	}
+	if err != nil {
+		if file != nil {
+			file.Close()
+		}
+		os.Remove(name)
+		return nil, err
+	}
+	return file, nil
+}
+
+// longestHold is for how long a well-behaved neighbour may hold a lock.
+const longestHold = 20 * time.Second
+
+// TakeLock locks a new file in the place of one that somebody holds who may not. That is a
+// process of another user, where the kernel says whose it is. Where it does not (another
+// system than Linux, hidepid), it is whoever has been waited for longer than a well-behaved
+// program holds a lock, if others can open the file and enter its folder. It is nil
+// where the holder is to be waited for.
+func TakeLock(path string, waited time.Duration) (*Lock, error) {
+	if _, _, known := LockHolder(path); !HeldByOthers(path) && (known || waited < longestHold || !reachable(path)) {
+		return nil, nil
+	}
+	file, err := lockAnew(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{file: file}, nil
+}
+
+// HeldByOthers says whether a process of another user, and not of root, holds a lock on a
+// file, by the kernel's word.
+func HeldByOthers(path string) bool {
+	_, uid, known := LockHolder(path)
+	return known && uid != 0 && uid != os.Geteuid()
+}
+
+func reachable(path string) bool {
+	info, err := os.Lstat(path)
+	folder, folderErr := os.Stat(filepath.Dir(path))
+	return err == nil && folderErr == nil && Exposed(info) && folder.Mode().Perm()&0o011 != 0
+}
+
+// CopyAnew puts a copy in the place of a small file of ours, which whoever has the old one
+// open, or locked, does not have.
+func CopyAnew(path string, most int64) error {
+	file, err := strict.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most))
+	if err != nil {
+		return err
+	}
+	return WriteAtomic(path, data)
+}
