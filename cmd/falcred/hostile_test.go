@@ -144,7 +144,7 @@ func TestALogoutNeedsNoSocket_S2(t *testing.T) {
 	}
 	t.Setenv("FALCRED_SHARE_SOCKET", "/"+strings.Repeat("a", 200))
 	logout("a share socket that cannot be")
-	if _, errOut, code := command("run"); code != exitFailure || !strings.Contains(errOut, "socket path has") {
+	if _, errOut, code := command("run"); code != exitConfig || !strings.Contains(errOut, "socket path has") {
 		t.Errorf("%d, %s", code, errOut)
 	}
 	t.Setenv("FALCRED_SHARE_SOCKET", "")

@@ -49,7 +49,7 @@ func TestLoginBehindAGateway_R8(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, &out, &errs)
 	}
-	want := "falcred: something between this machine and the issuer answers in its place (status 502); trying again until the code runs out\n"
+	want := "falcred: the issuer, or a gateway before it, answers with status 502, no content type; trying again until the code runs out\n"
 	if errs.String() != want || !strings.Contains(out.String(), "\nlogged in, demo") {
 		t.Errorf("it says %q and %q", &errs, &out)
 	}

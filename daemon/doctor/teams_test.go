@@ -122,6 +122,7 @@ func TestDoctorNamesTheFalConfig_R13F6(t *testing.T) {
 		}
 		wantFinding(t, what, examineFalConfig(config), c.want)
 	}
+	t.Setenv("FAL_CONFIG_PATH", "")
 	config := fal.Config{Path: filepath.Join(t.TempDir(), "config.toml")}
 	if err := os.Mkdir(config.Path, 0o700); err != nil {
 		t.Fatal(err)

@@ -111,6 +111,14 @@ func (s *site) endpoints(ctx context.Context) (Endpoints, error) {
 	return s.Discover(ctx)
 }
 
+// lookUp has the name of an address looked up, in the lookup's own time.
+func (s *site) lookUp(ctx context.Context, address string) error {
+	if s.find == nil {
+		return nil
+	}
+	return s.find(ctx, address)
+}
+
 // know keeps endpoints, and the keys that came from the same address.
 func (s *site) know(e Endpoints) {
 	keys := newKeySet(e.Keys, s.client)
@@ -146,22 +154,6 @@ func CheckURL(address string) error {
 	}
 	return fmt.Errorf("FALCRED_ISSUER must be https, or http on loopback: %q", address)
 }
-
-// gone are the statuses of an address at which there is no such endpoint, or no more.
-func gone(status int) bool {
-	return status >= 300 && status < 400 || status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
-}
-
-// nothingThere is an answer that says so, whoever it is of.
-type nothingThere struct {
-	what string
-	said httpx.Answer
-}
-
-func (n nothingThere) Error() string {
-	return fmt.Sprintf("there is no %s (status %d)", n.what, n.said.Status)
-}
-func (n nothingThere) Unwrap() error { return n.said }
 
 // DiscoveryURL is where an issuer's discovery document is.
 func DiscoveryURL(issuer string) string {

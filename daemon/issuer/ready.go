@@ -22,11 +22,3 @@ func (p *Provider) Ready(ctx context.Context) error {
 	}
 	return nil
 }
-
-// lookUp has the name of an address looked up, in the lookup's own time.
-func (s *site) lookUp(ctx context.Context, address string) error {
-	if s.find == nil {
-		return nil
-	}
-	return s.find(ctx, address)
-}

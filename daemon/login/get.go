@@ -93,3 +93,13 @@ func (m *Manager) join(q protocol.Query) *call {
 	}
 	return start(m, s.Tokens.Access)
 }
+
+// Look has the files looked at again soon: somebody asks for the state, and what is not
+// watched may have changed (F3). Nobody is waited for, and more than once a second does nothing.
+func (m *Manager) Look() {
+	now, last := clock.Now().UnixNano(), m.lookedAt.Load()
+	if now-last >= int64(time.Second) || now < last {
+		m.lookedAt.Store(now)
+		poke(m.wake)
+	}
+}

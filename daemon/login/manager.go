@@ -63,6 +63,8 @@ type Manager struct {
 	reads singleflight.Group // of the token file, for all requests that want one
 	work  sync.WaitGroup     // what was begun, and actions that wait for their turn
 
+	lookedAt atomic.Int64 // when a status has last had the files looked at, in ns since 1970
+
 	guests  guests
 	freed   time.Time // turn guards these: when .portalock was last given back…
 	freedBy holder    // …and what it had been held for

@@ -70,23 +70,6 @@ func TestF3HomeMovedAndDeleted(t *testing.T) {
 	}
 }
 
-// F3, F6: the fal config's folder is watched where it is the home, or fal's own; no other that a
-// person may name is, nor one above.
-func TestConfigsFolder_F6(t *testing.T) {
-	user := t.TempDir()
-	home, fals := filepath.Join(user, "home"), filepath.Join(user, ".fal")
-	mustMake(t, home)
-	for folder, want := range map[string]bool{home: true, fals: false, user: false, filepath.Join(user, "none"): false} {
-		if watched(folder, home) != want {
-			t.Errorf("%s: %v", folder, !want)
-		}
-	}
-	mustMake(t, fals)
-	if !watched(fals, home) {
-		t.Error("fal's own folder is there, and not watched")
-	}
-}
-
 // openedManager is a login outside of a bubble, and its end.
 type openedManager struct {
 	*Manager

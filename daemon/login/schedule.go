@@ -124,7 +124,7 @@ func (s *schedule) jumped() {
 func (s *schedule) aim() (again time.Duration) {
 	m := s.m
 	paths := []string{m.file.Path}
-	if config := m.cfg.FalConfig.Path; watched(filepath.Dir(config), m.cfg.Home) {
+	if config := m.cfg.FalConfig.Path; fsx.IsFolder(filepath.Dir(config)) { // none above is watched for what may come to be
 		paths = append(paths, config)
 	}
 	target, err := m.file.Target()
@@ -136,13 +136,6 @@ func (s *schedule) aim() (again time.Duration) {
 		return tokenfile.FolderPoll
 	}
 	return again
-}
-
-// watched says whether the fal config's folder is one to watch: the home, or fal's own, if it is
-// there. Any other (FAL_CONFIG_PATH) can be a folder of everything, and is looked at once a
-// minute; nor is a folder above watched for what may come to be in it.
-func watched(folder, home string) bool {
-	return fsx.IsFolder(folder) && (folder == filepath.Clean(home) || filepath.Base(folder) == ".fal")
 }
 
 // settle does at the start, under the lock, what waits for no rotation: the issuer's

@@ -127,6 +127,9 @@ func (c *conn) result(r protocol.Request) any {
 	case protocol.VerbList:
 		return c.servers()
 	case protocol.VerbStatus:
+		if !c.readOnly {
+			c.login.Look()
+		}
 		return c.status()
 	case protocol.VerbVersion:
 		return protocol.VersionAnswer{Version: c.cfg.Version, Protocol: protocol.Version}

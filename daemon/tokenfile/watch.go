@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -63,10 +64,9 @@ func (w *Watch) Close() { close(w.wanted) }
 // they were watched is reported too. It says when to aim again if nothing happens: a
 // folder may come back, and a link above it may change, without an event.
 //
-// The first path is in the home. A folder is watched only where it is ours alone, and is none
-// of those above the home: some systems open every file of a folder that is watched
-// (kqueue), and there those are others', or all that a user has. For what is not watched there
-// is the look once a minute.
+// The first path is in the home. A folder is watched only where it is ours alone. kqueue opens
+// every file of a folder that is watched, so with it none above the home is, which may hold all that
+// a user has. For what is not watched there is the look once a minute.
 func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	again = clock.UntilMinute(clock.Now())
 	a := aim{at: map[string]fs.FileInfo{}}
@@ -76,7 +76,7 @@ func (w *Watch) Aim(paths ...string) (again time.Duration) {
 		info, err := fsx.Stat(folder)
 		if err != nil || !info.IsDir() {
 			again = FolderPoll
-		} else if ours := strict.Ours(info) && !fsx.OthersCanWrite(info); ours && (i == 0 || !above(info, paths[0])) && !contains(a.at, info) {
+		} else if ours := strict.Ours(info) && !fsx.OthersCanWrite(info); ours && (i == 0 || opensNothing || !above(info, paths[0])) && !contains(a.at, info) {
 			a.at[folder] = info // one folder, two names: one watch
 		}
 	}
@@ -88,6 +88,9 @@ func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	w.wanted <- a
 	return again
 }
+
+// opensNothing says that the system watches a folder without opening what is in it (inotify).
+const opensNothing = runtime.GOOS == "linux"
 
 // above says whether a folder is one of those above the folder of path.
 func above(info fs.FileInfo, path string) bool {
