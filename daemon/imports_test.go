@@ -290,6 +290,31 @@ func uses(t *testing.T, folder string, names []string, exports map[string]string
 	return graph
 }
 
+// login.Manager is no place for everything: what needs nothing of its own is a function, and
+// what is about one hold of the lock, or one step of the machine, is theirs.
+func TestTheManagerStaysSmall(t *testing.T) {
+	files, err := filepath.Glob("login/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := 0
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if ok && f.Recv != nil && types.ExprString(f.Recv.List[0].Type) == "*Manager" && !strings.HasSuffix(path, "_test.go") {
+				methods++
+			}
+		}
+	}
+	if methods < 10 || methods > 20 {
+		t.Errorf("login.Manager has %d methods", methods)
+	}
+}
+
 // circles are the groups whose members all lead to one another.
 func circles(graph map[string][]string) (groups [][]string) {
 	reach := map[string]map[string]bool{}

@@ -105,7 +105,7 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 	case e.Err != nil:
 		text, hint := fsx.Explain(e.Err)
 		text, second, _ := strings.Cut(text, "\n")
-		hint = cmp.Or(hint, second, httpx.Said(e.Err).Hint(), networkHint)
+		hint = cmp.Or(hint, second, httpx.Said(e.Err).Hint(), httpx.PassesHint)
 		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %s", short(e.Asked.Name), text), hint, e.Pause)
 	case !e.Found:
 		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)

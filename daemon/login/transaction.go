@@ -37,9 +37,7 @@ const (
 // begin takes the lock, this process's, then everybody's, and reads the ledger anew: what
 // another daemon of this home has consumed counts too (F5). It waits no longer than ctx, and
 // for everybody's no longer than tokenfile.LockWait. end gives both back.
-func (m *Manager) begin(ctx context.Context) (*transaction, error) { return m.beginAs(ctx, aNote) }
-
-func (m *Manager) beginAs(ctx context.Context, kind holder) (*transaction, error) {
+func begin(ctx context.Context, m *Manager, kind holder) (*transaction, error) {
 	t := &transaction{m: m, kind: kind}
 	if err := t.take(ctx); err != nil {
 		return nil, err
@@ -102,7 +100,7 @@ func (t *transaction) open(ctx context.Context) error {
 
 func (t *transaction) end() {
 	if t.lock != nil {
-		t.m.nameAside(t.target)
+		nameAside(t.m, t.target)
 		t.lock.Release()
 		t.m.freed, t.m.freedBy = clock.Now(), t.kind
 	}
@@ -155,10 +153,10 @@ func (t *transaction) recordIssuer() {
 	}
 }
 
-// remember writes down what was learned outside of a transaction. Where the lock cannot
+// writeDown saves what was learned outside of a transaction. Where the lock cannot
 // be had, the next one that saves writes it too.
-func (m *Manager) remember(ctx context.Context, n Note) {
-	t, err := m.begin(ctx)
+func writeDown(ctx context.Context, m *Manager, n Note) {
+	t, err := begin(ctx, m, aNote)
 	m.apply(Noted{n})
 	if err != nil {
 		return

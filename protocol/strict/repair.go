@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// AsideHint is what to do about what was set aside.
+const AsideHint = "they hold no login, and falcred has made what it needs anew: remove them when you have looked at them"
+
 const (
 	// asideSuffix is added to the name of what is set aside.
 	asideSuffix = ".damaged"
