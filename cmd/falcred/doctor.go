@@ -69,7 +69,7 @@ func examine(ctx context.Context) []doctor.Finding {
 		return findings
 	}
 	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
-	findings = append(findings, examineDaemon(now)...)
+	findings = append(findings, examineDaemon(now, findings)...)
 	findings = append(findings, examinePlaces(cfg.Home)...)
 	findings = examineWay(findings, shell, now.Daemon != nil, cfg.Home)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
