@@ -31,18 +31,18 @@ func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
 	if !m.cfg.Servers.IsFal(q.ServerURL) || nobody(m) { // neither of which needs the lock, or a turn
 		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
-	one := &guest{erases: true, pace: &m.guests.erases}
+	one := &place{erases: true, pace: &m.queue.erases}
 	if q.Local {
 		one.pace = nil
 	}
-	if err := m.guests.enter(m.ending, one); err != nil {
+	if err := m.queue.enter(m.ending, one); err != nil {
 		return protocol.EraseAnswer{}, err
 	}
 	done, err := protocol.EraseAnswer{}, error(protocol.ErrNotFound)
 	if !nobody(m) { // by now
 		done, err = m.logout(q.Local, true)
 	}
-	m.guests.leave(one, err != nil && err != protocol.ErrNotFound)
+	m.queue.leave(one, err != nil && err != protocol.ErrNotFound)
 	return done, err
 }
 
@@ -85,7 +85,7 @@ func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error
 			return done, stillIn(err)
 		}
 	}
-	t, err := begin(m.ending.side, m, aVisit)
+	t, err := begin(m.ending.side, m, aClients)
 	if err != nil {
 		return done, asWire(err)
 	}

@@ -65,7 +65,7 @@ type Manager struct {
 
 	lookedAt atomic.Int64 // when a status has last had the files looked at, in ns since 1970
 
-	guests  guests
+	queue   queue     // of clients' stores and erases
 	freed   time.Time // turn guards these: when .portalock was last given back…
 	freedBy holder    // …and what it had been held for
 
@@ -219,7 +219,7 @@ func publish(m *Manager) {
 func (m *Manager) Warn(text string) { m.apply(Warned{Text: text}) }
 
 // Paced is a warning for the owner while clients' logins are refused again and again, else "".
-func (m *Manager) Paced() string { return m.guests.warning() }
+func (m *Manager) Paced() string { return m.queue.warning() }
 
 // Note writes something into the history that concerns the daemon.
 func (m *Manager) Note(kind, cause string) { m.apply(Happened{kind, cause}) }

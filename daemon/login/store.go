@@ -35,14 +35,14 @@ func (m *Manager) Store(payload protocol.Login, by Client) error {
 	if done, err := hasAlready(m, refresh, m.file.Read()); done || err != nil { // which needs neither the lock nor a turn
 		return err
 	}
-	one := &guest{pace: &m.guests.stores, by: by}
-	if err := m.guests.enter(m.ending, one); err != nil {
+	one := &place{pace: &m.queue.stores, by: by}
+	if err := m.queue.enter(m.ending, one); err != nil {
 		return err
 	}
-	before := m.guests.warning()
+	before := m.queue.warning()
 	err := m.store(refresh)
-	m.guests.leave(one, err != nil)
-	if err != nil && before == "" && m.guests.warning() != "" {
+	m.queue.leave(one, err != nil)
+	if err != nil && before == "" && m.queue.warning() != "" {
 		m.log.Warn("a login that was brought to the socket was refused, as others before it", "pid", by.PID, "code", protocol.AsError(err).Code)
 	}
 	return err
@@ -103,7 +103,7 @@ type offer struct {
 // prove uses an offered refresh token up, with its answer safe on the disk. It returns nil
 // where the token is the login already.
 func prove(m *Manager, refresh string) (*offer, error) {
-	t, err := begin(m.ending.side, m, aVisit)
+	t, err := begin(m.ending.side, m, aClients)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +201,7 @@ func (o *offer) judge(m *Manager) error {
 // install makes an accepted offer the login, unless another one was written to the file since
 // it was proved (F5).
 func (o *offer) install(m *Manager) error {
-	t, err := begin(m.ending.last, m, aVisit) // the offered token is consumed: its successor must not be lost
+	t, err := begin(m.ending.last, m, aClients) // the offered token is consumed: its successor must not be lost
 	if err != nil {
 		return err
 	}

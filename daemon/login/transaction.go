@@ -31,7 +31,7 @@ type holder int
 const (
 	aNote     holder = iota // writes something down, in milliseconds
 	aRotation               // can hold the lock for HoldMax, and keeps R7's pauses by itself
-	aVisit                  // the same for a client, who could ask for the next at once
+	aClients                // the same for a client's store or erase, who could ask for the next at once
 )
 
 // begin takes the lock, this process's, then everybody's, and reads the ledger anew: what
@@ -71,7 +71,7 @@ func (t *transaction) take(ctx context.Context) error {
 // is a client's doing. The mutex is held.
 func (t *transaction) leaveGap(ctx context.Context) {
 	wait := t.m.freed.Add(neighboursTurn).Sub(clock.Now())
-	if wait <= 0 || t.kind != aVisit && !(t.kind == aRotation && t.m.freedBy == aVisit) {
+	if wait <= 0 || t.kind != aClients && !(t.kind == aRotation && t.m.freedBy == aClients) {
 		return
 	}
 	select {
