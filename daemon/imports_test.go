@@ -37,8 +37,8 @@ var houseRules = map[string]string{
 	"daemon/environments": "",
 }
 
-// §9: a package of the daemon knows those below it, and no other.
-func TestTheHouse_Section9(t *testing.T) {
+// A package of the daemon knows those below it, and no other.
+func TestTheHouse(t *testing.T) {
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		graph := imports(t, goos)
 		for pkg, direct := range graph {
@@ -112,7 +112,7 @@ func links(graph map[string][]string, pkg string) map[string]bool {
 	return seen
 }
 
-// §9: the two ends of the socket share the wire, and nothing else; and who stands on the
+// The two ends of the socket share the wire, and nothing else; and who stands on the
 // standard library alone.
 func TestImportRules(t *testing.T) {
 	graph := imports(t, "linux")
