@@ -99,7 +99,7 @@ func (c Config) read() (data []byte, info fs.FileInfo, err error) {
 	if c.Path == "" {
 		return nil, nil, nil
 	}
-	file, err := fsx.OpenAny(c.Path)
+	file, err := strict.OpenAny(c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
@@ -111,8 +111,6 @@ func (c Config) read() (data []byte, info fs.FileInfo, err error) {
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case !info.Mode().IsRegular():
-		return nil, nil, fmt.Errorf("%s is not a regular file", c.Path)
 	case info.Size() > maxConfig:
 		return nil, nil, fmt.Errorf("%s is not read: %w", c.Path, errLarge)
 	}
