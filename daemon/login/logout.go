@@ -31,7 +31,7 @@ func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
 	if !m.cfg.Servers.IsFal(q.ServerURL) || nobody(m) { // neither of which needs the lock, or a turn
 		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
-	one := &place{erases: true, pace: &m.queue.erases}
+	one := &waiter{erases: true, pace: &m.queue.erases}
 	if q.Local {
 		one.pace = nil
 	}

@@ -40,13 +40,14 @@ type Client struct {
 type queue struct {
 	mu      sync.Mutex // guards what follows
 	inside  bool
-	waiting []*place // in the order of their coming
-	refused []int    // the processes of those whose login was refused, the last at the end
+	waiting []*waiter // in the order of their coming
+	refused []int     // the processes of those whose login was refused, the last at the end
 	stores  pacing
 	erases  pacing
 }
 
-type place struct {
+// waiter is one store or erase in the queue.
+type waiter struct {
 	pace   *pacing // nil for an erase that asks no issuer
 	erases bool
 	by     Client
@@ -67,8 +68,8 @@ func (p *pacing) refused(now time.Time) {
 	p.until = now.Add(p.pause)
 }
 
-// enter waits for a place's turn. Whoever gets in leaves.
-func (q *queue) enter(end ending, one *place) error {
+// enter waits for its turn. Whoever gets in leaves.
+func (q *queue) enter(end ending, one *waiter) error {
 	if end.over() {
 		return errEndsNow
 	}
@@ -93,11 +94,11 @@ var (
 )
 
 // giveUp is the end of a client's patience, unless it has just been let in.
-func (q *queue) giveUp(one *place, why error) error {
+func (q *queue) giveUp(one *waiter, why error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before := len(q.waiting)
-	q.waiting = slices.DeleteFunc(q.waiting, func(other *place) bool { return other == one })
+	q.waiting = slices.DeleteFunc(q.waiting, func(other *waiter) bool { return other == one })
 	if len(q.waiting) == before {
 		return nil
 	}
@@ -110,7 +111,7 @@ func (q *queue) letIn() {
 		return
 	}
 	now := clock.Now()
-	var next *place
+	var next *waiter
 	soonest := longestPause
 	for _, one := range q.waiting {
 		if one.pace != nil && one.pace.until.After(now) {
@@ -128,12 +129,12 @@ func (q *queue) letIn() {
 		return
 	}
 	q.inside = true
-	q.waiting = slices.DeleteFunc(q.waiting, func(one *place) bool { return one == next })
+	q.waiting = slices.DeleteFunc(q.waiting, func(one *waiter) bool { return one == next })
 	close(next.in)
 }
 
 // rank is lowest for who goes first.
-func (q *queue) rank(one *place) (refused int) {
+func (q *queue) rank(one *waiter) (refused int) {
 	if one.erases {
 		return -1
 	}
@@ -146,7 +147,7 @@ func (q *queue) rank(one *place) (refused int) {
 }
 
 // leave makes room for the next.
-func (q *queue) leave(one *place, refused bool) {
+func (q *queue) leave(one *waiter, refused bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.inside = false

@@ -35,7 +35,7 @@ func (m *Manager) Store(payload protocol.Login, by Client) error {
 	if done, err := hasAlready(m, refresh, m.file.Read()); done || err != nil { // which needs neither the lock nor a turn
 		return err
 	}
-	one := &place{pace: &m.queue.stores, by: by}
+	one := &waiter{pace: &m.queue.stores, by: by}
 	if err := m.queue.enter(m.ending, one); err != nil {
 		return err
 	}
