@@ -14,5 +14,20 @@ func TestMain(m *testing.M) {
 	testkit.PlayRole(roles)
 	testkit.Isolate()
 	testkit.SideBySide()
+	if oneIn > 1 && os.Getenv("TMPDIR") == "" {
+		inMemory()
+	}
 	os.Exit(m.Run())
+}
+
+// inMemory puts the homes of these tests on a file system in memory, where there is one:
+// thousands of bubbles wait for a disk otherwise. With the build tag system they are on disk.
+func inMemory() {
+	const memory = "/dev/shm"
+	probe, err := os.MkdirTemp(memory, "falcred")
+	if err != nil {
+		return
+	}
+	os.Remove(probe)
+	os.Setenv("TMPDIR", memory)
 }
