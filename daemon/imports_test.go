@@ -37,8 +37,8 @@ var houseRules = map[string]string{
 	"daemon/environments": "",
 }
 
-// §9: a package of the daemon knows those below it, and no other.
-func TestTheHouse_Section9(t *testing.T) {
+// A package of the daemon knows those below it, and no other.
+func TestTheHouse(t *testing.T) {
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		graph := imports(t, goos)
 		for pkg, direct := range graph {
@@ -112,7 +112,7 @@ func links(graph map[string][]string, pkg string) map[string]bool {
 	return seen
 }
 
-// §9: the two ends of the socket share the wire, and nothing else; and who stands on the
+// The two ends of the socket share the wire, and nothing else; and who stands on the
 // standard library alone.
 func TestImportRules(t *testing.T) {
 	graph := imports(t, "linux")
@@ -288,6 +288,31 @@ func uses(t *testing.T, folder string, names []string, exports map[string]string
 		}
 	}
 	return graph
+}
+
+// login.Manager is no place for everything: what needs nothing of its own is a function, and
+// what is about one hold of the lock, or one step of the machine, is theirs.
+func TestTheManagerStaysSmall(t *testing.T) {
+	files, err := filepath.Glob("login/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := 0
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if ok && f.Recv != nil && types.ExprString(f.Recv.List[0].Type) == "*Manager" && !strings.HasSuffix(path, "_test.go") {
+				methods++
+			}
+		}
+	}
+	if methods < 10 || methods > 20 {
+		t.Errorf("login.Manager has %d methods", methods)
+	}
 }
 
 // circles are the groups whose members all lead to one another.

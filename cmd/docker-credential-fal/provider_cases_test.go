@@ -18,7 +18,7 @@ import (
 // long, and long one during which nothing is refreshed.
 const short, long = 2, 3600
 
-// R10, H1: whatever asymmetric algorithm signs the ID tokens: a login, refreshes by
+// R10: whatever asymmetric algorithm signs the ID tokens: a login, refreshes by
 // the daemon, verified each time; and a logout that the provider has heard of.
 func TestProviderSigns_R10(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"} {
@@ -44,7 +44,7 @@ func TestProviderSigns_R10(t *testing.T) {
 	}
 }
 
-// R10, H1: a login lives on when its provider moves to other algorithms.
+// R10: a login lives on when its provider moves to other algorithms.
 func TestProviderMovesToAnotherAlgorithm_R10(t *testing.T) {
 	p := newProvider(t)
 	p.order(order{"lifetime": short})
@@ -70,7 +70,7 @@ func (p *provider) once() {
 	p.wantReused(0)
 }
 
-// R10, H2: the published keys lag behind a rotation: the token is served at once,
+// R10: the published keys lag behind a rotation: the token is served at once,
 // with a warning, and verified without another refresh when the keys are there.
 func TestProviderKeysLag_R10(t *testing.T) {
 	p := newProvider(t)
@@ -87,7 +87,7 @@ func TestProviderKeysLag_R10(t *testing.T) {
 	p.once()
 }
 
-// R10, H2: whatever is published instead, a doubt is over with a rotation whose keys
+// R10: whatever is published instead, a doubt is over with a rotation whose keys
 // are there.
 func TestProviderDoubtEndsAtARotation_R10(t *testing.T) {
 	p := newProvider(t)
@@ -127,7 +127,7 @@ func TestProviderKeysLagAtLogin_R10(t *testing.T) {
 	p.once()
 }
 
-// R10, H2 (ory/hydra#3573): the header names the old key, which is still published,
+// R10 (ory/hydra#3573): the header names the old key, which is still published,
 // and the new one has signed. A kid is a hint (RFC 7515 §4.1.4).
 func TestProviderOldKidOverANewKey_R10(t *testing.T) {
 	for _, alg := range []string{"RS256", "ES256"} { // of the old key's type, and of another

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
@@ -38,7 +37,7 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 	case err != nil:
 		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon has not taken it over: %v\n", err)
 	default:
-		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon reads another fal config than %s\nsee: falcred doctor\n", ui.Printable(cfg.FalConfig.Path))
+		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon reads another fal config than %s\nsee: falcred doctor\n", protocol.Printable(cfg.FalConfig.Path))
 	}
 }
 

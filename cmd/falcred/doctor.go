@@ -10,6 +10,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/doctor"
+	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
@@ -68,7 +69,7 @@ func examine(ctx context.Context) []doctor.Finding {
 		return findings
 	}
 	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
-	findings = append(findings, examineDaemon(now)...)
+	findings = append(findings, examineDaemon(now, findings)...)
 	findings = append(findings, examinePlaces(cfg.Home)...)
 	findings = examineWay(findings, shell, now.Daemon != nil, cfg.Home)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
@@ -99,9 +100,9 @@ func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) erro
 		case doctor.Fail:
 			mark = colour.Red("FAIL")
 		}
-		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, ui.Printable(f.Text))
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, protocol.Printable(f.Text))
 		if f.Hint != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", ui.Printable(f.Hint))
+			fmt.Fprintf(&page, "      %-11s %s\n", "", protocol.Printable(f.Hint))
 		}
 	}
 	_, err := io.WriteString(w, page.String())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 	"github.com/falcred/falcred/protocol/peer"
 )
 
-// examineDaemon makes findings of what `status` has found.
-func examineDaemon(s *standing) []doctor.Finding {
+// examineDaemon makes findings of what `status` has found. A warning of the daemon's about what
+// is found here too, which has the same hint, is no second one.
+func examineDaemon(s *standing, found []doctor.Finding) []doctor.Finding {
 	switch {
 	case s.Error != "":
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Hint}}
@@ -44,6 +46,9 @@ func examineDaemon(s *standing) []doctor.Finding {
 	}
 	for _, warning := range d.Warnings {
 		text, hint, _ := strings.Cut(warning, "\n")
+		if hint != "" && slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Hint == hint }) {
+			continue
+		}
 		findings = append(findings, doctor.Finding{Check: "warning", Result: doctor.Warn, Text: text, Hint: hint})
 	}
 	return findings

@@ -20,7 +20,10 @@ var networkVariables = []string{
 func examineWay(findings []doctor.Finding, shell func(string) string, running bool, home string) []doctor.Finding {
 	missing := missingAtHome(shell, filepath.Join(home, "falcred.env"))
 	put := "put it into " + filepath.Join(home, "falcred.env") + " (chmod 600)"
-	here := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "issuer" })
+	here := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "refresh" }) // there only where one would fail
+	if here < 0 {
+		here = slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "issuer" })
+	}
 	theirs := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "login" && unreached(f.Text) })
 	switch {
 	case here < 0:
@@ -31,8 +34,8 @@ func examineWay(findings []doctor.Finding, shell func(string) string, running bo
 		if missing != "" {
 			f.Hint = "this shell has " + missing + ", and the daemon may not: " + put + ", then restart the daemon"
 		}
-	case theirs >= 0 && findings[here].Result == doctor.Fail: // one trouble: doctor's own words, with what to do, are enough
-		findings[here].Text += " (nor could the daemon reach it)"
+	case theirs >= 0: // one trouble: doctor's own words, with what to do, are enough
+		findings[here].Text += " (the daemon met the same at its last try)"
 		findings = slices.Delete(findings, theirs, theirs+1)
 	case !running && missing != "":
 		findings = append(findings, doctor.Finding{Check: "settings", Result: doctor.Warn,
@@ -41,9 +44,13 @@ func examineWay(findings []doctor.Finding, shell func(string) string, running bo
 	return findings
 }
 
-// unreached knows the daemon's words for an issuer that it did not get a connection to.
+// unreached knows the daemon's words for an issuer that it did not get a connection to, or whose
+// word it did not get.
 func unreached(text string) bool {
-	return strings.HasPrefix(text, "the issuer cannot be reached: ") || strings.HasPrefix(text, "discovery at ")
+	return slices.ContainsFunc([]string{
+		"the issuer cannot be reached: ", "discovery at ",
+		"something between this machine and the issuer answers: ", "the issuer, or a gateway before it, ",
+	}, func(words string) bool { return strings.HasPrefix(text, words) })
 }
 
 // missingAtHome names the first of these variables that this shell has and the file has not.

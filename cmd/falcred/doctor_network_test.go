@@ -18,13 +18,17 @@ func TestExamineWay_Section3(t *testing.T) {
 	answers := doctor.Finding{Check: "issuer", Result: doctor.OK, Text: "it answers"}
 	dead := doctor.Finding{Check: "issuer", Result: doctor.Fail, Text: "it cannot be reached", Hint: "mend it"}
 	met := doctor.Finding{Check: "login", Result: doctor.Fail, Text: "the issuer cannot be reached: no TLS", Hint: "wait"}
+	refused := doctor.Finding{Check: "refresh", Result: doctor.Fail, Text: "a gateway answers", Hint: "sign in"}
+	gateway := doctor.Finding{Check: "login", Result: doctor.Warn, Text: "something between this machine and the issuer answers: status 403, text/html"}
+	same := refused
+	same.Text += " (the daemon met the same at its last try)"
 	ended := doctor.Finding{Check: "login", Result: doctor.Fail, Text: "the login has ended", Hint: "log in"}
 	away := met
 	away.Text = "at its last try the daemon met this: " + met.Text + "; from here the issuer answers"
 	own, lacks, both := away, away, dead
 	own.Hint = "nothing to do: the daemon tries again within a minute"
 	lacks.Hint = "this shell has HTTPS_PROXY, and the daemon may not: " + put + ", then restart the daemon"
-	both.Text += " (nor could the daemon reach it)"
+	both.Text += " (the daemon met the same at its last try)"
 	missing := doctor.Finding{Check: "settings", Result: doctor.Warn, Hint: put,
 		Text: "HTTPS_PROXY is set here and not in falcred.env: a daemon that docker-credential-fal or a service manager starts does not get it"}
 	for name, c := range map[string]struct {
@@ -40,6 +44,7 @@ func TestExamineWay_Section3(t *testing.T) {
 		"the shell's proxy":                  {found: []doctor.Finding{answers, met}, proxy: true, want: []doctor.Finding{answers, lacks}},
 		"the shell's proxy, the file's too":  {found: []doctor.Finding{answers, met}, proxy: true, file: "A=b\nHTTPS_PROXY=x\n", want: []doctor.Finding{answers, own}},
 		"both":                               {found: []doctor.Finding{dead, met}, want: []doctor.Finding{both}},
+		"a gateway":                          {found: []doctor.Finding{answers, refused, gateway}, want: []doctor.Finding{answers, same}},
 		"no daemon yet":                      {found: []doctor.Finding{answers}, proxy: true, stopped: true, want: []doctor.Finding{answers, missing}},
 		"no daemon yet, and the file has it": {found: []doctor.Finding{answers}, proxy: true, file: "HTTPS_PROXY=x", stopped: true, want: []doctor.Finding{answers}},
 		"no issuer was asked":                {found: []doctor.Finding{met}, want: []doctor.Finding{met}},

@@ -18,9 +18,6 @@ func examinePlaces(home string) (findings []doctor.Finding) {
 	if f, odd := examineHOME(os.LookupEnv, home); odd {
 		findings = append(findings, f)
 	}
-	if err := writable(home); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		findings = append(findings, doctor.Finding{Check: "home", Result: doctor.Fail, Text: noWriting(err), Hint: writeHint})
-	}
 	places, err := env.Sockets(os.LookupEnv, home)
 	switch own := env.CheckSocketPath(filepath.Join(home, "falcred.sock")); {
 	case err != nil: // stand has said it

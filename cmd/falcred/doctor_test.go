@@ -9,15 +9,16 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// A daemon of another version is named, and one whose login has ended fails.
+// A daemon of another version is named, and one whose login has ended fails. What it warns of
+// and doctor finds itself is said once.
 func TestDoctorLooksAtTheDaemon(t *testing.T) {
 	now := stub(t)
 	now.Store(&protocol.Status{Version: "v0.0.1", State: protocol.StateLoginRequired, LastError: "the login has ended", Hint: "log in",
-		Warnings: []string{"the file was readable\nchmod it"}})
+		Warnings: []string{"the file was readable\nchmod it", "/h can be written by its group\nchmod g-w /h"}})
 	want := map[string]doctor.Result{"daemon": doctor.OK, "version": doctor.Warn, "login": doctor.Fail, "warning": doctor.Warn}
-	findings := examineDaemon(stand(t.Context()))
+	findings := examineDaemon(stand(t.Context()), []doctor.Finding{{Check: "home", Result: doctor.Warn, Text: "/h can be written", Hint: "chmod g-w /h"}})
 	for _, f := range findings {
-		if want[f.Check] != f.Result {
+		if want[f.Check] != f.Result || f.Check == "warning" && f.Hint != "chmod it" {
 			t.Errorf("%+v", f)
 		}
 		delete(want, f.Check)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/words"
 	"github.com/spf13/cobra"
@@ -97,7 +98,7 @@ func printHistory(w io.Writer, colour ui.Paint, events []events.Event) error {
 func happened(colour ui.Paint, e events.Event) string {
 	text := happenings[e.Event]
 	if text == "" {
-		text = ui.Printable(e.Event) // of a newer falcred
+		text = protocol.Printable(e.Event) // of a newer falcred
 	}
 	switch e.Event {
 	case events.Rejected, events.LoginRequired:
@@ -106,10 +107,10 @@ func happened(colour ui.Paint, e events.Event) string {
 		text = colour.Yellow(text)
 	}
 	if e.Event == events.LoggedIn && e.Subject != "" {
-		text += ": " + ui.Printable(e.Subject)
+		text += ": " + protocol.Printable(e.Subject)
 	}
 	if e.Cause != "" {
-		text += ": " + ui.Printable(e.Cause)
+		text += ": " + protocol.Printable(e.Cause)
 	}
 	if e.Event == events.Refreshed && !e.Expires.IsZero() {
 		text += ", " + validity(e.Expires.Sub(e.Time))

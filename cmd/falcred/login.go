@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
@@ -132,13 +133,13 @@ func (l *loginRun) invite(s *issuer.DeviceLogin) error {
 		l.QR(s.URL)
 	}
 	if !l.Live {
-		fmt.Fprintf(l.Out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", ui.Printable(s.PlainURL), ui.Printable(s.URL), ui.Printable(s.UserCode))
+		fmt.Fprintf(l.Out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", protocol.Printable(s.PlainURL), protocol.Printable(s.URL), protocol.Printable(s.UserCode))
 		if !s.Expires.IsZero() {
 			fmt.Fprintf(l.Out, "expires: %s\n", s.Expires.UTC().Format(time.RFC3339))
 		}
 	} else {
 		fmt.Fprintf(l.Out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
-			ui.Printable(s.URL), l.Bold(ui.Printable(s.UserCode)))
+			protocol.Printable(s.URL), l.Bold(protocol.Printable(s.UserCode)))
 	}
 	if !l.noBrowser && hasDesktop() {
 		go openBrowser(s.URL)
@@ -199,10 +200,10 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 	if who == "" {
 		who = "the account is not known"
 	}
-	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), ui.Printable(who))
+	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), protocol.Printable(who))
 	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
 	if g.Doubt != "" {
-		fmt.Fprintln(l.Out, l.Yellow(ui.Printable(g.Doubt)))
+		fmt.Fprintln(l.Out, l.Yellow(protocol.Printable(g.Doubt)))
 	}
 	if key, ok := env.FindKey(l.shell); ok {
 		fmt.Fprintf(l.Out, "%s\n", l.Yellow(keyWins(key.Source, " here", "your")))

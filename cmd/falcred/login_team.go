@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/protocol"
 )
 
 // offerPatience is how long somebody who has named no team waits to be offered one.
@@ -39,7 +39,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
 		}
 		if chosen, unread := cfg.FalConfig.Team(); chosen != "" || unread != nil {
-			fmt.Fprintln(l.Out, l.Yellow("could not check whether the team chosen here is yours: "+ui.Printable(err.Error())))
+			fmt.Fprintln(l.Out, l.Yellow("could not check whether the team chosen here is yours: "+protocol.Printable(err.Error())))
 		}
 		return nil
 	}
@@ -51,7 +51,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 		if err := cfg.FalConfig.SetTeam(""); err != nil {
 			return err
 		}
-		fmt.Fprintf(l.Out, "you are not a member of team %s: requests are attributed to your personal account now\n", ui.Printable(chosen))
+		fmt.Fprintf(l.Out, "you are not a member of team %s: requests are attributed to your personal account now\n", protocol.Printable(chosen))
 		chosen = ""
 	}
 	name := l.team
@@ -70,7 +70,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
 		return err
 	}
-	fmt.Fprintf(l.Out, "requests are attributed to %s\n", l.Bold(ui.Printable(account.Nickname)))
+	fmt.Fprintf(l.Out, "requests are attributed to %s\n", l.Bold(protocol.Printable(account.Nickname)))
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
 		if s.Selected {
 			mark = "*"
 		}
-		fmt.Fprintf(l.Out, " %s %d  %s (%s)\n", mark, i+1, ui.Printable(s.Nickname), s.Type)
+		fmt.Fprintf(l.Out, " %s %d  %s (%s)\n", mark, i+1, protocol.Printable(s.Nickname), s.Type)
 	}
 	answers := bufio.NewReader(l.in)
 	for {

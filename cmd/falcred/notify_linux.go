@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/words"
@@ -62,7 +61,7 @@ func (n *notices) ready(socket string) {
 // `falcred doctor` show the line.
 func (n *notices) cannotStart(err error) {
 	if ownService() {
-		daemon.SdNotify(false, "STATUS="+ui.Printable(cannotStartStatus+strings.ReplaceAll(err.Error(), "\n", ": ")))
+		daemon.SdNotify(false, "STATUS="+protocol.Printable(cannotStartStatus+strings.ReplaceAll(err.Error(), "\n", ": ")))
 	}
 }
 
@@ -109,7 +108,7 @@ func (n *notices) ask(ctx context.Context, socket string, patience time.Duration
 	case ctx.Err() != nil, errors.Is(err, helper.ErrNoAnswer):
 		return
 	case err == nil:
-		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+ui.Printable(inShort(s, time.Now())))
+		daemon.SdNotify(false, daemon.SdNotifyWatchdog+"\nSTATUS="+protocol.Printable(inShort(s, time.Now())))
 	case errors.As(err, &answered):
 		daemon.SdNotify(false, daemon.SdNotifyWatchdog)
 	}

@@ -66,7 +66,8 @@ func newStatus() *cobra.Command {
 			if follow {
 				return watchStatus(cmd.Context(), out, asJSON)
 			}
-			s, err := waiting(cmd.ErrOrStderr(), "asking the daemon", statusPatience, func() (*standing, error) { return stand(cmd.Context()), nil })
+			s, _ := waiting(cmd.ErrOrStderr(), "asking the daemon", statusPatience, func() (*standing, error) { return stand(cmd.Context()), nil })
+			var err error
 			if asJSON {
 				err = printJSON(out, s.withMend())
 			} else {

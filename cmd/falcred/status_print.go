@@ -46,7 +46,7 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	p.Line("issuer", "%s", d.Issuer)
 	p.Line("state", "%s", p.state(d))
 	if d.Subject != "" {
-		p.Line("login", "%s", ui.Printable(d.Subject))
+		p.Line("login", "%s", protocol.Printable(d.Subject))
 	}
 	if !d.LoginSince.IsZero() {
 		p.Line("since", "%s", ui.When(d.LoginSince, now))
@@ -56,16 +56,16 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 		if d.LastEndAge > 0 {
 			old = fmt.Sprintf(", %s old", words.Span(time.Duration(d.LastEndAge)*time.Second))
 		}
-		p.Line("ended", "%s%s: %s", ui.When(d.LastEnd, now), old, ui.Printable(d.LastEndCause))
+		p.Line("ended", "%s%s: %s", ui.When(d.LastEnd, now), old, protocol.Printable(d.LastEndCause))
 	}
 	switch {
 	case d.State == protocol.StateLoggedOut: // nothing to attribute
 	case d.Unresolved && d.Team != "":
-		p.Line("team", "%s, %s", ui.Printable(d.Team), p.Red("whose id is not known: the login is not served"))
+		p.Line("team", "%s, %s", protocol.Printable(d.Team), p.Red("whose id is not known: the login is not served"))
 	case d.Unresolved:
 		p.Line("team", "%s", p.Red("not resolved: the login is not served"))
 	case d.Team != "":
-		p.Line("team", "%s (%s): requests of the login are attributed to it", ui.Printable(d.Team), ui.Printable(d.TeamID))
+		p.Line("team", "%s (%s): requests of the login are attributed to it", protocol.Printable(d.Team), protocol.Printable(d.TeamID))
 	}
 	if !d.Expires.IsZero() {
 		p.Line("token", "expires %s", ui.When(d.Expires, now))
@@ -78,13 +78,13 @@ func (p *page) daemon(d *protocol.Status, now time.Time) {
 	}
 	p.Line("served", "%d requests, %d connections open", d.Clients, d.Connections)
 	if d.LastError != "" {
-		p.Line("last error", "%s", p.Red(ui.Printable(d.LastError)))
-		p.Under(ui.Printable(d.Hint))
+		p.Line("last error", "%s", p.Red(protocol.Printable(d.LastError)))
+		p.Under(protocol.Printable(d.Hint))
 	}
 	for _, warning := range d.Warnings {
 		text, hint, _ := strings.Cut(warning, "\n")
-		p.Line("warning", "%s", p.Yellow(ui.Printable(text)))
-		p.Under(ui.Printable(hint))
+		p.Line("warning", "%s", p.Yellow(protocol.Printable(text)))
+		p.Under(protocol.Printable(hint))
 	}
 }
 

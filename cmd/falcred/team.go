@@ -11,7 +11,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/login"
@@ -93,7 +92,7 @@ func newTeamSet() *cobra.Command {
 			}
 			awaitTeam(cmd, cfg, account.Nickname)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to %s (%s), by %s\n",
-				ui.Printable(account.Nickname), ui.Printable(account.FullName), cfg.FalConfig.Path)
+				protocol.Printable(account.Nickname), protocol.Printable(account.FullName), cfg.FalConfig.Path)
 			return err
 		},
 	}
@@ -177,7 +176,7 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 		return "", err
 	} else if err == nil && d.Issuer != cfg.Issuer {
 		return "", fmt.Errorf("the daemon that answers here serves another home: it is for %s, not %s\nunset FALCRED_SOCKET, or restart the daemon",
-			cmp.Or(ui.Printable(d.Issuer), "another machine's login"), cfg.Issuer)
+			cmp.Or(protocol.Printable(d.Issuer), "another machine's login"), cfg.Issuer)
 	}
 	cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 	if err == nil {
@@ -215,7 +214,7 @@ func printAccounts(w io.Writer, list []selectable) error {
 		if s.Selected {
 			mark = "*"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, ui.Printable(s.Nickname), s.Type, ui.Printable(s.FullName))
+		fmt.Fprintf(table, "%s %s\t%s\t%s\n", mark, protocol.Printable(s.Nickname), s.Type, protocol.Printable(s.FullName))
 	}
 	return table.Flush()
 }

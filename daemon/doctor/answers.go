@@ -3,9 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -13,21 +11,15 @@ import (
 	"github.com/falcred/falcred/daemon/issuer"
 )
 
-// maxPublic caps what is public at an issuer: its discovery document, or its keys.
-const maxPublic = 512 << 10
-
-// examineAnswer says who has answered the question for something public: a captive portal, a
-// proxy or a gateway can do so in the issuer's place (R8). issuers says that it was the issuer.
-func examineAnswer(cfg Config, resp *http.Response, via string) (f Finding, issuers bool) {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxPublic))
-	var document map[string]json.RawMessage
-	json.Unmarshal(body, &document)
-	if resp.StatusCode == http.StatusOK && (document["issuer"] != nil || document["keys"] != nil) {
+// examineKeys says who answers for fal's issuer: by a set of keys the issuer itself, by anything
+// else a captive portal, a proxy or a gateway in its place (R8).
+func examineKeys(ctx context.Context, cfg Config, via string) (f Finding, issuers bool) {
+	err := issuer.New(cfg.Issuer, cfg.ClientID, cfg.Transport).Ping(ctx)
+	if err == nil {
 		return Finding{Check: "issuer", Result: OK, Text: fmt.Sprintf("%s answers%s", cfg.Issuer, via)}, true
 	}
-	said := httpx.Judge(resp.StatusCode, resp.Header, body)
-	hint := cmp.Or(said.Hint(), "falcred tries again; if it lasts, ask whoever runs this network")
-	return Finding{"issuer", Fail, cfg.Issuer + " does not answer" + via + ": " + said.By("it"), hint}, false
+	text, hint, _ := strings.Cut(err.Error(), "\n")
+	return Finding{"issuer", Fail, cfg.Issuer + " does not answer" + via + ": " + text, cmp.Or(hint, httpx.Said(err).Hint(), httpx.PassesHint)}, false
 }
 
 // examineRefresh says what a refresh would meet: what lets everybody read the issuer's keys need

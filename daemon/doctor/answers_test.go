@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 )
 
@@ -79,4 +80,21 @@ func TestWhoAnswersIsNamed_R8(t *testing.T) {
 			}
 		})
 	}
+}
+
+// R8: fal's issuer answers by its keys, and nothing else that comes for them is its word.
+func TestFalAnswersByItsKeys_R8(t *testing.T) {
+	for body, want := range map[string]Result{`{"keys":[]}`: OK, "<p>sign in": Fail, `{"error":"x"}`: Fail} {
+		cfg := Config{Config: login.Config{Issuer: issuer.FalIssuer, Transport: answering(body)}}
+		f, issuers := examineKeys(t.Context(), cfg, "")
+		if f.Result != want || issuers != (want == OK) || (f.Hint == "") != (want == OK) {
+			t.Errorf("%s: %+v", body, f)
+		}
+	}
+}
+
+type answering string
+
+func (body answering) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(body))), Request: req}, nil
 }

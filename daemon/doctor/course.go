@@ -6,6 +6,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/words"
 )
@@ -30,12 +31,12 @@ func examineCourse(cfg Config) (f Finding, ok bool) {
 	case err != nil, since.IsZero() && last == "":
 		return Finding{}, false
 	case since.IsZero():
-		return Finding{Check: "login", Result: OK, Text: last}, true
+		return Finding{Check: "login age", Result: OK, Text: last}, true
 	case term && !now.Before(notice):
-		return Finding{"login", Warn, fmt.Sprintf("the login is of %s and may end soon: the issuer has ended one that was %s old, and this one is as old on %s",
-			since.Format(time.DateOnly), words.Span(end.Sub(since)), end.Format(time.DateOnly)), "log in again before: falcred login"}, true
+		return Finding{"login age", Warn, fmt.Sprintf("the login is of %s and may end soon: the issuer has ended one that was %s old, and this one is as old on %s",
+			since.Format(time.DateOnly), words.Span(end.Sub(since)), end.Format(time.DateOnly)), login.EndsSoonHint}, true
 	}
-	f = Finding{Check: "login", Result: OK, Text: "the login exists since " + since.Format(time.DateOnly)}
+	f = Finding{Check: "login age", Result: OK, Text: "the login exists since " + since.Format(time.DateOnly)}
 	if age := now.Sub(since); age >= 24*time.Hour {
 		f.Text += ", for " + words.Span(age)
 	}

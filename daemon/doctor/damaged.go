@@ -16,8 +16,7 @@ import (
 func examineOwnFiles(cfg Config) (findings []Finding) {
 	for _, folder := range folders(cfg) {
 		if found := strict.Aside(folder); len(found) > 0 {
-			findings = append(findings, Finding{"own files", Warn, "damaged, and set aside by falcred: " + strings.Join(found, ", "),
-				"they hold no login, and falcred has made what it needs anew: remove them when you have looked at them"})
+			findings = append(findings, Finding{"own files", Warn, "damaged, and set aside by falcred: " + strings.Join(found, ", "), strict.AsideHint})
 		}
 	}
 	if _, err := journal.Load(cfg.Home); journal.Damaged(cfg.Home, err) {

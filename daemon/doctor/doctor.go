@@ -21,10 +21,9 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
-	"github.com/falcred/falcred/daemon/issuer"
-
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -226,11 +225,10 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	if err != nil {
 		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
 	}
-	defer resp.Body.Close()
 	if cfg.Issuer != issuer.FalIssuer {
 		return append(append(findings, examineProvider(ctx, cfg, via)...), examineClock(resp.Header.Get("Date")))
 	}
-	answered, issuers := examineAnswer(cfg, resp, via)
+	answered, issuers := examineKeys(ctx, cfg, via)
 	if findings = append(findings, answered); !issuers {
 		return findings
 	}

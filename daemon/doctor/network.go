@@ -26,7 +26,7 @@ func examineSettings() (findings []Finding) {
 }
 
 // reach has an issuer's host name looked up, in the lookup's own time, and the request
-// answered within 10 s after that. The answer's body is not read.
+// answered within 10 s after that. The answer's body is closed.
 func reach(transport *httpx.Transport, req *http.Request) (*http.Response, error) {
 	if err := transport.Find(req.Context(), req.URL.String()); err != nil {
 		return nil, err

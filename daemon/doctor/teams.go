@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -36,11 +37,8 @@ func examineFalConfig(config fal.Config) []Finding {
 			"give it an absolute path; in falcred.env, for the daemon"})
 	}
 	if _, err := config.Team(); err != nil {
-		text, hint, _ := strings.Cut(err.Error(), "\n")
-		if hint == "" {
-			hint = "correct that file"
-		}
-		return append(findings, Finding{check, Fail, text, hint})
+		text, hint := fsx.Explain(err)
+		return append(findings, Finding{check, Fail, text, cmp.Or(hint, "correct that file")})
 	}
 	if other := config.Others(); other != nil {
 		findings = append(findings, Finding{check, Warn, other.Text + ": who can write it chooses the team that requests are attributed to; no REST host is taken from it", other.Hint})
@@ -59,8 +57,7 @@ func examineREST(ctx context.Context, cfg Config) []Finding {
 	hosts, named, err := cfg.FalConfig.RESTHosts(cfg.REST, cfg.RESTNamed)
 	if err != nil {
 		text, hint := fsx.Explain(err)
-		text, second, _ := strings.Cut(text, "\n")
-		return []Finding{{check, Fail, text, hint + second}}
+		return []Finding{{check, Fail, text, hint}}
 	}
 	if named == "" && team == "" {
 		return nil

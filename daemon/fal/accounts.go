@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
@@ -109,7 +110,7 @@ func inOrder(list []Account) []Account {
 
 // usable leaves out what cannot be a header's value, or is no name that somebody could type.
 func (a Account) usable() bool {
-	return a.Nickname != "" && len(a.Nickname) <= maxName && !hasControl(a.Nickname) && utf8.ValidString(a.Nickname) &&
+	return a.Nickname != "" && len(a.Nickname) <= maxName && !strings.ContainsFunc(a.Nickname, unicode.IsControl) && utf8.ValidString(a.Nickname) &&
 		a.UserID != "" && len(a.UserID) <= maxName && tokenfile.Printable(a.UserID)
 }
 

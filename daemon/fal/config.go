@@ -17,10 +17,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/env"
@@ -64,10 +63,10 @@ func Locate(lookup func(string) (string, bool)) (Config, error) {
 	if path == "" {
 		return Config{}, nil
 	}
-	if hasControl(path) {
+	if strings.ContainsFunc(path, unicode.IsControl) {
 		return Config{}, fmt.Errorf("FAL_CONFIG_PATH holds a control character: %q", path)
 	}
-	path, err := expandUser(lookup, path)
+	path, err := env.ExpandUser(lookup, "FAL_CONFIG_PATH", path)
 	if err != nil {
 		return Config{}, err
 	}
@@ -76,34 +75,6 @@ func Locate(lookup func(string) (string, bool)) (Config, error) {
 		return Config{}, fmt.Errorf("FAL_CONFIG_PATH is relative, and the working folder is not known: %w\ngive it an absolute path", err)
 	}
 	return Config{path, profile}, nil
-}
-
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
-}
-
-// expandUser is Python's os.path.expanduser, but for a user that is not known: the CLI takes
-// the name for a folder's then.
-func expandUser(lookup func(string) (string, bool), path string) (string, error) {
-	if path[0] != '~' {
-		return path, nil
-	}
-	name, rest := path[1:], ""
-	if i := strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(byte(r)) }); i >= 0 {
-		name, rest = name[:i], name[i:]
-	}
-	if name == "" {
-		standard, err := env.DefaultHome(lookup)
-		if err != nil {
-			return "", err
-		}
-		return filepath.Join(filepath.Dir(standard), rest), nil
-	}
-	u, err := user.Lookup(name)
-	if err != nil || u.HomeDir == "" {
-		return "", fmt.Errorf("FAL_CONFIG_PATH names the home of a user who is not known: %q\ngive it an absolute path", path)
-	}
-	return filepath.Join(u.HomeDir, rest), nil
 }
 
 // Team is the nickname that requests of a login are attributed to, "" for the
@@ -128,7 +99,7 @@ func (c Config) read() (data []byte, info fs.FileInfo, err error) {
 	if c.Path == "" {
 		return nil, nil, nil
 	}
-	file, err := fsx.OpenAny(c.Path)
+	file, err := strict.OpenAny(c.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
@@ -140,8 +111,6 @@ func (c Config) read() (data []byte, info fs.FileInfo, err error) {
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case !info.Mode().IsRegular():
-		return nil, nil, fmt.Errorf("%s is not a regular file", c.Path)
 	case info.Size() > maxConfig:
 		return nil, nil, fmt.Errorf("%s is not read: %w", c.Path, errLarge)
 	}

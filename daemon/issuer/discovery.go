@@ -207,7 +207,7 @@ func (s *site) discover(ctx context.Context) (Endpoints, error) {
 	case doc.status == http.StatusNotFound, doc.status == http.StatusGone:
 		return Endpoints{}, fmt.Errorf("%w\n%s", nothingThere{"discovery document at " + at, said}, issuerHint)
 	case doc.status != http.StatusOK, page && said.Type == "text/html":
-		hint := "falcred tries again; if it lasts, ask whoever runs the issuer or this network"
+		hint := httpx.PassesHint
 		if said.Hint() != "" {
 			hint = said.Hint() + "; is FALCRED_ISSUER right?"
 		}

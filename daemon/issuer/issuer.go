@@ -126,7 +126,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 		there := nothingThere{"token endpoint where the discovery document of " + p.url + " names one", said}
 		return fmt.Errorf("%w\nask whoever runs it; falcred asks it again where that is, once a minute", there)
 	case said.Code == "" || said.Hint() != "":
-		return fmt.Errorf("a refresh at %s as client %q fails: %w\n%s", p.url, p.clientID, said, cmp.Or(said.Hint(), "falcred tries again; if it lasts, ask whoever runs the issuer or this network"))
+		return fmt.Errorf("a refresh at %s as client %q fails: %w\n%s", p.url, p.clientID, said, cmp.Or(said.Hint(), httpx.PassesHint))
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func TestPublicKeyAsSecret_R10(t *testing.T) {
 	}
 }
 
-// oddKeys are what issuers publish beside good keys, and worse (J4).
+// oddKeys are what issuers publish beside good keys, and worse.
 func oddKeys() []any {
 	huge := base64.RawURLEncoding.EncodeToString(new(big.Int).SetBit(big.NewInt(1), 65536, 1).Bytes())
 	return []any{
@@ -247,9 +247,9 @@ func oddKeys() []any {
 	}
 }
 
-// J4, R10: an odd key spoils no other, and what is odd beside a good key spoils
+// R10: an odd key spoils no other, and what is odd beside a good key spoils
 // not even that one.
-func TestKeySetParsedKeyByKey_J4(t *testing.T) {
+func TestKeySetParsedKeyByKey_R10(t *testing.T) {
 	s, _ := realIssuer(t, idp.Config{Algorithm: "ES256"})
 	good := func() map[string]any {
 		resp, err := http.Get(s.URL + "/.well-known/jwks.json")
@@ -309,9 +309,9 @@ func TestKeySetParsedKeyByKey_J4(t *testing.T) {
 	}
 }
 
-// G5: whatever an issuer sends as key set or discovery document, it costs a few
+// R10: whatever an issuer sends as key set or discovery document, it costs a few
 // MiB at most, and 5 s. What came whole of a set that is too long counts.
-func TestIssuersDocumentsAreCapped_G5(t *testing.T) {
+func TestIssuersDocumentsAreCapped_R10(t *testing.T) {
 	s, p := realIssuer(t, idp.Config{})
 	_, _, raw := s.Login("ann")
 	resp, err := http.Get(s.URL + "/.well-known/jwks.json")

@@ -12,7 +12,7 @@ import (
 )
 
 // readTeam reads the fal config.
-func (m *Manager) readTeam() {
+func readTeam(m *Manager) {
 	if m.cfg.REST == "" {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -179,7 +180,7 @@ func TestF5TheLedgerIsMergedUnderTheLock(t *testing.T) {
 			return l
 		}
 		remember := func(refresh string) {
-			w.remember(context.Background(), Note{Consumed: tokenfile.Fingerprint(refresh)})
+			writeDown(context.Background(), w.Manager, Note{Consumed: tokenfile.Fingerprint(refresh)})
 		}
 		h, err := tokenfile.Acquire(context.Background(), w.home)
 		if err != nil {
@@ -216,7 +217,7 @@ func TestF5TheLedgerIsMergedUnderTheLock(t *testing.T) {
 		remember("unwritten")
 		os.Remove(path)
 		l.Save(w.home)
-		w.remember(context.Background(), Note{})
+		writeDown(context.Background(), w.Manager, Note{})
 		if l := onDisk(); !l.Consumed("unwritten") || !l.Consumed("another daemon's") {
 			w.Fatalf("what could not be written is lost: %+v", l)
 		}
@@ -230,7 +231,7 @@ func TestR4TheHintCrossesTheWire(t *testing.T) {
 		blockEntry(w, refresh)
 		w.start()
 		_, err := w.get()
-		if err == nil || !strings.HasSuffix(err.Error(), "\n"+diskHint) {
+		if err == nil || !strings.HasSuffix(err.Error(), "\n"+fsx.DiskHint) {
 			w.Errorf("get = %v, want the hint on its second line", err)
 		}
 		if w.Snapshot().Status().NextRefresh.IsZero() {

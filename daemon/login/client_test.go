@@ -161,7 +161,7 @@ func TestClientOf_R13(t *testing.T) {
 			"the file's":             {tokenfile.TokenPair{Refresh: "r"}, tokenfile.TokenPair{Refresh: "r", Access: access}, "test-client"},
 			"not the file's":         {tokenfile.TokenPair{Refresh: "r"}, tokenfile.TokenPair{Refresh: "s", Access: access}, "named"},
 		} {
-			if got := w.clientOf(c.p, c.known); got != c.want {
+			if got := clientOf(w.Manager, c.p, c.known); got != c.want {
 				t.Errorf("%s: %q, want %q", name, got, c.want)
 			}
 		}

@@ -83,7 +83,7 @@ func TestUnsavedAnswerIsReplayed_R4_F5(t *testing.T) {
 		w.reconcile()
 		w.pass(2 * competingWindow)
 		sent, _ := w.rotateUnsaved()
-		w.remember(context.Background(), Note{}) // a team was resolved, say
+		writeDown(context.Background(), w.Manager, Note{}) // a team was resolved, say
 		if w.usedUp(sent) {
 			t.Error("it is written down as consumed, and its answer is nowhere")
 		}

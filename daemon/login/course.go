@@ -41,6 +41,9 @@ func (m *machine) ended(cause string, byIssuer bool) bool {
 	return true
 }
 
+// EndsSoonHint is what to do where a login's end is near.
+const EndsSoonHint = "log in again before: falcred login"
+
 // endsSoon is what the warning about a login's presumed end begins with.
 const endsSoon = "the login may end soon: "
 
@@ -54,7 +57,7 @@ func (m *machine) term() {
 	w := Warned{Instead: endsSoon}
 	if notice, end, ok := m.Ledger.Course.Term(refresh); ok && !m.over() && !m.now.Before(notice) {
 		w.Text = endsSoon + "the issuer has ended one that was " + words.Span(end.Sub(m.Ledger.Course.SinceOf(refresh))) +
-			" old, and this one is as old on " + end.UTC().Format("2 January 2006 at 15:04 UTC") + "\nlog in again before: falcred login"
+			" old, and this one is as old on " + end.UTC().Format("2 January 2006 at 15:04 UTC") + "\n" + EndsSoonHint
 	}
 	m.warned(w)
 }

@@ -73,7 +73,7 @@ var oddKeys = []any{
 	map[string]any{"kty": 7, "kid": map[string]any{"a": 1}, "x5c": "none"},
 }
 
-// H1, R10: a living login whose issuer changes its algorithm, with odd keys
+// R10: a living login whose issuer changes its algorithm, with odd keys
 // beside the good one, is verified as before.
 func TestIssuerMovesToAnotherAlgorithm_R10(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ func TestIssuerMovesToAnotherAlgorithm_R10(t *testing.T) {
 	})
 }
 
-// H2, R10: the old key's name over a new key's signature: any key of the set may
+// R10: the old key's name over a new key's signature: any key of the set may
 // have signed.
 func TestOldKeyIDOverANewKey_R10(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: doubtLifetime, OldKeyID: true, Algorithm: "ES256"}, func(w *world) {
@@ -106,7 +106,7 @@ func TestOldKeyIDOverANewKey_R10(t *testing.T) {
 	})
 }
 
-// H2, R10: a key set that lags 10 s behind a rotation is a doubt at once, and
+// R10: a key set that lags 10 s behind a rotation is a doubt at once, and
 // none 10 s later, without a rotation, a restart or a person.
 func TestKeySetLagsBehind_R10(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ func serving(now time.Time) *Manager {
 		Expires: now.Add(24 * time.Hour), RefreshAt: now.Add(12 * time.Hour)}
 	m := &Manager{wake: make(chan struct{}, 1)}
 	m.state = State{Phase: Active, Tokens: t, Served: t}
-	m.publish()
+	publish(m)
 	return m
 }
 

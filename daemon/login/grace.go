@@ -24,14 +24,14 @@ const maxYields = 3
 func beginInTurn(m *Manager) (*transaction, error) {
 	for range maxYields {
 		giveWay(m)
-		t, err := m.beginAs(m.ending.side, aRotation)
+		t, err := begin(m.ending.side, m, aRotation)
 		if err != nil || !t.early() {
 			return t, err
 		}
 		t.end() // it has been written since
 		m.reconcile()
 	}
-	return m.beginAs(m.ending.side, aRotation)
+	return begin(m.ending.side, m, aRotation)
 }
 
 // giveWay waits until the login held is whole, or its writer has had his time.

@@ -55,7 +55,7 @@ func locked(ctx context.Context, cfg Config, do func(t *transaction, now tokenfi
 		return err
 	}
 	defer m.Close()
-	t, err := m.begin(ctx)
+	t, err := begin(ctx, m, aNote)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()

@@ -28,26 +28,26 @@ func stillIn(err error) error {
 // goes before every store that waits. The account is remembered: store takes no other after
 // it (§4).
 func (m *Manager) Erase(q protocol.Query) (protocol.EraseAnswer, error) {
-	if !m.cfg.Servers.IsFal(q.ServerURL) || m.nobody() { // neither of which needs the lock, or a turn
+	if !m.cfg.Servers.IsFal(q.ServerURL) || nobody(m) { // neither of which needs the lock, or a turn
 		return protocol.EraseAnswer{}, protocol.ErrNotFound
 	}
-	one := &guest{erases: true, pace: &m.guests.erases}
+	one := &waiter{erases: true, pace: &m.queue.erases}
 	if q.Local {
 		one.pace = nil
 	}
-	if err := m.guests.enter(m.ending, one); err != nil {
+	if err := m.queue.enter(m.ending, one); err != nil {
 		return protocol.EraseAnswer{}, err
 	}
 	done, err := protocol.EraseAnswer{}, error(protocol.ErrNotFound)
-	if !m.nobody() { // by now
+	if !nobody(m) { // by now
 		done, err = m.logout(q.Local, true)
 	}
-	m.guests.leave(one, err != nil && err != protocol.ErrNotFound)
+	m.queue.leave(one, err != nil && err != protocol.ErrNotFound)
 	return done, err
 }
 
 // nobody says that there is no login to end.
-func (m *Manager) nobody() bool { return !m.Snapshot().State.held() && nothingIn(m.file) }
+func nobody(m *Manager) bool { return !m.Snapshot().State.held() && nothingIn(m.file) }
 
 // nothingIn says that there is no login to end: no token file, and no answer beside it.
 func nothingIn(file tokenfile.File) bool {
@@ -85,7 +85,7 @@ func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error
 			return done, stillIn(err)
 		}
 	}
-	t, err := m.beginAs(m.ending.side, aVisit)
+	t, err := begin(m.ending.side, m, aClients)
 	if err != nil {
 		return done, asWire(err)
 	}
@@ -192,7 +192,7 @@ func (t *transaction) deletable(r Reading) error {
 // file.
 func (t *transaction) revoke(living []tokenfile.TokenPair) (revoked bool, err error) {
 	for _, p := range living {
-		err := t.m.issuer.As(t.m.clientOf(p)).Revoke(t.ctx, p.Refresh)
+		err := t.m.issuer.As(clientOf(t.m, p)).Revoke(t.ctx, p.Refresh)
 		if errors.Is(err, issuer.ErrNoRevocation) {
 			return false, nil
 		}
@@ -229,7 +229,7 @@ func unsetTeam(m *Manager) error {
 		return nil
 	}
 	err := m.cfg.FalConfig.UnsetTeam()
-	m.readTeam()
+	readTeam(m)
 	if err != nil {
 		return protocol.Errorf(protocol.CodeInternal, "logged out, but the team could not be unset: %v\n"+
 			"the next login would be attributed to it: falcred team unset", err)

@@ -65,7 +65,7 @@ type Manager struct {
 
 	lookedAt atomic.Int64 // when a status has last had the files looked at, in ns since 1970
 
-	guests  guests
+	queue   queue     // of clients' stores and erases
 	freed   time.Time // turn guards these: when .portalock was last given back…
 	freedBy holder    // …and what it had been held for
 
@@ -129,7 +129,7 @@ func advance(m *Manager, e Event) State {
 		m.question = newQuestion(m.ending.side)
 	}
 	m.state = state
-	m.publish()
+	publish(m)
 	for _, a := range actions {
 		switch a.(type) {
 		case rotate:
@@ -155,7 +155,7 @@ func advance(m *Manager, e Event) State {
 func start(m *Manager, forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{done: make(chan struct{})}
-		m.publish()
+		publish(m)
 		m.work.Add(1)
 		m.rotations <- forced // which waits for nobody: there is one at a time
 	}
@@ -173,7 +173,7 @@ func poke(c chan struct{}) {
 // clientOf is the client that a login was made with (R13), of a refresh token whose access
 // token one of known may have, or the login held. Where nobody can tell, it is the one that
 // is configured.
-func (m *Manager) clientOf(p tokenfile.TokenPair, known ...tokenfile.TokenPair) string {
+func clientOf(m *Manager, p tokenfile.TokenPair, known ...tokenfile.TokenPair) string {
 	s := &m.Snapshot().State
 	for _, k := range append(known, s.Tokens.TokenPair) {
 		if p.Access == "" && k.Refresh == p.Refresh {
@@ -187,7 +187,7 @@ func (m *Manager) clientOf(p tokenfile.TokenPair, known ...tokenfile.TokenPair) 
 func (m *Manager) Snapshot() *Snapshot { return m.snapshot.Load() }
 
 // publish replaces the snapshot after a change. The mutex is held.
-func (m *Manager) publish() {
+func publish(m *Manager) {
 	s := &Snapshot{State: m.state, cfg: &m.cfg, key: m.key, refusal: m.state.refusal(), rotating: m.rotation != nil}
 	var headers map[string]string
 	headers, s.unresolved = m.state.attribution()
@@ -219,7 +219,7 @@ func (m *Manager) publish() {
 func (m *Manager) Warn(text string) { m.apply(Warned{Text: text}) }
 
 // Paced is a warning for the owner while clients' logins are refused again and again, else "".
-func (m *Manager) Paced() string { return m.guests.warning() }
+func (m *Manager) Paced() string { return m.queue.warning() }
 
 // Note writes something into the history that concerns the daemon.
 func (m *Manager) Note(kind, cause string) { m.apply(Happened{kind, cause}) }

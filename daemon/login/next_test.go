@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
@@ -95,7 +96,7 @@ var columns = []column{
 	{"issuer heard", func(State) Event { return Pinged{} }},
 	{"not heard", func(State) Event { return Pinged{testkit.ErrNetDown, time.Second} }},
 	{"network error", func(State) Event {
-		return Failed{failure: *unavailable("no network", networkHint), Pause: time.Second}
+		return Failed{failure: *unavailable("no network", httpx.PassesHint), Pause: time.Second}
 	}},
 	{"invalid_grant", func(State) Event { return Failed{failure: *loginEnded("ended")} }},
 	{"logout", func(State) Event { return Ended{"falcred logout"} }},

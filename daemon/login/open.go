@@ -51,7 +51,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	if cfg.Key.Secret != "" {
 		m.key = &Answer{Credential: protocol.Credential{Username: "Key", Secret: cfg.Key.Secret}}
 	}
-	m.publish()
+	publish(m)
 	m.history = events.OpenHistory(cfg.Home, log)
 	m.hook = events.OpenHook(cfg.OnChange, cfg.Home, log)
 	go refreshAll(m)

@@ -44,18 +44,18 @@ func perform(m *Manager, a Action) {
 		if a.verdict {
 			ctx = m.ending.last
 		}
-		m.work.Go(func() { m.remember(ctx, a.Note) })
+		m.work.Go(func() { writeDown(ctx, m, a.Note) })
 	case rotatedBefore:
 		m.work.Go(func() {
 			// One whose answer still lies beside the file was in nobody's hands but ours.
 			if target, err := m.file.Target(); err != nil || len(journal.Others(target, "")) > 0 {
 				return
 			}
-			m.remember(m.ending.side, Note{Consumed: a.tip})
+			writeDown(m.ending.side, m, Note{Consumed: a.tip})
 		})
 	case verifyAgain:
 		m.work.Go(func() {
-			as := m.issuer.As(m.clientOf(m.Snapshot().State.Tokens.TokenPair))
+			as := m.issuer.As(clientOf(m, m.Snapshot().State.Tokens.TokenPair))
 			m.apply(Retried{a.doubt, as.Verify(m.ending.side, a.doubt.Token, a.doubt.Subject)})
 		})
 	case resolveTeam:

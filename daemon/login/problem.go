@@ -1,13 +1,16 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Problem is why there is no fresh token, or no attribution: what happened, and what
@@ -35,10 +38,8 @@ const (
 	// LoginHint is for those whose login has ended, or who have none. The
 	// helper, which knows nothing of this package, has words of its own where an error
 	// comes without a hint (hintFor of helper/dockercred).
-	LoginHint   = "log in: falcred login, or fal auth login"
-	diskHint    = fsx.DiskHint
-	retryHint   = "nothing to do: falcred tries again"
-	networkHint = retryHint + "; check the network if it lasts"
+	LoginHint = "log in: falcred login, or fal auth login"
+	retryHint = "nothing to do: falcred tries again"
 )
 
 // failure is a transaction that did not come to its end.
@@ -90,3 +91,14 @@ func errUseUnknown(path string, err error) error {
 }
 
 func short(s string) string { return s[:min(len(s), 100)] }
+
+// entryFailure is R4's stop: the disk is full or read-only, and nothing is consumed.
+func entryFailure(err error) *failure {
+	if errors.Is(err, journal.ErrBusy) {
+		return unavailable(err.Error(), retryHint)
+	}
+	text, hint := fsx.Explain(err)
+	f := unavailable("not refreshed, since the answer could not be kept: "+text, cmp.Or(hint, fsx.DiskHint))
+	f.file = strict.As(err) != nil // as for the lock
+	return f
+}

@@ -67,7 +67,7 @@ func TestF5AConsumedTokenIsNotForgotten(t *testing.T) {
 		answer := issuer.Reply{Tokens: tokenfile.TokenPair{Refresh: "the next one", Access: "x"}, Lifetime: time.Hour}
 		e.keep(entry, candidate{refresh: old.Refresh, before: w.file.Read()}, &answer)
 		e.end()
-		w.remember(context.Background(), Note{})
+		writeDown(context.Background(), w.Manager, Note{})
 		if l := w.state().Ledger; !l.Consumed(old.Refresh) || !l.IsTip("the next one") {
 			w.Errorf("the consumed token is forgotten: %+v", l)
 		}

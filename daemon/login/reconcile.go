@@ -79,14 +79,14 @@ const aside = "set aside as damaged: "
 
 // nameAside names the files of falcred's own that were damaged, whichever part of it, or which
 // program, has set them aside, for as long as they are there.
-func (m *Manager) nameAside(target string) {
+func nameAside(m *Manager, target string) {
 	found := strict.Aside(m.cfg.Home)
 	if folder := filepath.Dir(target); target != "" && folder != filepath.Clean(m.cfg.Home) {
 		found = append(found, strict.Aside(folder)...)
 	}
 	why := ""
 	if len(found) > 0 {
-		why = strings.Join(found[:min(len(found), 8)], ", ") + "\nthey hold no login, and falcred has made what it needs anew: remove them when you have looked at them"
+		why = strings.Join(found[:min(len(found), 8)], ", ") + "\n" + strict.AsideHint
 	}
 	m.WarnInstead(aside, why)
 }

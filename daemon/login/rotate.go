@@ -8,15 +8,13 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
-	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/internal/threads"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol/strict"
 )
 
 // refresh runs one rotation to its end, judges what it brought, and has it served.
@@ -108,7 +106,7 @@ func (m *Manager) rotate(forced string) (got outcome, err error) {
 		if beginErr != nil {
 			return outcome{}, t.keepFallback(c, beginErr)
 		}
-		c.client = t.m.clientOf(tokenfile.TokenPair{Refresh: c.refresh}, c.before.Pair)
+		c.client = clientOf(t.m, tokenfile.TokenPair{Refresh: c.refresh}, c.before.Pair)
 		reply := t.send(entry, c.client, c.refresh, offline)
 		switch reply.Outcome {
 		case issuer.Granted:
@@ -123,14 +121,6 @@ func (m *Manager) rotate(forced string) (got outcome, err error) {
 	return outcome{}, err
 }
 
-// candidate is a refresh token that is to be used up.
-type candidate struct {
-	refresh  string            // "" where there is none
-	before   tokenfile.Content // what the file held when it was chosen
-	fallback Fallback          // what it was, if it is not the file's
-	client   string            // as which it is used up
-}
-
 // concerning says whose failure it is: a login that was adopted since is not concerned.
 func (t *transaction) concerning(err error) error {
 	f := &failure{}
@@ -140,151 +130,6 @@ func (t *transaction) concerning(err error) error {
 	own := *f
 	own.about = &t.about
 	return &own
-}
-
-// choose reads the file again, does what it asks for without the issuer, and says which
-// refresh token is to be used up.
-func (t *transaction) choose(forced string) (c candidate, err error) {
-	r := t.m.reconcile()
-	s := t.m.Snapshot().State
-	switch r.State {
-	case tokenfile.Unusable:
-		f := unavailable("not refreshed: the token file cannot be used: "+r.Err.Error(), r.Hint())
-		f.file = true
-		return c, f
-	case tokenfile.Absent:
-		if !t.missing || s.Phase != Missing {
-			return c, nil // we may be the first to see it: the CLI deletes the file and then gives the lock away (F7)
-		}
-		if t.wasUsed(s.Tokens.Refresh) { // by another daemon of the home: what it received is not here
-			return c, deleted("the token file was deleted, and the refresh token held has been used up by another falcred of this home")
-		}
-		return candidate{refresh: s.Tokens.Refresh, before: r.Content}, nil // by which the issuer decides whether that was a logout
-	case tokenfile.Empty:
-		return c, t.refill(r.Content, s)
-	}
-	meaning := classify(r, s)
-	if meaning == OtherIssuer {
-		return c, nil // not even what was begun is replayed (R13)
-	}
-	t.sweep(r.Pair)
-	if meaning == Behind || meaning == Torn {
-		return c, t.restoreAhead(r.Content, s)
-	}
-	if replay, done, err := t.resume(r.Content); done {
-		return candidate{refresh: replay, before: r.Content}, err
-	}
-	t.about = s.Tokens.Refresh
-	switch now := clock.Now(); {
-	case meaning == Consumed:
-		return c, t.restoreOver(r.Content, s)
-	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes():
-		return c, nil // somebody else's is fresh: nothing is sent (R3)
-	case s.Dead != "" && s.Dead == r.Pair.Refresh: // its fallback is still to be tried
-		return t.refused(r.Content, r.Pair.Refresh, forced)
-	}
-	return candidate{refresh: r.Pair.Refresh, before: r.Content}, nil
-}
-
-// refill restores a file whose writer died (F3).
-func (t *transaction) refill(before tokenfile.Content, s State) error {
-	if !s.held() || s.EmptySince.IsZero() || clock.Now().Sub(s.EmptySince) < writerDied {
-		f := unavailable("the token file "+tokenfile.EmptyText, LoginHint)
-		f.after, f.onChange = time.Second, true
-		return f
-	}
-	return t.restore(before, s.Tokens.TokenPair, "it was left empty")
-}
-
-// restoreAhead writes our own newer tokens, which could not be written before.
-func (t *transaction) restoreAhead(before tokenfile.Content, s State) error {
-	err := t.restore(before, s.Tokens.TokenPair, "the new token could not be written before")
-	if err == nil && before.Pair.Refresh != s.Tokens.Refresh {
-		journal.Clear(journal.Path(t.target, before.Pair.Refresh), s.Ledger)
-	}
-	return err
-}
-
-// restoreOver meets a token in the file that must not be sent: a neighbour's late write,
-// or an old copy (F5). The valid one goes back, before an unmodified SDK uses that.
-func (t *transaction) restoreOver(before tokenfile.Content, s State) error {
-	if s.held() && !t.wasUsed(s.Tokens.Refresh) {
-		return t.restore(before, s.Tokens.TokenPair, "it held an old copy of the login, whose refresh token has been used up")
-	}
-	return loginEnded("the refresh token in the token file has been used up already: is it an old copy?")
-}
-
-// restore writes what is held over a file that lost it, if the file is still as it was
-// when that was decided (F5).
-func (t *transaction) restore(before tokenfile.Content, held tokenfile.TokenPair, why string) error {
-	if err := t.m.file.Replace(t.target, held, func() error { return t.unchanged(before) }); err != nil {
-		if f := (&failure{}); errors.As(err, &f) {
-			return f
-		}
-		return unavailable("the token file cannot be restored: "+err.Error(), fsx.Hint(err))
-	}
-	if s := t.m.apply(Restored{why}); s.unwritten() {
-		t.saveLedger()
-	}
-	return nil
-}
-
-// resume settles what an earlier rotation of the file's token has left: an answer on
-// disk, which is put in place, or none, after which the token is to be replayed (R4).
-func (t *transaction) resume(before tokenfile.Content) (replay string, done bool, err error) {
-	refresh := before.Pair.Refresh
-	if !journal.Exists(t.target, refresh) {
-		return "", false, nil
-	}
-	entry, err := journal.Begin(t.target, refresh)
-	if err != nil {
-		return "", true, entryFailure(err)
-	}
-	answer, whole := entry.Answer(t.m.Snapshot().State.Ledger)
-	switch {
-	case whole && t.wasUsed(answer.Refresh), !whole && t.wasUsed(refresh):
-		entry.Discard() // settled long ago, and put back from a backup
-		return "", false, nil
-	case !whole:
-		entry.Keep()
-		return refresh, true, nil
-	}
-	if err := entry.Trim(answer); err != nil {
-		entry.Keep()
-		return "", true, entryFailure(err)
-	}
-	if err := t.unchanged(before); err != nil {
-		entry.Keep()
-		return "", true, err
-	}
-	t.m.apply(Stepped{From: refresh, To: answer, Client: t.m.clientOf(answer, before.Pair)})
-	t.saveLedger()
-	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
-		entry.Keep()
-		return "", true, unavailable("the new token cannot be moved into the token file: "+err.Error(), fsx.Hint(err))
-	}
-	t.m.apply(Settled{answer})
-	return "", true, nil
-}
-
-// sweep removes entries of rotations that no longer matter, and keeps what came in them
-// as the fallback, if it is of the same account (F5).
-func (t *transaction) sweep(inFile tokenfile.TokenPair) {
-	now := clock.Now()
-	for _, path := range journal.Others(t.target, inFile.Refresh) {
-		answer, whole := journal.Clear(path, t.m.Snapshot().State.Ledger)
-		if !whole {
-			continue
-		}
-		subject := tokenfile.Dated(answer, now).Subject
-		if subject != tokenfile.Dated(inFile, now).Subject || t.wasUsed(answer.Refresh) {
-			continue
-		}
-		t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
-	}
-	for _, path := range abandoned(t.target, t.m.cfg.Home) {
-		fsx.Remove(path)
-	}
 }
 
 // beginEntry has what a rotation needs before anything is sent: threads (S6), and the
@@ -304,17 +149,6 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 	}
 	t.recordIssuer()
 	return entry, nil
-}
-
-// entryFailure is R4's stop: the disk is full or read-only, and nothing is consumed.
-func entryFailure(err error) *failure {
-	if errors.Is(err, journal.ErrBusy) {
-		return unavailable(err.Error(), retryHint)
-	}
-	text, hint := fsx.Explain(err)
-	f := unavailable("not refreshed, since the answer could not be kept: "+text, cmp.Or(hint, diskHint))
-	f.file = strict.As(err) != nil // as for the lock
-	return f
 }
 
 // send is R7: one request, and one replay if its answer was lost. offline is why there is
@@ -345,7 +179,7 @@ func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error
 	}
 	switch reply.Outcome {
 	case issuer.Lost, issuer.Broken, issuer.Unsent:
-		f.Hint = networkHint
+		f.Hint = httpx.PassesHint
 	case issuer.Refused:
 		f.after, f.Hint = max(hourly, f.after), "if it lasts, "+LoginHint
 	}
@@ -356,53 +190,6 @@ func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error
 		entry.Abandon()
 	}
 	return f
-}
-
-// refused is what becomes of a login whose refresh token is rejected (R8): the file is read
-// again, and what somebody else has written there counts; else the fallback is tried.
-func (t *transaction) refused(before tokenfile.Content, refresh, forced string) (candidate, error) {
-	t.m.apply(Refused{refresh})
-	r := t.m.read()
-	if r.State == tokenfile.Holds && r.Pair.Refresh != refresh && r.Pair.Refresh != before.Pair.Refresh {
-		if classify(r, t.m.Snapshot().State) != Consumed {
-			return t.choose(forced) // somebody was faster
-		}
-	}
-	if r.State == tokenfile.Absent { // the issuer has answered: it was a logout (F7), and no fallback undoes it
-		return candidate{}, deleted("the token file was deleted, and the issuer no longer knows the login")
-	}
-	if newest := t.takeFallback(refresh); newest.Refresh != "" {
-		t.m.actions.add(logged{slog.LevelWarn, "the issuer rejects the token in the file; trying the newest one received before it", nil})
-		return candidate{refresh: newest.Refresh, before: r.Content, fallback: newest}, nil
-	}
-	return candidate{}, loginEnded("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
-}
-
-// takeFallback hands out F5's newest unused token, once, and only where it is known to be
-// the same account's: a login of one person that has ended must not become another's. A login that
-// a person has just made names nobody yet, and is not replaced.
-func (t *transaction) takeFallback(failed string) Fallback {
-	s := t.m.Snapshot().State
-	t.m.apply(FallbackTaken{s.Fallback.Refresh})
-	newest := s.Fallback
-	if subject := s.Ledger.SubjectOf(newest.Refresh); subject != "" {
-		newest.Subject = subject
-	}
-	if newest.Refresh == failed || s.Tokens.Subject == "" || newest.Subject != s.Tokens.Subject {
-		return Fallback{}
-	}
-	if used, err := t.used(newest.Refresh); used || err != nil {
-		return Fallback{}
-	}
-	return newest
-}
-
-// keepFallback gives a fallback back that was not refused.
-func (t *transaction) keepFallback(c candidate, err error) error {
-	if c.fallback.Refresh != "" {
-		t.m.apply(FallbackKept{c.fallback})
-	}
-	return err
 }
 
 // keep brings an answer to the disk (R5) and into the file, if that still holds what was

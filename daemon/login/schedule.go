@@ -76,7 +76,7 @@ func (s *schedule) run() {
 		case <-settled:
 			settled = nil
 		case <-changed:
-			m.readTeam() // whom the next request is attributed to
+			readTeam(m) // whom the next request is attributed to
 			if settled == nil {
 				settled = clock.After(debounce)
 			}
@@ -88,8 +88,8 @@ func (s *schedule) run() {
 func (s *schedule) tick() time.Duration {
 	m := s.m
 	m.reconcile()
-	m.readTeam()
-	m.nameAside(m.file.Path)
+	readTeam(m)
+	nameAside(m, m.file.Path)
 	e := Tick{}
 	if held := m.Snapshot().State.Tokens.Refresh; unfinished(m.file, held) {
 		e.Unfinished = held
@@ -143,10 +143,10 @@ func (s *schedule) aim() (again time.Duration) {
 // revoked, not adopted (F5).
 func settle(m *Manager) {
 	if m.Snapshot().State.unwritten() {
-		m.remember(m.ending.side, Note{})
+		writeDown(m.ending.side, m, Note{})
 	}
 	for _, answer := range bury(m) {
-		disown(m, m.clientOf(answer), answer.Refresh)
+		disown(m, clientOf(m, answer), answer.Refresh)
 	}
 }
 
@@ -156,7 +156,7 @@ func bury(m *Manager) (answers []tokenfile.TokenPair) {
 	if err != nil || m.file.Read().State != tokenfile.Absent || len(journal.Others(target, "")) == 0 {
 		return nil
 	}
-	t, err := m.begin(m.ending.side)
+	t, err := begin(m.ending.side, m, aNote)
 	if err != nil {
 		return nil // the next start, or login, sees to it
 	}

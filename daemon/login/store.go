@@ -32,17 +32,17 @@ func (m *Manager) Store(payload protocol.Login, by Client) error {
 		return errEndsNow
 	}
 	refresh := string(payload.Secret)
-	if done, err := m.hasAlready(refresh, m.file.Read()); done || err != nil { // which needs neither the lock nor a turn
+	if done, err := hasAlready(m, refresh, m.file.Read()); done || err != nil { // which needs neither the lock nor a turn
 		return err
 	}
-	one := &guest{pace: &m.guests.stores, by: by}
-	if err := m.guests.enter(m.ending, one); err != nil {
+	one := &waiter{pace: &m.queue.stores, by: by}
+	if err := m.queue.enter(m.ending, one); err != nil {
 		return err
 	}
-	before := m.guests.warning()
+	before := m.queue.warning()
 	err := m.store(refresh)
-	m.guests.leave(one, err != nil)
-	if err != nil && before == "" && m.guests.warning() != "" {
+	m.queue.leave(one, err != nil)
+	if err != nil && before == "" && m.queue.warning() != "" {
 		m.log.Warn("a login that was brought to the socket was refused, as others before it", "pid", by.PID, "code", protocol.AsError(err).Code)
 	}
 	return err
@@ -76,11 +76,11 @@ func (m *Manager) store(refresh string) error {
 
 // hasAlready says whether a refresh token that is offered is the login's, which the file
 // holds. It refuses one that was used up, and any where the file is none.
-func (m *Manager) hasAlready(refresh string, file tokenfile.Content) (bool, error) {
+func hasAlready(m *Manager, refresh string, file tokenfile.Content) (bool, error) {
 	switch used, err := used(m.Snapshot().State.Ledger, m.cfg.Home, refresh); {
 	case err != nil:
 		text, hint := fsx.Explain(err)
-		return false, protocol.Errorf(protocol.CodeInternal, "cannot tell whether this refresh token has been used up: %s\n%s", text, cmp.Or(hint, diskHint))
+		return false, protocol.Errorf(protocol.CodeInternal, "cannot tell whether this refresh token has been used up: %s\n%s", text, cmp.Or(hint, fsx.DiskHint))
 	case used:
 		return false, protocol.Errorf(protocol.CodeBadRequest, "this refresh token has been used up already\nget a new one: falcred login")
 	case file.State == tokenfile.Unusable:
@@ -103,13 +103,13 @@ type offer struct {
 // prove uses an offered refresh token up, with its answer safe on the disk. It returns nil
 // where the token is the login already.
 func prove(m *Manager, refresh string) (*offer, error) {
-	t, err := m.beginAs(m.ending.side, aVisit)
+	t, err := begin(m.ending.side, m, aClients)
 	if err != nil {
 		return nil, err
 	}
 	defer t.end()
 	before := m.file.Read()
-	if done, err := m.hasAlready(refresh, before); done || err != nil { // by now
+	if done, err := hasAlready(m, refresh, before); done || err != nil { // by now
 		return nil, err
 	}
 	if err := threads.Ready(); err != nil { // S6
@@ -124,7 +124,7 @@ func prove(m *Manager, refresh string) (*offer, error) {
 		return nil, err
 	}
 	t.recordIssuer()
-	client := m.clientOf(tokenfile.TokenPair{Refresh: refresh})
+	client := clientOf(m, tokenfile.TokenPair{Refresh: refresh})
 	reply := t.send(entry, client, refresh, nil)
 	if reply.Outcome != issuer.Granted {
 		entry.Discard() // it is not our login: nothing of it is replayed later
@@ -201,7 +201,7 @@ func (o *offer) judge(m *Manager) error {
 // install makes an accepted offer the login, unless another one was written to the file since
 // it was proved (F5).
 func (o *offer) install(m *Manager) error {
-	t, err := m.beginAs(m.ending.last, aVisit) // the offered token is consumed: its successor must not be lost
+	t, err := begin(m.ending.last, m, aClients) // the offered token is consumed: its successor must not be lost
 	if err != nil {
 		return err
 	}

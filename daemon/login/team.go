@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -48,7 +47,8 @@ func (m *machine) teamRead(e TeamRead) {
 			"choose again: falcred team set NAME, or falcred team unset", configPause)
 	case odd:
 		m.Team.Broken = true
-		m.teamProblem("the team is unknown: "+e.Err.Error(), "correct that file", configPause)
+		text, hint := fsx.Explain(e.Err)
+		m.teamProblem("the team is unknown: "+text, cmp.Or(hint, "correct that file"), configPause)
 	default:
 		m.Team.OddSince = time.Time{}
 		if e.Name != m.Team.Name || m.Team.Broken {
@@ -104,8 +104,7 @@ func (m *machine) teamAnswered(e TeamAnswered) {
 	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
 	case e.Err != nil:
 		text, hint := fsx.Explain(e.Err)
-		text, second, _ := strings.Cut(text, "\n")
-		hint = cmp.Or(hint, second, httpx.Said(e.Err).Hint(), networkHint)
+		hint = cmp.Or(hint, httpx.Said(e.Err).Hint(), httpx.PassesHint)
 		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %s", short(e.Asked.Name), text), hint, e.Pause)
 	case !e.Found:
 		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)

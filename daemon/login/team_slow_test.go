@@ -80,7 +80,7 @@ func TestASlowTeamDelaysNobody_Section4(t *testing.T) {
 		w.mustGet()
 		rest.set(func() { rest.takes = 25 * time.Second })
 		w.names("acme")
-		w.readTeam()
+		readTeam(w.Manager)
 		w.settle()
 		begun := time.Now()
 		w.wantCode(protocol.CodeTeamUnresolved)
@@ -118,7 +118,7 @@ func TestAnotherTeamIsAskedForAtOnce_Section4(t *testing.T) {
 		}
 		rest.set(func() { rest.takes = 0 })
 		w.names("other")
-		w.readTeam()
+		readTeam(w.Manager)
 		w.settle()
 		if n := rest.times(); n != 2 {
 			t.Fatalf("asked %d times", n)

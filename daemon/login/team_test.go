@@ -144,7 +144,7 @@ func TestTeamHasAPauseOfItsOwn_R7(t *testing.T) {
 		w.pass(10 * time.Minute) // they have grown to a minute
 		asked := w.idp.Stats().TeamRequests
 		w.names("other")
-		w.readTeam()
+		readTeam(w.Manager)
 		w.settle()
 		if n := w.idp.Stats().TeamRequests; n != asked+1 {
 			t.Fatalf("asked %d times, want once, at once", n-asked)
@@ -166,19 +166,19 @@ func TestTeamConfigHalfWritten(t *testing.T) {
 			if err := os.WriteFile(w.home+"/config.toml", []byte(half), 0o600); err != nil {
 				w.Fatal(err)
 			}
-			w.readTeam()
+			readTeam(w.Manager)
 			w.pass(writerDied - time.Second)
-			w.readTeam()
+			readTeam(w.Manager)
 			w.wantTeam("team_acme")
 			w.names("acme")
-			w.readTeam()
+			readTeam(w.Manager)
 		}
 		os.WriteFile(w.home+"/config.toml", []byte("[__internal"), 0o600)
-		w.readTeam()
+		readTeam(w.Manager)
 		w.pass(writerDied + time.Second)
 		w.wantCode(protocol.CodeTeamUnresolved)
 		w.names("acme")
-		w.readTeam()
+		readTeam(w.Manager)
 		w.wantTeam("team_acme")
 	})
 }
@@ -200,7 +200,7 @@ func TestTeamConfigGone(t *testing.T) {
 				if err := away(config.Path); err != nil {
 					t.Fatal(err)
 				}
-				w.readTeam()
+				readTeam(w.Manager)
 				w.wantTeam("team_acme") // perhaps an editor is at work
 				w.pass(writerDied + time.Second)
 				w.wantCode(protocol.CodeTeamUnresolved)

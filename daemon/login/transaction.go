@@ -31,15 +31,13 @@ type holder int
 const (
 	aNote     holder = iota // writes something down, in milliseconds
 	aRotation               // can hold the lock for HoldMax, and keeps R7's pauses by itself
-	aVisit                  // the same for a client, who could ask for the next at once
+	aClients                // the same for a client's store or erase, who could ask for the next at once
 )
 
 // begin takes the lock, this process's, then everybody's, and reads the ledger anew: what
 // another daemon of this home has consumed counts too (F5). It waits no longer than ctx, and
 // for everybody's no longer than tokenfile.LockWait. end gives both back.
-func (m *Manager) begin(ctx context.Context) (*transaction, error) { return m.beginAs(ctx, aNote) }
-
-func (m *Manager) beginAs(ctx context.Context, kind holder) (*transaction, error) {
+func begin(ctx context.Context, m *Manager, kind holder) (*transaction, error) {
 	t := &transaction{m: m, kind: kind}
 	if err := t.take(ctx); err != nil {
 		return nil, err
@@ -73,7 +71,7 @@ func (t *transaction) take(ctx context.Context) error {
 // is a client's doing. The mutex is held.
 func (t *transaction) leaveGap(ctx context.Context) {
 	wait := t.m.freed.Add(neighboursTurn).Sub(clock.Now())
-	if wait <= 0 || t.kind != aVisit && !(t.kind == aRotation && t.m.freedBy == aVisit) {
+	if wait <= 0 || t.kind != aClients && !(t.kind == aRotation && t.m.freedBy == aClients) {
 		return
 	}
 	select {
@@ -102,7 +100,7 @@ func (t *transaction) open(ctx context.Context) error {
 
 func (t *transaction) end() {
 	if t.lock != nil {
-		t.m.nameAside(t.target)
+		nameAside(t.m, t.target)
 		t.lock.Release()
 		t.m.freed, t.m.freedBy = clock.Now(), t.kind
 	}
@@ -155,10 +153,10 @@ func (t *transaction) recordIssuer() {
 	}
 }
 
-// remember writes down what was learned outside of a transaction. Where the lock cannot
+// writeDown saves what was learned outside of a transaction. Where the lock cannot
 // be had, the next one that saves writes it too.
-func (m *Manager) remember(ctx context.Context, n Note) {
-	t, err := m.begin(ctx)
+func writeDown(ctx context.Context, m *Manager, n Note) {
+	t, err := begin(ctx, m, aNote)
 	m.apply(Noted{n})
 	if err != nil {
 		return

@@ -173,7 +173,7 @@ func (w *world) state() State { return w.Snapshot().State }
 // transaction is a transaction, which must come about.
 func (w *world) transaction() *transaction {
 	w.Helper()
-	t, err := w.begin(context.Background())
+	t, err := begin(context.Background(), w.Manager, aNote)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package env
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/falcred/falcred/protocol"
@@ -49,9 +50,7 @@ func OddKey(getenv func(string) string) string {
 		return ""
 	}
 	for _, name := range strings.Split(key.Source, " and ") {
-		value := getenv(name)
-		control := strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r == 0x7f })
-		if control || !utf8.ValidString(value) {
+		if value := getenv(name); strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) {
 			return name
 		}
 	}

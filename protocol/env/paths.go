@@ -1,6 +1,7 @@
 package env
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"os/user"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/falcred/falcred/protocol"
 )
@@ -132,31 +134,39 @@ func sunPath() int {
 	return 104 // darwin and the BSDs
 }
 
-// absolute expands a path as Python's os.path.expanduser does, by which fal's own programs
-// go, and refuses what it cannot take for the very folder that they take.
+// absolute is a path as fal's own programs expand it ([ExpandUser]). What it cannot take for the
+// very folder that they take is refused.
 func absolute(lookup func(string) (string, bool), name, given string) (string, error) {
 	if given == "" {
 		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is set but empty\nunset it, or give it an absolute path", name)
 	}
-	path := given
-	if rest, ok := strings.CutPrefix(given, "~"); ok {
-		user, below := rest, ""
-		if end := strings.IndexFunc(rest, separator); end >= 0 {
-			user, below = rest[:end], rest[end:]
-		}
-		home, err := homeOf(lookup, user)
-		if err != nil {
-			return "", err
-		}
-		path = strings.TrimRightFunc(home, separator) + below
-		if path == "" {
-			path = home
-		}
+	path, err := ExpandUser(lookup, name, given)
+	if err != nil {
+		return "", err
 	}
-	if !filepath.IsAbs(path) || hasControl(path) {
+	if !filepath.IsAbs(path) || strings.ContainsFunc(path, unicode.IsControl) {
 		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, given)
 	}
 	return withoutDots(name, path)
+}
+
+// ExpandUser is Python's os.path.expanduser, by which fal's own programs go: ~ is this user's
+// home folder, ~user another's. The home of a user who is not known is an error, and no path.
+// name is the variable that gives the path.
+func ExpandUser(lookup func(string) (string, bool), name, given string) (string, error) {
+	rest, ok := strings.CutPrefix(given, "~")
+	if !ok {
+		return given, nil
+	}
+	user, below := rest, ""
+	if end := strings.IndexFunc(rest, separator); end >= 0 {
+		user, below = rest[:end], rest[end:]
+	}
+	home, err := homeOf(lookup, name, user)
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(strings.TrimRightFunc(home, separator)+below, home), nil
 }
 
 func separator(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }
@@ -178,14 +188,14 @@ func withoutDots(name, path string) (string, error) {
 	return clean, nil
 }
 
-// homeOf is the home of a user by name, or for "" our own.
-func homeOf(lookup func(string) (string, bool), name string) (string, error) {
+// homeOf is a user's home folder, or for "" our own.
+func homeOf(lookup func(string) (string, bool), variable, name string) (string, error) {
 	if name == "" {
 		return userHome(lookup)
 	}
 	u, err := user.Lookup(name)
 	if err != nil || !filepath.IsAbs(u.HomeDir) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "the home of user %q is not known: passwd(5) has none of that name\ngive the path without ~", name)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s: the home of user %q is not known: passwd(5) has none of that name\ngive the path without ~", variable, name)
 	}
 	return u.HomeDir, nil
 }
@@ -212,8 +222,4 @@ func userHome(lookup func(string) (string, bool)) (string, error) {
 		return "", protocol.Errorf(protocol.CodeInternal, "no home folder: %s is unset, and the user database names none for user %d\nset FAL_HOME_DIR", name, os.Getuid())
 	}
 	return filepath.Clean(u.HomeDir), nil
-}
-
-func hasControl(path string) bool {
-	return strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }

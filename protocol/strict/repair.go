@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// AsideHint is what to do about what was set aside.
+const AsideHint = "they hold no login, and falcred has made what it needs anew: remove them when you have looked at them"
+
 const (
 	// asideSuffix is added to the name of what is set aside.
 	asideSuffix = ".damaged"
@@ -39,18 +42,32 @@ func Repair(path string) error {
 	if err := first(examine(filepath.Dir(path), toFolder)); err != nil {
 		return err
 	}
-	info, err := os.Lstat(path)
+	err := regain(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case errors.Is(err, errNotOurFile):
+		return SetAside(path)
+	}
+	return err
+}
+
+var errNotOurFile = errors.New("not a regular file of ours")
+
+// regain gives a regular file of ours mode 0600 where its owner cannot read and write it: it
+// was made under a umask such as 777, and would be in the way for good. Nobody else may be able
+// to write the folder.
+func regain(path string) error {
+	info, err := os.Lstat(path)
+	switch {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular() || !Ours(info):
-		return SetAside(path)
-	case info.Mode().Perm()&0o600 != 0o600:
-		return os.Chmod(path, 0o600)
+		return errNotOurFile
+	case info.Mode().Perm()&0o600 == 0o600:
+		return nil
 	}
-	return nil
+	return os.Chmod(path, 0o600)
 }
 
 // SetAside renames what stands at path to PATH.damaged, or .damaged-1, or .damaged-2: the last

@@ -88,7 +88,7 @@ func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the point of this function
-	if errors.Is(err, fs.ErrPermission) && Regain(path) {
+	if errors.Is(err, fs.ErrPermission) && regain(path) == nil {
 		file, err = os.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the same
 	}
 	if err != nil {
@@ -113,17 +113,6 @@ func OpenAny(path string) (*os.File, error) {
 		return nil, errors.Join(err, &Problem{Path: path, Text: path + " is not a regular file", Hint: "move it away"})
 	}
 	return file, nil
-}
-
-// Regain gives the owner's rights to a file of ours that has lost them: it was made under a
-// umask such as 777, and would be in the way for good. It says whether it has changed
-// something. Nobody else may be able to write the folder.
-func Regain(path string) bool {
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || !Ours(info) || info.Mode().Perm()&0o600 == 0o600 {
-		return false
-	}
-	return os.Chmod(path, info.Mode().Perm()&0o077|0o600) == nil // #nosec G302 -- others keep what they had
 }
 
 // NoLink makes a problem of the error that a link gives where none is followed: the

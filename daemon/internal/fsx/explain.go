@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/falcred/falcred/protocol/strict"
@@ -33,15 +34,19 @@ var hints = []struct {
 	{syscall.EPERM, "it has to be changeable by you: see lsattr, and what confines this program"},
 }
 
-// Explain is what is wrong with a path, and what to do about it: hint is "" where that is
-// not known.
+// Explain is what is wrong with a path, and what to do about it, by the error's own second
+// line, or by what the system says: hint is "" where that is not known.
 func Explain(err error) (text, hint string) {
 	if t := strict.As(err); t != nil {
 		return t.Text, t.Hint
 	}
+	text, hint, _ = strings.Cut(err.Error(), "\n")
+	if hint != "" {
+		return text, hint
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.errno) {
-			return err.Error(), h.hint
+			return text, h.hint
 		}
 	}
 	var errno syscall.Errno
@@ -49,9 +54,9 @@ func Explain(err error) (text, hint string) {
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EISDIR),
 		errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist): // of the name alone
 	case errors.As(err, &errno):
-		return err.Error(), "its file system is in trouble; the file may be whole"
+		return text, "its file system is in trouble; the file may be whole"
 	}
-	return err.Error(), ""
+	return text, ""
 }
 
 // Hint is what to do about an error of a file that was to be written.

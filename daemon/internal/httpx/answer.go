@@ -86,6 +86,10 @@ func (a Answer) Hint() string {
 	return "a captive portal, a proxy or a gateway answers: sign in to this network, or set HTTPS_PROXY and NO_PROXY in falcred.env"
 }
 
+// PassesHint is what to do about a trouble on the way to a server that passes by itself, where
+// nothing better is known.
+const PassesHint = "nothing to do: falcred tries again; if it lasts, check the network, or ask whoever runs the issuer"
+
 // mediaTypes are those that are shown by name: a label can quote a token like any other text.
 var mediaTypes = []string{
 	"text/html", "text/plain", "text/xml", "application/json", "application/problem+json",

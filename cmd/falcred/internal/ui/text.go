@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/protocol"
-
 	"github.com/falcred/falcred/protocol/words"
 )
 
@@ -27,10 +25,6 @@ func (p *Page) Under(text string) {
 		p.Line("", "%s", text)
 	}
 }
-
-// Printable is [protocol.Printable], for texts of issuers, hosts and files: what a daemon says
-// is printable when it has been read.
-func Printable(s string) string { return protocol.Printable(s) }
 
 // When gives a time as people read it, and how far it is.
 func When(t, now time.Time) string {

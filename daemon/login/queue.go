@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	// neighboursTurn passes between two holds of .portalock of which one is a guest's: a
-	// neighbour tries every 250 ms, for 20 s, and gets it however many guests there are.
+	// neighboursTurn passes between two holds of .portalock of which one is a client's doing:
+	// a neighbour tries every 250 ms, for 20 s, and gets it however many clients there are.
 	neighboursTurn = 400 * time.Millisecond
-	// firstPause and longestPause are those after what a guest had refused: the issuer is asked
+	// firstPause and longestPause are those after a refusal: the issuer is asked
 	// six times a minute at most, and a good login behind bad ones gets its try within the
 	// 45 s that docker-credential-fal waits.
 	firstPause   = time.Second
 	longestPause = 10 * time.Second
 	// quietAfter is how long nothing must have been refused for the pauses to start anew.
 	quietAfter = time.Minute
-	// guestPatience is how long a guest waits for those before him.
-	guestPatience = 30 * time.Second
+	// queuePatience is how long a client waits for those before it.
+	queuePatience = 30 * time.Second
 	// maxRefused processes are remembered that have brought something which was refused.
 	maxRefused = 64
 )
@@ -33,24 +33,25 @@ type Client struct {
 	Refused int // how many of those came on this connection
 }
 
-// guests are clients who bring a login or end one. One at a time is let in: an erase before
-// every store, and of stores one of those who had fewest refused. What was refused is followed by a
-// pause, since each makes the daemon ask the issuer, and hold the lock. The zero value is an
-// empty house.
-type guests struct {
+// queue is of the stores and erases that clients ask for. One at a time is let in: an erase
+// before every store, and of stores one of those who had fewest refused. A refusal is followed
+// by a pause, since each makes the daemon ask the issuer, and hold the lock. The zero value is
+// an empty queue.
+type queue struct {
 	mu      sync.Mutex // guards what follows
 	inside  bool
-	waiting []*guest // in the order of their coming
-	refused []int    // the processes of those whose login was refused, the last at the end
+	waiting []*waiter // in the order of their coming
+	refused []int     // the processes of those whose login was refused, the last at the end
 	stores  pacing
 	erases  pacing
 }
 
-type guest struct {
+// waiter is one store or erase in the queue.
+type waiter struct {
 	pace   *pacing // nil for an erase that asks no issuer
 	erases bool
 	by     Client
-	in     chan struct{} // closed when the guest is let in
+	in     chan struct{} // closed when it is let in
 }
 
 // pacing is the pause after what was refused.
@@ -67,23 +68,23 @@ func (p *pacing) refused(now time.Time) {
 	p.until = now.Add(p.pause)
 }
 
-// enter waits for the guest's turn. Whoever gets in leaves.
-func (g *guests) enter(end ending, one *guest) error {
+// enter waits for its turn. Whoever gets in leaves.
+func (q *queue) enter(end ending, one *waiter) error {
 	if end.over() {
 		return errEndsNow
 	}
 	one.in = make(chan struct{})
-	g.mu.Lock()
-	g.waiting = append(g.waiting, one)
-	g.letIn()
-	g.mu.Unlock()
+	q.mu.Lock()
+	q.waiting = append(q.waiting, one)
+	q.letIn()
+	q.mu.Unlock()
 	select {
 	case <-one.in:
 		return nil
 	case <-end.begun.Done():
-		return g.giveUp(one, errEndsNow)
-	case <-clock.After(guestPatience):
-		return g.giveUp(one, errBusy)
+		return q.giveUp(one, errEndsNow)
+	case <-clock.After(queuePatience):
+		return q.giveUp(one, errBusy)
 	}
 }
 
@@ -92,52 +93,52 @@ var (
 	errBusy    = protocol.Errorf(protocol.CodeUnavailable, "other stores and erases have been under way for 30 s\ntry again in a moment")
 )
 
-// giveUp is the end of a guest's patience, unless he has just been let in.
-func (g *guests) giveUp(one *guest, why error) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	before := len(g.waiting)
-	g.waiting = slices.DeleteFunc(g.waiting, func(other *guest) bool { return other == one })
-	if len(g.waiting) == before {
+// giveUp is the end of a client's patience, unless it has just been let in.
+func (q *queue) giveUp(one *waiter, why error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := len(q.waiting)
+	q.waiting = slices.DeleteFunc(q.waiting, func(other *waiter) bool { return other == one })
+	if len(q.waiting) == before {
 		return nil
 	}
 	return why
 }
 
-// letIn lets in the next guest whose pause is over, if nobody is inside. The mutex is held.
-func (g *guests) letIn() {
-	if g.inside || len(g.waiting) == 0 {
+// letIn lets in the next one whose pause is over, if nobody is inside. The mutex is held.
+func (q *queue) letIn() {
+	if q.inside || len(q.waiting) == 0 {
 		return
 	}
 	now := clock.Now()
-	var next *guest
+	var next *waiter
 	soonest := longestPause
-	for _, one := range g.waiting {
+	for _, one := range q.waiting {
 		if one.pace != nil && one.pace.until.After(now) {
 			soonest = min(soonest, one.pace.until.Sub(now))
-		} else if next == nil || g.rank(one) < g.rank(next) {
+		} else if next == nil || q.rank(one) < q.rank(next) {
 			next = one
 		}
 	}
 	if next == nil {
 		clock.AfterFunc(soonest, func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.letIn()
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			q.letIn()
 		})
 		return
 	}
-	g.inside = true
-	g.waiting = slices.DeleteFunc(g.waiting, func(one *guest) bool { return one == next })
+	q.inside = true
+	q.waiting = slices.DeleteFunc(q.waiting, func(one *waiter) bool { return one == next })
 	close(next.in)
 }
 
 // rank is lowest for who goes first.
-func (g *guests) rank(one *guest) (refused int) {
+func (q *queue) rank(one *waiter) (refused int) {
 	if one.erases {
 		return -1
 	}
-	for _, pid := range g.refused {
+	for _, pid := range q.refused {
 		if pid == one.by.PID {
 			refused++
 		}
@@ -146,10 +147,10 @@ func (g *guests) rank(one *guest) (refused int) {
 }
 
 // leave makes room for the next.
-func (g *guests) leave(one *guest, refused bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.inside = false
+func (q *queue) leave(one *waiter, refused bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.inside = false
 	switch {
 	case one.pace == nil:
 	case refused:
@@ -158,17 +159,17 @@ func (g *guests) leave(one *guest, refused bool) {
 		*one.pace = pacing{}
 	}
 	if refused && !one.erases {
-		g.refused = append(g.refused, one.by.PID)
-		g.refused = g.refused[max(0, len(g.refused)-maxRefused):]
+		q.refused = append(q.refused, one.by.PID)
+		q.refused = q.refused[max(0, len(q.refused)-maxRefused):]
 	}
-	g.letIn()
+	q.letIn()
 }
 
 // warning is for status, "" where nothing is paced.
-func (g *guests) warning() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stores.pause < longestPause || clock.Now().Sub(g.stores.until) > quietAfter {
+func (q *queue) warning() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.stores.pause < longestPause || clock.Now().Sub(q.stores.until) > quietAfter {
 		return ""
 	}
 	return "logins that programs bring to the socket (store) are refused again and again, so they are let in once in 10 s" +
