@@ -249,7 +249,8 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 		entry.Keep()
 		return refresh, true, nil
 	}
-	if err := entry.Trim(answer); err != nil {
+	t.m.apply(Stepped{From: refresh, To: answer, Client: t.m.clientOf(answer, before.Pair)})
+	if err := trim(entry, answer, t.saveLedger()); err != nil {
 		entry.Keep()
 		return "", true, entryFailure(err)
 	}
@@ -257,8 +258,6 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 		entry.Keep()
 		return "", true, err
 	}
-	t.m.apply(Stepped{From: refresh, To: answer, Client: t.m.clientOf(answer, before.Pair)})
-	t.saveLedger()
 	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
 		entry.Keep()
 		return "", true, unavailable("the new token cannot be moved into the token file: "+err.Error(), fsx.Hint(err))
@@ -420,11 +419,11 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		entry.Keep() // should we die now, the next start replays at once (R4)
 		return got
 	}
-	t.saveLedger()
+	saved := t.saveLedger()
 	if err := t.lock.Confirm(t.ctx); err != nil {
 		m.actions.add(logged{slog.LevelWarn, "the lock was lost during a refresh; whether the file has changed decides", []any{"cause", err}})
 	}
-	err := entry.Trim(reply.Tokens)
+	err := trim(entry, reply.Tokens, saved)
 	r := t.readWhole()
 	switch classify(r, s) { // to what was held then: others may have been adopted since
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
