@@ -32,11 +32,19 @@ func LockHolder(path string) (pid, uid int, known bool) {
 		return 0, 0, false
 	}
 	info, err := file.Stat()
-	table, tableErr := os.ReadFile("/proc/locks")
-	if err != nil || tableErr != nil {
+	if err != nil {
 		return 0, 0, false
 	}
-	pid = flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
+	for range 3 { // the table comes in pieces, and leaves out what moves meanwhile as others unlock
+		table, err := os.ReadFile("/proc/locks")
+		if err != nil {
+			return 0, 0, false
+		}
+		pid = flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
+		if pid != 0 {
+			break
+		}
+	}
 	uid, known = userOf(pid)
 	return pid, uid, known
 }
