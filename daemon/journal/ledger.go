@@ -120,6 +120,12 @@ func (l Ledger) clamped(now time.Time) Ledger {
 	if l.TipIssued < 0 || l.TipIssued > now.Add(day).Unix() {
 		l.TipIssued = 0
 	}
+	if l.Rotated > now.Add(day).Unix() {
+		l.Rotated = 0
+	}
+	if l.Erased.At > now.Add(day).UnixNano() { // else nothing would ever be younger
+		l.Erased.At = now.UnixNano()
+	}
 	if l.Doubt.Since.After(now) {
 		l.Doubt.Since = now.UTC().Truncate(time.Second)
 	}
