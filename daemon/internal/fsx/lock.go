@@ -143,6 +143,12 @@ func HeldByOthers(path string) bool {
 	return known && uid != 0 && uid != os.Geteuid()
 }
 
+// HeldByUs says whether a process of our own user, or of root, holds one, by the same.
+func HeldByUs(path string) bool {
+	_, uid, known := LockHolder(path)
+	return known && (uid == 0 || uid == os.Geteuid())
+}
+
 func reachable(path string) bool {
 	info, err := os.Lstat(path)
 	folder, folderErr := os.Stat(filepath.Dir(path))
