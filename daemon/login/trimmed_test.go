@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -36,14 +37,14 @@ func TestSettlingVouchesBeforeItTrims_R4(t *testing.T) {
 			w.Fatal(reply.Err)
 		}
 		entry, err := journal.Begin(w.path, spent)
-		w.must(err)
-		w.must(entry.Record(reply.Tokens))
+		testkit.Must(w.T, err)
+		testkit.Must(w.T, entry.Record(reply.Tokens))
 		entry.Keep() // and that process is killed
 		tr := w.transaction()
 		defer tr.end()
 		os.Remove(filepath.Join(w.home, tokenfile.LockName))
 		other, err := tokenfile.Acquire(w.Context(), w.home) // so that the next comparison waits
-		w.must(err)
+		testkit.Must(w.T, err)
 		done := make(chan error, 1)
 		go func() {
 			_, _, err := tr.resume(w.file.Read())
@@ -54,7 +55,7 @@ func TestSettlingVouchesBeforeItTrims_R4(t *testing.T) {
 			w.Error("a kill here loses the login")
 		}
 		other.Release()
-		w.must(<-done)
+		testkit.Must(w.T, <-done)
 		if w.inFile() != reply.Tokens {
 			w.Error("it is not in the file")
 		}
@@ -69,8 +70,8 @@ func TestNothingIsTrimmedUnvouched_R5(t *testing.T) {
 		w.front = func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/token") {
 				os.Remove(ledger)
-				w.must(os.MkdirAll(filepath.Join(ledger, "x"), 0o700))
-				w.must(os.Truncate(w.path, 0)) // a writer at work is waited for, before the rename
+				testkit.Must(w.T, os.MkdirAll(filepath.Join(ledger, "x"), 0o700))
+				testkit.Must(w.T, os.Truncate(w.path, 0)) // a writer at work is waited for, before the rename
 				w.front = nil
 			}
 			return false
