@@ -219,8 +219,8 @@ func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 // and the entry is no more. Where it fails the entry is as it was. What somebody has put in the
 // entry's place is no answer.
 func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPair) error {
-	if !e.named() {
-		return errors.New("its journal entry has been moved or replaced")
+	if e.InPlace() && !e.named() { // one that has gone, Install speaks of
+		return errors.New("its journal entry has been replaced")
 	}
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err
