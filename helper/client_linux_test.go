@@ -86,7 +86,11 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 	socket := silence(t)
 	other := testkit.Start(t, exec.Command("sleep", "60"))
 	pid := other.Process.Pid
-	if err := os.WriteFile(socket+".lock", fmt.Appendf(nil, "%d\n", pid), 0o600); err != nil {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(socket+".lock", fmt.Appendf(nil, "%d\n%s\n", pid, host), 0o600); err != nil { // as a daemon writes it
 		t.Fatal(err)
 	}
 	if err := other.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -104,7 +108,7 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 	if err := other.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	_, err := client(t, socket).Status(t.Context())
+	_, err = client(t, socket).Status(t.Context())
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", pid)) || strings.Contains(err.Error(), "CONT") {
 		t.Errorf("one that hangs: %v", err)
 	}
@@ -115,6 +119,9 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
 		"a link":   func(path string) error { return os.Symlink("/dev/zero", path) },
 		"garbage":  func(path string) error { return os.WriteFile(path, []byte("-1"), 0o600) },
+		"another machine's": func(path string) error {
+			return os.WriteFile(path, fmt.Appendf(nil, "%d\nnot-%s\n", pid, host), 0o600)
+		},
 	} {
 		if err := errors.Join(os.RemoveAll(socket+".lock"), make(socket+".lock")); err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// holder is the daemon of a socket by the number in its lock file, 0 where there is none or
+// holder is the daemon of a socket by the number in its lock file, below which stands its machine's name, 0 where there is none or
 // that process is gone, and whether it is stopped, by the kernel's word. It is for words, and
 // for how long to wait: no more can be believed of a file.
 func holder(socket string) (pid int, stopped bool) {
@@ -20,8 +20,12 @@ func holder(socket string) (pid int, stopped bool) {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return 0, false // a FIFO would hold us
 	}
-	text, _ := io.ReadAll(io.LimitReader(file, 32))
-	if pid, err = strconv.Atoi(string(bytes.TrimSpace(text))); err != nil || pid <= 0 {
+	text, _ := io.ReadAll(io.LimitReader(file, 512))
+	number, machine, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
+	if host, _ := os.Hostname(); len(machine) > 0 && string(machine) != host {
+		return 0, false // its number is another machine's, or another container's
+	}
+	if pid, err = strconv.Atoi(string(number)); err != nil || pid <= 0 {
 		return 0, false
 	}
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

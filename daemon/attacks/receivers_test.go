@@ -245,7 +245,7 @@ func TestPoisonedDiscovery(t *testing.T) {
 				bad = append(bad, fmt.Sprintf("%q:%q", name, value))
 			}
 			document.Store("{" + strings.Join(bad, ",") + "}")
-			if out, code := s.run("", "falcred", "login"); code != 1 || !strings.Contains(out, "discovery at "+issuer) || strings.Contains(out, "pass@") {
+			if out, code := s.run("", "falcred", "login"); code != 1 || !strings.Contains(out, "discovery document of "+issuer) && !strings.Contains(out, "discovery document at "+issuer) || strings.Contains(out, "pass@") {
 				t.Errorf("%s is %q: exit %d, %s", member, poison, code, out)
 			}
 			tried++

@@ -68,7 +68,7 @@ func parseIDToken(raw string, arrived time.Time) IDToken {
 		claims = parseMembers(body)
 	}
 	t.readable = claims != nil
-	t.issuer, t.Subject = claims.text("iss"), claims.text("sub")
+	t.issuer, t.Subject = claims.text("iss"), tokenfile.Account(claims.text("sub"))
 	t.Name, t.Email = claims.text("name"), claims.text("email")
 	if json.Unmarshal(claims["aud"], &t.audience) != nil {
 		t.audience = []string{claims.text("aud")}

@@ -114,7 +114,7 @@ func Begin(target, refresh string) (*Entry, error) {
 
 // resume opens what an unfinished rotation has left. What is no file of ours is set aside. One
 // that others can read, that has a second name, or that a process of another user has locked, is
-// replaced by a copy, which is ours alone.
+// replaced by a copy, which is ours alone; not while another falcred is at work with it.
 func resume(path string) (*os.File, error) {
 	file, err := strict.OpenRepaired(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -124,7 +124,10 @@ func resume(path string) (*os.File, error) {
 	if err != nil || !fsx.Exposed(info) && !fsx.HeldByOthers(path) {
 		return file, err
 	}
-	file.Close()
+	defer file.Close() // which keeps a falcred out meanwhile that has it open
+	if fsx.TryLock(file) != nil && fsx.HeldByUs(path) {
+		return nil, ErrBusy
+	}
 	if err := fsx.CopyAnew(path, entrySize); err != nil {
 		return nil, err
 	}
@@ -213,8 +216,12 @@ func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 }
 
 // Commit moves the trimmed answer over the token file, which is on the disk when it returns,
-// and the entry is no more. Where it fails the entry is as it was.
+// and the entry is no more. Where it fails the entry is as it was. What somebody has put in the
+// entry's place is no answer.
 func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPair) error {
+	if e.InPlace() && !e.named() { // one that has gone, Install speaks of
+		return errors.New("its journal entry has been replaced")
+	}
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err
 	}

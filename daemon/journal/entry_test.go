@@ -369,6 +369,38 @@ func FuzzEntryAnswer_R4(f *testing.F) {
 // knows is a ledger that was saved with the answer of most of these tests.
 var knows = Ledger{Tip: tokenfile.Fingerprint("next")}
 
+// TestAnEntryInUseIsNotReplaced_F1: not though others can read it, by a chmod of the whole home
+// say: else two send the same token, and the one commits the other's zeros.
+func TestAnEntryInUseIsNotReplaced_F1(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the kernel does not say who holds a lock")
+	}
+	file, target := newTarget(t)
+	e := begin(t, target, "a")
+	testkit.Must(t, os.Chmod(e.path, 0o644))
+	if other, err := Begin(target, "a"); !errors.Is(err, ErrBusy) {
+		if err == nil {
+			other.Keep()
+		}
+		t.Errorf("a second rotation of the same token: %v", err)
+	}
+	testkit.Must(t, os.Chmod(e.path, 0o600))
+	answer := tokenfile.TokenPair{Refresh: "next", Access: "access"}
+	testkit.Must(t, e.Record(answer))
+	testkit.Must(t, e.Trim(answer))
+	aside := e.path + ".x"
+	testkit.Must(t, os.Rename(e.path, aside))
+	testkit.Must(t, os.WriteFile(e.path, make([]byte, entrySize), 0o600))
+	if e.Commit(file, target, answer) == nil {
+		t.Error("another file was put in place")
+	}
+	testkit.Must(t, os.Rename(aside, e.path))
+	testkit.Must(t, e.Commit(file, target, answer))
+	if got := file.Read(); got.Pair != answer {
+		t.Errorf("the token file: state %v, %v", got.State, got.Err)
+	}
+}
+
 // TestGarbageIsNoAnswer_F6_R4: what was trimmed has no seal, and what damage leaves looks like
 // it. Neither is taken for a login: an answer is known by the ledger, or by its access token.
 func TestGarbageIsNoAnswer_F6_R4(t *testing.T) {

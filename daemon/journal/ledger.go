@@ -120,6 +120,12 @@ func (l Ledger) clamped(now time.Time) Ledger {
 	if l.TipIssued < 0 || l.TipIssued > now.Add(day).Unix() {
 		l.TipIssued = 0
 	}
+	if l.Rotated > now.Add(day).Unix() {
+		l.Rotated = 0
+	}
+	if l.Erased.At > now.Add(day).UnixNano() { // else nothing would ever be younger
+		l.Erased.At = now.UnixNano()
+	}
 	if l.Doubt.Since.After(now) {
 		l.Doubt.Since = now.UTC().Truncate(time.Second)
 	}
@@ -143,10 +149,11 @@ func (l Ledger) Save(home string) error {
 // write replaces falcred.json by a whole new one. It leaves out the fsync of the folder:
 // the file is advisory and written anew by each rotation, whose commit fsyncs the folder
 // a moment later, and of what must not be lost, the consumed tokens, falcred.consumed has
-// all. Two things it does bring to the disk, since they have to be there before what
+// all. Three things it does bring to the disk, since they have to be there before what
 // follows: the file's first appearance, with the home's issuer in it, before the issuer
-// is sent anything (R13); and that the newest login is wrong, before anybody finds that
-// login in the token file (R10), which may lie in another folder.
+// is sent anything (R13); that the newest login is wrong, before anybody finds that
+// login in the token file (R10), which may lie in another folder; and which login is the
+// newest where its access token does not say, before its answer loses its seal ([Entry.Answer]).
 func (l Ledger) write(home string) error {
 	data, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
@@ -158,7 +165,7 @@ func (l Ledger) write(home string) error {
 	if err := fsx.WriteRename(path, append(data, '\n')); err != nil {
 		return err
 	}
-	if first || slices.Contains(l.Wrong, l.Tip) {
+	if first || slices.Contains(l.Wrong, l.Tip) || l.Tip != "" && l.TipIssued == 0 {
 		return fsx.SyncFolder(home)
 	}
 	return nil
@@ -166,18 +173,24 @@ func (l Ledger) write(home string) error {
 
 // Step is one link of the chain: from was consumed, and to came for it. The account stays
 // what it was, "" where falcred had no part in the chain so far. Where the issuer has not
-// rotated the token, nothing is consumed.
+// rotated the token, nothing is consumed. A link that was noted before a kill is noted again
+// when its answer is settled: that forgets nothing.
 func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
 	subject, client := l.SubjectOf(from), ""
 	if l.IsTip(from) {
 		client = l.ClientID
+	}
+	if l.IsTip(to.Refresh) {
+		subject, client = l.Subject, l.ClientID
 	}
 	if from != to.Refresh {
 		l = l.Consume(from)
 	}
 	l = l.WithTip(to, subject)
 	l.ClientID = client
-	l.Doubt = l.Doubt.step(from, to.Refresh)
+	if !l.Doubt.Of(to.Refresh) {
+		l.Doubt = l.Doubt.step(from, to.Refresh)
+	}
 	l.Course = l.Course.Step(from, to.Refresh)
 	return l
 }

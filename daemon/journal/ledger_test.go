@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -74,6 +75,9 @@ func TestStep(t *testing.T) {
 	l = l.Step("a", tokenfile.TokenPair{Refresh: "b"})
 	if l.Subject != "ann" || !l.Consumed("a") || l.SubjectOf("b") != "ann" || l.SubjectOf("a") != "" {
 		t.Errorf("rotated: %+v", l)
+	}
+	if l.Doubt = l.Doubt.Again("b", "why", "", "", "", time.Now()); !reflect.DeepEqual(l.Step("a", tokenfile.TokenPair{Refresh: "b"}), l) {
+		t.Errorf("the same link once more, as after a kill: %+v", l.Step("a", tokenfile.TokenPair{Refresh: "b"}))
 	}
 	l = l.Step("somebody's", tokenfile.TokenPair{Refresh: "c"})
 	if l.Subject != "" || !l.IsTip("c") {
@@ -409,5 +413,21 @@ func TestTimesAreClamped_F6(t *testing.T) {
 		if testkit.Must(t, err); l.TipIssued != 0 || l.Doubt.Since.After(time.Now()) {
 			t.Errorf("%+v", l)
 		}
+	}
+}
+
+// TestNumbersOfALaterTime_F6: whoever can write falcred.json can write any number. None of them
+// stands for ever.
+func TestNumbersOfALaterTime_F6(t *testing.T) {
+	home := newHome(t)
+	later := Ledger{Rotated: math.MaxInt64, TipIssued: math.MaxInt64, Erased: Erased{"ann", math.MaxInt64}}
+	testkit.Must(t, later.Save(home))
+	l, err := Load(home)
+	if testkit.Must(t, err); l.Rotated != 0 || l.TipIssued != 0 {
+		t.Errorf("read: %+v", l)
+	}
+	lifted := l.Erase(Erased{At: time.Now().UnixNano()})
+	if again := l.Learn(lifted); again.Erased.Subject != "" {
+		t.Errorf("no login lifts it: %+v", again.Erased)
 	}
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,7 +17,8 @@ import (
 func TestOneRotation_R4(t *testing.T) {
 	file, target := newTarget(t)
 	home := filepath.Dir(target)
-	pairs := []tokenfile.TokenPair{{Refresh: "a"}, {Refresh: "b", Access: "1"}, {Refresh: "c", Access: "2"}, {Refresh: "d", Access: "3"}, {Refresh: "e", Access: "4"}}
+	dated := "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"iat":1700000000}`)) + ".c2ln"
+	pairs := []tokenfile.TokenPair{{Refresh: "a"}, {Refresh: "b", Access: dated}, {Refresh: "c", Access: dated}, {Refresh: "d", Access: "opaque"}, {Refresh: "e", Access: dated}, {Refresh: "f", Access: dated}}
 	testkit.Must(t, file.Replace(target, pairs[0], func() error { return nil }))
 	var ledger Ledger
 	for i, c := range []struct {
@@ -27,6 +29,7 @@ func TestOneRotation_R4(t *testing.T) {
 	}{
 		{name: "the first in a home", save: 4}, // each file's first appearance, too
 		{name: "any other", save: 2},
+		{name: "an access token that cannot be read", save: 3},
 		{name: "an ID token is wrong", save: 3, wrong: true},
 		{name: "after somebody deleted falcred.json", save: 3, before: func() { testkit.Must(t, os.Remove(filepath.Join(home, LedgerName))) }},
 	} {

@@ -126,7 +126,8 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 		entry.Keep()
 		return refresh, true, nil
 	}
-	if err := entry.Trim(answer); err != nil {
+	t.m.apply(Stepped{From: refresh, To: answer, Client: clientOf(t.m, answer, before.Pair)})
+	if err := trim(entry, answer, t.saveLedger()); err != nil {
 		entry.Keep()
 		return "", true, entryFailure(err)
 	}
@@ -134,8 +135,6 @@ func (t *transaction) resume(before tokenfile.Content) (replay string, done bool
 		entry.Keep()
 		return "", true, err
 	}
-	t.m.apply(Stepped{From: refresh, To: answer, Client: clientOf(t.m, answer, before.Pair)})
-	t.saveLedger()
 	if err := entry.Commit(t.m.file, t.target, answer); err != nil {
 		entry.Keep()
 		return "", true, unavailable("the new token cannot be moved into the token file: "+err.Error(), fsx.Hint(err))

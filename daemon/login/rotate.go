@@ -207,11 +207,11 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		entry.Keep() // should we die now, the next start replays at once (R4)
 		return got
 	}
-	t.saveLedger()
+	saved := t.saveLedger()
 	if err := t.lock.Confirm(t.ctx); err != nil {
 		m.actions.add(logged{slog.LevelWarn, "the lock was lost during a refresh; whether the file has changed decides", []any{"cause", err}})
 	}
-	err := entry.Trim(reply.Tokens)
+	err := trim(entry, reply.Tokens, saved)
 	r := t.readWhole()
 	switch classify(r, s) { // to what was held then: others may have been adopted since
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died

@@ -136,7 +136,7 @@ func (t *transaction) readLedger() error {
 }
 
 // saveLedger writes what readLedger has read and the transaction has added.
-func (t *transaction) saveLedger() {
+func (t *transaction) saveLedger() error {
 	s := t.m.Snapshot().State
 	ledger := s.Ledger
 	if s.Owed != "" {
@@ -144,6 +144,18 @@ func (t *transaction) saveLedger() {
 	}
 	err := ledger.Save(t.m.cfg.Home)
 	t.m.apply(LedgerSaved{Rev: s.ledgerRev, Whole: s.Owed == "", Err: err})
+	return err
+}
+
+// trim cuts a recorded answer to what the token file is to hold, by which it loses its seal.
+// From then on the ledger vouches for it, or its access token, should we die now: where the
+// ledger could not be saved, and the token cannot be read, the answer stays sealed, and is
+// written to the token file when that can be done (R5).
+func trim(entry *journal.Entry, answer tokenfile.TokenPair, saved error) error {
+	if _, readable := tokenfile.Payload(answer.Access); saved != nil && !readable {
+		return saved
+	}
+	return entry.Trim(answer)
 }
 
 // recordIssuer writes down the home's issuer before it is sent anything of the login (R13).

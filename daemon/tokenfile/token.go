@@ -54,10 +54,26 @@ func parseClaims(jwt string) claims {
 		}
 		return s
 	}
+	client := cmp.Or(text("client_id"), text("azp"))
+	if len(client) > maxName {
+		client = ""
+	}
 	return claims{
-		Subject: text("sub"), Issuer: text("iss"), Client: cmp.Or(text("client_id"), text("azp")),
+		Subject: Account(text("sub")), Issuer: text("iss"), Client: client,
 		Issued: clock.Date(string(members["iat"])), Expiry: clock.Date(string(members["exp"])),
 	}
+}
+
+// maxName is the longest name of an account (OpenID Connect Core §2), or of a client, in bytes.
+const maxName = 255
+
+// Account is an account by the name that its issuer has for it, the claim sub; one that is too
+// long for a name, by its hash: falcred.json holds it.
+func Account(sub string) string {
+	if len(sub) <= maxName {
+		return sub
+	}
+	return "sha256:" + Fingerprint(sub)
 }
 
 // Token is a pair with the times that follow from its access token, which are read and

@@ -32,11 +32,19 @@ func LockHolder(path string) (pid, uid int, known bool) {
 		return 0, 0, false
 	}
 	info, err := file.Stat()
-	table, tableErr := os.ReadFile("/proc/locks")
-	if err != nil || tableErr != nil {
+	if err != nil {
 		return 0, 0, false
 	}
-	pid = flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
+	for range 3 { // the table comes in pieces, and leaves out what moves meanwhile as others unlock
+		table, err := os.ReadFile("/proc/locks")
+		if err != nil {
+			return 0, 0, false
+		}
+		pid = flockOf(table, os.Getpid(), fmt.Sprintf(":%d", info.Sys().(*syscall.Stat_t).Ino))
+		if pid != 0 {
+			break
+		}
+	}
 	uid, known = userOf(pid)
 	return pid, uid, known
 }
@@ -65,8 +73,8 @@ func flockOf(table []byte, own int, inode string) (pid int) {
 	return holders[file]
 }
 
-// userOf is the effective user of a process, by its status (proc(5)): the owner of its folder
-// there is root where it is not dumpable.
+// userOf is the user of a process, by its status (proc(5)): the owner of its folder there is
+// root where it is not dumpable.
 func userOf(pid int) (uid int, known bool) {
 	if pid == 0 {
 		return 0, false
@@ -75,11 +83,17 @@ func userOf(pid int) (uid int, known bool) {
 	if err != nil {
 		return 0, false
 	}
-	_, after, found := strings.Cut(string(data), "\nUid:")
+	return userIn(string(data))
+}
+
+// userIn is the real user, who has started a process: whoever runs su, which asks for a password
+// with the effective user root and holds what it was given meanwhile, is not root.
+func userIn(status string) (uid int, known bool) {
+	_, after, _ := strings.Cut(status, "\nUid:")
 	fields := strings.Fields(after)
-	if !found || len(fields) < 2 {
+	if len(fields) == 0 {
 		return 0, false
 	}
-	uid, err = strconv.Atoi(fields[1])
+	uid, err := strconv.Atoi(fields[0])
 	return uid, err == nil && uid != overflow
 }

@@ -40,3 +40,18 @@ func TestLockHolder_F1(t *testing.T) {
 		t.Errorf("nobody has it, and %d holds it", pid)
 	}
 }
+
+// F1: who runs another's program, su's say, keeps a lock as himself.
+func TestLockHolderBySetuid_F1(t *testing.T) {
+	for status, want := range map[string]int{
+		"Name:\tsu\nUmask:\t0022\nUid:\t1001\t0\t0\t0\nGid:\t1001\t0\t0\t0\n": 1001,
+		"Name:\tcron\nUid:\t0\t1000\t0\t1000\n":                               0,
+		"Name:\tx\nUid:\t65534\t0\t0\t0\n":                                    -1,
+		"Name:\tx\nUid:\n":                                                    -1,
+		"":                                                                    -1,
+	} {
+		if uid, known := userIn(status); known != (want >= 0) || known && uid != want {
+			t.Errorf("%q: %d, %v", status, uid, known)
+		}
+	}
+}

@@ -48,11 +48,12 @@ func TryLockPath(path string) (lock *Lock, err error) {
 		return nil, err
 	}
 	lock = &Lock{file: file}
-	if info, err := file.Stat(); err != nil || !Exposed(info) {
+	info, err := file.Stat()
+	if err != nil || !Exposed(info) {
 		return lock, nil
 	}
-	fresh, err := lockAnew(path)
-	if err != nil { // a disk that is full or read-only: the old one is a lock too
+	fresh, err := lockAnew(path, info)
+	if err != nil { // a disk that is full or read-only, or a newer file: the old one is a lock too
 		return lock, nil
 	}
 	return &Lock{fresh, file}, nil
@@ -78,8 +79,10 @@ func tryLock(path string) (file *flock.Flock, locked bool, err error) {
 	return nil, false, err
 }
 
-// lockAnew locks a new file and puts it in the place of path's.
-func lockAnew(path string) (*flock.Flock, error) {
+// lockAnew locks a new file and puts it in the place of the one of path, old. Where path names
+// another one by then it fails: the old one was unlinked by a neighbour, and the newer may be
+// locked by somebody who looks no second time.
+func lockAnew(path string, old fs.FileInfo) (*flock.Flock, error) {
 	name, err := WriteTemp(path, nil)
 	if err != nil {
 		return nil, err
@@ -87,6 +90,12 @@ func lockAnew(path string) (*flock.Flock, error) {
 	file, locked, err := tryLock(name)
 	if err == nil && !locked {
 		err = errors.New("a new lock file was locked by somebody else")
+	}
+	if err == nil {
+		var now fs.FileInfo
+		if now, err = os.Lstat(path); err == nil && !os.SameFile(now, old) {
+			err = errors.New("there is another lock file by now")
+		}
 	}
 	if err == nil {
 		err = os.Rename(name, path)
@@ -110,10 +119,17 @@ const longestHold = 20 * time.Second
 // program holds a lock, if others can open the file and enter its folder. It is nil
 // where the holder is to be waited for.
 func TakeLock(path string, waited time.Duration) (*Lock, error) {
+	held, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) { // it has just gone
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	if _, _, known := LockHolder(path); !HeldByOthers(path) && (known || waited < longestHold || !reachable(path)) {
 		return nil, nil
 	}
-	file, err := lockAnew(path)
+	file, err := lockAnew(path, held)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +141,12 @@ func TakeLock(path string, waited time.Duration) (*Lock, error) {
 func HeldByOthers(path string) bool {
 	_, uid, known := LockHolder(path)
 	return known && uid != 0 && uid != os.Geteuid()
+}
+
+// HeldByUs says whether a process of our own user, or of root, holds one, by the same.
+func HeldByUs(path string) bool {
+	_, uid, known := LockHolder(path)
+	return known && (uid == 0 || uid == os.Geteuid())
 }
 
 func reachable(path string) bool {

@@ -124,3 +124,34 @@ func TestCopyAnew_F1(t *testing.T) {
 	defer ours.Close()
 	testkit.Must(t, TryLock(ours))
 }
+
+// F1: a lock file is not put in the place of a newer one, which a neighbour may have locked
+// who looks no second time: whoever has unlocked the old one unlinks it then.
+func TestNoLockFileForANewerOne_F1(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	testkit.Must(t, os.WriteFile(path, nil, 0o644))
+	old, locked, err := tryLock(path)
+	if testkit.Must(t, err); !locked {
+		t.Fatal("nobody has it")
+	}
+	defer old.Close()
+	info, err := old.Stat()
+	testkit.Must(t, err)
+	testkit.Must(t, os.Remove(path))
+	theirs, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	testkit.Must(t, err)
+	defer theirs.Close()
+	testkit.Must(t, TryLock(theirs))
+	if fresh, err := lockAnew(path, info); err == nil {
+		fresh.Close()
+		t.Error("two have the lock")
+	}
+	their, err := theirs.Stat()
+	testkit.Must(t, err)
+	if named, err := os.Lstat(path); err != nil || !os.SameFile(named, their) {
+		t.Errorf("theirs is gone: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("left beside it: %v", left)
+	}
+}

@@ -78,6 +78,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil && ctx.Err() != nil {
 		err = trip.explain(err)
 	}
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
+		// Nobody has asked for another protocol, and its body is the connection itself, which
+		// is the caller's from here on: no context ends a reading of it.
+		resp.Body.Close()
+		resp.Body = http.NoBody
+	}
 	return resp, err
 }
 

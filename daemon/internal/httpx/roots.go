@@ -1,13 +1,17 @@
 package httpx
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
 )
 
 // renew is a transport with the roots as they are now, for a request whose connection over
@@ -72,7 +76,7 @@ func readRoots() *x509.CertPool {
 		folders = filepath.SplitList(dirs)
 	}
 	for _, file := range files {
-		if data, err := os.ReadFile(file); err == nil {
+		if data, err := readRegular(file); err == nil {
 			roots.AppendCertsFromPEM(data)
 			break
 		}
@@ -80,12 +84,28 @@ func readRoots() *x509.CertPool {
 	for _, folder := range folders {
 		entries, _ := os.ReadDir(folder)
 		for _, entry := range entries {
-			if data, err := os.ReadFile(filepath.Join(folder, entry.Name())); err == nil {
+			if data, err := readRegular(filepath.Join(folder, entry.Name())); err == nil {
 				roots.AppendCertsFromPEM(data)
 			}
 		}
 	}
 	return roots
+}
+
+// maxRoots caps a file of certificates, in bytes; that of all common ones has 250 KiB.
+const maxRoots = 16 << 20
+
+// readRegular waits for no FIFO, and reads no device: the lock of the home may be held.
+func readRegular(path string) ([]byte, error) {
+	file, err := fsx.OpenAny(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() && !info.IsDir() { // of a folder the reading says so
+		return nil, cmp.Or(err, errors.New(path+" is not a regular file"))
+	}
+	return io.ReadAll(io.LimitReader(file, maxRoots))
 }
 
 // BadRoots says what is wrong with what SSL_CERT_FILE and SSL_CERT_DIR name, "" for
@@ -96,7 +116,7 @@ func BadRoots() string {
 		return "SSL_CERT_FILE and SSL_CERT_DIR are not used on this system"
 	}
 	if file != "" {
-		switch data, err := os.ReadFile(file); {
+		switch data, err := readRegular(file); {
 		case err != nil:
 			return "SSL_CERT_FILE cannot be read: " + err.Error()
 		case !x509.NewCertPool().AppendCertsFromPEM(data):
