@@ -30,7 +30,7 @@ var houseRules = map[string]string{
 	"daemon/follow":  "socket tokenfile",
 
 	"daemon/tokenfile": "", "daemon/events": "", "daemon/socket": "",
-	"daemon/internal/clock": "", "daemon/internal/fsx": "", "daemon/internal/httpx": "internal/clock", "daemon/internal/threads": "",
+	"daemon/internal/clock": "", "daemon/internal/fsx": "", "daemon/internal/httpx": "internal/clock internal/fsx", "daemon/internal/threads": "",
 
 	// What only tests, and the demo, use.
 	"daemon/testkit": "idp", "daemon/testkit/providers": "testkit", "daemon/idp": "", "daemon/attacks": "", "daemon/faults": "", "daemon/bench": "",
