@@ -169,7 +169,7 @@ func ExpandUser(lookup func(string) (string, bool), name, given string) (string,
 	return cmp.Or(strings.TrimRightFunc(home, separator)+below, home), nil
 }
 
-func separator(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }
+func separator(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) } // #nosec G115 -- it is ASCII by then
 
 // withoutDots leaves out what a path need not have. ".." behind a link leads the kernel, and
 // fal's own programs, into another folder than the text says.
