@@ -53,14 +53,24 @@ const bound = 30 * time.Second
 // On a terminal somebody is told before that what is waited for.
 func TestAStoppedDaemonEndsEveryCommand_Section4(t *testing.T) {
 	s := newStage(t, idp.Config{AutoApprove: true, Interval: time.Second})
-	refresh, _, _ := s.IDP.Login("ann")
-	s.expired(refresh, false) // else team and login find a token in the file
+	refresh, _ := s.SignIn("ann") // nothing is due: it is not to be stopped while it has the lock
 	s.daemon(s.Sock)
 	status, err := s.status(s.Sock)
 	s.Must(err)
+	s.Eventually("what the start writes down is there, and the lock is free", func() bool {
+		if _, err := os.Stat(filepath.Join(s.Home, "falcred.json")); err != nil {
+			return false
+		}
+		lock, err := os.OpenFile(filepath.Join(s.Home, ".portalock"), os.O_RDWR, 0)
+		if err != nil {
+			return false
+		}
+		defer lock.Close()
+		return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	})
 	s.Must(syscall.Kill(status.PID, syscall.SIGSTOP))
 	defer syscall.Kill(status.PID, syscall.SIGCONT)
-	s.expired(refresh, false)
+	s.expired(refresh, false) // else team and login find a token in the file
 	var all sync.WaitGroup
 	for line, want := range map[string]int{
 		"docker-credential-fal token": 75, "docker-credential-fal header": 75, "docker-credential-fal list": 1,
@@ -113,7 +123,7 @@ func TestAStoppedDaemonEndsEveryCommand_Section4(t *testing.T) {
 	}
 	all.Wait()
 	s.Must(syscall.Kill(status.PID, syscall.SIGCONT))
-	s.Eventually("it serves", func() bool { _, err := s.get(s.Sock); return err == nil })
+	s.Eventually("it answers", func() bool { _, err := s.status(s.Sock); return err == nil })
 }
 
 // §3: a file system that hangs holds no command for ever, and one that is dead none at all.
