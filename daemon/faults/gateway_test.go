@@ -41,7 +41,7 @@ type sighting struct {
 	from, to time.Time
 	token    [sha256.Size]byte
 	granted  bool          // the issuer said yes, and the client has its answer
-	lost     bool          // the client has no answer
+	lost     bool          // the client has no answer, or one of status 200 that grants nothing: what the issuer said is not known
 	after    time.Duration // Retry-After
 }
 
@@ -87,7 +87,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s := sighting{from: time.Now(), token: sha256.Sum256([]byte(form.Get("refresh_token")))}
 		defer func() {
 			s.to, s.granted, s.after = time.Now(), reply.granted && r.Context().Err() == nil, retryAfter(reply.Header())
-			s.lost = reply.status == 0 || r.Context().Err() != nil
+			s.lost = reply.status == 0 || reply.status == http.StatusOK && !s.granted || r.Context().Err() != nil
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.seen = append(g.seen, s)

@@ -327,7 +327,7 @@ func (c *climate) ask(done <-chan struct{}) {
 }
 
 // judge: one request at a time, none before a Retry-After is over, and the pauses of R7 between
-// failures. An answer that was lost is asked for once more at once.
+// failures. An answer that was lost, or is a page of status 200, is asked for once more at once.
 func (c *climate) judge(seen []sighting) {
 	c.Helper()
 	slices.SortFunc(seen, func(a, b sighting) int { return a.from.Compare(b.from) })
