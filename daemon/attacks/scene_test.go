@@ -69,6 +69,19 @@ func (s *scene) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// exitMistake is how `falcred run` ends by a mistake of configuration (S11).
+const exitMistake = 78
+
+// sent counts the requests that had a refresh token in them. doctor sends one without.
+func (s *scene) sent() (n int) {
+	for _, r := range s.issuer.Requests() {
+		if r.RefreshHash != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // run runs one of the programs to its end.
 func (s *scene) run(stdin, name string, args ...string) (out string, code int) {
 	s.Helper()

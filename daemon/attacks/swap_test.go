@@ -74,7 +74,7 @@ func (s *scene) wantSpared(requests int) {
 	if _, err := os.Lstat(s.Base + "/chosen"); err == nil {
 		s.Error("the lock's link was followed")
 	}
-	if n := s.issuer.Stats().TokenRequests; n != requests {
+	if n := s.sent(); n != requests {
 		s.Errorf("%d token requests, want %d", n, requests)
 	}
 	if strings.Contains(s.Logged.String(), "npm_precious") {
@@ -218,7 +218,7 @@ func TestHomeInAUserNamespace_F6(t *testing.T) {
 	s.Eventually("it listens", func() bool { _, err := os.Stat(s.Sock); return err == nil })
 	s.end(syscall.SIGTERM)
 	s.Must(os.Chown(above, overflow, overflow)) // outside this is a user as others are
-	if out, code := s.run("", "falcred", "run"); code != 1 || !strings.Contains(out, above+" belongs to another user") {
+	if out, code := s.run("", "falcred", "run"); code != exitMistake || !strings.Contains(out, above+" belongs to another user") {
 		t.Errorf("outside: exit %d, %s", code, out)
 	}
 	table.Report(t, attack, "2 daemons", "started inside, refused outside")
