@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,8 +17,9 @@ import (
 // own line; it is found when it is there, without a restart.
 func TestDiscoveryIsExplained_R11(t *testing.T) {
 	inBubble(t, idp.Config{}, func(w *world) {
+		var there atomic.Bool
 		w.front = func(rw http.ResponseWriter, r *http.Request) bool {
-			if !strings.HasSuffix(r.URL.Path, "openid-configuration") {
+			if there.Load() || !strings.HasSuffix(r.URL.Path, "openid-configuration") {
 				return false
 			}
 			rw.WriteHeader(http.StatusNotFound)
@@ -33,7 +35,7 @@ func TestDiscoveryIsExplained_R11(t *testing.T) {
 		if _, err := w.Erase(protocol.Query{ServerURL: protocol.DefaultServer}); err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "still logged in: there is no discovery document") {
 			t.Errorf("logout: %v", err)
 		}
-		w.front = nil
+		there.Store(true)
 		w.pass(2 * time.Minute)
 		w.mustGet()
 		w.wantAlive()
