@@ -27,7 +27,8 @@ type Config struct {
 
 	Version string
 
-	KeyRefused error // why the key of this environment cannot be served; Run returns it
+	EnvFile    map[string]string // what falcred.env names, whatever the environment says; it can hold a key
+	KeyRefused error             // why the key of this environment cannot be served; Run returns it
 
 	TakeOver bool                // ask a daemon that holds the socket's lock to end: for services
 	Ready    func(socket string) // is called once, when clients are served; may be nil
@@ -41,7 +42,7 @@ const envFile = "falcred.env"
 // Load reads the configuration from the environment, and makes the home if there is none. It
 // puts the lines of falcred.env into this process's environment first, where nothing of that
 // name stands already: proxies and CA files are read from there. An error's second line, if
-// any, says what to do. It is a [Mistake] where a person has to mend something.
+// any, says what to do. It is a [Mistake] where a person has to correct something.
 func Load(version string) (Config, error) {
 	cfg, err := Look(version)
 	if err == nil {
@@ -84,6 +85,7 @@ func look(version string) (Config, error) {
 		},
 		Socket:  os.Getenv("FALCRED_SOCKET"),
 		Version: version,
+		EnvFile: file,
 	}
 	asked := askedWith(os.LookupEnv, cfg.Issuer, home)
 	cfg.ClientID, cfg.Audience, cfg.Scopes = asked.ClientID, asked.Audience, asked.Scopes

@@ -71,7 +71,7 @@ func examine(ctx context.Context) []doctor.Finding {
 	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
 	findings = append(findings, examineDaemon(now, findings)...)
 	findings = append(findings, examinePlaces(cfg.Home)...)
-	findings = examineWay(findings, shell, now.Daemon != nil, cfg.Home)
+	findings = examineWay(findings, shell, cfg, now.Daemon != nil)
 	findings = append(findings, examineService(ctx), examineHelper(ctx))
 	findings = append(findings, examineEnded(ctx)...)
 	findings = append(findings, examineKeys(shell, cfg)...)

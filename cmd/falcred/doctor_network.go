@@ -1,11 +1,11 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/doctor"
 )
 
@@ -17,9 +17,9 @@ var networkVariables = []string{
 // examineWay compares the daemon's way to the issuer with this shell's, and makes one
 // finding of the two: the daemon tells of its last try, in its own environment, and doctor
 // of now, in the shell's.
-func examineWay(findings []doctor.Finding, shell func(string) string, running bool, home string) []doctor.Finding {
-	missing := missingAtHome(shell, filepath.Join(home, "falcred.env"))
-	put := "put it into " + filepath.Join(home, "falcred.env") + " (chmod 600)"
+func examineWay(findings []doctor.Finding, shell func(string) string, cfg daemon.Config, running bool) []doctor.Finding {
+	missing := missingAtHome(shell, cfg.EnvFile)
+	put := "put it into " + filepath.Join(cfg.Home, "falcred.env") + " (chmod 600)"
 	here := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "refresh" }) // there only where one would fail
 	if here < 0 {
 		here = slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "issuer" })
@@ -34,7 +34,7 @@ func examineWay(findings []doctor.Finding, shell func(string) string, running bo
 		if missing != "" {
 			f.Hint = "this shell has " + missing + ", and the daemon may not: " + put + ", then restart the daemon"
 		}
-	case theirs >= 0: // one trouble: doctor's own words, with what to do, are enough
+	case theirs >= 0: // one finding: doctor's own words, with what to do, are enough
 		findings[here].Text += " (the daemon met the same at its last try)"
 		findings = slices.Delete(findings, theirs, theirs+1)
 	case !running && missing != "":
@@ -53,11 +53,10 @@ func unreached(text string) bool {
 	}, func(words string) bool { return strings.HasPrefix(text, words) })
 }
 
-// missingAtHome names the first of these variables that this shell has and the file has not.
-func missingAtHome(shell func(string) string, file string) string {
-	data, _ := os.ReadFile(file)
+// missingAtHome names the first of these variables that this shell has and falcred.env has not.
+func missingAtHome(shell func(string) string, file map[string]string) string {
 	for _, name := range networkVariables {
-		if shell(name) != "" && !strings.Contains("\n"+string(data), "\n"+name+"=") {
+		if _, there := file[name]; shell(name) != "" && !there {
 			return name
 		}
 	}

@@ -1,20 +1,19 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/doctor"
+	"github.com/falcred/falcred/daemon/login"
 )
 
 // §3: what the daemon met at its last try and what this shell meets now is one finding, and
 // what the shell has and falcred.env has not is named, by its name alone.
 func TestExamineWay_Section3(t *testing.T) {
-	home := t.TempDir()
-	file := filepath.Join(home, "falcred.env")
-	put := "put it into " + file + " (chmod 600)"
+	cfg := daemon.Config{Config: login.Config{Home: "/home/ann/.fal"}}
+	const put = "put it into /home/ann/.fal/falcred.env (chmod 600)"
 	answers := doctor.Finding{Check: "issuer", Result: doctor.OK, Text: "it answers"}
 	dead := doctor.Finding{Check: "issuer", Result: doctor.Fail, Text: "it cannot be reached", Hint: "mend it"}
 	met := doctor.Finding{Check: "login", Result: doctor.Fail, Text: "the issuer cannot be reached: no TLS", Hint: "wait"}
@@ -34,32 +33,30 @@ func TestExamineWay_Section3(t *testing.T) {
 	for name, c := range map[string]struct {
 		found   []doctor.Finding
 		proxy   bool // the shell has one
-		file    string
+		file    map[string]string
 		stopped bool
 		want    []doctor.Finding
 	}{
 		"all is well":                        {found: []doctor.Finding{answers}, proxy: true, want: []doctor.Finding{answers}},
-		"another trouble of the daemon's":    {found: []doctor.Finding{answers, ended}, want: []doctor.Finding{answers, ended}},
+		"something else of the daemon's":     {found: []doctor.Finding{answers, ended}, want: []doctor.Finding{answers, ended}},
 		"the daemon's last try":              {found: []doctor.Finding{answers, met}, want: []doctor.Finding{answers, own}},
 		"the shell's proxy":                  {found: []doctor.Finding{answers, met}, proxy: true, want: []doctor.Finding{answers, lacks}},
-		"the shell's proxy, the file's too":  {found: []doctor.Finding{answers, met}, proxy: true, file: "A=b\nHTTPS_PROXY=x\n", want: []doctor.Finding{answers, own}},
+		"the shell's proxy, the file's too":  {found: []doctor.Finding{answers, met}, proxy: true, file: map[string]string{"A": "b", "HTTPS_PROXY": "x"}, want: []doctor.Finding{answers, own}},
 		"both":                               {found: []doctor.Finding{dead, met}, want: []doctor.Finding{both}},
 		"a gateway":                          {found: []doctor.Finding{answers, refused, gateway}, want: []doctor.Finding{answers, same}},
 		"no daemon yet":                      {found: []doctor.Finding{answers}, proxy: true, stopped: true, want: []doctor.Finding{answers, missing}},
-		"no daemon yet, and the file has it": {found: []doctor.Finding{answers}, proxy: true, file: "HTTPS_PROXY=x", stopped: true, want: []doctor.Finding{answers}},
+		"no daemon yet, and the file has it": {found: []doctor.Finding{answers}, proxy: true, file: map[string]string{"HTTPS_PROXY": "x"}, stopped: true, want: []doctor.Finding{answers}},
 		"no issuer was asked":                {found: []doctor.Finding{met}, want: []doctor.Finding{met}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			cfg.EnvFile = c.file
 			shell := func(name string) string {
 				if name == "HTTPS_PROXY" && c.proxy {
 					return "http://u:a-secret@proxy"
 				}
 				return ""
 			}
-			if got := examineWay(slices.Clone(c.found), shell, !c.stopped, home); !slices.Equal(got, c.want) {
+			if got := examineWay(slices.Clone(c.found), shell, cfg, !c.stopped); !slices.Equal(got, c.want) {
 				t.Errorf("%+v\nwant\n%+v", got, c.want)
 			}
 		})
