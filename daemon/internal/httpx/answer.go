@@ -86,7 +86,7 @@ func (a Answer) Hint() string {
 	return "a captive portal, a proxy or a gateway answers: sign in to this network, or set HTTPS_PROXY and NO_PROXY in falcred.env"
 }
 
-// PassesHint is what to do about a trouble on the way to a server that passes by itself, where
+// PassesHint is what to do about a fault on the way to a server that passes by itself, where
 // nothing better is known.
 const PassesHint = "nothing to do: falcred tries again; if it lasts, check the network, or ask whoever runs the issuer"
 

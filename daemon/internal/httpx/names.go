@@ -3,6 +3,7 @@ package httpx
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -44,6 +45,16 @@ type lookup struct {
 	addrs []netip.Addr
 	err   error
 	until time.Time
+}
+
+// over says that what came of a lookup is not to be remembered any more.
+func (l *lookup) over(now time.Time) bool {
+	select {
+	case <-l.done:
+		return !now.Before(l.until)
+	default:
+		return false
+	}
 }
 
 // newNames asks the system's resolver. On Linux that is Go's own, for nameservers of
@@ -88,6 +99,7 @@ func (n *names) lookup(host string, anew bool) *lookup {
 			return l
 		}
 	}
+	maps.DeleteFunc(n.known, func(_ string, l *lookup) bool { return l.over(time.Now()) })
 	l := &lookup{done: make(chan struct{})}
 	n.known[host] = l
 	go func() {

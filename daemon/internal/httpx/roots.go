@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // renew is a transport with the roots as they are now, for a request whose connection over
@@ -97,14 +97,11 @@ const maxRoots = 16 << 20
 
 // readRegular waits for no FIFO, and reads no device: the lock of the home may be held.
 func readRegular(path string) ([]byte, error) {
-	file, err := fsx.OpenAny(path)
+	file, err := strict.OpenAny(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() && !info.IsDir() { // of a folder the reading says so
-		return nil, cmp.Or(err, errors.New(path+" is not a regular file"))
-	}
 	return io.ReadAll(io.LimitReader(file, maxRoots))
 }
 
@@ -118,7 +115,8 @@ func BadRoots() string {
 	if file != "" {
 		switch data, err := readRegular(file); {
 		case err != nil:
-			return "SSL_CERT_FILE cannot be read: " + err.Error()
+			text, _ := fsx.Explain(err)
+			return "SSL_CERT_FILE cannot be read: " + text
 		case !x509.NewCertPool().AppendCertsFromPEM(data):
 			return "SSL_CERT_FILE holds no certificate (PEM): " + file
 		}

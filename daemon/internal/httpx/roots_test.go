@@ -100,7 +100,7 @@ func TestBadRoots(t *testing.T) {
 		"":                                    "",
 		"SSL_CERT_FILE=" + gone:               "SSL_CERT_FILE cannot be read: open " + gone + ": no such file or directory",
 		"SSL_CERT_FILE=" + junk:               "SSL_CERT_FILE holds no certificate (PEM): " + junk,
-		"SSL_CERT_FILE=" + folder:             "SSL_CERT_FILE cannot be read: read " + folder + ": is a directory",
+		"SSL_CERT_FILE=" + folder:             "SSL_CERT_FILE cannot be read: " + folder + " is not a regular file",
 		"SSL_CERT_DIR=" + folder:              "",
 		"SSL_CERT_DIR=" + folder + ":" + gone: "SSL_CERT_DIR cannot be read: open " + gone + ": no such file or directory",
 	} {
