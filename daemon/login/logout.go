@@ -125,9 +125,11 @@ func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error
 	}
 	// By falcred.json every other daemon of the home hears of it: none puts back what was
 	// logged out of here (F7).
+	var consumed ConsumedHere
 	for _, p := range living {
-		m.apply(ConsumedHere{[]string{p.Refresh}})
+		consumed.Refresh = append(consumed.Refresh, p.Refresh)
 	}
+	m.apply(consumed)
 	if wire && account != "" {
 		m.apply(Noted{Note{Erased: &journal.Erased{Subject: account, At: clock.Now().UnixNano()}}})
 	}

@@ -79,9 +79,10 @@ const aside = "set aside as damaged: "
 
 // nameAside names the files of falcred's own that were damaged, whichever part of it, or which
 // program, has set them aside, for as long as they are there.
-func nameAside(m *Manager, target string) {
+func nameAside(m *Manager) {
 	found := strict.Aside(m.cfg.Home)
-	if folder := filepath.Dir(target); target != "" && folder != filepath.Clean(m.cfg.Home) {
+	target, err := m.file.Target()
+	if folder := filepath.Dir(target); err == nil && folder != filepath.Clean(m.cfg.Home) {
 		found = append(found, strict.Aside(folder)...)
 	}
 	why := ""

@@ -89,7 +89,7 @@ func (s *schedule) tick() time.Duration {
 	m := s.m
 	m.reconcile()
 	readTeam(m)
-	nameAside(m, m.file.Path)
+	nameAside(m)
 	e := Tick{}
 	if held := m.Snapshot().State.Tokens.Refresh; unfinished(m.file, held) {
 		e.Unfinished = held

@@ -100,7 +100,6 @@ func (t *transaction) open(ctx context.Context) error {
 
 func (t *transaction) end() {
 	if t.lock != nil {
-		nameAside(t.m, t.target)
 		t.lock.Release()
 		t.m.freed, t.m.freedBy = clock.Now(), t.kind
 	}

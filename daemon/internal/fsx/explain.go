@@ -54,7 +54,7 @@ func Explain(err error) (text, hint string) {
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EISDIR),
 		errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist): // of the name alone
 	case errors.As(err, &errno):
-		return text, "its file system is in trouble; the file may be whole"
+		return text, "its file system fails; the file may be whole"
 	}
 	return text, ""
 }

@@ -126,7 +126,9 @@ func TakeLock(path string, waited time.Duration) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, known := LockHolder(path); !HeldByOthers(path) && (known || waited < longestHold || !reachable(path)) {
+	_, uid, known := LockHolder(path)
+	switch {
+	case known && !isOthers(uid), !known && (waited < longestHold || !reachable(path)):
 		return nil, nil
 	}
 	file, err := lockAnew(path, held)
@@ -140,13 +142,15 @@ func TakeLock(path string, waited time.Duration) (*Lock, error) {
 // file, by the kernel's word.
 func HeldByOthers(path string) bool {
 	_, uid, known := LockHolder(path)
-	return known && uid != 0 && uid != os.Geteuid()
+	return known && isOthers(uid)
 }
+
+func isOthers(uid int) bool { return uid != 0 && uid != os.Geteuid() }
 
 // HeldByUs says whether a process of our own user, or of root, holds one, by the same.
 func HeldByUs(path string) bool {
 	_, uid, known := LockHolder(path)
-	return known && (uid == 0 || uid == os.Geteuid())
+	return known && !isOthers(uid)
 }
 
 func reachable(path string) bool {
