@@ -35,6 +35,9 @@ func TestDiscoveryIsExplained_R11(t *testing.T) {
 		if _, err := w.Erase(protocol.Query{ServerURL: protocol.DefaultServer}); err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "still logged in: there is no discovery document") {
 			t.Errorf("logout: %v", err)
 		}
+		if err := w.offer("a-token"); err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "not stored: there is no discovery document") {
+			t.Errorf("store: %v", err)
+		}
 		there.Store(true)
 		w.pass(2 * time.Minute)
 		w.mustGet()

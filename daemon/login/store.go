@@ -145,11 +145,13 @@ func prove(m *Manager, refresh string) (*offer, error) {
 
 // notStored turns a token request that granted nothing into store's answer.
 func notStored(r issuer.Reply) error {
+	text, hint := fsx.Explain(r.Err) // discovery has a hint of its own
+	hint = cmp.Or(hint, r.Said.Hint())
 	switch r.Outcome {
 	case issuer.Rejected, issuer.Refused:
-		return protocol.Errorf(protocol.CodeDenied, "not stored: %v\n%s", r.Err, cmp.Or(r.Said.Hint(), LoginHint))
+		return protocol.Errorf(protocol.CodeDenied, "not stored: %s\n%s", text, cmp.Or(hint, LoginHint))
 	default:
-		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %v\n%s", r.Err, cmp.Or(r.Said.Hint(), "try again later"))
+		return protocol.Errorf(protocol.CodeUnavailable, "not stored: %s\n%s", text, cmp.Or(hint, "try again later"))
 	}
 }
 
