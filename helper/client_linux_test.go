@@ -132,8 +132,8 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 	}
 }
 
-// §3: a place in trouble hides no daemon that serves this home elsewhere, and where none does
-// the trouble is what is said. A file system that is dead, or hangs, is played by
+// §3: a place that fails hides no daemon that serves this home elsewhere, and where none does
+// the failure is what is said. A file system that is dead, or hangs, is played by
 // TestDeadHome_Section3.
 func TestTroubleMeansTheNextPlace_Section3(t *testing.T) {
 	hurry(t)

@@ -67,7 +67,7 @@ func (cn *conn) roundTrip(ctx context.Context, line []byte) (answer string, err 
 // dial connects to the first place where a daemon listens. One that is not ours,
 // or one of others', ends the search: somebody who listens there may be after
 // the request, so nothing is sent and nothing started (S3). So does a refusal. Any other
-// trouble there means the next place: a file system can be dead whose daemon lives
+// failure there means the next place: a file system can be dead whose daemon lives
 // elsewhere. It is the error where no daemon is found, so that none is started.
 func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 	if c.othersErr != nil {
@@ -77,7 +77,7 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var trouble error = ErrNotRunning
+	var failed error = ErrNotRunning
 	for i, p := range places {
 		s, err := connect(ctx, p.Path)
 		if err != nil {
@@ -88,8 +88,8 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 			if !goOn {
 				return nil, found
 			}
-			if found != nil && trouble == ErrNotRunning {
-				trouble = found
+			if found != nil && failed == ErrNotRunning {
+				failed = found
 			}
 			continue
 		}
@@ -113,11 +113,11 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, late(ctx, p.Path)
-		case err != nil && trouble == ErrNotRunning:
-			trouble = err // it may be ours
+		case err != nil && failed == ErrNotRunning:
+			failed = err // it may be ours
 		}
 	}
-	return nil, trouble
+	return nil, failed
 }
 
 // Sockets is where the Client looks for a daemon, the first choice first.

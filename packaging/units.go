@@ -155,7 +155,7 @@ User=%i
 ExecStart=` + quoteExec(exec) + ` run
 Restart=on-failure
 RestartSec=5
-# A mistake of configuration: systemctl restart, once it is mended.
+# A mistake of configuration: systemctl restart, once it is corrected.
 RestartPreventExitStatus=78
 TimeoutStopSec=60
 WatchdogSec=120

@@ -206,7 +206,7 @@
 // connection says.
 //
 // A daemon that cannot start for a mistake of configuration answers every request with
-// internal, and says what has to be mended, for half a minute.
+// internal, and says what has to be corrected, for half a minute.
 //
 // A client that hangs up cancels nothing that others wait for. A connection
 // that closes before an answer says nothing about the request: get, list,

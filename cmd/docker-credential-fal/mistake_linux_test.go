@@ -90,7 +90,7 @@ func TestS11MistakesAreTold(t *testing.T) {
 	if now, _ := s.tokens(); now != refresh || s.IDP.Stats().TokenRequests != 0 {
 		t.Error("something was done with the login")
 	}
-	// Once it is mended, the same socket serves.
+	// Once it is corrected, the same socket serves.
 	daemon := s.activate(held)
 	if _, err := s.get(s.Sock); err != nil {
 		t.Error(err)
@@ -117,7 +117,7 @@ func TestS11WithoutASocket(t *testing.T) {
 	s.SignIn("ann")
 	s.More = append(s.More, "FALCRED_ISSUER=ftp://x")
 	got := s.run(s.Sock, "", nil, "token")
-	if exit, ok := got.err.(*exec.ExitError); !ok || exit.ExitCode() != 1 || !strings.Contains(got.stderr, "its configuration has to be mended first\nsee what: falcred run") {
+	if exit, ok := got.err.(*exec.ExitError); !ok || exit.ExitCode() != 1 || !strings.Contains(got.stderr, "its configuration has to be corrected first\nsee what: falcred run") {
 		t.Errorf("token ends with %v: %s", got.err, got.stderr)
 	}
 }

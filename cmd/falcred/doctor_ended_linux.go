@@ -47,5 +47,5 @@ func endedFinding(unit, shown string) (f doctor.Finding, ended bool) {
 		why = "its log says which"
 	}
 	return doctor.Finding{Check: "service", Result: doctor.Fail, Text: unit + " has ended by a mistake of configuration: " + why,
-		Hint: "mend that, then: falcred service restart"}, true
+		Hint: "correct that, then: falcred service restart"}, true
 }

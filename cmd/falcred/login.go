@@ -150,10 +150,10 @@ func (l *loginRun) invite(s *issuer.DeviceLogin) error {
 // wait says what keeps the issuer's answer from us, if anything does: it may pass.
 func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *issuer.PendingLogin, err error) {
 	if !l.Live {
-		return s.Wait(ctx, func(trouble string) {
+		return s.Wait(ctx, func(problem string) {
 			line := "the issuer answers again"
-			if trouble != "" {
-				line = trouble + "; trying again until the code runs out"
+			if problem != "" {
+				line = problem + "; trying again until the code runs out"
 			}
 			fmt.Fprintln(l.errs, "falcred: "+line)
 		})
@@ -162,12 +162,12 @@ func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *is
 	now.Store("")
 	err = l.During(func() string {
 		text := "waiting for your confirmation" + remaining(s.Expires, time.Now())
-		if trouble := now.Load().(string); trouble != "" {
-			text += "; " + trouble + "; trying again"
+		if problem := now.Load().(string); problem != "" {
+			text += "; " + problem + "; trying again"
 		}
 		return text
 	}, func() error {
-		granted, err = s.Wait(ctx, func(trouble string) { now.Store(trouble) })
+		granted, err = s.Wait(ctx, func(problem string) { now.Store(problem) })
 		return err
 	})
 	return granted, err

@@ -20,7 +20,7 @@ It needs no network to start. Every flag mirrors a variable of the environment,
 which $FAL_HOME_DIR/falcred.env may set too, except for the home and the socket:
 other programs look for those, and do not read that file.
 
-Exit status: 0; 78 where the configuration has to be mended first, so that to
+Exit status: 0; 78 where the configuration has to be corrected first, so that to
 start it again is of no use; 1 for all else. On a socket that a service manager
 has made, a mistake of configuration is told for 30 s to whoever asks.`
 

@@ -140,7 +140,7 @@ func TestCertificateIsRenewed_R7(t *testing.T) {
 	s.dueLogin()
 	s.Eventually("the certificate is refused", func() bool { return strings.Contains(s.state().LastError, "unknown authority") })
 	if out := s.wantDoctor("FAIL  issuer", "unknown authority", "SSL_CERT_FILE: "+n.ca); strings.Count(out, "unknown authority") != 1 {
-		t.Errorf("one trouble is named more than once:\n%s", out)
+		t.Errorf("one fault is named more than once:\n%s", out)
 	}
 	if n := server.Stats().TokenRequests - before.TokenRequests; n != 0 {
 		t.Errorf("%d tokens were sent to somebody unknown", n)

@@ -32,8 +32,8 @@ const weatherLife = 12 * time.Second
 // weatherOverlap is the issuers' own: an answer that is lost can be had again.
 const weatherOverlap = 2 * time.Minute
 
-// mended is how soon after the last fault all must be well again.
-const mended = 2 * time.Minute
+// wellAgain is how soon after the last fault all must be well again.
+const wellAgain = 2 * time.Minute
 
 // page is what a proxy, a portal or a load balancer says.
 func page(status int) weather {
@@ -294,13 +294,13 @@ func (c *climate) recovers(name string, ended time.Time) time.Duration {
 		}
 	}
 	var s protocol.Status
-	for time.Now().Before(from.Add(mended)) {
+	for time.Now().Before(from.Add(wellAgain)) {
 		if s = c.state(); s.Refreshed.After(ended) && s.State == protocol.StateLoggedIn && s.LastError == "" && len(s.Warnings) == 0 {
 			return max(0, time.Since(from))
 		}
 		wait(100 * time.Millisecond)
 	}
-	c.Errorf("%s after %q: %+v", mended, name, s)
+	c.Errorf("%s after %q: %+v", wellAgain, name, s)
 	return 0
 }
 

@@ -80,7 +80,7 @@ const (
 	oddPending = `{"error":"authorization_pending"}`
 )
 
-// ignore is told of trouble.
+// ignore is told what keeps a poll from the issuer.
 func ignore(string) {}
 
 // begin asks for a code as a login does.

@@ -34,16 +34,16 @@ const (
 )
 
 // Wait polls until the login is confirmed (RFC 8628 §3.4). What keeps a poll from the
-// issuer ends nothing: it goes on until the code runs out. trouble is told what it is, once
+// issuer ends nothing: it goes on until the code runs out. problem is told what it is, once
 // for each, and "" when the issuer answers again; it is called by this goroutine. Wait returns
 // ErrDenied, ErrExpired or ErrUsed for these, and ctx's error where that ends; of any
 // other the part after a line end is a hint.
-func (d *DeviceLogin) Wait(ctx context.Context, trouble func(string)) (*PendingLogin, error) {
+func (d *DeviceLogin) Wait(ctx context.Context, problem func(string)) (*PendingLogin, error) {
 	told, lost := "", false
 	tell := func(text string) {
 		if text != told {
 			told = text
-			trouble(text)
+			problem(text)
 		}
 	}
 	for wait := d.interval; ; {

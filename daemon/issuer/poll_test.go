@@ -25,7 +25,7 @@ func polled(t *testing.T, device string, answers ...reply) (pauses []int, told [
 			}
 			return a.status, a.body
 		}
-		login, err = o.begin(t).Wait(t.Context(), func(trouble string) { told = append(told, trouble) })
+		login, err = o.begin(t).Wait(t.Context(), func(problem string) { told = append(told, problem) })
 	})
 	return pauses, told, login, err
 }

@@ -57,8 +57,8 @@ const maxLifetime = 365 * 24 * time.Hour
 // Refresh sends a refresh token once (RFC 6749 §6), and says what came of it. It
 // never sends a second request. A connection may take httpx.ConnectTimeout, and
 // limit is the most time from there to the last byte of the answer; what may take longer
-// before, Ready does, and where the endpoints are not known yet, a Discover. A ctx that ends after the
-// request was sent leaves Lost.
+// before, Ready does, and where the endpoints are not known yet, a Discover. A ctx that ends
+// after the request was sent leaves Lost.
 func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Duration) Reply {
 	e, err := p.endpoints(ctx)
 	if err != nil {

@@ -73,7 +73,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 	saved, err := Load(home)
 	testkit.Must(t, err)
 	if l.Consumed(refresh(1)) || saved.Consumed(refresh(rotations-savedConsumed-1)) || !saved.Consumed(refresh(rotations-savedConsumed)) {
-		t.Errorf("%d tokens in memory and %d in falcred.json", len(l.Spent), len(saved.Spent))
+		t.Errorf("%d tokens in memory and %d in falcred.json", len(l.Recent), len(saved.Recent))
 	}
 	for i := range rotations {
 		if used, err := Used(home, refresh(i)); !used || err != nil {
@@ -89,7 +89,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 // taken over by the first save, and stays in falcred.json for that version.
 func TestUpgradeOfTheList_F5(t *testing.T) {
 	home := newHome(t)
-	earlier := Ledger{Issuer: "x", Spent: []string{tokenfile.Fingerprint("used")}}
+	earlier := Ledger{Issuer: "x", Recent: []string{tokenfile.Fingerprint("used")}}
 	testkit.Must(t, earlier.write(home))
 	l, err := Load(home)
 	testkit.Must(t, err)

@@ -35,7 +35,7 @@ const (
 // value is that of a new home.
 type Ledger struct {
 	Issuer     string       // whose tokens this home holds
-	Spent      []string     // fingerprints of the refresh tokens consumed last, the newest at the end
+	Recent     []string     `json:"Spent"` // fingerprints of the refresh tokens consumed last, the newest at the end
 	Tip        string       // fingerprint of the newest refresh token that falcred was given…
 	Subject    string       // …the account that it belongs to…
 	TipIssued  int64        `json:",omitempty"` // …the iat of the access token that came with it, in s since 1970…
@@ -141,8 +141,8 @@ const day = 24 * time.Hour
 // an [Entry] does where the token file is no link, a power cut may bring back the one
 // before.
 func (l Ledger) Save(home string) error {
-	err := ensureConsumed(home, l.Spent)
-	l.Spent = newest(l.Spent, savedConsumed)
+	err := ensureConsumed(home, l.Recent)
+	l.Recent = newest(l.Recent, savedConsumed)
 	return errors.Join(err, l.write(home))
 }
 
@@ -234,11 +234,11 @@ func (l Ledger) Follow(other Ledger) Ledger {
 // newest entry the other has, too, is the older: its own entries come before the
 // other's, so that what is left out for room is what is oldest.
 func (l Ledger) Learn(other Ledger) Ledger {
-	extra := slices.DeleteFunc(slices.Clone(other.Spent), func(print string) bool { return slices.Contains(l.Spent, print) })
-	if len(extra) < len(other.Spent) && slices.Contains(l.Spent, other.Spent[len(other.Spent)-1]) {
-		l.Spent = newest(slices.Concat(extra, l.Spent), maxConsumed)
+	extra := slices.DeleteFunc(slices.Clone(other.Recent), func(print string) bool { return slices.Contains(l.Recent, print) })
+	if len(extra) < len(other.Recent) && slices.Contains(l.Recent, other.Recent[len(other.Recent)-1]) {
+		l.Recent = newest(slices.Concat(extra, l.Recent), maxConsumed)
 	} else {
-		l.Spent = newest(slices.Concat(l.Spent, extra), maxConsumed)
+		l.Recent = newest(slices.Concat(l.Recent, extra), maxConsumed)
 	}
 	l.Wrong = l.Wrong.with(other.Wrong...)
 	l.Unverified = cmp.Or(l.Unverified, other.Unverified)
@@ -251,8 +251,8 @@ func (l Ledger) Learn(other Ledger) Ledger {
 
 // Merge adds what a daemon knows and could not write.
 func (l Ledger) Merge(unwritten Ledger) Ledger {
-	l = l.Learn(Ledger{Spent: unwritten.Spent, Wrong: unwritten.Wrong, Rotated: unwritten.Rotated, Erased: unwritten.Erased})
-	if unwritten.Tip != "" && !slices.Contains(l.Spent, unwritten.Tip) {
+	l = l.Learn(Ledger{Recent: unwritten.Recent, Wrong: unwritten.Wrong, Rotated: unwritten.Rotated, Erased: unwritten.Erased})
+	if unwritten.Tip != "" && !slices.Contains(l.Recent, unwritten.Tip) {
 		l = l.Follow(unwritten)
 	}
 	l.Unverified = cmp.Or(unwritten.Unverified, l.Unverified)
@@ -268,8 +268,8 @@ func (l Ledger) Consume(refresh string) Ledger { return l.ConsumePrint(tokenfile
 
 // ConsumePrint is Consume for a token that is known by its fingerprint only.
 func (l Ledger) ConsumePrint(print string) Ledger {
-	if !slices.Contains(l.Spent, print) {
-		l.Spent = newest(append(slices.Clip(l.Spent), print), maxConsumed) // clipped: the list is others' too
+	if !slices.Contains(l.Recent, print) {
+		l.Recent = newest(append(slices.Clip(l.Recent), print), maxConsumed) // clipped: the list is others' too
 	}
 	return l
 }
@@ -277,14 +277,14 @@ func (l Ledger) ConsumePrint(print string) Ledger {
 // Consumed reports whether refresh is among the tokens consumed last. [Used] knows the
 // older ones.
 func (l Ledger) Consumed(refresh string) bool {
-	return slices.Contains(l.Spent, tokenfile.Fingerprint(refresh))
+	return slices.Contains(l.Recent, tokenfile.Fingerprint(refresh))
 }
 
 // Without is the ledger that does not know yet that refresh is consumed: what may be
 // saved before the answer that came for it is safe.
 func (l Ledger) Without(refresh string) Ledger {
 	consumed := tokenfile.Fingerprint(refresh)
-	l.Spent = slices.DeleteFunc(slices.Clone(l.Spent), func(print string) bool { return print == consumed })
+	l.Recent = slices.DeleteFunc(slices.Clone(l.Recent), func(print string) bool { return print == consumed })
 	return l
 }
 

@@ -25,9 +25,9 @@ func TestLearnKeepsTheNewest_F5(t *testing.T) {
 	}
 	older, newer := prints[:maxConsumed], prints[40:]
 	for name, merge := range map[string][2][]string{"the older one learns": {older, newer}, "the newer one learns": {newer, older}} {
-		l := Ledger{Spent: merge[0]}.Learn(Ledger{Spent: merge[1]})
-		if last := l.Spent[len(l.Spent)-1]; len(l.Spent) != maxConsumed || last != prints[len(prints)-1] || l.Spent[0] != newer[0] {
-			t.Errorf("%s: %d entries, and the newest is not the last", name, len(l.Spent))
+		l := Ledger{Recent: merge[0]}.Learn(Ledger{Recent: merge[1]})
+		if last := l.Recent[len(l.Recent)-1]; len(l.Recent) != maxConsumed || last != prints[len(prints)-1] || l.Recent[0] != newer[0] {
+			t.Errorf("%s: %d entries, and the newest is not the last", name, len(l.Recent))
 		}
 	}
 }
@@ -165,24 +165,24 @@ func TestALedgerIsAValue(t *testing.T) {
 	for i := range maxConsumed {
 		full = full.Consume(fmt.Sprint("old", i)).Distrust(tokenfile.TokenPair{Refresh: fmt.Sprint("wrong", i)})
 	}
-	roomy := Ledger{Spent: append(make([]string, 0, 8), "x"), Wrong: append(make(Fingerprints, 0, 8), "x")}
+	roomy := Ledger{Recent: append(make([]string, 0, 8), "x"), Wrong: append(make(Fingerprints, 0, 8), "x")}
 	for name, base := range map[string]Ledger{"full": full, "with room behind its lists": roomy} {
 		changes := map[string]func(Ledger, string) Ledger{
 			"Consume":  Ledger.Consume,
 			"Step":     func(l Ledger, s string) Ledger { return l.Step(s, tokenfile.TokenPair{Refresh: s + "'"}) },
 			"Distrust": func(l Ledger, s string) Ledger { return l.Distrust(tokenfile.TokenPair{Refresh: s, Access: s}) },
-			"Learn":    func(l Ledger, s string) Ledger { return l.Learn(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },
-			"Merge":    func(l Ledger, s string) Ledger { return l.Merge(Ledger{Spent: []string{s}, Wrong: Fingerprints{s}}) },
+			"Learn":    func(l Ledger, s string) Ledger { return l.Learn(Ledger{Recent: []string{s}, Wrong: Fingerprints{s}}) },
+			"Merge":    func(l Ledger, s string) Ledger { return l.Merge(Ledger{Recent: []string{s}, Wrong: Fingerprints{s}}) },
 			"Without":  func(l Ledger, s string) Ledger { return l.Consume(s).Without("old1") },
 			"WithTip":  func(l Ledger, s string) Ledger { return l.WithTip(tokenfile.TokenPair{Refresh: s}, s) },
 			"Save":     func(l Ledger, s string) Ledger { testkit.Must(t, l.Consume(s).Save(newHome(t))); return l },
 		}
 		for change, do := range changes {
 			copied := base
-			copied.Spent, copied.Wrong = append([]string(nil), base.Spent...), append(Fingerprints(nil), base.Wrong...)
+			copied.Recent, copied.Wrong = append([]string(nil), base.Recent...), append(Fingerprints(nil), base.Wrong...)
 			one := do(base, "one")
 			before := one
-			before.Spent, before.Wrong = append([]string(nil), one.Spent...), append(Fingerprints(nil), one.Wrong...)
+			before.Recent, before.Wrong = append([]string(nil), one.Recent...), append(Fingerprints(nil), one.Wrong...)
 			do(base, "two")
 			do(one, "three")
 			if !reflect.DeepEqual(base, copied) {

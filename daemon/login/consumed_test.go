@@ -220,7 +220,7 @@ func TestUpgradeOfTheList_F5(t *testing.T) {
 		used, _, _ := w.idp.Login("ann")
 		r := w.neighbour().Refresh(context.Background(), used, time.Minute)
 		w.write(string(r.Tokens.Bytes()))
-		earlier := journal.Ledger{Issuer: testIssuer, Spent: []string{tokenfile.Fingerprint(used)}, Tip: tokenfile.Fingerprint(r.Tokens.Refresh), Subject: "ann"}
+		earlier := journal.Ledger{Issuer: testIssuer, Recent: []string{tokenfile.Fingerprint(used)}, Tip: tokenfile.Fingerprint(r.Tokens.Refresh), Subject: "ann"}
 		if err := earlier.Save(w.home); err != nil {
 			w.Fatal(err)
 		}

@@ -220,7 +220,7 @@ func TestR7NobodyAsksBetweenAFailureAndItsPause(t *testing.T) {
 }
 
 // F6: what a home that others can write has stopped, the lock too, is over as soon as the
-// home is mended: nobody is told of it any more.
+// home is right again: nobody is told of it any more.
 func TestProblemOfTheHomeEnds_F6(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")

@@ -298,7 +298,7 @@ func TestR8EndedStaysEnded(t *testing.T) {
 	})
 }
 
-// The trouble with one account's team is not the next account's, and neither is
+// What is wrong with one account's team is not the next account's, and neither is
 // its id, where the accounts cannot be told apart.
 func TestTeamTroubleIsTheAccounts(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme[1:]}, func(w *world) {

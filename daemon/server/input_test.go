@@ -273,7 +273,7 @@ func TestBadTokenFile(t *testing.T) {
 			if err := errors.Join(os.WriteFile(h.File+".new", good, 0o600), os.Rename(h.File+".new", h.File)); err != nil {
 				t.Fatal(err)
 			}
-			h.Eventually("the trouble is over", func() bool { return h.Status().LastError == "" })
+			h.Eventually("the error is gone", func() bool { return h.Status().LastError == "" })
 			h.goodStill(access, good)
 		})
 	}

@@ -235,7 +235,7 @@ func TestReadMeetsAWriter_F3(t *testing.T) {
 		f := In(t.TempDir(), nil)
 		write := func(text string) {
 			testkit.Must(t, os.WriteFile(f.Path, []byte(text), 0o600))
-			testkit.Must(t, os.Chmod(f.Path, 0o644)) // so that the next look has it mended
+			testkit.Must(t, os.Chmod(f.Path, 0o644)) // so that the next reading makes it 0600 again
 		}
 		write("old\naccess")
 		f.Warn = func(string) { // called in the middle of a look

@@ -25,7 +25,7 @@ var (
 	errNotReady = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but does not answer\nsee why: falcred run")
 	errMistake = protocol.Errorf(protocol.CodeInternal,
-		"falcred was started but its configuration has to be mended first\nsee what: falcred run")
+		"falcred was started but its configuration has to be corrected first\nsee what: falcred run")
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )

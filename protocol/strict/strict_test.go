@@ -119,7 +119,7 @@ func TestFolder_F6(t *testing.T) {
 			case problem == "" && err != nil:
 				t.Errorf("refused: %v", err)
 			case problem != "" && (found == nil || found.Path != problem || !strings.Contains(found.Hint, c.hint) || !strings.Contains(found.Text, problem)):
-				t.Errorf("%v, want problem with %s, to be mended by %q", err, problem, c.hint)
+				t.Errorf("%v, want problem with %s, with the hint %q", err, problem, c.hint)
 			}
 		})
 	}

@@ -100,7 +100,7 @@ func StartOIDC(t testing.TB, issuer string) *OIDC {
 	return o
 }
 
-// Order waits until it is carried out, and returns how many spent refresh tokens the
+// Order waits until it is carried out, and returns how many used refresh tokens the
 // provider has met so far: each of them ends its login there.
 func (o *OIDC) Order(order Order) (reused int) {
 	o.t.Helper()
