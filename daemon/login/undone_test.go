@@ -213,11 +213,6 @@ func TestF5LoginBeforeAStore(t *testing.T) {
 	})
 }
 
-// offer is a store.
-func (w *world) offer(refresh string) error {
-	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)}, Client{})
-}
-
 // §4: stores that the issuer keeps waiting do not stand in a row before a
 // refresh: one at a time is let in.
 func TestStoresDoNotQueueUp(t *testing.T) {

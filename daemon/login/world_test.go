@@ -328,3 +328,8 @@ func blockEntry(w *world, refresh string) (unblock func()) {
 		}
 	}
 }
+
+// offer is a store.
+func (w *world) offer(refresh string) error {
+	return w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)}, Client{})
+}
