@@ -17,6 +17,9 @@ import (
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
+// freeMemory gives memory back to the system. (It is a variable for tests alone, in which years pass.)
+var freeMemory = debug.FreeOSMemory
+
 // refresh runs one rotation to its end, judges what it brought, and has it served.
 // Nobody's leaving stops it (R1), so it has no caller's context.
 func refresh(m *Manager, forced string) {
@@ -47,7 +50,7 @@ func refresh(m *Manager, forced string) {
 	}
 	finish(m, &m.rotation, e) // what happened to the file meanwhile, the schedule reads
 	if got.reply != nil {
-		debug.FreeOSMemory() // what the rotation needed; the next one is half of a token's life away
+		freeMemory() // what the rotation needed; the next one is half of a token's life away
 	}
 }
 

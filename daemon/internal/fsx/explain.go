@@ -30,7 +30,7 @@ var hints = []struct {
 	{syscall.ESTALE, "its network file system has lost it: mount that again"},
 	{syscall.ENOTCONN, "the program behind its file system has ended: mount that again"},
 	{syscall.ENOLCK, "its file system has no locks: choose a FAL_HOME_DIR on another one"},
-	{syscall.EACCES, "it has to be readable and writable by you: see ls -ld of it and of its folder"},
+	{syscall.EACCES, "let yourself use it: chmod u+rw; see ls -ld of it and of its folder"},
 	{syscall.EPERM, "it has to be changeable by you: see lsattr, and what confines this program"},
 }
 
