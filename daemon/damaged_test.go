@@ -41,13 +41,6 @@ var damages = map[string]func(t *testing.T, path, elsewhere string){
 	"a hard link":     func(t *testing.T, p, other string) { testkit.Must(t, os.Link(other, p)) },
 	"of mode 000":     func(t *testing.T, p, _ string) { testkit.Must(t, os.WriteFile(p, nil, 0)) },
 	"of mode 0444":    func(t *testing.T, p, _ string) { testkit.Must(t, os.WriteFile(p, nil, 0o444)) },
-	"another user's": func(t *testing.T, p, _ string) {
-		testkit.Must(t, os.WriteFile(p, nil, 0o600))
-		if os.Geteuid() != 0 {
-			t.Skip("needs root")
-		}
-		testkit.Must(t, os.Chown(p, 12345, 12345))
-	},
 }
 
 // F6: each of falcred's own files, damaged in each way, stops nothing: the daemon starts, serves

@@ -11,9 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/falcred/falcred/daemon/testkit"
-	"github.com/falcred/falcred/protocol/strict"
 )
 
 // F3, F6: what stands at the path holds nobody up, and is named; go-toml, which takes time by
@@ -69,17 +66,4 @@ func tables(size int) (text []byte) {
 		text = fmt.Appendf(text, "[%x]\n", i)
 	}
 	return text
-}
-
-// R13: another user's file chooses no host, whatever its mode.
-func TestHostOfAnothersFile_R13(t *testing.T) {
-	testkit.NeedRoot(t)
-	config := Config{filepath.Join(t.TempDir(), "config.toml"), "work"}
-	write(t, config.Path, "[work]\nhost = \"api.work.example\"\n")
-	if err := os.Chown(config.Path, 12345, 12345); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := config.RESTHosts(StandardREST, ""); strict.As(err) == nil || config.Others() == nil {
-		t.Errorf("another user's: %v", err)
-	}
 }
