@@ -40,7 +40,7 @@ import (
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	total := login.After(ctx, login.TotalEnd)
+	total := clock.After(ctx, login.TotalEnd)
 	sock, m, err := open(ctx, cfg, log)
 	if err != nil {
 		if cfg.Refused != nil && errors.As(err, new(*Mistake)) {

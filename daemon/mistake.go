@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/server"
@@ -71,7 +72,7 @@ func refuse(ctx context.Context, sock *socket.Socket, err error, log *slog.Logge
 	log.Error("cannot start by a mistake of configuration; whoever asks is told so for 30 s", "cause", err)
 	ctx, end := context.WithTimeout(ctx, toldFor)
 	defer end()
-	total := login.After(ctx, login.TotalEnd) // S5
+	total := clock.After(ctx, login.TotalEnd) // S5
 	answer := protocol.Errorf(protocol.CodeInternal, "falcred cannot start: %v", err)
 	done := make(chan struct{})
 	go func() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -51,7 +52,7 @@ func OpenHistory(home string, log *slog.Logger) *History {
 		pending: make(chan Event, maxPending), done: make(chan struct{}),
 	}
 	strict.Repair(h.path) // what is wrong with that, the first event says
-	go h.write()
+	task.Go(h.write)
 	return h
 }
 
@@ -68,9 +69,7 @@ func (h *History) Add(e Event) {
 // end of a daemon must not hang with its disk. Nothing may be added after it.
 func (h *History) Close() {
 	close(h.pending)
-	select {
-	case <-h.done:
-	case <-clock.After(historyFarewell):
+	if task.Wait(historyFarewell, h.done) < 0 {
 		h.log.Warn("the disk is too slow: the end of the history is missing")
 	}
 }
@@ -87,7 +86,11 @@ func (h *History) write() {
 	}
 	var minute time.Time
 	n, left := 0, 0
-	for e := range h.pending {
+	for {
+		e, open := task.Receive(h.pending)
+		if !open {
+			return
+		}
 		if now := clock.Now(); now.Sub(minute) >= time.Minute || e.Event == Stopped {
 			if left > 0 {
 				add(Event{Time: now.UTC(), Event: LeftOut, Cause: strconv.Itoa(left), PID: e.PID})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -51,6 +52,9 @@ func OpenHook(command, home string, log *slog.Logger) *Hook {
 		command: command, home: home, log: log,
 		pending: make(chan Change, maxChanges), done: make(chan struct{}), closing: make(chan struct{}),
 	}
+	if command == "" {
+		return h
+	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	go h.runAll()
 	return h
@@ -71,10 +75,12 @@ func (h *Hook) Add(c Change) {
 // Close lets the command run for what is pending, for five seconds and no longer than
 // last does: whoever stops the daemon waits for it. Nothing may be added after it.
 func (h *Hook) Close(last context.Context) {
+	if h.command == "" {
+		return
+	}
 	close(h.closing)
 	close(h.pending)
-	limit := clock.AfterFunc(hookFarewell, h.stop)
-	defer limit.Stop()
+	defer clock.AfterFunc(hookFarewell, h.stop)()
 	defer context.AfterFunc(last, h.stop)()
 	<-h.done
 	h.stop()
@@ -100,9 +106,7 @@ func (h *Hook) runAll() {
 
 // newest waits for the pace, and is the newest change by then.
 func (h *Hook) newest(c Change) Change {
-	select {
-	case <-clock.After(hookBeat):
-	case <-h.closing:
+	if task.Wait(hookBeat, h.closing) == 0 {
 		return c
 	}
 	for left := 0; ; left++ {

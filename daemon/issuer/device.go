@@ -87,9 +87,9 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 			form.Set(name, value)
 		}
 	}
-	limited, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	limited, cancel := clock.WithTimeout(ctx, 2*httpx.SideTimeout)
 	defer cancel()
-	asked := time.Now()
+	asked := clock.Now()
 	answer, err := p.post(limited, address, form)
 	switch {
 	case ctx.Err() != nil:

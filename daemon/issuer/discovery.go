@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
@@ -72,7 +73,7 @@ func (s *site) Discover(ctx context.Context) (Endpoints, error) {
 	if err := s.lookUp(ctx, s.url); err != nil {
 		return known.or(fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err)))
 	}
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	if err := s.discovering.take(ctx); err != nil {
 		return known.or(fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err)))
@@ -86,7 +87,7 @@ func (s *site) Discover(ctx context.Context) (Endpoints, error) {
 	case err == nil:
 		s.know(e)
 	case known != nil:
-		s.found.Store(&discovered{known.Endpoints, known.keys, time.Now()})
+		s.found.Store(&discovered{known.Endpoints, known.keys, clock.Now()})
 	}
 	if err != nil {
 		return known.or(err)
@@ -126,12 +127,12 @@ func (s *site) know(e Endpoints) {
 		keys = known.keys
 	}
 	s.doubted.Store(false)
-	s.found.Store(&discovered{e, keys, time.Now()})
+	s.found.Store(&discovered{e, keys, clock.Now()})
 }
 
 // outdated says that the endpoints are to be found again.
 func (s *site) outdated(known *discovered) bool {
-	return s.doubted.Load() && time.Since(known.asked) >= rediscoveryPause
+	return s.doubted.Load() && clock.Now().Sub(known.asked) >= rediscoveryPause
 }
 
 // doubt takes note that there is no endpoint where one was discovered. Fal's are not

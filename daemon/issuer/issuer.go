@@ -31,6 +31,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"golang.org/x/oauth2"
 )
@@ -91,7 +92,7 @@ func (p *Provider) KeysAt() string {
 // a captive portal gives too: whether a token file that vanished was a logout is decided by
 // the issuer itself.
 func (p *Provider) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	if _, err := p.Discover(ctx); err != nil {
 		return err
@@ -111,7 +112,7 @@ func (p *Provider) Ping(ctx context.Context) error {
 // says who answers instead, or that nobody does, and after a line end what to do. It takes
 // httpx.SideTimeout at most.
 func (p *Provider) Probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	e, err := p.Discover(ctx)
 	if err != nil {
@@ -157,7 +158,7 @@ var ErrNoRevocation = errors.New("the issuer has no revocation endpoint")
 // Revoke ends the login of a refresh token (RFC 7009). It takes twice
 // httpx.SideTimeout at most.
 func (p *Provider) Revoke(ctx context.Context, refresh string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, 2*httpx.SideTimeout)
 	defer cancel()
 	e, err := p.endpoints(ctx)
 	if err != nil {

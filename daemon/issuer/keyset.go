@@ -90,19 +90,19 @@ func (s *keySet) named(id, algorithm string) []crypto.PublicKey {
 // anew are all keys of a fitting type, whatever their name, in a set that is
 // fetched for the purpose, within httpx.SideTimeout.
 func (s *keySet) anew(ctx context.Context, algorithm string) ([]crypto.PublicKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	if err := s.fetching.take(ctx); err != nil {
 		return nil, errors.New(httpx.Describe(err))
 	}
 	defer s.fetching.leave()
 	last := s.last.Load()
-	if last == nil || time.Since(last.at) >= keySetPause {
+	if last == nil || clock.Now().Sub(last.at) >= keySetPause {
 		keys, err := s.fetch(ctx)
 		if err != nil {
 			return nil, err
 		}
-		last = &fetchedKeys{keys, time.Now()}
+		last = &fetchedKeys{keys, clock.Now()}
 		s.last.Store(last)
 	}
 	return last.fitting(algorithm, ""), nil

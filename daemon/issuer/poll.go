@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/internal/task"
 )
 
 // x/oauth2 polls too, and is not used for it: it forgets each slow_down when a poll is
@@ -78,16 +79,12 @@ func (d *DeviceLogin) Wait(ctx context.Context, problem func(string)) (*PendingL
 // pause waits between two polls. One that would end after the code gives way to a last
 // poll a second before that.
 func (d *DeviceLogin) pause(ctx context.Context, wait time.Duration) error {
-	left := time.Until(d.ends)
+	left := d.ends.Sub(clock.Now())
 	if wait >= left {
 		wait = max(d.interval, left-time.Second)
 	}
-	timer := time.NewTimer(min(wait, left))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if task.Wait(min(wait, left), ctx.Done()) == 0 {
 		return ctx.Err()
-	case <-timer.C:
 	}
 	if wait >= left {
 		return ErrExpired
@@ -99,7 +96,7 @@ func (d *DeviceLogin) pause(ctx context.Context, wait time.Duration) error {
 // may have been heard. Where the endpoint has moved since the code was given, it is asked
 // where it is now.
 func (d *DeviceLogin) poll(ctx context.Context) (answer *recorder, sent bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, 2*httpx.SideTimeout)
 	defer cancel()
 	e, err := d.issuer.Discover(ctx)
 	if err != nil {
@@ -143,7 +140,7 @@ func (d *DeviceLogin) ended(code string, said httpx.Answer, lost bool) error {
 	case "access_denied":
 		return ErrDenied
 	case "expired_token", "invalid_grant": // of a code that is not known any more, some say the one, some the other
-		if lost && time.Now().Before(d.ends) {
+		if lost && clock.Now().Before(d.ends) {
 			return ErrUsed
 		}
 		return ErrExpired

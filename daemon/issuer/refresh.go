@@ -66,13 +66,13 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	deadline := time.AfterFunc(httpx.ConnectTimeout, func() { cancel(httpx.ErrConnectSlow) })
-	defer func() { deadline.Stop() }()
+	stop := clock.AfterFunc(httpx.ConnectTimeout, func() { cancel(httpx.ErrConnectSlow) })
+	defer func() { stop() }()
 	sent := false
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		sent = true
-		deadline.Stop()
-		deadline = time.AfterFunc(limit, func() { cancel(httpx.ErrAnswerSlow) })
+		stop()
+		stop = clock.AfterFunc(limit, func() { cancel(httpx.ErrAnswerSlow) })
 	}})
 	answer := &recorder{next: p.client.Transport, most: maxReply}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, httpx.Client(answer))
@@ -116,7 +116,7 @@ func (r *recorder) grant(token *oauth2.Token) Reply {
 	}
 	g := Reply{Outcome: Granted, Tokens: tokenfile.TokenPair{Refresh: m["refresh_token"], Access: m["access_token"]}}
 	if raw := m["id_token"]; raw != "" {
-		g.IDToken = parseIDToken(raw, time.Now())
+		g.IDToken = parseIDToken(raw, clock.Now())
 	}
 	if !r.whole {
 		token = nil // of an answer in a form it knows not that the end is missing

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
@@ -142,7 +143,7 @@ func judge(t IDToken, unsigned error, c chain) Verdict {
 // timely compares its times with the clock at which it came. That may have been set since,
 // so the clock as it stands now counts too.
 func (t IDToken) timely() bool {
-	return t.timelyAt(t.arrived.Round(0)) || t.timelyAt(time.Now().Add(-time.Since(t.arrived)))
+	return t.timelyAt(t.arrived.Round(0)) || t.timelyAt(clock.Now().Add(-clock.Now().Sub(t.arrived)))
 }
 
 func (t IDToken) timelyAt(at time.Time) bool {
@@ -169,7 +170,7 @@ func (p *Provider) Verify(ctx context.Context, t IDToken, subject string) Verdic
 	if c.contradicts(t) != nil || !t.readable {
 		return judge(t, nil, c)
 	}
-	ctx, cancel := context.WithTimeout(ctx, httpx.SideTimeout)
+	ctx, cancel := clock.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	return judge(t, p.signed(ctx, t), c)
 }

@@ -35,15 +35,8 @@ type ending struct {
 
 // endingWith is for a daemon that is asked to end when ctx ends.
 func endingWith(ctx context.Context) ending {
-	return ending{ctx, After(ctx, sideEnd), After(ctx, lastEnd)}
+	return ending{ctx, clock.After(ctx, sideEnd), clock.After(ctx, lastEnd)}
 }
 
 // over says whether the end has begun.
 func (e ending) over() bool { return e.begun.Err() != nil }
-
-// After is a context with the values of ctx that ends d after ctx does.
-func After(ctx context.Context, d time.Duration) context.Context {
-	later, end := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { clock.AfterFunc(d, end) })
-	return later
-}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -33,7 +34,7 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 		// share two readings, since the first can have begun before a request came, and the
 		// second cannot.
 		for range 2 {
-			m.reads.Do("", func() (any, error) { return m.reconcile(), nil })
+			readTogether(m)
 		}
 	}
 	for range maxJoins {
@@ -63,14 +64,28 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 }
 
 func (c *call) wait(ctx context.Context) error {
-	select {
-	case <-c.done:
-		return nil
-	case <-c.tooLong:
-		return nil
-	case <-ctx.Done():
+	if task.Wait(task.Forever, c.done, c.tooLong, ctx.Done()) == 2 {
 		return ctx.Err()
 	}
+	return nil
+}
+
+// readTogether is reconcile for requests, which share the one that is under way.
+func readTogether(m *Manager) {
+	m.mu.Lock()
+	if c := m.reading; c != nil {
+		m.mu.Unlock()
+		task.Wait(task.Forever, c.done)
+		return
+	}
+	c := &call{done: make(chan struct{})}
+	m.reading = c
+	m.mu.Unlock()
+	m.reconcile()
+	m.mu.Lock()
+	m.reading = nil
+	m.mu.Unlock()
+	close(c.done)
 }
 
 // join finds the rotation that can help a request, or nil where none can: then the answer

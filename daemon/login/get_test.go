@@ -86,12 +86,10 @@ func TestGetWakesTheScheduleOnce_R2(t *testing.T) {
 func TestGetGoesByNoReadingFromBefore_F3(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.open()
-		read := make(chan struct{})
-		go w.reads.Do("", func() (any, error) {
-			<-read // there was no file
-			return nil, nil
-		})
-		w.settle()
+		read := &call{done: make(chan struct{})} // there was no file
+		w.mu.Lock()
+		w.reading = read
+		w.mu.Unlock()
 		w.signIn("ann")
 		got := make(chan error)
 		go func() {
@@ -99,7 +97,10 @@ func TestGetGoesByNoReadingFromBefore_F3(t *testing.T) {
 			got <- err
 		}()
 		w.settle()
-		close(read)
+		w.mu.Lock()
+		w.reading = nil
+		w.mu.Unlock()
+		close(read.done)
 		if err := <-got; err != nil {
 			t.Errorf("%v\n%s", err, w.log)
 		}

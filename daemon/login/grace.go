@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
@@ -36,19 +37,13 @@ func beginInTurn(m *Manager) (*transaction, error) {
 
 // giveWay waits until the login held is whole, or its writer has had his time.
 func giveWay(m *Manager) {
-	limit := clock.After(maxYields * loginGrace)
-	for {
+	for limit := clock.Now().Add(maxYields * loginGrace); clock.Now().Before(limit); {
 		s := m.Snapshot() // before the file is read, so that no change is missed
 		wait := graceLeft(m.file)
 		if wait <= 0 || !writersOwn(m.file, m.cfg.Home, s.State.Tokens.TokenPair) {
 			return
 		}
-		select {
-		case <-s.Changed():
-		case <-clock.After(wait):
-		case <-limit:
-			return
-		}
+		task.Wait(min(wait, limit.Sub(clock.Now())), s.Changed())
 	}
 }
 

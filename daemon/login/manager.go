@@ -30,10 +30,10 @@ import (
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
-	"golang.org/x/sync/singleflight"
 )
 
 // Manager owns the login of one home: the token file, its refresh, and what is answered
@@ -58,10 +58,9 @@ type Manager struct {
 	actions   actionQueue   // what follows from the changes of state
 	performed chan struct{} // closed when all of that has been done
 
-	wake  chan struct{}      // has the schedule see what is due
-	turn  chan struct{}      // F1's in-process mutex: one transaction at a time, before flock. A channel, so that synctest's clock runs on
-	reads singleflight.Group // of the token file, for all requests that want one
-	work  sync.WaitGroup     // what was begun, and actions that wait for their turn
+	wake chan struct{} // has the schedule see what is due
+	turn chan struct{} // F1's in-process mutex, before flock: who has what is in it may begin a transaction
+	work task.Group    // what was begun, and actions that wait for their turn
 
 	lookedAt atomic.Int64 // when a status has last had the files looked at, in ns since 1970
 
@@ -76,6 +75,7 @@ type Manager struct {
 	state    State
 	rotation *call // the one under way (R1)
 	question *call // for the team's id
+	reading  *call // of the token file, for all requests that want one
 }
 
 // call is something that many wait for.
@@ -91,7 +91,7 @@ type call struct {
 // waits for that.
 func newQuestion(ctx context.Context) *call {
 	ctx, end := context.WithCancel(ctx)
-	soon, enough := context.WithTimeout(ctx, httpx.SideTimeout)
+	soon, enough := clock.WithTimeout(ctx, httpx.SideTimeout)
 	return &call{done: make(chan struct{}), tooLong: soon.Done(), ctx: ctx, giveUp: func() { enough(); end() }}
 }
 
@@ -156,7 +156,7 @@ func start(m *Manager, forced string) *call {
 	if m.rotation == nil && !m.ending.over() {
 		m.rotation = &call{done: make(chan struct{})}
 		publish(m)
-		m.work.Add(1)
+		m.work.Add()
 		m.rotations <- forced // which waits for nobody: there is one at a time
 	}
 	return m.rotation
@@ -239,10 +239,13 @@ type pause struct {
 	b  *backoff.ExponentialBackOff
 }
 
+// jitter is how much of a pause is random, more or less.
+const jitter = 0.25
+
 func newPause() *pause {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval = time.Second
-	b.RandomizationFactor = 0.25
+	b.RandomizationFactor = 0        // next has its own
 	b.MaxInterval = 48 * time.Second // and a quarter more by jitter: a minute
 	return &pause{b: b}
 }
@@ -250,7 +253,7 @@ func newPause() *pause {
 func (p *pause) next() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.b.NextBackOff()
+	return time.Duration(float64(p.b.NextBackOff()) * (1 - jitter + 2*jitter*task.Float64()))
 }
 
 func (p *pause) reset() {
@@ -262,7 +265,7 @@ func (p *pause) reset() {
 // actionQueue holds actions in their order. Adding one waits for nobody, and is work that
 // Close waits for.
 type actionQueue struct {
-	work    *sync.WaitGroup
+	work    *task.Group
 	mu      sync.Mutex
 	waiting []Action
 	ended   bool
@@ -270,7 +273,7 @@ type actionQueue struct {
 }
 
 func (q *actionQueue) add(a Action) {
-	q.work.Add(1)
+	q.work.Add()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, a)
@@ -288,7 +291,8 @@ func (q *actionQueue) end() {
 // all takes what is added, one after the other.
 func (q *actionQueue) all() iter.Seq[Action] {
 	return func(yield func(Action) bool) {
-		for range q.more {
+		for {
+			task.Receive(q.more)
 			q.mu.Lock()
 			taken, ended := q.waiting, q.ended
 			q.waiting = nil

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
@@ -41,6 +42,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 		turn:      make(chan struct{}, 1),
 	}
 	m.actions.work = &m.work
+	m.turn <- struct{}{}
 	m.file = tokenfile.In(cfg.Home, m.Warn)
 	m.state.Ledger = ledger
 	if lost {
@@ -54,8 +56,8 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	publish(m)
 	m.history = events.OpenHistory(cfg.Home, log)
 	m.hook = events.OpenHook(cfg.OnChange, cfg.Home, log)
-	go refreshAll(m)
-	go performAll(m)
+	task.Go(func() { refreshAll(m) })
+	task.Go(func() { performAll(m) })
 	if problems, err := strict.Examine(cfg.Home); err == nil {
 		for _, p := range problems {
 			m.Warn(p.Text + "\n" + p.Hint)
@@ -73,7 +75,7 @@ func (m *Manager) Close() {
 	m.Wait()
 	close(m.rotations)
 	m.actions.end()
-	<-m.performed
+	task.Wait(task.Forever, m.performed)
 	m.hook.Close(m.ending.last)
 	m.history.Close()
 }

@@ -5,13 +5,18 @@ import (
 	"os"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/journal"
 )
 
 // refreshAll runs rotations, one after the other, until Close. They wait for nothing else,
 // a log that hangs least of all.
 func refreshAll(m *Manager) {
-	for forced := range m.rotations {
+	for {
+		forced, open := task.Receive(m.rotations)
+		if !open {
+			return
+		}
 		refresh(m, forced)
 		m.work.Done()
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -78,14 +79,13 @@ func (q *queue) enter(end ending, one *waiter) error {
 	q.waiting = append(q.waiting, one)
 	q.letIn()
 	q.mu.Unlock()
-	select {
-	case <-one.in:
+	switch task.Wait(queuePatience, one.in, end.begun.Done()) {
+	case 0:
 		return nil
-	case <-end.begun.Done():
+	case 1:
 		return q.giveUp(one, errEndsNow)
-	case <-clock.After(queuePatience):
-		return q.giveUp(one, errBusy)
 	}
+	return q.giveUp(one, errBusy)
 }
 
 var (

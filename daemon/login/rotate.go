@@ -2,7 +2,6 @@ package login
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,7 +48,7 @@ func refresh(m *Manager, forced string) {
 		}
 	}
 	finish(m, &m.rotation, e) // what happened to the file meanwhile, the schedule reads
-	if got.reply != nil {
+	if got.reply != nil && task.Simulated() == nil {
 		freeMemory() // what the rotation needed; the next one is half of a token's life away
 	}
 }
@@ -167,7 +166,7 @@ func (t *transaction) send(entry *journal.Entry, client, refresh string, offline
 	}
 	t.m.actions.add(logged{slog.LevelWarn, "the answer to a refresh was lost; sending it once more", []any{"cause", reply.Err}})
 	entry.MarkSent()
-	ctx, cancel := context.WithTimeout(t.ctx, issuer.ReplayTimeout)
+	ctx, cancel := clock.WithTimeout(t.ctx, issuer.ReplayTimeout)
 	defer cancel()
 	return as.Refresh(ctx, refresh, issuer.ReplayTimeout)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/words"
@@ -55,31 +56,32 @@ func (s *schedule) run() {
 	m := s.m
 	m.work.Go(func() { settle(m) })
 	var changed <-chan struct{}
-	var settled <-chan time.Time
 	for {
-		if settled == nil {
-			s.jumped()
-			wait := s.tick()
-			if s.watch != nil {
-				changed = s.watch.Changed()
-				wait = min(wait, s.aim())
-			}
-			s.alarm.Set(wait)
+		s.jumped()
+		wait := s.tick()
+		if s.watch != nil {
+			changed = s.watch.Changed()
+			wait = min(wait, s.aim())
 		}
-		select {
-		case <-m.ending.begun.Done():
+		s.alarm.Set(wait)
+		if !s.wait(changed) {
 			return
-		case <-s.alarm.C:
-			settled = nil
-		case <-m.wake:
-			settled = nil
-		case <-settled:
-			settled = nil
-		case <-changed:
-			readTeam(m) // whom the next request is attributed to
-			if settled == nil {
-				settled = clock.After(debounce)
-			}
+		}
+	}
+}
+
+// wait waits until there is something to do. It is false when the daemon is asked to end.
+func (s *schedule) wait(changed <-chan struct{}) bool {
+	for left := task.Forever; ; {
+		begun := clock.Now()
+		switch task.Wait(left, s.m.ending.begun.Done(), s.alarm.C, s.m.wake, changed) {
+		case 0:
+			return false
+		case 3:
+			readTeam(s.m) // whom the next request is attributed to
+			left = min(left-clock.Now().Sub(begun), debounce)
+		default:
+			return true
 		}
 	}
 }

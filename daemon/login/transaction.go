@@ -6,6 +6,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -53,18 +54,14 @@ func begin(ctx context.Context, m *Manager, kind holder) (*transaction, error) {
 // the end, as a free lock is: some only write down what is known.
 func (t *transaction) take(ctx context.Context) error {
 	select {
-	case t.m.turn <- struct{}{}:
-		t.leaveGap(ctx)
-		return nil
+	case <-t.m.turn:
 	default:
+		if task.Wait(task.Forever, t.m.turn, ctx.Done()) == 1 {
+			return unavailable("falcred is shutting down, and did not get to this request", "try again in a moment")
+		}
 	}
-	select {
-	case t.m.turn <- struct{}{}:
-		t.leaveGap(ctx)
-		return nil
-	case <-ctx.Done():
-		return unavailable("falcred is shutting down, and did not get to this request", "try again in a moment")
-	}
+	t.leaveGap(ctx)
+	return nil
 }
 
 // leaveGap leaves the lock to the neighbours for a while between two long holds of which one
@@ -74,22 +71,19 @@ func (t *transaction) leaveGap(ctx context.Context) {
 	if wait <= 0 || t.kind != aClients && !(t.kind == aRotation && t.m.freedBy == aClients) {
 		return
 	}
-	select {
-	case <-clock.After(wait):
-	case <-ctx.Done():
-	}
+	task.Wait(wait, ctx.Done())
 }
 
 func (t *transaction) open(ctx context.Context) error {
 	m := t.m
-	ctx, cancel := context.WithTimeout(ctx, tokenfile.LockWait)
+	ctx, cancel := clock.WithTimeout(ctx, tokenfile.LockWait)
 	defer cancel()
 	lock, err := tokenfile.Acquire(ctx, m.cfg.Home)
 	if err != nil {
 		return t.lockFailure(err)
 	}
 	t.lock = lock
-	t.ctx, t.cancel = context.WithTimeout(m.ending.last, tokenfile.HoldMax)
+	t.ctx, t.cancel = clock.WithTimeout(m.ending.last, tokenfile.HoldMax)
 	if t.target, err = m.file.Target(); err != nil {
 		return unavailable(err.Error(), "make the link point into an existing folder of yours, or remove it")
 	}
@@ -106,7 +100,7 @@ func (t *transaction) end() {
 	if t.cancel != nil {
 		t.cancel()
 	}
-	<-t.m.turn
+	t.m.turn <- struct{}{}
 }
 
 func (t *transaction) lockFailure(err error) *failure {

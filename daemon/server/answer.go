@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol"
@@ -93,16 +94,11 @@ func (c *conn) watch(q protocol.Query) {
 		}
 		last = line
 		// A token also runs out with nobody doing anything: within the second that it says.
-		var runsOut <-chan time.Time
+		pause := task.Forever
 		if !expires.IsZero() {
-			var pause time.Duration
 			pause, over = untilLook(expires.Sub(clock.Now()), over)
-			runsOut = clock.After(pause)
 		}
-		select {
-		case <-changed:
-		case <-runsOut:
-		case <-gone:
+		if task.Wait(pause, changed, gone) == 1 {
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -140,10 +141,7 @@ func (c *conn) slow(err error) {
 		return
 	}
 	c.mistakes++
-	select {
-	case <-clock.After(min(time.Duration(c.mistakes)*time.Millisecond, maxSlow)):
-	case <-c.ending:
-	}
+	task.Wait(min(time.Duration(c.mistakes)*time.Millisecond, maxSlow), c.ending)
 }
 
 // inTurn waits where a user other than the owner asks too fast.
@@ -152,10 +150,7 @@ func (c *conn) inTurn() {
 		return
 	}
 	if early := c.visitor.early(); early > 0 {
-		select {
-		case <-clock.After(early):
-		case <-c.ending:
-		}
+		task.Wait(early, c.ending)
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol"
@@ -170,9 +171,7 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 			s.cfg.Log.Warn("cannot accept connections; trying again", "cause", err)
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), acceptPause)
-		select {
-		case <-clock.After(pause):
-		case <-ctx.Done():
+		if task.Wait(pause, ctx.Done()) == 0 {
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/falcred/falcred/protocol/words"
 )
@@ -86,10 +87,8 @@ func (l *Lock) Confirm(ctx context.Context) error {
 				continue // compare again: it may have been unlinked meanwhile
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if task.Wait(LockPoll, ctx.Done()) == 0 {
 			return fmt.Errorf("another process has held %s for %s", l.path, words.Span(clock.Now().Sub(begun)))
-		case <-clock.After(LockPoll):
 		}
 	}
 }

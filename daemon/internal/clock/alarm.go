@@ -1,6 +1,10 @@
 package clock
 
-import "time"
+import (
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/task"
+)
 
 // Alarm is a [time.Timer] for long waits, for one goroutine: [New] makes it, Set
 // has it ring in C once, Close ends it. It may ring early when it was set anew, and
@@ -13,13 +17,18 @@ import "time"
 // makes a request some 8 % dearer. Elsewhere, and where the kernel has none to
 // give, it is a Go timer.
 type Alarm struct {
-	C     <-chan time.Time
+	C     <-chan struct{}
 	set   func(time.Duration)
 	close func()
 }
 
 // New makes one that is not set.
 func New() *Alarm {
+	if w := task.Simulated(); w != nil {
+		c := make(chan struct{}, 1)
+		set, stop := w.Alarm(func() { ring(c) })
+		return &Alarm{C: c, set: set, close: stop}
+	}
 	if a, ok := boot(); ok {
 		return a
 	}
@@ -28,9 +37,18 @@ func New() *Alarm {
 
 // Plain makes one that is a Go timer, and thus knows the clock of testing/synctest.
 func Plain() *Alarm {
-	timer := time.NewTimer(0)
+	c := make(chan struct{}, 1)
+	timer := time.AfterFunc(time.Hour, func() { ring(c) })
 	timer.Stop()
-	return &Alarm{C: timer.C, set: func(d time.Duration) { timer.Reset(d) }, close: func() { timer.Stop() }}
+	return &Alarm{C: c, set: func(d time.Duration) { timer.Reset(d) }, close: func() { timer.Stop() }}
+}
+
+// ring puts one thing into a channel that holds one.
+func ring(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // Set has it ring d from now, and not at the time that was set before.

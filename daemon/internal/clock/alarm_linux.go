@@ -21,17 +21,14 @@ func boot() (*Alarm, bool) {
 		timer.Close()
 		return nil, false
 	}
-	rings := make(chan time.Time, 1)
+	rings := make(chan struct{}, 1)
 	go func() {
 		var expirations [8]byte
 		for {
 			if _, err := timer.Read(expirations[:]); err != nil {
 				return // closed
 			}
-			select {
-			case rings <- Now():
-			default:
-			}
+			ring(rings)
 		}
 	}()
 	set := func(d time.Duration) {

@@ -29,7 +29,7 @@ type Answer struct {
 // 200, as casdoor has it. The label is not looked at. Gateways write JSON with an error too: an
 // object, a sentence, or the name of the status ("forbidden"), which no OAuth error is.
 func Judge(status int, header http.Header, body []byte) Answer {
-	a := Answer{Status: status, Type: mediaType(header), RetryAfter: retryAfter(header, time.Now())}
+	a := Answer{Status: status, Type: mediaType(header), RetryAfter: retryAfter(header, clock.Now())}
 	switch status {
 	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 		var members map[string]json.RawMessage // unlike a struct's, its names are exact
