@@ -13,9 +13,12 @@ func TestWait(t *testing.T) {
 		full <- struct{}{}
 		close(closed)
 		begun := time.Now()
-		for want, c := range map[int][]<-chan struct{}{0: {full}, 1: {nil, closed}, 3: {nil, nil, nil, closed}, -1: {nil, full}} {
-			if got := Wait(time.Hour, c...); got != want {
-				t.Errorf("%d, want %d", got, want)
+		for _, tt := range []struct {
+			want int
+			c    []<-chan struct{}
+		}{{0, []<-chan struct{}{full}}, {-1, []<-chan struct{}{full}}, {1, []<-chan struct{}{nil, closed}}, {3, []<-chan struct{}{nil, nil, nil, closed}}} {
+			if got := Wait(time.Hour, tt.c...); got != tt.want {
+				t.Errorf("%d, want %d", got, tt.want)
 			}
 		}
 		if took := time.Since(begun); took != time.Hour {
