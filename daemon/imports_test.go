@@ -179,25 +179,70 @@ func TestOutsidersKnowNoInside(t *testing.T) {
 	}
 }
 
-// What the login is made of asks the disk and the clock through fsx and clock, or
-// protocol/strict, and waits by package task, and no other way: so a simulator takes their
-// place, and every refresh is tried on a disk that fails, and in each order of those who wait.
+// What the login is made of asks the disk and the clock through protocol/disk and clock, and
+// no other way: so they can be replaced by ones that fail, or that take their time, and every
+// refresh be tried on them. What stands between, fsx and protocol/strict, asks the system
+// only for names, and for what is no file of a home.
 func TestDiskAndClockHaveOneDoor(t *testing.T) {
-	allowed := map[string][]string{
-		"os":      {"Getpid", "File", "FileInfo", "FileMode", "PathError", "SameFile", "ErrNotExist", "ErrExist", "ErrPermission", "ErrDeadlineExceeded"},
-		"time":    {"Time", "Duration", "Month", "Location", "Unix", "UnixMilli", "Date", "Parse", "UTC", "RFC3339", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
+	names := map[string][]string{
+		"syscall": {}, "unix": {}, // but for errors and flags
+		"os":       {"Getpid", "FileInfo", "FileMode", "PathError", "LinkError", "ErrNotExist", "ErrExist", "ErrPermission", "ErrDeadlineExceeded"},
+		"time":     {"Time", "Duration", "Month", "Location", "Unix", "UnixMilli", "Date", "Parse", "UTC", "RFC3339", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
+		"filepath": {"Base", "Clean", "Dir", "Ext", "IsAbs", "Join"},
+	}
+	systems := []string{"io/ioutil", "os/exec", "syscall", "golang.org/x/sys/unix", "golang.org/x/sys/windows"}
+	for _, of := range []struct{ files, more string }{
+		{"login/*.go", ""}, {"journal/*.go", ""}, {"tokenfile/*.go", ""}, {"issuer/*.go", ""}, {"events/history.go", ""},
+		{"../protocol/strict/*.go", "os.Geteuid os.ReadFile filepath.Abs syscall.Stat_t syscall.Umask syscall.Getxattr"}, // /etc and /proc
+		{"internal/fsx/*.go", "os.Geteuid os.ReadFile os.File syscall.Stat_t syscall.Errno " + // who holds a lock: /proc
+			"unix.FcntlFlock unix.Flock_t unix.F_SETLK unix.F_RDLCK unix.Access unix.W_OK unix.Statfs unix.Statfs_t"}, // how full a disk is
+	} {
+		files, err := filepath.Glob(of.files)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files: %v", of.files, len(files), err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imported := range file.Imports {
+				name := strings.Trim(imported.Path.Value, `"`)
+				if of.more == "" && slices.Contains(systems, name) || names[filepath.Base(name)] != nil && imported.Name != nil {
+					t.Errorf("%s imports %s", path, name)
+				}
+			}
+			for _, call := range selectors(file) {
+				known, more := names[call[0]], strings.Fields(of.more)
+				if known != nil && !slices.Contains(known, call[1]) && !slices.Contains(more, call[0]+"."+call[1]) &&
+					!strings.HasPrefix(call[1], "O_") && !(len(known) == 0 && strings.HasPrefix(call[1], "E")) {
+					t.Errorf("%s: %s.%s", path, call[0], call[1])
+				}
+			}
+		}
+	}
+}
+
+// What the login is made of starts goroutines, and waits, by package task, and takes random
+// numbers from it: so a simulator says who runs next, and when. What stands between fsnotify
+// and us does not: a simulated disk tells of its changes by itself.
+func TestSchedulerHasOneDoor(t *testing.T) {
+	names := map[string][]string{
 		"context": {"Context", "CancelFunc", "Background", "WithCancel", "WithCancelCause", "WithoutCancel", "WithValue", "Cause", "Canceled", "DeadlineExceeded"},
 		"sync":    {"Mutex"},
+		"rand":    {},
 	}
-	banned := []string{"io/ioutil", "os/exec", "syscall", "golang.org/x/sys/unix", "golang.org/x/sys/windows", "math/rand", "math/rand/v2", "crypto/rand"}
-	for _, pkg := range []string{"login", "journal", "tokenfile", "issuer"} {
-		files, err := filepath.Glob(filepath.Join(pkg, "*.go"))
+	looked := 0
+	for _, pattern := range []string{"login/*.go", "journal/*.go", "tokenfile/*.go", "issuer/*.go", "events/history.go"} {
+		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		looked := 0
 		for _, path := range files {
-			if strings.HasSuffix(path, "_test.go") {
+			if strings.HasSuffix(path, "_test.go") || path == filepath.Join("tokenfile", "watch.go") {
 				continue
 			}
 			looked++
@@ -206,27 +251,18 @@ func TestDiskAndClockHaveOneDoor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, imported := range file.Imports {
-				name := strings.Trim(imported.Path.Value, `"`)
-				if slices.Contains(banned, name) || allowed[name] != nil && imported.Name != nil {
-					t.Errorf("%s imports %s", path, name)
-				}
-			}
 			for _, call := range selectors(file) {
-				if names := allowed[call[0]]; names != nil && !slices.Contains(names, call[1]) && !(call[0] == "os" && strings.HasPrefix(call[1], "O_")) {
+				if known := names[call[0]]; known != nil && !slices.Contains(known, call[1]) {
 					t.Errorf("%s: %s.%s", path, call[0], call[1])
 				}
-			}
-			if path == filepath.Join("tokenfile", "watch.go") { // between fsnotify and us, where a simulated disk tells of its changes by itself
-				continue
 			}
 			for _, at := range waits(file) {
 				t.Errorf("%s: a goroutine, or a wait, that package task knows nothing of", set.Position(at))
 			}
 		}
-		if looked < 3 {
-			t.Errorf("%s: only %d files were looked at", pkg, looked)
-		}
+	}
+	if looked < 40 {
+		t.Errorf("only %d files were looked at", looked)
 	}
 }
 

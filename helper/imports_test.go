@@ -13,10 +13,10 @@ func TestImports_Section3_Section9(t *testing.T) {
 	const module = "github.com/falcred/falcred/"
 	wire := []string{"protocol", "protocol/internal/ijson"}
 	client := append([]string{"protocol/env", "protocol/peer", "helper"}, wire...)
-	program := append([]string{"protocol/bazel", "protocol/limits", "protocol/strict", "helper/dockercred", "cmd/docker-credential-fal"}, client...)
+	program := append([]string{"protocol/bazel", "protocol/disk", "protocol/limits", "protocol/strict", "helper/dockercred", "cmd/docker-credential-fal"}, client...)
 	allowed := map[string][]string{
 		"protocol": wire, "protocol/env": append([]string{"protocol/env"}, wire...), "protocol/peer": append([]string{"protocol/peer"}, wire...),
-		"protocol/bazel": append([]string{"protocol/bazel"}, wire...), "protocol/strict": {"protocol/strict"}, "protocol/limits": {"protocol/limits"}, "helper": client, "helper/dockercred": program, "cmd/docker-credential-fal": program,
+		"protocol/bazel": append([]string{"protocol/bazel"}, wire...), "protocol/disk": {"protocol/disk"}, "protocol/strict": {"protocol/strict", "protocol/disk"}, "protocol/limits": {"protocol/limits"}, "helper": client, "helper/dockercred": program, "cmd/docker-credential-fal": program,
 	}
 	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag", "log/slog", "encoding/json"}
 	for pkg, ours := range allowed {

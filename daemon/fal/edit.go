@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -63,8 +64,8 @@ func (c Config) SetTeam(nickname string) error {
 	}
 	for _, left := range fsx.Temporaries(target) {
 		// A killed one's; it can hold a profile's key.
-		if info, err := fsx.Stat(left); err == nil && time.Since(info.ModTime()) > time.Minute {
-			fsx.Remove(left)
+		if info, err := disk.Stat(left); err == nil && time.Since(info.ModTime()) > time.Minute {
+			disk.Remove(left)
 		}
 	}
 	err = fsx.WriteAtomic(target, after)

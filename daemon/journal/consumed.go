@@ -13,6 +13,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -110,7 +111,7 @@ func ensureConsumed(home string, prints []string) error {
 // FIFO, a link to nowhere) is set aside, and a mode that keeps us out put right. What may hold a
 // list stays where it is, though we cannot read it: another user's file, and what a link leads
 // to. Only a person can say whether that can go.
-func openConsumed(home string, flag int) (*os.File, error) {
+func openConsumed(home string, flag int) (disk.File, error) {
 	path := filepath.Join(home, ConsumedName)
 	file, err := strict.Open(path, flag, 0o600)
 	if err == nil || !strict.Blocked(path, err) || mayName(path) || strict.Repair(path) != nil {
@@ -121,7 +122,7 @@ func openConsumed(home string, flag int) (*os.File, error) {
 
 // mayName says whether there may be names of tokens behind what cannot be opened.
 func mayName(path string) bool {
-	info, err := fsx.Lstat(path)
+	info, err := disk.Lstat(path)
 	if err != nil {
 		return true
 	}
@@ -129,7 +130,7 @@ func mayName(path string) bool {
 	case 0:
 		return !strict.Ours(info)
 	case fs.ModeSymlink:
-		_, err := fsx.Stat(path)
+		_, err := disk.Stat(path)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	return false
@@ -137,7 +138,7 @@ func mayName(path string) bool {
 
 // readRecent returns the newest records, and where the next one goes: over a torn
 // tail, which names no token.
-func readRecent(file *os.File) (recent map[string]bool, size int64, err error) {
+func readRecent(file disk.File) (recent map[string]bool, size int64, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, 0, err

@@ -31,6 +31,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -63,7 +64,7 @@ const (
 // An Entry is for one goroutine at a time.
 type Entry struct {
 	path    string
-	file    *os.File
+	file    disk.File
 	resumed bool // the token was sent before, or may have been, and how that ended is unknown: it stays until it is settled
 }
 
@@ -79,7 +80,7 @@ func Path(target, refresh string) string {
 // Exists reports whether refresh has an entry beside target: a rotation of it was
 // begun, and how it ended is not settled.
 func Exists(target, refresh string) bool {
-	_, err := fsx.Lstat(Path(target, refresh))
+	_, err := disk.Lstat(Path(target, refresh))
 	return err == nil
 }
 
@@ -97,7 +98,7 @@ func Begin(target, refresh string) (*Entry, error) {
 		return nil, err
 	}
 	e.file = file
-	if err := fsx.TryLock(file); err != nil {
+	if err := disk.TryLock(file); err != nil {
 		file.Close()
 		return nil, ErrBusy
 	}
@@ -115,7 +116,7 @@ func Begin(target, refresh string) (*Entry, error) {
 // resume opens what an unfinished rotation has left. What is no file of ours is set aside. One
 // that others can read, that has a second name, or that a process of another user has locked, is
 // replaced by a copy, which is ours alone; not while another falcred is at work with it.
-func resume(path string) (*os.File, error) {
+func resume(path string) (disk.File, error) {
 	file, err := strict.OpenRepaired(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func resume(path string) (*os.File, error) {
 		return file, err
 	}
 	defer file.Close() // which keeps a falcred out meanwhile that has it open
-	if fsx.TryLock(file) != nil && fsx.HeldByUs(path) {
+	if disk.TryLock(file) != nil && fsx.HeldByUs(path) {
 		return nil, ErrBusy
 	}
 	if err := fsx.CopyAnew(path, entrySize); err != nil {
@@ -140,8 +141,8 @@ func (e *Entry) named() bool {
 	if err != nil {
 		return false
 	}
-	now, err := fsx.Lstat(e.path)
-	return err == nil && os.SameFile(held, now)
+	now, err := disk.Lstat(e.path)
+	return err == nil && disk.SameFile(held, now)
 }
 
 // reserve writes zeros rather than asking for space: every file system
@@ -231,7 +232,7 @@ func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPa
 
 // Discard removes the entry of a rotation that used nothing up, or is settled.
 func (e *Entry) Discard() {
-	fsx.Remove(e.path)
+	disk.Remove(e.path)
 	e.file.Close()
 }
 
@@ -251,7 +252,7 @@ func (e *Entry) Abandon() {
 // InPlace reports whether the entry still has its name: not in a folder that was
 // moved or taken away.
 func (e *Entry) InPlace() bool {
-	_, err := fsx.Lstat(e.path)
+	_, err := disk.Lstat(e.path)
 	return err == nil
 }
 
@@ -281,7 +282,7 @@ func Clear(path string, l Ledger) (answer tokenfile.TokenPair, ok bool) {
 		return tokenfile.TokenPair{}, false
 	}
 	e := &Entry{path: path, file: file}
-	if fsx.TryLock(file) != nil || !e.named() { // in use, or just settled
+	if disk.TryLock(file) != nil || !e.named() { // in use, or just settled
 		file.Close()
 		return tokenfile.TokenPair{}, false
 	}

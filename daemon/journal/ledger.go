@@ -13,6 +13,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -160,7 +161,7 @@ func (l Ledger) write(home string) error {
 		return err
 	}
 	path := filepath.Join(home, LedgerName)
-	_, err = fsx.Lstat(path)
+	_, err = disk.Lstat(path)
 	first := errors.Is(err, fs.ErrNotExist)
 	if err := fsx.WriteRename(path, append(data, '\n')); err != nil {
 		return err

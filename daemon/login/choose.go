@@ -9,6 +9,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // candidate is a refresh token that is to be used up.
@@ -159,7 +160,7 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 		t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
 	}
 	for _, path := range abandoned(t.target, t.m.cfg.Home) {
-		fsx.Remove(path)
+		disk.Remove(path)
 	}
 }
 

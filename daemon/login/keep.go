@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // Keepable finds out before anybody confirms anything whether a login could be kept: the
@@ -30,7 +31,7 @@ func Keepable(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return fmt.Errorf("a login cannot be written beside %s: %w\n%s", t.m.file.Path, fsx.Cause(err), fsx.Hint(err))
 		}
-		return fsx.Remove(probe)
+		return disk.Remove(probe)
 	})
 }
 

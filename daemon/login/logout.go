@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // stillIn is the answer to a logout that could not be revoked: nothing was changed.
@@ -51,7 +52,7 @@ func nobody(m *Manager) bool { return !m.Snapshot().State.held() && nothingIn(m.
 
 // nothingIn says that there is no login to end: no token file, and no answer beside it.
 func nothingIn(file tokenfile.File) bool {
-	_, err := fsx.Lstat(file.Path)
+	_, err := disk.Lstat(file.Path)
 	return errors.Is(err, fs.ErrNotExist) && len(journal.Others(file.Path, "")) == 0
 }
 
@@ -214,7 +215,7 @@ func (t *transaction) delete(before tokenfile.Content) error {
 	}
 	if before.State != tokenfile.Absent {
 		t.m.apply(Leaving(true))
-		if err := fsx.Remove(t.target); err != nil { // behind a symlink, which stays (F2)
+		if err := disk.Remove(t.target); err != nil { // behind a symlink, which stays (F2)
 			t.m.apply(Leaving(false))
 			return protocol.Errorf(protocol.CodeInternal, "the token file cannot be deleted: %v\n%s", err, fsx.Hint(err))
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // brings is a store by somebody.
@@ -240,7 +241,7 @@ func TestSection4EraseThenStore(t *testing.T) {
 		w.reconcile()
 		w.mustGet()
 		w.settle()
-		fsx.Remove(w.path)
+		disk.Remove(w.path)
 		w.reconcile()
 		w.pass(time.Minute)
 		again()

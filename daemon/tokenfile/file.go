@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
@@ -125,7 +125,7 @@ func (f File) Target() (string, error) {
 
 // Modified is when the file was written last, by the clock of its file system.
 func (f File) Modified() (time.Time, error) {
-	info, err := fsx.Stat(f.Path)
+	info, err := disk.Stat(f.Path)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -194,7 +194,7 @@ func (f File) readOnce() (c Content, data []byte) {
 
 // tighten takes group's and world's rights to the file away (F2): the neighbours leave it
 // with the umask's mode.
-func (f File) tighten(file *os.File, info fs.FileInfo) {
+func (f File) tighten(file disk.File, info fs.FileInfo) {
 	if !fsx.OthersCanRead(info) {
 		return
 	}
@@ -212,7 +212,7 @@ func (f File) Replace(target string, p TokenPair, unchanged func() error) error 
 	if err != nil {
 		return fsx.Cause(err)
 	}
-	defer fsx.Remove(finished) // nothing there any more where it went well
+	defer disk.Remove(finished) // nothing there any more where it went well
 	if err := unchanged(); err != nil {
 		return err
 	}
@@ -223,11 +223,11 @@ func (f File) Replace(target string, p TokenPair, unchanged func() error) error 
 // file that must not be replaced is written in place with p, which is what the finished file
 // holds.
 func (f File) Install(finished, target string, p TokenPair) error {
-	info, err := fsx.Stat(target)
+	info, err := disk.Stat(target)
 	if err == nil && fsx.HardLinks(info) > 1 {
 		return f.copyInto(finished, target, p, "it has several hard links")
 	}
-	err = fsx.Rename(finished, target)
+	err = disk.Rename(finished, target)
 	if fsx.IsMountPoint(err) {
 		return f.copyInto(finished, target, p, "it is a mount point: mount its folder instead")
 	}
@@ -245,6 +245,6 @@ func (f File) copyInto(finished, target string, p TokenPair, why string) error {
 	if err := fsx.WriteInPlace(target, p.Bytes()); err != nil {
 		return err
 	}
-	fsx.Remove(finished)
+	disk.Remove(finished)
 	return nil
 }

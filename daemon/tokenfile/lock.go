@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/internal/task"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/falcred/falcred/protocol/words"
 )
@@ -98,7 +98,7 @@ func (l *Lock) current() (bool, error) {
 	if len(l.locks) == 0 {
 		return false, nil
 	}
-	named, err := fsx.Lstat(l.path)
+	named, err := disk.Lstat(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -109,7 +109,7 @@ func (l *Lock) current() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return os.SameFile(named, held), nil
+	return disk.SameFile(named, held), nil
 }
 
 // Release gives the lock back. It never unlinks the file: another process may wait for it.

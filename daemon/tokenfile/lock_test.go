@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // F1: the lock follows the path when a neighbour unlinks its file, and is
@@ -210,12 +210,12 @@ func TestExposedLockIsOursAlone_F1(t *testing.T) {
 	defer theirs.Close()
 	first, err := Acquire(t.Context(), home)
 	testkit.Must(t, err)
-	if fsx.TryLock(theirs) == nil {
+	if disk.TryLock(theirs) == nil {
 		t.Error("a neighbour that waits for the old file is let in beside us")
 	}
 	testkit.Must(t, first.Confirm(t.Context()))
 	first.Release()
-	testkit.Must(t, fsx.TryLock(theirs)) // for ever
+	testkit.Must(t, disk.TryLock(theirs)) // for ever
 	short, cancel := context.WithTimeout(t.Context(), 3*LockPoll)
 	defer cancel()
 	again, err := Acquire(short, home)
@@ -236,7 +236,7 @@ func TestEachOrderOfRelease_F1(t *testing.T) {
 		home := t.TempDir()
 		theirs, err := os.OpenFile(filepath.Join(home, LockName), os.O_CREATE|os.O_RDWR, 0o644)
 		testkit.Must(t, err)
-		testkit.Must(t, fsx.TryLock(theirs))
+		testkit.Must(t, disk.TryLock(theirs))
 		ended, cancel := context.WithTimeout(t.Context(), 2*LockPoll)
 		if l, err := Acquire(ended, home); err == nil {
 			l.Release()

@@ -3,7 +3,6 @@ package tokenfile
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/fsnotify/fsnotify"
 )
@@ -37,6 +37,7 @@ type Watch struct {
 	wanted  chan aim      // holds one, the newest
 	aimed   atomic.Pointer[aim]
 	failed  func(error) // is called with why there is nothing to watch with
+	stop    func()      // ends what a simulated disk tells; nil on the system's
 }
 
 // aim is what is to be watched.
@@ -49,7 +50,11 @@ type aim struct {
 // Watch, with the reason why a folder is not watched; the next Aim tries again.
 func OpenWatch(failed func(error)) *Watch {
 	w := &Watch{changed: make(chan struct{}, 1), wanted: make(chan aim, 1), failed: failed}
-	go w.tend()
+	w.aimed.Store(&aim{})
+	stop, simulated := disk.Notify(w.happened)
+	if w.stop = stop; !simulated {
+		go w.tend()
+	}
 	return w
 }
 
@@ -58,7 +63,12 @@ func OpenWatch(failed func(error)) *Watch {
 func (w *Watch) Changed() <-chan struct{} { return w.changed }
 
 // Close ends the watches and waits for nobody. Nothing may be aimed after it.
-func (w *Watch) Close() { close(w.wanted) }
+func (w *Watch) Close() {
+	if w.stop != nil {
+		w.stop()
+	}
+	close(w.wanted)
+}
 
 // Aim watches the folders of those paths as they are now. What happened before
 // they were watched is reported too. It says when to aim again if nothing happens: a
@@ -73,14 +83,18 @@ func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	for i, path := range paths {
 		a.names = append(a.names, filepath.Base(path))
 		folder := filepath.Dir(path)
-		info, err := fsx.Stat(folder)
+		info, err := disk.Stat(folder)
 		if err != nil || !info.IsDir() {
 			again = FolderPoll
 		} else if ours := strict.Ours(info) && !fsx.OthersCanWrite(info); ours && (i == 0 || opensNothing || !above(info, paths[0])) && !contains(a.at, info) {
 			a.at[folder] = info // one folder, two names: one watch
 		}
 	}
-	w.aimed.Store(&a)
+	before := w.aimed.Swap(&a)
+	if w.stop != nil { // a simulated disk tells of all folders
+		w.compare(before.at, a.at)
+		return again
+	}
 	select {
 	case <-w.wanted: // nobody has come to it yet
 	default:
@@ -95,7 +109,7 @@ const opensNothing = runtime.GOOS == "linux"
 // above says whether a folder is one of those above the folder of path.
 func above(info fs.FileInfo, path string) bool {
 	for dir := filepath.Dir(filepath.Dir(path)); ; dir = filepath.Dir(dir) {
-		if it, err := fsx.Stat(dir); err == nil && os.SameFile(it, info) {
+		if it, err := disk.Stat(dir); err == nil && disk.SameFile(it, info) {
 			return true
 		}
 		if dir == filepath.Dir(dir) {
@@ -106,11 +120,20 @@ func above(info fs.FileInfo, path string) bool {
 
 func contains(folders map[string]fs.FileInfo, info fs.FileInfo) bool {
 	for _, known := range folders {
-		if os.SameFile(known, info) {
+		if disk.SameFile(known, info) {
 			return true
 		}
 	}
 	return false
+}
+
+// compare reports folders that were not aimed at before: what happened in them was left out.
+func (w *Watch) compare(before, now map[string]fs.FileInfo) {
+	for folder, info := range now {
+		if old := before[folder]; old == nil || !disk.SameFile(old, info) {
+			w.report()
+		}
+	}
 }
 
 // tend is the only one who calls fsnotify. Where the system has no watch to give,
@@ -140,7 +163,7 @@ func (w *Watch) tend() {
 func (w *Watch) turn(events *fsnotify.Watcher, at, wanted map[string]fs.FileInfo) {
 	alive := events.WatchList()
 	for folder, info := range at {
-		if now := wanted[folder]; now == nil || !os.SameFile(now, info) || !slices.Contains(alive, folder) {
+		if now := wanted[folder]; now == nil || !disk.SameFile(now, info) || !slices.Contains(alive, folder) {
 			events.Remove(folder)
 			delete(at, folder)
 		}
@@ -169,9 +192,7 @@ func (w *Watch) hear(events *fsnotify.Watcher) {
 			if !open {
 				return
 			}
-			if w.concerns(event.Name) {
-				w.report()
-			}
+			w.happened(event.Name)
 		case _, open := <-events.Errors:
 			if !open {
 				return
@@ -181,11 +202,12 @@ func (w *Watch) hear(events *fsnotify.Watcher) {
 	}
 }
 
-// concerns leaves out what else happens in a home: the lock, journal entries, our own files.
-func (w *Watch) concerns(path string) bool {
+// happened leaves out what else happens in a home: the lock, journal entries, our own files.
+func (w *Watch) happened(path string) {
 	a := w.aimed.Load()
-	_, folder := a.at[path]
-	return folder || slices.Contains(a.names, filepath.Base(path))
+	if _, folder := a.at[path]; folder || slices.Contains(a.names, filepath.Base(path)) {
+		w.report()
+	}
 }
 
 func (w *Watch) report() {

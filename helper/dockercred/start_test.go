@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // started is what the stand-in for falcred recorded.
@@ -237,7 +238,7 @@ func TestADamagedStartLock_F6(t *testing.T) {
 			if kind == "held by others" {
 				theirs, err := os.Open(path)
 				if err == nil {
-					err = flock(theirs)
+					err = disk.TryLock(theirs)
 				}
 				if err != nil {
 					t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/limits"
 	"github.com/falcred/falcred/protocol/peer"
@@ -172,7 +173,7 @@ func (r *run) lockStart() (unlock func(), err error) {
 // tryStart makes a lock file anew that others can open, or that has a second name: whoever has it
 // open could hold it for ever. At worst two helpers start a daemon each, of which one ends at
 // once.
-func tryStart(path string) (*os.File, error) {
+func tryStart(path string) (disk.File, error) {
 	if err := strict.Folder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
@@ -183,7 +184,7 @@ func tryStart(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f); err != nil {
+	if err := disk.TryLock(f); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -193,15 +194,6 @@ func tryStart(path string) (*os.File, error) {
 func exposed(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return info.Mode().IsRegular() && (info.Mode().Perm()&0o077 != 0 || ok && stat.Nlink > 1)
-}
-
-func flock(f *os.File) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err != syscall.EINTR {
-			return err
-		}
-	}
 }
 
 // makeHome is for a first login, and only where the folder above is ours (F6).

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // AsideHint is what to do about what was set aside.
@@ -58,7 +59,7 @@ var errNotOurFile = errors.New("not a regular file of ours")
 // was made under a umask such as 777, and would be in the way for good. Nobody else may be able
 // to write the folder.
 func regain(path string) error {
-	info, err := os.Lstat(path)
+	info, err := disk.Lstat(path)
 	switch {
 	case err != nil:
 		return err
@@ -67,7 +68,7 @@ func regain(path string) error {
 	case info.Mode().Perm()&0o600 == 0o600:
 		return nil
 	}
-	return os.Chmod(path, 0o600)
+	return disk.Chmod(path, 0o600)
 }
 
 // SetAside renames what stands at path to PATH.damaged, or .damaged-1, or .damaged-2: the last
@@ -75,21 +76,21 @@ func regain(path string) error {
 func SetAside(path string) error {
 	to := path + asideSuffix
 	for i := 1; ; i++ {
-		if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+		if _, err := disk.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if i == maxAside {
-			os.Remove(to) // a folder that holds something stays, and the rename says so
+			disk.Remove(to) // a folder that holds something stays, and the rename says so
 			break
 		}
 		to = fmt.Sprint(path, asideSuffix, "-", i)
 	}
-	return os.Rename(path, to)
+	return disk.Rename(path, to)
 }
 
 // Aside lists what [SetAside] has left in a folder, sorted by name.
 func Aside(folder string) (found []string) {
-	entries, _ := os.ReadDir(folder)
+	entries, _ := disk.ReadDir(folder)
 	for _, entry := range entries {
 		if IsAside(entry.Name()) {
 			found = append(found, filepath.Join(folder, entry.Name()))
@@ -106,7 +107,7 @@ func IsAside(name string) bool {
 
 // OpenRepaired is [Open] for a file that we can do without: what is [Blocked] is repaired
 // first.
-func OpenRepaired(path string, flag int, perm fs.FileMode) (*os.File, error) {
+func OpenRepaired(path string, flag int, perm fs.FileMode) (disk.File, error) {
 	file, err := Open(path, flag, perm)
 	if err == nil || !Blocked(path, err) || Repair(path) != nil {
 		return file, err

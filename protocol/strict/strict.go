@@ -12,6 +12,9 @@
 // the same path opens right afterwards is what was examined. Modes do change:
 // ask before each use.
 //
+// It looks at folders and files through protocol/disk. The tables in /etc and /proc that say
+// who a group is are the system's own.
+//
 // Not seen: ACLs of macOS and NFSv4 (those of POSIX show in a mode's group bits),
 // and what the server or another client of a network file system may do.
 package strict
@@ -21,6 +24,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // Problem is a file or folder at which somebody else could put something of his, or that is
@@ -83,13 +88,13 @@ func first(problems []Problem, err error) error {
 
 // Open opens a file that is ours: regular, our own, by no link at its end, in a
 // folder where nobody else can put another one in its place.
-func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
+func Open(path string, flag int, perm fs.FileMode) (disk.File, error) {
 	if err := first(examine(filepath.Dir(path), toFolder)); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the point of this function
+	file, err := disk.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the point of this function
 	if errors.Is(err, fs.ErrPermission) && regain(path) == nil {
-		file, err = os.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the same
+		file, err = disk.OpenFile(path, flag|noFollow, perm) // #nosec G304 -- the same
 	}
 	if err != nil {
 		return nil, NoLink(path, err)
@@ -103,8 +108,8 @@ func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 
 // OpenAny opens a regular file to be read, behind links and whoever's it is. Nothing else of
 // that name is opened, nor waited for: a FIFO, a device, a folder.
-func OpenAny(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0) // #nosec G304 -- the point of this function
+func OpenAny(path string) (disk.File, error) {
+	file, err := disk.OpenFile(path, os.O_RDONLY|nonblock, 0) // #nosec G304 -- the point of this function
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +123,7 @@ func OpenAny(path string) (*os.File, error) {
 // NoLink makes a problem of the error that a link gives where none is followed: the
 // kernel's own word, "too many levels of symbolic links", helps nobody.
 func NoLink(path string, err error) error {
-	if info, lookErr := os.Lstat(path); lookErr == nil && info.Mode().Type() == fs.ModeSymlink {
+	if info, lookErr := disk.Lstat(path); lookErr == nil && info.Mode().Type() == fs.ModeSymlink {
 		return &Problem{Path: path, Text: path + " is a link, and is not followed", Hint: "remove the link, or put the file itself there"}
 	}
 	return err

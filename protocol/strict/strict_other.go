@@ -4,7 +4,8 @@ package strict
 
 import (
 	"io/fs"
-	"os"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // On Windows access goes by ACL, and the profile folder's keeps other users out. Of
@@ -21,7 +22,7 @@ func examine(path string, to goal) ([]Problem, error) {
 	if to == toFile {
 		return nil, nil
 	}
-	info, err := os.Stat(path)
+	info, err := disk.Stat(path)
 	if err == nil && !info.IsDir() {
 		return []Problem{{Path: path, Text: path + " is not a folder", Hint: "move it away"}}, nil
 	}

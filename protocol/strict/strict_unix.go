@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // With nonblock no FIFO or device of that name holds us; with noFollow no link leads elsewhere
@@ -43,7 +45,7 @@ func walk(path string) (steps []step, end fs.FileInfo, err error) {
 		return nil, nil, err
 	}
 	at, rest := "/", parts(path)
-	if end, err = os.Lstat(at); err != nil {
+	if end, err = disk.Lstat(at); err != nil {
 		return nil, nil, err
 	}
 	root := step{at, end}
@@ -51,7 +53,7 @@ func walk(path string) (steps []step, end fs.FileInfo, err error) {
 	for links := 0; len(rest) > 0; {
 		next := filepath.Join(at, rest[0]) // ".." too: no link is left in at
 		rest = rest[1:]
-		if end, err = os.Lstat(next); err != nil {
+		if end, err = disk.Lstat(next); err != nil {
 			if len(rest) == 0 && errors.Is(err, fs.ErrNotExist) {
 				err = nil
 			}
@@ -59,7 +61,7 @@ func walk(path string) (steps []step, end fs.FileInfo, err error) {
 		}
 		switch end.Mode().Type() {
 		case fs.ModeSymlink:
-			target, err := os.Readlink(next)
+			target, err := disk.Readlink(next)
 			if err == nil && links == maxLinks {
 				err = &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
 			}

@@ -3,13 +3,12 @@
 // content or the new and nothing between, and what was written is on the disk when the
 // call returns.
 //
-// It is the one seam of the disk for tokenfile, journal and login: all that they do to
-// files goes through here, or through protocol/strict, which opens a file of ours. None
-// of them calls a function of package os that can block. So what can fail or hang in
-// them is in one place, for a simulator to have fail; [Stat], [Lstat], [Remove] and
-// [Rename] are here for that reason alone, and do what package os does.
+// All that it does to files goes through protocol/disk, as all that tokenfile, journal,
+// events and login do goes through here, through protocol/strict, which opens a file of
+// ours, or through protocol/disk itself. So what can fail or hang in them is behind one
+// door, for a simulator to have fail. What only forwards has no place here.
 //
-// Nothing here takes a lock, but for [TryLock] and [TryLockPath].
+// Nothing here takes a lock, but for [TryLockPath] and [TakeLock].
 package fsx
 
 import (
@@ -22,6 +21,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -62,7 +62,7 @@ func ReadTail(path string, most int64) ([]byte, error) {
 
 // OpenAny opens what stands at path, behind links, to be read, and waits for nobody: a
 // FIFO is opened as well. The caller has to check what it is, and whose.
-func OpenAny(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|Nonblock, 0) }
+func OpenAny(path string) (disk.File, error) { return disk.OpenFile(path, os.O_RDONLY|Nonblock, 0) }
 
 // WriteAtomic replaces a small file: a reader, and a crash, meet the old content or the
 // new. It is on the disk when WriteAtomic returns.
@@ -81,8 +81,8 @@ func WriteRename(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(finished, path); err != nil {
-		os.Remove(finished)
+	if err := disk.Rename(finished, path); err != nil {
+		disk.Remove(finished)
 		return err
 	}
 	return nil
@@ -94,7 +94,7 @@ func WriteTemp(path string, data []byte) (name string, err error) {
 	if err := strict.File(path); err != nil {
 		return "", err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix(path)+"*")
+	file, err := disk.CreateTemp(filepath.Dir(path), temporaryPrefix(path)+"*")
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +106,7 @@ func WriteTemp(path string, data []byte) (name string, err error) {
 		err = closeErr
 	}
 	if err != nil {
-		os.Remove(file.Name())
+		disk.Remove(file.Name())
 	}
 	return file.Name(), err
 }
@@ -124,7 +124,7 @@ func Temporaries(path string) (found []string) {
 // is empty where the folder cannot be read.
 func Beside(path, prefix string) (found []string) {
 	folder := filepath.Dir(path)
-	entries, err := os.ReadDir(folder)
+	entries, err := disk.ReadDir(folder)
 	if err != nil {
 		return nil
 	}
@@ -141,7 +141,7 @@ func Beside(path, prefix string) (found []string) {
 // crash, can meet a mixture of the old content and the new, which is why one should mount a
 // folder.
 func WriteInPlace(target string, data []byte) error {
-	file, err := os.OpenFile(target, os.O_WRONLY|Nonblock|NoFollow, 0o600)
+	file, err := disk.OpenFile(target, os.O_WRONLY|Nonblock|NoFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func WriteInPlace(target string, data []byte) error {
 // SyncFolder makes a rename in it durable. Where the file system has no fsync for folders
 // there is nothing to do.
 func SyncFolder(path string) error {
-	folder, err := os.Open(path)
+	folder, err := disk.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func SyncFolder(path string) error {
 // Deletable is why files in a folder cannot be deleted, nil where they can: it makes one
 // whose name begins with prefix, and removes it. A full disk lets files go.
 func Deletable(folder, prefix string) error {
-	probe, err := os.CreateTemp(folder, prefix+"*")
+	probe, err := disk.CreateTemp(folder, prefix+"*")
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return nil
 	}
@@ -177,24 +177,12 @@ func Deletable(folder, prefix string) error {
 		return err
 	}
 	probe.Close()
-	return os.Remove(probe.Name())
+	return disk.Remove(probe.Name())
 }
-
-// Stat is [os.Stat].
-func Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
-
-// Lstat is [os.Lstat].
-func Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
-
-// Remove is [os.Remove].
-func Remove(path string) error { return os.Remove(path) }
-
-// Rename is [os.Rename].
-func Rename(from, to string) error { return os.Rename(from, to) }
 
 // IsFolder says whether there is a folder of that name, behind links.
 func IsFolder(path string) bool {
-	info, err := os.Stat(path)
+	info, err := disk.Stat(path)
 	return err == nil && info.IsDir()
 }
 
@@ -204,21 +192,21 @@ var ErrDangling = errors.New("is a link into a folder that does not exist")
 // Resolve is the file behind symlinks. A dangling link names the file that a write would
 // create; the error is [ErrDangling] where no write could.
 func Resolve(path string) (string, error) {
-	target, err := filepath.EvalSymlinks(path)
+	target, err := disk.EvalSymlinks(path)
 	if err == nil {
 		return target, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	link, err := os.Readlink(path)
+	link, err := disk.Readlink(path)
 	if err != nil {
 		return path, nil // nothing there at all
 	}
 	if !filepath.IsAbs(link) {
 		link = filepath.Join(filepath.Dir(path), link)
 	}
-	folder, err := filepath.EvalSymlinks(filepath.Dir(link))
+	folder, err := disk.EvalSymlinks(filepath.Dir(link))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrDangling, err)
 	}

@@ -197,22 +197,6 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// A file has one owner at a time, for as long as that has it open.
-func TestTryLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	first, err := os.Create(path)
-	testkit.Must(t, err)
-	second, err := os.Open(path)
-	testkit.Must(t, err)
-	defer second.Close()
-	testkit.Must(t, TryLock(first))
-	if TryLock(second) == nil {
-		t.Error("it has two owners")
-	}
-	testkit.Must(t, first.Close())
-	testkit.Must(t, TryLock(second))
-}
-
 // Whether files could go is found out before they do, and nothing is left of it.
 func TestDeletable(t *testing.T) {
 	folder := t.TempDir()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/falcred/falcred/protocol/disk"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,12 +24,13 @@ const overflow = 65534
 // file system, and the device beside it is not the one that stat(2) gives on btrfs and
 // overlayfs.
 func LockHolder(path string) (pid, uid int, known bool) {
-	file, err := os.OpenFile(path, os.O_RDONLY|Nonblock|NoFollow, 0)
+	opened, err := disk.OpenFile(path, os.O_RDONLY|Nonblock|NoFollow, 0)
 	if err != nil {
 		return 0, 0, false
 	}
-	defer file.Close() // and our lock is gone
-	if unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_RDLCK}) != nil {
+	defer opened.Close()               // and our lock is gone
+	file, systems := opened.(*os.File) // of a simulated disk the kernel knows nothing
+	if !systems || unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_RDLCK}) != nil {
 		return 0, 0, false
 	}
 	info, err := file.Stat()

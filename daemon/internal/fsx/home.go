@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -28,7 +28,7 @@ func MakeFolder(path string) error {
 	if err := CheckPlace(path); err != nil {
 		return err
 	}
-	return os.MkdirAll(path, 0o700)
+	return disk.MkdirAll(path, 0o700)
 }
 
 // CheckPlace is why nothing may be made at path: what is there, or the nearest folder
@@ -36,7 +36,7 @@ func MakeFolder(path string) error {
 // /tmp, are no reason. The second line of the error says what to do.
 func CheckPlace(path string) error {
 	for ; ; path = filepath.Dir(path) {
-		info, err := os.Stat(path)
+		info, err := disk.Stat(path)
 		switch {
 		case err == nil && !strict.Ours(info) && info.Mode()&fs.ModeSticky == 0:
 			return fmt.Errorf("%s belongs to another user\nrun falcred as that user", path)

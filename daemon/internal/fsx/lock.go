@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/gofrs/flock"
 )
@@ -15,8 +17,15 @@ import (
 // Lock is a lock file that this process has locked (flock(2); LockFileEx on Windows). It is
 // for one goroutine.
 type Lock struct {
-	file   *flock.Flock
-	before *flock.Flock // what it took the place of, locked as well; mostly nil
+	file   locked
+	before locked // what it took the place of, locked as well; mostly nil
+}
+
+// locked is a file that is open and locked, which ends when it is closed: the lock
+// library's on the system's disk, a disk's own file on a simulated one.
+type locked interface {
+	Stat() (fs.FileInfo, error)
+	Close() error
 }
 
 // Stat is the locked file's, whatever the path names by now.
@@ -40,11 +49,11 @@ func (l *Lock) Close() error {
 // locks a new file, puts it in its place, and keeps the old one locked as long. Whoever
 // compares what he has locked with what the path names (package tokenfile) goes on with the new.
 func TryLockPath(path string) (lock *Lock, err error) {
-	file, locked, err := tryLock(path)
+	file, err := tryLock(path)
 	if err != nil && strict.Blocked(path, err) && strict.Repair(path) == nil {
-		file, locked, err = tryLock(path)
+		file, err = tryLock(path)
 	}
-	if err != nil || !locked {
+	if err != nil || file == nil {
 		return nil, err
 	}
 	lock = &Lock{file: file}
@@ -63,48 +72,71 @@ func TryLockPath(path string) (lock *Lock, err error) {
 func Exposed(info fs.FileInfo) bool { return OthersCanRead(info) || HardLinks(info) > 1 }
 
 // tryLock locks nothing that is not ours. file is nil where nothing was locked.
-func tryLock(path string) (file *flock.Flock, locked bool, err error) {
-	file = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|Nonblock|NoFollow), flock.SetPermissions(0o600))
-	locked, err = file.TryLock()
-	if err == nil && locked { // else it is closed by now
-		err = strict.Own(path, file)
-	}
-	if err == nil && locked {
-		return file, true, nil
-	}
-	file.Close()
+func tryLock(path string) (file locked, err error) {
+	file, err = openLocked(path, os.O_CREATE|os.O_RDWR|Nonblock|NoFollow)
 	if err != nil {
-		err = strict.NoLink(path, err)
+		return nil, strict.NoLink(path, err)
 	}
-	return nil, false, err
+	if file == nil {
+		return nil, nil
+	}
+	if err := strict.Own(path, file); err != nil {
+		file.Close()
+		return nil, strict.NoLink(path, err)
+	}
+	return file, nil
+}
+
+// openLocked opens a file and locks it. file is nil where another has it locked.
+func openLocked(path string, flags int) (file locked, err error) {
+	if disk.Simulated() { // the library opens the system's files only
+		opened, err := disk.OpenFile(path, flags, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		err = disk.TryLock(opened)
+		if err == nil {
+			return opened, nil
+		}
+		opened.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = nil
+		}
+		return nil, err
+	}
+	lock := flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o600))
+	if got, err := lock.TryLock(); err != nil || !got { // it is closed by now
+		return nil, err
+	}
+	return lock, nil
 }
 
 // lockAnew locks a new file and puts it in the place of the one of path, old. Where path names
 // another one by then it fails: the old one was unlinked by a neighbour, and the newer may be
 // locked by somebody who looks no second time.
-func lockAnew(path string, old fs.FileInfo) (*flock.Flock, error) {
+func lockAnew(path string, old fs.FileInfo) (locked, error) {
 	name, err := WriteTemp(path, nil)
 	if err != nil {
 		return nil, err
 	}
-	file, locked, err := tryLock(name)
-	if err == nil && !locked {
+	file, err := tryLock(name)
+	if err == nil && file == nil {
 		err = errors.New("a new lock file was locked by somebody else")
 	}
 	if err == nil {
 		var now fs.FileInfo
-		if now, err = os.Lstat(path); err == nil && !os.SameFile(now, old) {
+		if now, err = disk.Lstat(path); err == nil && !disk.SameFile(now, old) {
 			err = errors.New("there is another lock file by now")
 		}
 	}
 	if err == nil {
-		err = os.Rename(name, path)
+		err = disk.Rename(name, path)
 	}
 	if err != nil {
 		if file != nil {
 			file.Close()
 		}
-		os.Remove(name)
+		disk.Remove(name)
 		return nil, err
 	}
 	return file, nil
@@ -119,7 +151,7 @@ const longestHold = 20 * time.Second
 // program holds a lock, if others can open the file and enter its folder. It is nil
 // where the holder is to be waited for.
 func TakeLock(path string, waited time.Duration) (*Lock, error) {
-	held, err := os.Lstat(path)
+	held, err := disk.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) { // it has just gone
 		return nil, nil
 	}
@@ -154,8 +186,8 @@ func HeldByUs(path string) bool {
 }
 
 func reachable(path string) bool {
-	info, err := os.Lstat(path)
-	folder, folderErr := os.Stat(filepath.Dir(path))
+	info, err := disk.Lstat(path)
+	folder, folderErr := disk.Stat(filepath.Dir(path))
 	return err == nil && folderErr == nil && Exposed(info) && folder.Mode().Perm()&0o011 != 0
 }
 

@@ -1,14 +1,15 @@
 package fsx
 
 import (
-	"os"
 	"sync/atomic"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 var syncs atomic.Int64
 
-// Sync brings what was written to an open file to the disk: [os.File.Sync], counted.
-func Sync(file *os.File) error {
+// Sync brings what was written to an open file to the disk: its Sync, counted.
+func Sync(file disk.File) error {
 	syncs.Add(1)
 	return file.Sync()
 }
