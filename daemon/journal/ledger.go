@@ -40,6 +40,7 @@ type Ledger struct {
 	Tip        string       // fingerprint of the newest refresh token that falcred was given…
 	Subject    string       // …the account that it belongs to…
 	TipIssued  int64        `json:",omitempty"` // …the iat of the access token that came with it, in s since 1970…
+	TipLasts   int64        `json:",omitempty"` // …how long that lasts, in s, where it does not say so itself…
 	ClientID   string       `json:",omitempty"` // …and the client that it was made with, "" where that is not known
 	Asked      Asked        `json:",omitzero"`  // the newest `falcred login`
 	Doubt      Doubted      `json:",omitzero"`  // about the login of Tip
@@ -121,6 +122,9 @@ func (l Ledger) clamped(now time.Time) Ledger {
 	if l.TipIssued < 0 || l.TipIssued > now.Add(day).Unix() {
 		l.TipIssued = 0
 	}
+	if l.TipLasts < 0 || l.TipLasts > int64(365*day/time.Second) {
+		l.TipLasts = 0
+	}
 	if l.Rotated > now.Add(day).Unix() {
 		l.Rotated = 0
 	}
@@ -199,7 +203,7 @@ func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
 // WithTip notes the newest refresh token that falcred was given, and its account, ""
 // where that is not known.
 func (l Ledger) WithTip(p tokenfile.TokenPair, subject string) Ledger {
-	l.Tip, l.Subject, l.TipIssued, l.ClientID = tokenfile.Fingerprint(p.Refresh), subject, 0, ""
+	l.Tip, l.Subject, l.TipIssued, l.TipLasts, l.ClientID = tokenfile.Fingerprint(p.Refresh), subject, 0, 0, ""
 	if issued := tokenfile.Dated(p, time.Time{}).Issued; !issued.IsZero() { // by its own word, whatever the time
 		l.TipIssued = issued.Unix()
 	}
@@ -227,7 +231,8 @@ func (l Ledger) SubjectOf(refresh string) string {
 
 // Follow takes over what another knows of the newest login.
 func (l Ledger) Follow(other Ledger) Ledger {
-	l.Tip, l.Subject, l.TipIssued, l.ClientID, l.Doubt, l.Course = other.Tip, other.Subject, other.TipIssued, other.ClientID, other.Doubt, other.Course
+	l.Tip, l.Subject, l.TipIssued, l.TipLasts, l.ClientID = other.Tip, other.Subject, other.TipIssued, other.TipLasts, other.ClientID
+	l.Doubt, l.Course = other.Doubt, other.Course
 	return l
 }
 

@@ -141,7 +141,7 @@ func (m *machine) pinged(e Pinged) {
 // to the history.
 func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 	before, other, unsaved := m.Tokens, p.Refresh != m.Tokens.Refresh, m.Replaces != ""
-	m.Tokens = tokenfile.Dated(p, m.now)
+	m.Tokens = m.dated(p)
 	m.Served = m.Tokens
 	m.Replaces, m.Owed = "", "" // the file holds something else than was sent
 	if other || !m.over() {
@@ -178,6 +178,23 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 		return events.LoggedIn
 	}
 	return events.Adopted
+}
+
+// justNow is how long ago another falcred of the home can have received what is adopted, and
+// our clock still be the one that it had.
+const justNow = 2 * time.Minute
+
+// dated dates a pair that is adopted. One that another falcred of the home has just received
+// is as fresh as it was there, though its access token cannot be read, or has run out by a
+// clock that is ahead: else each would refresh at once what the other has, for ever.
+func (m *machine) dated(p tokenfile.TokenPair) tokenfile.Token {
+	t, l := tokenfile.Dated(p, m.now), m.Ledger
+	age := m.now.Sub(time.Unix(l.Rotated, 0))
+	if t.Fresh(m.now) || !l.IsTip(p.Refresh) || age < -time.Second || age > justNow {
+		return t
+	}
+	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, m.now)
+	return t
 }
 
 // replaced decides what becomes of the login that was held before another one was adopted

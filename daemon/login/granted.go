@@ -60,6 +60,9 @@ func (m *machine) granted(e Granted) {
 	}
 	l := m.Ledger.Step(e.From, e.Reply.Tokens).MadeBy(e.Reply.Tokens.Refresh, e.Client)
 	l.Rotated = m.now.Unix()
+	if l.TipIssued == 0 {
+		l.TipLasts = int64(e.Reply.Lifetime / time.Second)
+	}
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file
 		l = l.Distrust(e.Reply.Tokens)

@@ -1,0 +1,43 @@
+package login
+
+import (
+	"testing"
+	"time"
+
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// F5, R2: what another falcred of the home has just received is as fresh as it was there, though
+// its access token cannot be read, or a clock is ahead of the issuer's. Else each of two daemons
+// refreshed at once what the other had, several times a second. What is older, or came from
+// somebody else, is dated by its own word.
+func TestFreshFromAnotherFalcred_F5(t *testing.T) {
+	opaque := tokenfile.TokenPair{Refresh: "received", Access: "opaque"}
+	ahead := tokens("received", "ann", here, 3*time.Hour)
+	for name, tt := range map[string]struct {
+		pair    tokenfile.TokenPair
+		tip     string
+		rotated time.Duration // before noon
+		lasts   int64
+		expires time.Duration
+	}{
+		"opaque, just now":               {opaque, "received", time.Second, 7200, 2 * time.Hour},
+		"opaque, its life is not known":  {opaque, "received", time.Second, 0, time.Hour},
+		"by a clock that is ahead":       {ahead, "received", time.Second, 0, 2 * time.Hour},
+		"an hour ago":                    {opaque, "received", time.Hour, 7200, 0},
+		"before the clock was set back":  {opaque, "received", -time.Hour, 7200, 0},
+		"somebody else's":                {opaque, "another", time.Second, 7200, 0},
+		"somebody else's, and run out":   {ahead, "another", time.Second, 7200, -time.Hour},
+		"run out by its own word, later": {ahead, "received", time.Hour, 0, -time.Hour},
+	} {
+		known := journal.Ledger{Issuer: here, Tip: tokenfile.Fingerprint(tt.tip), Rotated: noon.Add(-tt.rotated).Unix(), TipLasts: tt.lasts}
+		s, _ := next(State{Ledger: journal.Ledger{Issuer: here}}, Read{Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: tt.pair}, Known: known}}, noon)
+		if got := s.Tokens.Expires; tt.expires == 0 != got.IsZero() || tt.expires != 0 && !got.Equal(noon.Add(tt.expires)) {
+			t.Errorf("%s: it expires at %v", name, got)
+		}
+		if want := tt.expires > 0; s.Tokens.Fresh(noon) != want {
+			t.Errorf("%s: fresh %v", name, !want)
+		}
+	}
+}
