@@ -104,13 +104,15 @@ func (d *Drive) cutNames() {
 		}
 	}
 	for _, went := range slices.Backward(d.pending) {
-		if come := whose[went.of]; come != nil {
-			old, there := whose[went.number], come.has(went.of)
-			if went.before.entries != nil && there { // a folder has one name
-				old.reached = max(old.reached, old.index(went.number))
-			} else if !there {
-				old.reached = min(old.reached, old.index(went.number)-1)
-			}
+		if went.of == 0 {
+			continue
+		}
+		old, come := whose[went.number], whose[went.of]
+		switch there := come == nil || come.has(went.of); { // nil: it is safe
+		case !there:
+			old.reached = min(old.reached, old.index(went.number)-1)
+		case went.before.entries != nil: // a folder has one name
+			old.reached = max(old.reached, old.index(went.number))
 		}
 	}
 	for _, f := range fates {

@@ -5,6 +5,8 @@ package drive_test
 import (
 	"bytes"
 	"errors"
+	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/sim/drive"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/disk"
 )
 
@@ -185,9 +188,11 @@ func TestWriteAtomicAtEachStep_F1(t *testing.T) {
 			if !bytes.Equal(data, fresh) && (over || !bytes.Equal(data, old)) {
 				t.Fatalf("step %d, seed %d: %d bytes", steps, seed, len(data))
 			}
-			if data, _ := run(careless, 100, seed); !bytes.Equal(data, fresh) && !bytes.Equal(data, old) {
-				torn++
-			}
+		}
+	}
+	for seed := range uint64(1000) {
+		if data, _ := run(careless, 100, seed); !bytes.Equal(data, fresh) && !bytes.Equal(data, old) {
+			torn++
 		}
 	}
 	if steps < 10 || torn < 100 {
@@ -315,6 +320,98 @@ func TestBefore(t *testing.T) {
 	}
 }
 
+// Whatever was done before a power cut, what comes of it follows from the seed alone; each file
+// has as many names as it says, and no folder has two.
+func TestAnyCut(t *testing.T) {
+	most := 0
+	run := func(seed uint64) (text string) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		d := open(t, seed)
+		for range 10 {
+			s := &side{files: d}
+			for range rng.IntN(60) {
+				_, do := draw(rng, home, len(s.open))
+				do(s)
+				if rng.IntN(20) == 0 {
+					fsx.SyncFolder(home + []string{"", "/sub", "/deep", "/deep/er"}[rng.IntN(4)])
+				}
+			}
+			d.PowerCut()
+			text += s.listing(home)
+			names, says := map[uint64]int{}, map[uint64]int{}
+			count(t, d, "/home", names, says)
+			if most = max(most, len(names)); !maps.Equal(names, says) {
+				t.Fatalf("seed %d: names by inode %v, and as they say %v\n%s", seed, names, says, s.listing(home))
+			}
+		}
+		return text
+	}
+	for seed := range uint64(200) {
+		if text, again := run(seed), run(seed); again != text {
+			t.Fatalf("seed %d:\n%s\nand then\n%s", seed, text, again)
+		}
+	}
+	if most < 8 {
+		t.Errorf("there were %d files and folders at most", most)
+	}
+}
+
+// count finds how many names each file and folder has, and how many it says that it has.
+func count(t *testing.T, d *drive.Drive, folder string, names, says map[uint64]int) {
+	entries, err := d.ReadDir(folder)
+	if err != nil && !errors.Is(err, syscall.EACCES) {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		testkit.Must(t, err)
+		stat := info.Sys().(*syscall.Stat_t)
+		names[stat.Ino]++
+		if says[stat.Ino] = int(stat.Nlink); info.IsDir() {
+			says[stat.Ino] = 1
+			count(t, d, filepath.Join(folder, entry.Name()), names, says)
+		}
+	}
+}
+
+// A Watch of the token file hears what happens to it on a Drive, by links too, and what
+// happened before it aimed.
+func TestWatchHears(t *testing.T) {
+	d := open(t, 1)
+	watch := tokenfile.OpenWatch(func(err error) { t.Error(err) })
+	defer watch.Close()
+	path := filepath.Join(home, "auth0_token")
+	heard := func() bool {
+		select {
+		case <-watch.Changed():
+			return true
+		default:
+			return false
+		}
+	}
+	testkit.Must(t, fsx.WriteAtomic(path, []byte("x")))
+	if heard() {
+		t.Error("it aims at nothing yet")
+	}
+	watch.Aim(path)
+	if !heard() {
+		t.Error("what happened before was not reported")
+	}
+	watch.Aim(path)
+	testkit.Must(t, fsx.WriteAtomic(home+"/falcred.json", nil))
+	if heard() {
+		t.Error("another file has changed")
+	}
+	testkit.Must(t, fsx.WriteInPlace(path, []byte("y")))
+	if !heard() {
+		t.Error("a write was not heard")
+	}
+	testkit.Must(t, d.Remove(path))
+	if !heard() {
+		t.Error("a removal was not heard")
+	}
+}
+
 // A file that is put back is as it was, for ever; so is its lack.
 func TestSaveAndPut(t *testing.T) {
 	d := open(t, 1)
@@ -322,13 +419,27 @@ func TestSaveAndPut(t *testing.T) {
 	none := d.Save(path)
 	testkit.Must(t, fsx.WriteAtomic(path, []byte("one")))
 	one := d.Save(path)
-	file, err := disk.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	add := func(file disk.File, text string) {
+		_, err := file.Write([]byte(text))
+		testkit.Must(t, err)
+	}
+	file, err := disk.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	testkit.Must(t, err)
-	_, err = file.Write([]byte("two"))
-	testkit.Must(t, err)
+	add(file, "two")
 	d.Put(one)
-	_, err = file.Write([]byte("three")) // what is open is another file now
+	add(file, "3") // what is open is another file now
+	fresh, err := disk.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	testkit.Must(t, err)
+	add(fresh, "4")
+	if data, _ := io.ReadAll(file); string(data) != "" {
+		t.Errorf("after its end: %q", data)
+	}
+	for file, want := range map[disk.File]string{file: "onetwo3", fresh: "one4"} {
+		if data, _ := io.ReadAll(io.NewSectionReader(file, 0, 100)); string(data) != want {
+			t.Errorf("it holds %q, not %q", data, want)
+		}
+	}
+	d.Put(one)
 	d.PowerCut()
 	if data, _ := d.ReadRaw(path); string(data) != "one" {
 		t.Errorf("it holds %q", data)
