@@ -35,7 +35,7 @@ var houseRules = map[string]string{
 
 	// What only tests, and the demo, use.
 	"daemon/testkit": "idp", "daemon/testkit/providers": "testkit", "daemon/idp": "", "daemon/attacks": "", "daemon/faults": "", "daemon/bench": "",
-	"daemon/environments": "",
+	"daemon/environments": "", "daemon/sim/drive": "",
 }
 
 // A package of the daemon knows those below it, and no other.
