@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"os"
 
 	"github.com/falcred/falcred/daemon/internal/httpx"
 	"github.com/falcred/falcred/daemon/internal/task"
@@ -40,7 +39,7 @@ func perform(m *Manager, a Action) {
 			m.apply(Pinged{err, max(m.pause.next(), httpx.Said(err).RetryAfter)})
 		})
 	case recorded:
-		a.PID = os.Getpid()
+		a.PID = task.PID()
 		m.history.Add(a.Event)
 	case reported:
 		m.hook.Add(a.Change)

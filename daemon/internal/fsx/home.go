@@ -23,12 +23,24 @@ func MakeHome(home string) error {
 	return err
 }
 
-// MakeFolder makes a folder of ours, and those above it, where there is none.
+// MakeFolder makes a folder of ours, and those above it, where there is none. They are on the
+// disk when it returns, where the folder above can be read: what is fsynced in a folder whose
+// own name is not would be lost with that.
 func MakeFolder(path string) error {
 	if err := CheckPlace(path); err != nil {
 		return err
 	}
-	return disk.MkdirAll(path, 0o700)
+	var above []string // each in which a name is made
+	for at := path; !IsFolder(at) && at != filepath.Dir(at); at = filepath.Dir(at) {
+		above = append(above, filepath.Dir(at))
+	}
+	if err := disk.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	for _, folder := range above {
+		SyncFolder(folder)
+	}
+	return nil
 }
 
 // CheckPlace is why nothing may be made at path: what is there, or the nearest folder

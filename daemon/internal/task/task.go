@@ -9,6 +9,7 @@ package task
 
 import (
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type World interface {
 	// UntilMinute is the time until somebody looks whether something has changed.
 	UntilMinute(now time.Time) time.Duration
 	Float64() float64
+	PID() int
 }
 
 // world is nil in each program but the simulator.
@@ -156,6 +158,14 @@ func (g *Group) Wait() {
 		return
 	}
 	g.all.Wait()
+}
+
+// PID is [os.Getpid].
+func PID() int {
+	if world != nil {
+		return world.PID()
+	}
+	return os.Getpid()
 }
 
 // Float64 is a random number in [0, 1), for what needs no secret one.
