@@ -12,9 +12,10 @@ import (
 // The universe of the search. It is noon for ever: when time passes, all that has a time gets
 // older instead. Refresh tokens have names, and of each name there is a pair for each kind of
 // access token. A name that nothing refers to any more is as good as new, so those of one
-// account are numbered anew in the order in which a place refers to them, and three that are
-// never forgotten stand for all that was: spent was consumed, bad is a login whose ID token was
-// wrong, and legacy one that an earlier version has called unverified.
+// account are numbered anew in the order in which a place refers to them, and four that are
+// never forgotten stand for all that was: spent was consumed, ancient was so long ago that only
+// falcred.consumed has it, bad is a login whose ID token was wrong, and legacy one that an earlier
+// version has called unverified.
 
 // access is a kind of access token.
 type access int
@@ -53,7 +54,7 @@ var (
 )
 
 func fillUniverse() bool {
-	for _, name := range slices.Concat(annsNames, bobsNames, []string{"spent", "bad", "legacy", "foreign"}) {
+	for _, name := range slices.Concat(annsNames, bobsNames, []string{"spent", "ancient", "bad", "legacy", "foreign"}) {
 		printOf[name], nameOf[tokenfile.Fingerprint(name)] = tokenfile.Fingerprint(name), name
 		for a := range accesses {
 			k, p := kind{name, a}, tokenfile.TokenPair{Refresh: name}

@@ -197,23 +197,34 @@ func (m *moves) placing() {
 func (m *moves) verdicts() {
 	then := m.surroundings
 	then.rotating, then.sent, then.about, then.inFile, then.got, then.wrong, then.fallback = false, "", "", "", tokenfile.TokenPair{}, false, Fallback{}
-	for name, v := range map[string]issuer.Verdict{
-		"no ID token": {}, "in doubt": {Doubt: errors.New("no key")}, "wrong": {Wrong: errors.New("another account")}, "verified": m.verified,
-	} {
+	for _, v := range []issuer.Verdict{{}, {Doubt: errors.New("no key")}, {Wrong: errors.New("another account")}, m.verified} {
 		if m.wrong && v.Wrong == nil {
 			continue
 		}
 		v.Token.Subject = account(m.got.Refresh)
-		m.with(then, "rotated, "+name, Rotated{Tokens: m.got, Verdict: v, Subject: m.Ledger.SubjectOf(m.got.Refresh), Pause: time.Second})
+		m.with(then, "rotated"+said(v), Rotated{Tokens: m.got, Verdict: v, Subject: m.Ledger.SubjectOf(m.got.Refresh), Pause: time.Second})
 	}
+}
+
+// said is a verdict in words.
+func said(v issuer.Verdict) string {
+	switch {
+	case v.Wrong != nil:
+		return ", and it is wrong"
+	case v.Doubt != nil:
+		return ", in doubt"
+	case v.Verified():
+		return ", and verified"
+	}
+	return ""
 }
 
 // stored is the end of a store.
 func (m *moves) stored() {
 	m.with(m.done(), "not stored", nil)
-	for name, v := range map[string]issuer.Verdict{"": {}, ", in doubt": {Doubt: errors.New("no key")}} {
+	for _, v := range []issuer.Verdict{{}, {Doubt: errors.New("no key")}} {
 		subject := account(m.brought.Refresh)
-		m.with(m.done(), "stored"+name, Stored{Reply: issuer.Reply{Tokens: m.brought}, Verdict: v, Subject: subject})
+		m.with(m.done(), "stored"+said(v), Stored{Reply: issuer.Reply{Tokens: m.brought}, Verdict: v, Subject: subject})
 	}
 }
 

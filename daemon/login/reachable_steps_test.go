@@ -118,7 +118,7 @@ func (m *moves) read(name string, r Reading) {
 // than the one held.
 func (m *moves) holds(k kind) Reading {
 	r := Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: pairOf[k]}}
-	r.Used = k.name != m.Tokens.Refresh && (k.name == "spent" || m.Ledger.Consumed(k.name))
+	r.Used = k.name != m.Tokens.Refresh && (k.name == "spent" || k.name == "ancient" || m.Ledger.Consumed(k.name))
 	return r
 }
 
@@ -153,7 +153,7 @@ func (m *moves) readings() {
 			read(kind{name, a}.String(), holds(kind{name, a}))
 		}
 	}
-	for _, k := range []kind{{"spent", young}, {"spent", oneLine}, {"foreign", young}, {"bad", young}, {"legacy", young}} {
+	for _, k := range []kind{{"spent", young}, {"ancient", young}, {"ancient", oneLine}, {"foreign", young}, {"bad", young}, {"legacy", young}} {
 		if (k.name == "bad" || k.name == "legacy") && !m.in.past {
 			continue
 		}
@@ -198,12 +198,11 @@ func (m *moves) aside() {
 	named := *m.place
 	named.Team = Team{Name: "acme", Asking: true}
 	asked := journal.Team{Name: "acme", Subject: m.Subject(), ID: "team_1"}
-	for name, e := range map[string]Event{
-		"the config names a team": TeamRead{Name: "acme"}, "the config is odd": TeamRead{Err: errors.New("it is odd")},
-		"the team's id": TeamAnswered{Asked: asked, Found: true}, "no such team": TeamAnswered{Asked: asked},
-		"no answer about the team": TeamAnswered{Asked: asked, Err: testkit.ErrNetDown, Pause: time.Second},
+	for _, e := range []Event{
+		TeamRead{Name: "acme"}, TeamRead{Err: errors.New("it is odd")},
+		TeamAnswered{Asked: asked, Found: true}, TeamAnswered{Asked: asked}, TeamAnswered{Asked: asked, Err: testkit.ErrNetDown, Pause: time.Second},
 	} {
-		m.all = append(m.all, move{name, e, m.surroundings, &named})
+		m.all = append(m.all, move{"about a team", e, m.surroundings, &named})
 	}
 }
 

@@ -165,9 +165,9 @@ var notIn = regexp.MustCompile(`[a-z]+:false ?|[{}]`)
 
 // explore searches each scope, and compares what was met with what there is.
 func explore(t *testing.T, scopes []scope) {
-	verified, table := verifiedVerdict(t), map[string]*[6]int{}
+	verified, table, broken := verifiedVerdict(t), map[string]*[6]int{}, map[string]bool{}
 	for _, in := range scopes {
-		s := &search{t: t, in: in, verified: verified, numbers: map[form]int{}, table: table, broken: map[string]bool{}}
+		s := &search{t: t, in: in, verified: verified, numbers: map[form]int{}, table: table, broken: broken}
 		s.reach(beginning(false), -1, "a daemon begins")
 		s.reach(beginning(true), -1, "a command begins")
 		began := time.Now()
