@@ -90,6 +90,9 @@ func (j *judgement) served() {
 	case LoggedOut, Missing, Unverified, Foreign:
 		j.unless(t.Access == "", "F3 F7 R10 R13: nothing is served", "%s", phases[j.after.Phase])
 	}
+	if j.after.Phase == LoggedOut || j.after.Phase == Foreign || j.after.Phase == Unverified { // status and teams go by it
+		j.unless(j.after.Served == tokenfile.Token{}, "R13 R10: nothing is left of what was served", "%s", phases[j.after.Phase])
+	}
 	j.unless(t.Access == "" || !j.after.Ledger.Distrusts(t.Refresh), "R10: a wrong one is not served", "%s is", t.Refresh)
 	if changed := j.after.Served.TokenPair != j.before.Served.TokenPair && t.Access != ""; changed {
 		switch j.e.(type) {
