@@ -228,7 +228,7 @@ func (m *machine) replaced(before tokenfile.Token, unsaved bool) {
 // foreign holds R13 against a login of another issuer.
 func (m *machine) foreign(other string) {
 	text := fmt.Sprintf("the token file holds a login from another issuer (%q), and this daemon is for %s", short(other), m.Ledger.Issuer)
-	if m.Problem != nil && m.Problem.Text == text {
+	if m.Phase == Foreign && m.Problem != nil && m.Problem.Text == text {
 		return
 	}
 	m.Tokens, m.Served, m.Fallback, m.Replaces, m.Owed = tokenfile.Token{}, tokenfile.Token{}, Fallback{}, "", ""
@@ -244,7 +244,7 @@ func (m *machine) forget(why string) {
 	m.ended(why, false)
 	m.Team.ID = ""
 	m.Tokens, m.Served = tokenfile.Token{}, tokenfile.Token{}
-	m.Replaces, m.Owed, m.Fallback, m.Doubt = "", "", Fallback{}, nil
+	m.Replaces, m.Owed, m.Fallback, m.Trying, m.Doubt = "", "", Fallback{}, "", nil
 	m.Phase, m.Problem, m.Retry = LoggedOut, nil, time.Time{}
 	m.do(resetPause{})
 	m.log(slog.LevelInfo, "logged out", "cause", why)
@@ -253,12 +253,16 @@ func (m *machine) forget(why string) {
 // distrust: a token that failed verification is neither served nor refreshed, and stays
 // on disk (R10).
 func (m *machine) distrust() {
+	known := m.Phase == Unverified
 	m.Served = tokenfile.Token{}
 	m.Phase, m.Doubt = Unverified, nil
 	m.Problem = &Problem{
 		Code: protocol.CodeLoginRequired,
 		Text: "the issuer's last answer is not trusted (its ID token is for another issuer, client or account, or is not signed), so its token is not served",
 		Hint: "log in again: falcred login; if it happens again, something between this machine and the issuer answers in its place",
+	}
+	if known {
+		return
 	}
 	m.record(events.LoginRequired, m.Problem.Text)
 	m.ended(m.Problem.Text, false)

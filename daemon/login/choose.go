@@ -157,7 +157,7 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 		if subject != tokenfile.Dated(inFile, now).Subject || t.wasUsed(answer.Refresh) {
 			continue
 		}
-		t.m.apply(FallbackKept{Fallback{answer.Refresh, subject}})
+		t.m.apply(FallbackFound{Fallback{answer.Refresh, subject}})
 	}
 	for _, path := range abandoned(t.target, t.m.cfg.Home) {
 		disk.Remove(path)

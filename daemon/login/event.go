@@ -67,9 +67,11 @@ type (
 	Refused struct{ Refresh string }
 	// FallbackTaken hands the fallback out: it is tried once.
 	FallbackTaken struct{ Refresh string }
-	// FallbackKept gives it back: the network failed, not the token. Or it brings one that
-	// the journal had. A login that was replaced meanwhile is newer than either.
+	// FallbackKept gives it back: the network failed, not the token. A logout since has ended
+	// it too, and a login that was replaced meanwhile is newer.
 	FallbackKept struct{ Fallback }
+	// FallbackFound is one that the journal had. One that is there already is newer.
+	FallbackFound struct{ Fallback }
 	// Restored says that the tokens held are in the file again.
 	Restored struct{ Why string }
 	// Settled says that an answer of an earlier rotation was found in the journal, and is
@@ -142,6 +144,7 @@ func (Failed) event()        {}
 func (Refused) event()       {}
 func (FallbackTaken) event() {}
 func (FallbackKept) event()  {}
+func (FallbackFound) event() {}
 func (Restored) event()      {}
 func (Settled) event()       {}
 func (Stored) event()        {}

@@ -37,6 +37,9 @@ func (m *machine) ledgerRead(e LedgerRead) {
 		l.Course = c // of the login held: what is on disk may not know it yet
 	}
 	m.Ledger = l
+	if m.held() && m.Phase != Unverified && l.Distrusts(m.Tokens.Refresh) { // another daemon has found out
+		m.distrust()
+	}
 }
 
 func (m *machine) saved(e LedgerSaved) {
@@ -70,8 +73,10 @@ func (m *machine) granted(e Granted) {
 	}
 	m.setLedger(l)
 	m.Tokens, m.Replaces, m.Committing = tokens, e.InFile, true
-	if m.Phase != Missing {
-		m.Phase = Active
+	switch m.Phase {
+	case Active, Missing:
+	default: // whose place this takes: what the file holds decides in a moment
+		m.Phase, m.Problem = Active, nil
 	}
 	if m.Owed = e.From; e.Recorded {
 		m.Owed = ""
@@ -108,8 +113,11 @@ func (m *machine) rotated(e Rotated) {
 	switch {
 	case e.Verdict.Wrong != nil:
 		m.log(slog.LevelError, "the issuer's answer is not trusted", "cause", e.Verdict.Wrong)
+		m.setLedger(m.Ledger.Distrust(e.Tokens)) // before the same token is read again
 		m.distrust()
 		m.do(remember{Note{Wrong: e.Tokens}, true}) // once more: the rotation may not have been able to write it
+		return
+	case m.Phase == Unverified: // another daemon has found out
 		return
 	case e.Verdict.Doubt != nil:
 		m.doubt(e.Verdict, e.Subject, e.Keys, true)
@@ -159,6 +167,15 @@ func (m *machine) failed(e Failed) {
 		m.forget(e.Text)
 		return
 	}
+	wait := e.after
+	if wait == 0 {
+		wait = e.Pause
+	}
+	m.Retry, m.RetryOnChange = m.now.Add(wait), e.onChange
+	if !e.ended && (m.over() || m.Phase == Foreign) { // a file that could not be put right: what people have to do stays the same
+		m.log(slog.LevelWarn, "the token file could not be put right", "cause", e.Text)
+		return
+	}
 	if m.Problem == nil || m.Problem.Text != e.Text {
 		m.log(slog.LevelWarn, "refresh failed", "cause", e.Text)
 		kind := events.Unavailable
@@ -176,11 +193,6 @@ func (m *machine) failed(e Failed) {
 			m.do(remember{Note{Course: &c}, false})
 		}
 	}
-	wait := e.after
-	if wait == 0 {
-		wait = e.Pause
-	}
-	m.Retry, m.RetryOnChange = m.now.Add(wait), e.onChange
 }
 
 func (m *machine) step(e Stepped) {
@@ -191,7 +203,20 @@ func (m *machine) step(e Stepped) {
 	m.setLedger(l)
 }
 
+// settled is a login that an interrupted rotation has brought, and that is in the file now.
+func (m *machine) settled(e Settled) {
+	m.log(slog.LevelInfo, "finished an interrupted refresh: its answer was on disk")
+	if m.Ledger.Consumed(e.Tokens.Refresh) {
+		return // a neighbour has used it up since, and what it wrote was adopted
+	}
+	m.record(m.adopt(e.Tokens), "")
+	m.Fallback = Fallback{Refresh: e.Tokens.Refresh}
+}
+
 func (m *machine) stored(e Stored) {
+	if m.Ledger.Consumed(e.Reply.Tokens.Refresh) {
+		return // as in settled
+	}
 	m.adopt(e.Reply.Tokens)
 	m.record(events.LoggedIn, "store")
 	m.Tokens, _ = tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, m.now)

@@ -46,9 +46,14 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.record(events.Rejected, "the issuer does not accept the refresh token (invalid_grant)")
 	case FallbackTaken:
 		if m.Fallback.Refresh == e.Refresh {
-			m.Fallback = Fallback{}
+			m.Fallback, m.Trying = Fallback{}, e.Refresh
 		}
 	case FallbackKept:
+		if m.Fallback.Refresh == "" && m.Trying == e.Refresh {
+			m.Fallback = e.Fallback
+		}
+		m.Trying = ""
+	case FallbackFound:
 		if m.Fallback.Refresh == "" {
 			m.Fallback = e.Fallback
 		}
@@ -57,9 +62,7 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.log(slog.LevelWarn, "restored the token file", "cause", e.Why)
 		m.record(events.Restored, e.Why)
 	case Settled:
-		m.log(slog.LevelInfo, "finished an interrupted refresh: its answer was on disk")
-		m.record(m.adopt(e.Tokens), "")
-		m.Fallback = Fallback{Refresh: e.Tokens.Refresh}
+		m.settled(e)
 	case Stepped:
 		m.step(e)
 	case Stored:
@@ -86,6 +89,9 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.teamRead(e)
 	case TeamAnswered:
 		m.teamAnswered(e)
+	}
+	if f := m.Fallback.Refresh; m.Ledger.Distrusts(f) || m.Ledger.Consumed(f) { // R10, F5: it is not sent, whoever has found out
+		m.Fallback = Fallback{}
 	}
 	m.attribute()
 	m.report(e)

@@ -129,9 +129,9 @@ from       | same            | new tokens                                   | ne
 LoggedOut  | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | LoggedOut rotate          | Foreign login_required hook login_required          | -                                           | LoggedOut      | LoggedOut  | -                                     | -         | LoggedOut unavailable    | Rejected login_required hook login_required          | LoggedOut logged_out
 Active     | Active          | Active remember adopted                      | Active adopted rotate                                | Active rotate             | Foreign login_required hook login_required          | Missing vanished ping hook unavailable      | Active         | Active     | Active                                | Active    | Active unavailable       | Rejected login_required remember hook login_required | LoggedOut logged_out hook logged_out
 Missing    | Active adopted hook logged_in | Active remember adopted hook logged_in | Active adopted rotate hook logged_in            | Missing rotate            | Foreign login_required hook login_required          | Missing                                     | Missing        | Missing    | LoggedOut logged_out hook logged_out  | Missing   | Missing unavailable      | Rejected login_required remember hook login_required | LoggedOut logged_out hook logged_out
-Rejected   | Rejected        | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Rejected rotate           | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Rejected       | Rejected   | Rejected                              | Rejected  | Rejected unavailable     | Rejected login_required                              | LoggedOut logged_out hook logged_out
-Unverified | Unverified      | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Unverified rotate         | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Unverified     | Unverified | Unverified                            | Unverified | Unverified unavailable  | Unverified login_required                            | LoggedOut logged_out hook logged_out
-Foreign    | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | Foreign rotate            | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Foreign        | Foreign    | Foreign                               | Foreign   | Foreign unavailable      | Rejected login_required                              | LoggedOut logged_out hook logged_out
+Rejected   | Rejected        | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Rejected rotate           | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Rejected       | Rejected   | Rejected                              | Rejected  | Rejected                 | Rejected login_required                              | LoggedOut logged_out hook logged_out
+Unverified | Unverified      | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Unverified rotate         | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Unverified     | Unverified | Unverified                            | Unverified | Unverified              | Unverified login_required                            | LoggedOut logged_out hook logged_out
+Foreign    | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | Foreign rotate            | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Foreign        | Foreign    | Foreign                               | Foreign   | Foreign                  | Rejected login_required                              | LoggedOut logged_out hook logged_out
 `
 	rows := strings.Split(strings.TrimSpace(table), "\n")
 	names := cells(rows[0])[1:]
@@ -297,13 +297,13 @@ func TestNextRotated(t *testing.T) {
 // gives back, or finds in the journal, is older than a login that was replaced meanwhile.
 func TestFallbackIsTheNewest_F5(t *testing.T) {
 	older := Fallback{Refresh: "older", Subject: "ann"}
-	s, _ := next(in(Active), FallbackKept{older}, noon)
+	s, _ := next(in(Active), FallbackFound{older}, noon)
 	s, _ = next(s, FallbackTaken{"older"}, noon)
 	if s.Fallback.Refresh != "" {
 		t.Error("it is tried once")
 	}
 	s, _ = next(s, Read{fileHolds(s, bobs)}, noon)
-	for _, e := range []Event{FallbackTaken{""}, FallbackTaken{"older"}, FallbackKept{older}} {
+	for _, e := range []Event{FallbackTaken{""}, FallbackTaken{"older"}, FallbackKept{older}, FallbackFound{older}} {
 		if s, _ = next(s, e, noon); s.Fallback.Refresh != "held" {
 			t.Errorf("after %T it is %q", e, s.Fallback.Refresh)
 		}

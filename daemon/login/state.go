@@ -43,6 +43,7 @@ type State struct {
 	Owed       string          // a consumed token whose successor is in memory only: the next start has to replay it
 	Committing bool            // Tokens were granted a moment ago, and their rotation is about to put them into the file
 	Fallback   Fallback
+	Trying     string // the fallback that a rotation was handed, "" once a logout has ended that too
 	// Competing is an adopted refresh token that came of the same one as ours,
 	// probably: it is used at once (see competingWindow).
 	Competing string
