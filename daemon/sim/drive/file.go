@@ -18,8 +18,10 @@ import (
 func (d *Drive) OpenFile(path string, flag int, perm fs.FileMode) (disk.File, error) {
 	follow := flag&syscall.O_NOFOLLOW == 0 && flag&(os.O_CREATE|os.O_EXCL) != os.O_CREATE|os.O_EXCL
 	kind := Open
-	if at, errno := d.find(path, follow); flag&os.O_CREATE != 0 && errno == 0 && at.node == nil {
-		kind = Create
+	if flag&os.O_CREATE != 0 {
+		if at, errno := d.find(path, follow); errno == 0 && at.node == nil {
+			kind = Create
+		}
 	}
 	if err := d.ask(kind, path, 0); err != nil {
 		return nil, failed("open", path, err)

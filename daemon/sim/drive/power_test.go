@@ -341,12 +341,12 @@ func TestAnyCut(t *testing.T) {
 			names, says := map[uint64]int{}, map[uint64]int{}
 			count(t, d, "/home", names, says)
 			if most = max(most, len(names)); !maps.Equal(names, says) {
-				t.Fatalf("seed %d: names by inode %v, and as they say %v\n%s", seed, names, says, s.listing(home))
+				t.Fatalf("seed %d: names by inode %v, and as they say %v", seed, names, says)
 			}
 		}
 		return text
 	}
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		if text, again := run(seed), run(seed); again != text {
 			t.Fatalf("seed %d:\n%s\nand then\n%s", seed, text, again)
 		}
@@ -358,10 +358,9 @@ func TestAnyCut(t *testing.T) {
 
 // count finds how many names each file and folder has, and how many it says that it has.
 func count(t *testing.T, d *drive.Drive, folder string, names, says map[uint64]int) {
+	d.Chmod(folder, 0o700) // root's are open to us as they are
 	entries, err := d.ReadDir(folder)
-	if err != nil && !errors.Is(err, syscall.EACCES) {
-		t.Fatal(err)
-	}
+	testkit.Must(t, err)
 	for _, entry := range entries {
 		info, err := entry.Info()
 		testkit.Must(t, err)

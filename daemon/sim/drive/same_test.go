@@ -200,7 +200,7 @@ func letGo(folder string) {
 
 // A Drive does what the system does, and says what it says.
 func TestLikeTheSystem(t *testing.T) {
-	seeds := uint64(60)
+	seeds := uint64(40)
 	if testing.Short() {
 		seeds = 10
 	}
