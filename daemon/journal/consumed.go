@@ -79,8 +79,7 @@ func ensureConsumed(home string, prints []string) error {
 		return nil
 	}
 	file, err := openConsumed(home, os.O_RDWR)
-	made := errors.Is(err, fs.ErrNotExist)
-	if made {
+	if errors.Is(err, fs.ErrNotExist) {
 		file, err = openConsumed(home, os.O_RDWR|os.O_CREATE)
 	}
 	if err != nil {
@@ -91,20 +90,24 @@ func ensureConsumed(home string, prints []string) error {
 	if err != nil {
 		return err
 	}
-	missing := recordsOf(slices.DeleteFunc(slices.Clone(prints), func(p string) bool { return recent[p] }))
+	var missing []byte
+	for record := range slices.Chunk(recordsOf(prints), recordSize) {
+		if !recent[[recordSize]byte(record)] {
+			missing = append(missing, record...)
+		}
+	}
 	if len(missing) == 0 {
 		return nil
+	}
+	if size == 0 { // its name first: whoever finds a record takes that for safe
+		if err := fsx.SyncFolder(home); err != nil {
+			return err
+		}
 	}
 	if _, err := file.WriteAt(missing, size); err != nil {
 		return err
 	}
-	if err := fsx.Sync(file); err != nil {
-		return err
-	}
-	if made {
-		return fsx.SyncFolder(home)
-	}
-	return nil
+	return fsx.Sync(file)
 }
 
 // openConsumed opens the list. What stands in its place and can name no token (a folder, a
@@ -138,7 +141,7 @@ func mayName(path string) bool {
 
 // readRecent returns the newest records, and where the next one goes: over a torn
 // tail, which names no token.
-func readRecent(file disk.File) (recent map[string]bool, size int64, err error) {
+func readRecent(file disk.File) (recent map[[recordSize]byte]bool, size int64, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, 0, err
@@ -149,9 +152,9 @@ func readRecent(file disk.File) (recent map[string]bool, size int64, err error) 
 	if _, err := file.ReadAt(data, from); err != nil && len(data) > 0 {
 		return nil, 0, err
 	}
-	recent = map[string]bool{}
+	recent = make(map[[recordSize]byte]bool, len(data)/recordSize)
 	for record := range slices.Chunk(data, recordSize) {
-		recent[hex.EncodeToString(record)] = true
+		recent[[recordSize]byte(record)] = true
 	}
 	return recent, size, nil
 }

@@ -145,6 +145,8 @@ func (e *Entry) named() bool {
 	return err == nil && disk.SameFile(held, now)
 }
 
+var zeros [entrySize]byte
+
 // reserve writes zeros rather than asking for space: every file system
 // understands it. What an earlier owner left is kept if it is an answer.
 func (e *Entry) reserve() error {
@@ -153,7 +155,7 @@ func (e *Entry) reserve() error {
 			return nil
 		}
 	}
-	if _, err := e.file.WriteAt(make([]byte, entrySize), 0); err != nil {
+	if _, err := e.file.WriteAt(zeros[:], 0); err != nil {
 		return err
 	}
 	if err := fsx.Sync(e.file); err != nil {
