@@ -192,10 +192,13 @@ func groups(s step) *Problem {
 	}
 }
 
+// euid is our effective user, who stays the same: nothing here is setuid.
+var euid = os.Geteuid()
+
 // Ours says whether a file or folder belongs to our effective user.
 func Ours(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
+	return ok && int(stat.Uid) == euid
 }
 
 // overflow is the number that Linux gives to all who have none in our user
@@ -205,7 +208,7 @@ const overflow = 65534
 // trusted are we and root.
 func trusted(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && (stat.Uid == 0 || int(stat.Uid) == os.Geteuid() || stat.Uid == overflow && !numbered("/proc/self/uid_map", overflow))
+	return ok && (stat.Uid == 0 || int(stat.Uid) == euid || stat.Uid == overflow && !numbered("/proc/self/uid_map", overflow))
 }
 
 // numbered says whether a user has a number of his own in our user namespace, as
@@ -230,7 +233,7 @@ func numbered(table string, uid uint64) bool {
 // group's, but the most that anybody named in it can have.
 func ourGroups(s step) bool {
 	stat, ok := s.info.Sys().(*syscall.Stat_t)
-	return ok && s.info.Mode().Perm()&0o002 == 0 && (int(stat.Gid) == os.Geteuid() || stat.Gid == 0) && !hasACL(s.path) &&
+	return ok && s.info.Mode().Perm()&0o002 == 0 && (int(stat.Gid) == euid || stat.Gid == 0) && !hasACL(s.path) &&
 		alone("/etc/passwd", "/etc/group", strconv.FormatUint(uint64(stat.Gid), 10))
 }
 

@@ -1,0 +1,245 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/daemon/internal/task"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+)
+
+const (
+	home      = "/home/ann/.fal"
+	tokenPath = home + "/" + env.TokenFile
+	server    = "https://fal.run"
+)
+
+var servers = func() env.Servers {
+	s, err := env.NewServers(func(string) string { return "" })
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+// config is what each falcred of the home is set to.
+func (w *world) config() login.Config {
+	return login.Config{
+		Home: home, FalsHome: true, Issuer: issuer.FalIssuer, ClientID: issuer.FalClientID,
+		Audience: issuer.FalAudience, Scopes: issuer.FalScopes, Servers: servers, Transport: w,
+	}
+}
+
+// daemon is one of those of the home, which has one after the other of it run.
+type daemon struct {
+	w       *world
+	name    string
+	proc    *process // nil while none runs
+	manager *login.Manager
+	stop    chan struct{}
+	since   time.Duration // when it was started
+	again   bool          // it is about to be started
+}
+
+// start has it run.
+func (d *daemon) start() {
+	if d.runs() {
+		return
+	}
+	w := d.w
+	w.say("%s starts", d.name)
+	d.proc, d.manager, d.stop, d.since = &process{name: d.name, kind: aDaemon}, nil, make(chan struct{}), w.clock.mono
+	p, stop := d.proc, d.stop
+	w.judge.trouble()
+	w.spawn(p, func() { d.serve(p, stop) })
+}
+
+func (d *daemon) runs() bool { return d.proc != nil && !d.proc.dead }
+
+// serve is what `falcred run` does about the login.
+func (d *daemon) serve(p *process, stop chan struct{}) {
+	w := d.w
+	defer func() { w.kill(p) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := fsx.MakeHome(home); err != nil {
+		w.say("%s cannot start: %v", d.name, err)
+		d.later()
+		return
+	}
+	m, err := login.Open(ctx, w.config(), w.log(d.name))
+	if err != nil {
+		w.say("%s cannot start: %v", d.name, err)
+		d.later()
+		return
+	}
+	d.manager = m
+	var running task.Group
+	running.Go(func() { m.Run(make(chan struct{})) })
+	task.Wait(task.Forever, stop)
+	w.say("%s is asked to end", d.name)
+	cancel()
+	running.Wait()
+	m.Close()
+	w.say("%s ends", d.name)
+}
+
+// later starts it after a while, as a service manager or the next client does.
+func (d *daemon) later() {
+	w := d.w
+	if d.again {
+		return
+	}
+	d.again = true
+	delay := w.between(50*time.Millisecond, 5*time.Second)
+	switch w.rng.IntN(20) {
+	case 0:
+		delay = w.between(time.Minute, 6*time.Hour)
+	case 1, 2:
+		delay = w.between(5*time.Second, time.Minute)
+	}
+	w.judge.trouble()
+	w.clock.add(delay, nil, func() {
+		d.again = false
+		d.start()
+	})
+}
+
+// end asks it to end.
+func (d *daemon) end() {
+	if d.runs() {
+		close(d.stop)
+		d.w.judge.trouble()
+		d.stop = make(chan struct{})
+		d.later()
+	}
+}
+
+// ask is a client's get of a daemon.
+func (d *daemon) ask(q protocol.Query) {
+	w, m := d.w, d.manager
+	if !d.runs() || m == nil {
+		return
+	}
+	w.spawn(d.proc, func() {
+		begun := w.clock.mono
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		q.ServerURL = server
+		a, err := m.Get(ctx, q)
+		w.judge.answered(d, q, a, err, begun)
+	})
+}
+
+// watch is a client that stays for a while.
+func (d *daemon) watch(long time.Duration) {
+	w, m := d.w, d.manager
+	if !d.runs() || m == nil {
+		return
+	}
+	w.spawn(d.proc, func() {
+		for until := w.clock.mono + long; w.clock.mono < until; {
+			changed := m.Snapshot().Changed()
+			begun := w.clock.mono
+			q := protocol.Query{ServerURL: server}
+			a, err := m.Get(context.Background(), q)
+			w.judge.answered(d, q, a, err, begun)
+			task.Wait(min(until-w.clock.mono, time.Hour), changed)
+		}
+	})
+}
+
+// doom is a death that waits for a rotation to come to its nth seam.
+type doom struct {
+	seams int
+	power bool // of the machine, not of the daemon alone
+}
+
+// rotator is the name of the thread in which a daemon's rotations run.
+const rotator = "login.Open.func1"
+
+// strikes says that the moment has come.
+func (d *doom) strikes(t *thread) bool {
+	return t.steps == d.seams && t.proc.kind == aDaemon && strings.HasSuffix(t.name, rotator)
+}
+
+// strike has the process of a thread, or the machine, die at a seam.
+func (w *world) strike(d *doom, t *thread, label string) {
+	if label == "" {
+		label = w.at.Kind.String() + " " + class(w.at.Path)
+	}
+	w.counts.crashes++
+	w.counts.seams[t.phase+label]++
+	if d.power {
+		w.say("the machine loses its power while %s is at: %s", t.proc.name, label)
+		w.powerCut()
+		return
+	}
+	w.say("kill -9 of %s at: %s", t.proc.name, label)
+	w.kill(t.proc)
+	w.revive()
+}
+
+// powerCut ends all that runs.
+func (w *world) powerCut() {
+	w.judge.look() // at what was so a moment before
+	for _, t := range w.threads {
+		t.proc.dead = true
+	}
+	for _, d := range w.daemons {
+		if d.proc != nil {
+			d.proc.dead = true
+		}
+	}
+	for _, t := range append(timers{}, w.clock.queue...) {
+		if t.proc != nil {
+			w.clock.remove(t)
+		}
+	}
+	w.disk.PowerCut()
+	w.judge.powerCut()
+	w.revive()
+}
+
+// revive has those that died start again.
+func (w *world) revive() {
+	for _, d := range w.daemons {
+		if d.proc != nil && d.proc.dead {
+			d.later()
+		}
+	}
+}
+
+// log is where a daemon logs: the story.
+func (w *world) log(name string) *slog.Logger {
+	if !w.story.on {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(teller{w, name}, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+type teller struct {
+	w    *world
+	name string
+}
+
+func (t teller) Write(line []byte) (int, error) {
+	t.w.say("%s logs: %s", t.name, strings.TrimSpace(string(line)))
+	return len(line), nil
+}

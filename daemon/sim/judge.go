@@ -1,0 +1,422 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/sim/drive"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// judge compares what falcred does with what the issuer, the disk and the people know. It
+// asks falcred nothing but what a client can ask.
+type judge struct {
+	w       *world
+	verdict *verdict // the first that was found
+
+	expected expectation
+	making   *family // what `falcred login` is about to keep
+	storing  map[*family]bool
+	erasing  int // erases under way
+
+	content  string   // the token file's, as it was seen last
+	exists   bool     //
+	toucher  *process // who has touched it since
+	touched  bool
+	writer   *process // whose content it is
+	durable  bool     // its folder was synced since
+	flying   map[string]*process
+	unlinked bool // a neighbour has unlinked the lock: it excludes nobody for sure
+
+	hour     time.Duration // since when requests are counted
+	requests int
+
+	troubledUntil time.Duration // in true time: what is expected of falcred's pace is expected after that
+}
+
+// verdict is a rule that falcred has broken.
+type verdict struct{ rule, text string }
+
+// expectation is which login has to be served.
+type expectation struct {
+	fam   *family // nil: none
+	sure  bool
+	since time.Duration
+}
+
+func (j *judge) failed() bool { return j.verdict != nil }
+
+func (j *judge) fail(rule, format string, args ...any) {
+	if j.verdict == nil {
+		j.verdict = &verdict{rule, fmt.Sprintf(format, args...)}
+		j.w.say("BROKEN: %s: %s", rule, j.verdict.text)
+	}
+}
+
+func (j *judge) expect(f *family, sure bool) {
+	j.expected = expectation{f, sure, j.w.clock.mono}
+}
+
+// truth is the time by the issuer's clock.
+func (j *judge) truth() time.Duration { return j.w.clock.mono + j.w.clock.slept }
+
+// trouble notes that something is not as it should be, now.
+func (j *judge) trouble() { j.troubledUntil = max(j.troubledUntil, j.truth()+10*time.Second) }
+
+// calm is for how long nothing has troubled falcred.
+func (j *judge) calm() time.Duration {
+	w := j.w
+	running := false
+	for _, d := range w.daemons {
+		running = running || d.runs() && d.manager != nil
+	}
+	if !running || w.clock.mono < w.net.last || w.clock.off != 0 {
+		return 0
+	}
+	return j.truth() - j.troubledUntil
+}
+
+// knows says that falcred has had a token used up, and the answer is on the disk for good, or with who asks.
+func (j *judge) knows(g *grant, p *process) bool {
+	return g.recorded || g.reached != nil && g.reached == p
+}
+
+// sends judges what leaves (F5, R7), and that it leaves once (R1, F1).
+func (j *judge) sends(p *process, refresh string) {
+	g := j.w.idp.grants[refresh]
+	for other, by := range j.flying {
+		if by.dead {
+			continue
+		}
+		if other == refresh || !j.unlinked {
+			j.fail("one request in flight", "%s sends %s while %s waits for the answer to %s", p.name, refresh, by.name, other)
+		}
+	}
+	j.flying[refresh] = p
+	j.paced()
+	if g == nil || g.by == nil {
+		return
+	}
+	list, _ := j.w.disk.ReadRaw(home + "/" + journal.ConsumedName)
+	print := tokenfile.Fingerprint(refresh)
+	switch {
+	case j.knows(g, p):
+		j.fail("a consumed token is never sent", "%s sends %s, whose answer falcred has", p.name, refresh)
+	case listed(list, print):
+		j.fail("a consumed token is never sent", "%s sends %s, which stands in falcred.consumed", p.name, refresh)
+	}
+}
+
+// mostAnHour is how many requests a falcred of a home may make in an hour: it has R7's pauses,
+// of 36 s at least in the end, and each try is two where an answer is
+// lost. In a calm there is little to do.
+const mostAnHour = 210
+
+// paced judges how often the issuer is asked.
+func (j *judge) paced() {
+	if now := j.truth(); now-j.hour > time.Hour {
+		j.hour, j.requests = now, 0
+	}
+	if j.requests++; j.requests > mostAnHour*len(j.w.daemons) || j.calm() > 70*time.Minute && j.requests > 20 {
+		j.fail("the issuer is asked with pauses (R7)", "%d requests in %v", j.requests, (j.truth() - j.hour).Round(time.Second))
+	}
+}
+
+func listed(list []byte, print string) bool {
+	var record [16]byte
+	fmt.Sscanf(print, "%x", &record)
+	for ; len(list) >= 16; list = list[16:] {
+		if bytes.Equal(list[:16], record[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *judge) sent(p *process, refresh string) {
+	if j.flying[refresh] == p {
+		delete(j.flying, refresh)
+	}
+}
+
+// sending says whether a falcred has a request with this token under way.
+func (j *judge) sending(refresh string) bool {
+	p := j.flying[refresh]
+	return p != nil && !p.dead
+}
+
+// reuse judges the end of a login by a token that came back.
+func (j *judge) reuse(g *grant, who *process) {
+	if who.kind > aCommand {
+		return // by a neighbour, who had it from a reading of his own
+	}
+	if g.by == nil || g.by.kind > aCommand {
+		return // or used up by one, which falcred could not know, or sends has spoken
+	}
+	// Its answer was lost. Where there was time for a replay, that should have been made.
+	overlap := j.w.idp.overlap
+	begun := max(g.retired, j.troubledUntil)
+	if free := g.retired + overlap - begun; free > 90*time.Second && j.calm() > 0 {
+		j.fail("a login is never lost by falcred", "%s replays %s after %v, though the issuer would have forgiven it for %v, and nothing was in its way for %v of that",
+			who.name, g.refresh, (j.truth() - g.retired).Round(time.Second), overlap, free.Round(time.Second))
+	}
+}
+
+// revoked judges a revocation that came from a falcred.
+func (j *judge) revoked(g *grant, who *process) {
+	if who.kind == aDaemon && j.erasing == 0 && j.expected.sure && j.expected.fam == g.fam && !j.storing[g.fam] {
+		j.fail("a login is never lost by falcred", "%s revokes login %d, which is in force", who.name, g.fam.id)
+	}
+}
+
+// loggedOut says that a person has ended the login.
+func (j *judge) loggedOut(*family) {
+	if !j.exists {
+		j.expect(nil, true)
+	} else {
+		j.expected.sure = false
+	}
+}
+
+// deletedByNeighbour is the CLI's deletion: a logout, as far as anybody can see, where the
+// issuer can be asked.
+func (j *judge) deletedByNeighbour(*process) { j.expected.sure = false }
+
+// neighbourReads judges what falcred has left in the file for a neighbour to use.
+func (j *judge) neighbourReads(p *process, refresh string) {
+	g := j.w.idp.grants[refresh]
+	if g == nil || g.by == nil || g.by.kind > aCommand || !g.recorded || j.calm() < 2*time.Minute {
+		return
+	}
+	if age := j.truth() - g.retired; age > 2*time.Minute && j.writer != nil && j.writer.kind <= aCommand {
+		j.fail("the file is always fresh", "%s finds %s in the file, which was used up %v ago", p.name, refresh, age.Round(time.Second))
+	}
+}
+
+// look sees what has become of the token file.
+func (j *judge) look() {
+	if !j.touched {
+		return
+	}
+	j.touched = false
+	data, exists := j.w.disk.ReadRaw(tokenPath)
+	same := exists == j.exists && string(data) == j.content
+	if j.toucher != nil || !same {
+		j.writer, j.durable = j.toucher, false
+	}
+	if !same {
+		j.content, j.exists = string(data), exists
+		j.changed(j.toucher)
+	}
+}
+
+// changed judges a change of the token file.
+func (j *judge) changed(by *process) {
+	pair, err := tokenfile.Parse([]byte(j.content))
+	g := j.w.idp.grants[pair.Refresh]
+	whole := j.exists && err == nil && g != nil
+	switch {
+	case by == nil: // what a power cut or a backup has left
+		j.expected.sure = false
+	case by.kind == aDaemon:
+		j.writes(by, g, whole)
+	case whole:
+		j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
+		j.expect(g.fam, g.alive())
+	case !j.exists && by.kind == aPerson:
+		j.expected.sure = false // a logout, if the issuer can be asked (F7)
+	}
+}
+
+// writes judges what a daemon does to the file.
+func (j *judge) writes(by *process, g *grant, whole bool) {
+	e := j.expected
+	switch {
+	case !j.exists:
+		if j.erasing == 0 {
+			j.fail("falcred never deletes the token file (F4)", "%s has deleted it", by.name)
+		}
+		return
+	case !whole:
+		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)
+		return
+	}
+	j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
+	switch {
+	case g.by != nil && j.knows(g, by):
+		j.fail("a consumed token is never written", "%s puts %s into the file, whose answer falcred has", by.name, g.refresh)
+	case j.storing[g.fam]:
+		j.expect(g.fam, true)
+	case e.sure && e.fam == nil:
+		j.fail("a logout stays one", "%s puts login %d into the file again", by.name, g.fam.id)
+	case e.sure && e.fam != g.fam && e.fam.ended == "":
+		j.fail("a login that a person made wins", "%s puts login %d in the place of login %d", by.name, g.fam.id, e.fam.id)
+	case e.fam != g.fam:
+		j.expect(g.fam, false)
+	}
+}
+
+// powerCut judges what a power cut has left of the file.
+func (j *judge) powerCut() {
+	j.flying = map[string]*process{}
+	j.erasing = 0
+	j.trouble()
+	before, existed := j.content, j.exists
+	writer, durable := j.writer, j.durable
+	j.touched, j.toucher = true, nil
+	j.look()
+	if j.writer != nil || before == j.content && existed == j.exists {
+		j.writer = writer
+		return
+	}
+	ours := writer != nil && writer.kind <= aCommand
+	if !ours {
+		if f := j.expected.fam; f != nil {
+			f.excuse = "what a neighbour had written was lost with the machine's power"
+		}
+		return
+	}
+	pair, err := tokenfile.Parse([]byte(j.content))
+	switch {
+	case durable:
+		j.fail("what was written is on the disk", "after the power cut the file holds %q, and %s had written %q", j.content, writer.name, before)
+	case j.exists && (err != nil || j.w.idp.grants[pair.Refresh] == nil):
+		j.fail("the file is never torn", "after the power cut it holds %q", j.content)
+	}
+}
+
+// answered judges what a client was told.
+func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error, begun time.Duration) {
+	w := j.w
+	steady := j.expected.sure && w.clock.mono-j.expected.since > 90*time.Second && begun-j.expected.since > 90*time.Second
+	f := j.expected.fam
+	if err == nil {
+		w.counts.answers++
+		t := w.idp.accesses[string(a.Secret)]
+		switch {
+		case t == nil:
+			j.fail("what is served is the issuer's", "%s serves %q", d.name, a.Secret)
+		case t.wrong:
+			j.fail("a wrong ID token's login is not served (R10)", "%s serves it", d.name)
+		case w.clock.off == 0 && j.calm() > 0 && w.clock.truth().After(t.ends.Add(time.Second)):
+			j.fail("what is served has not run out", "%s serves a token that has run out %v ago", d.name, w.clock.truth().Sub(t.ends))
+		case steady && f == nil:
+			j.fail("a logout stays one", "%s serves login %d after the logout", d.name, t.fam.id)
+		case steady && f != t.fam && f.ended == "":
+			j.fail("what is served is of the login in force", "%s serves login %d, and login %d is in force", d.name, t.fam.id, f.id)
+		}
+		return
+	}
+	w.counts.refusals++
+	var e *protocol.Error
+	if !errors.As(err, &e) {
+		return // the daemon ends, or the client has left
+	}
+	if !steady || f == nil || f.ended != "" || f.excuse != "" || j.calm() < 2*time.Minute || w.clock.mono-d.since < 2*time.Minute {
+		return
+	}
+	if e.Code == protocol.CodeLoginRequired || e.Code == protocol.CodeNotFound {
+		j.fail("what people are told is true", "%s says %s (%s), and login %d is alive", d.name, e.Code, strings.ReplaceAll(e.Message, "\n", "; "), f.id)
+	}
+}
+
+// recovered judges that falcred has come back by itself, when nothing has gone wrong for longer
+// than any of its pauses.
+func (j *judge) recovered() {
+	w, e := j.w, j.expected
+	pair, err := tokenfile.Parse([]byte(j.content))
+	g := w.idp.grants[pair.Refresh]
+	if blameless := e.fam != nil && e.sure && e.fam.ended == "" && e.fam.excuse == ""; blameless {
+		switch {
+		case !j.exists || err != nil || g == nil:
+			j.fail("a login is never lost by falcred", "login %d is alive, and the file holds %q", e.fam.id, j.content)
+		case g.fam != e.fam:
+			j.fail("a login is never lost by falcred", "login %d is alive, and login %d is in the file", e.fam.id, g.fam.id)
+		case !g.alive():
+			j.fail("a login is never lost by falcred", "login %d is alive, and %s in the file was used up", e.fam.id, g.refresh)
+		}
+	}
+	if j.exists && err == nil && g.alive() && g.fam.excuse == "" {
+		for _, d := range w.daemons {
+			if d.runs() && d.manager != nil && w.clock.mono-d.since > time.Hour {
+				j.serves(d, g.fam)
+			}
+		}
+	}
+	switch {
+	case j.exists && err == nil && g.alive():
+		j.expect(g.fam, true)
+	default:
+		j.expect(nil, !j.exists)
+	}
+}
+
+// serves wants a daemon to serve the login in the file.
+func (j *judge) serves(d *daemon, f *family) {
+	s := d.manager.Snapshot()
+	a := s.Ready(protocol.Query{ServerURL: server}, j.w.clock.reading())
+	if a == nil {
+		j.fail("falcred comes back by itself", "%s does not serve login %d: %s (%s)", d.name, f.id, s.Status().State, s.Status().LastError)
+		return
+	}
+	if t := j.w.idp.accesses[string(a.Secret)]; t == nil || t.fam != f {
+		j.fail("falcred comes back by itself", "%s serves another login than the one in the file", d.name)
+	}
+}
+
+// operates sees what a process asks the disk for.
+func (j *judge) operates(p *process, op drive.Op) {
+	w := j.w
+	if w.cur == nil {
+		return
+	}
+	switch {
+	case op.To == tokenPath && class(op.Path) == "the entry":
+		w.cur.phase = "committed: " // once it is done
+		j.touched, j.toucher = true, p
+	case op.Kind == drive.Create && class(op.Path) == "the entry":
+		w.cur.phase = "begun: "
+	case op.To == tokenPath, op.Path == tokenPath && writes(op) && op.Kind != drive.Chmod && op.Kind != drive.Sync:
+		j.touched, j.toucher = true, p
+	case op.Kind == drive.SyncFolder && op.Path == home:
+		w.cur.then = func() { j.durable = true }
+	case op.Kind == drive.Sync && class(op.Path) == "the entry":
+		t := w.cur
+		t.then = func() { j.record(t, op.Path) }
+	}
+}
+
+// record notes that an answer is in the journal, on the disk.
+func (j *judge) record(t *thread, path string) {
+	data, _ := j.w.disk.ReadRaw(path)
+	text, _, sealed := bytes.Cut(data, []byte{0})
+	pair, err := tokenfile.Parse(text)
+	if g := j.w.idp.grants[pair.Refresh]; err == nil && sealed && g != nil && g.from != nil {
+		g.from.recorded = true
+		t.phase = "recorded: "
+	}
+}
+
+// restored notes that a file is as it was: what was learned since is forgotten.
+func (j *judge) restored(path string, at time.Duration) {
+	j.trouble()
+	if path == tokenPath {
+		j.touched, j.toucher = true, nil
+		j.look()
+		j.writer = nil
+		return
+	}
+	for _, g := range j.w.idp.grants { // in any order: each for itself
+		if g.by != nil && g.retired > at {
+			g.recorded, g.reached = false, nil
+		}
+	}
+}

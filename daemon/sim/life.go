@@ -1,0 +1,323 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/falcred/falcred/daemon/internal/task"
+	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/sim/drive"
+	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
+)
+
+// calmTime is how long nothing goes wrong before falcred is expected to have come back: its
+// longest pause is an hour (R8).
+const calmTime = 80 * time.Minute
+
+// broken is what is wrong with the disk, and until when.
+type broken struct {
+	errors time.Duration
+}
+
+// counts are those of a life, or of many.
+type counts struct {
+	rotations, crashes, answers, refusals, checks int
+	acts, seams, excuses                          map[string]int
+	time                                          time.Duration
+}
+
+func newCounts() *counts {
+	return &counts{acts: map[string]int{}, seams: map[string]int{}, excuses: map[string]int{}}
+}
+
+func (c *counts) add(o *counts) {
+	c.rotations += o.rotations
+	c.crashes += o.crashes
+	c.answers += o.answers
+	c.refusals += o.refusals
+	c.checks += o.checks
+	c.time += o.time
+	for _, m := range []struct{ to, from map[string]int }{{c.acts, o.acts}, {c.seams, o.seams}, {c.excuses, o.excuses}} {
+		for _, k := range slices.Sorted(maps.Keys(m.from)) {
+			m.to[k] += m.from[k]
+		}
+	}
+}
+
+// live has a life happen, and says what was wrong in it, nil where nothing was.
+func live(p *plan, loud bool) (*world, *verdict) {
+	w := newWorld(p, loud)
+	task.Simulate(w)
+	disk.Simulate(w.disk)
+	defer func() {
+		task.Simulate(nil)
+		disk.Simulate(nil)
+	}()
+	for i, a := range p.acts {
+		w.nextAct = a.at - w.clock.slept
+		w.run(w.nextAct)
+		if w.judge.failed() {
+			break
+		}
+		if i+1 < len(p.acts) {
+			w.nextAct = p.acts[i+1].at - w.clock.slept
+		}
+		w.begin(a)
+	}
+	w.counts.time = w.clock.mono + w.clock.slept
+	for _, t := range w.threads {
+		t.proc.dead = true
+	}
+	w.bury()
+	return w, w.judge.verdict
+}
+
+// newWorld is the world of a plan, in which a login has been made and the daemons run.
+func newWorld(p *plan, loud bool) *world {
+	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
+	w.plan, w.story.on = p, loud
+	w.judge = judge{w: w, storing: map[*family]bool{}, flying: map[string]*process{}}
+	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
+	w.idp.rotateKey()
+	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation
+	w.disk.Home("/home/ann")
+	w.disk.Before, w.disk.Owner, w.disk.Now = w.before, func() any { return w.proc }, w.clock.wall
+	for n := range p.daemons {
+		d := &daemon{w: w, name: fmt.Sprint("daemon ", n+1)}
+		w.daemons = append(w.daemons, d)
+		d.start()
+	}
+	w.falcredLogin("ann")
+	return w
+}
+
+// before is what a process meets when it asks the disk for something.
+func (w *world) before(op drive.Op) error {
+	w.at = op
+	w.seam("")
+	w.judge.operates(w.proc, op)
+	if w.clock.mono < w.broken.errors && writes(op) && w.chance(0.2) {
+		return syscall.EIO
+	}
+	return nil
+}
+
+// writes says whether an operation changes something, or brings it to the disk.
+func writes(op drive.Op) bool {
+	switch op.Kind {
+	case drive.Create, drive.Write, drive.Truncate, drive.Sync, drive.SyncFolder, drive.Rename, drive.Remove, drive.Chmod:
+		return true
+	}
+	return false
+}
+
+// class is what kind of file a path names.
+func class(path string) string {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	switch {
+	case strings.HasPrefix(name, ".falcred-spending-"):
+		return "the entry"
+	case strings.HasPrefix(name, ".") && strings.Contains(name, ".tmp-"):
+		return "a temporary file"
+	case path == home:
+		return "the home"
+	}
+	return name
+}
+
+// begin has an act happen.
+func (w *world) begin(a act) {
+	w.changed = w.clock.mono
+	w.counts.acts[a.what]++
+	w.say("--- act %d: %s", a.n, a.what)
+	r := rand.New(rand.NewPCG(a.seed, 2)) // #nosec G404 -- a simulation
+	d := w.daemons[r.IntN(len(w.daemons))]
+	switch a.what {
+	case "calm":
+		w.calm()
+	case "kill", "power":
+		w.doom = &doom{seams: 1 + r.IntN(160), power: a.what == "power"}
+	case "kill now":
+		if d.runs() {
+			w.counts.crashes++
+			w.kill(d.proc)
+			w.bury()
+			w.revive()
+		}
+	case "power now":
+		w.counts.crashes++
+		w.powerCut()
+		w.bury()
+	case "end":
+		d.end()
+	case "sleep":
+		w.clock.sleep(some(r, time.Minute, 10*time.Hour))
+		w.judge.troubledUntil = max(w.judge.troubledUntil, w.net.last+w.clock.slept)
+		w.judge.trouble()
+	case "clock":
+		w.clock.off = []time.Duration{0, some(r, time.Second, 2*time.Hour), -some(r, time.Second, 2*time.Hour)}[r.IntN(3)]
+		w.judge.trouble()
+	case "get":
+		d.ask(protocol.Query{MinValid: r.IntN(2) * r.IntN(3600)})
+	case "reject":
+		d.reject()
+	case "watch":
+		d.watch(some(r, time.Minute, 24*time.Hour))
+	case "issuer ends":
+		if f := w.judge.expected.fam; f != nil && f.ended == "" {
+			f.ended = "the issuer"
+		}
+	case "key":
+		w.idp.rotateKey()
+	case "wrong ID token":
+		w.idp.wrongID = true
+	case "save":
+		w.save(r)
+	case "restore":
+		w.restore(r)
+	default:
+		w.beginFault(a.what, r)
+		w.beginVisit(a.what, r, d)
+	}
+}
+
+// some is a time between two, short ones as often as long ones.
+func some(r *rand.Rand, least, most time.Duration) time.Duration {
+	return time.Duration(float64(least) * math.Pow(float64(most)/float64(least), r.Float64()))
+}
+
+// beginFault breaks something for a while.
+func (w *world) beginFault(what string, r *rand.Rand) {
+	end := w.clock.mono + some(r, 10*time.Second, 3*time.Hour)
+	switch what {
+	case "down":
+		w.net.down, w.net.silent = end, r.IntN(2) == 0
+	case "lossy":
+		w.net.lossy = end
+	case "pages":
+		w.net.pages, w.net.kept, w.net.status = end, r.IntN(3) == 0, []int{200, 403, 407, 500, 502, 503, 302}[r.IntN(7)]
+	case "slow":
+		w.net.slow = end
+	case "busy":
+		w.net.busy, w.net.pause = end, r.IntN(2)*r.IntN(1200)
+	case "full":
+		w.disk.Full = true
+		w.clock.add(end-w.clock.mono, nil, func() { w.disk.Full = false })
+	case "read-only":
+		w.disk.ReadOnly = true
+		w.clock.add(end-w.clock.mono, nil, func() { w.disk.ReadOnly = false })
+	case "I/O errors":
+		end = min(end, w.clock.mono+10*time.Minute)
+		w.broken.errors = end
+	default:
+		return
+	}
+	w.net.last = max(w.net.last, end)
+	w.judge.troubledUntil = max(w.judge.troubledUntil, w.net.last+w.clock.slept)
+}
+
+// beginVisit has a neighbour, or a person, come by.
+func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
+	locks := r.IntN(4) > 0
+	switch what {
+	case "cli":
+		w.outside("the CLI", aNeighbour, func(p *process) { w.cli(p, locks) })
+	case "sdk":
+		w.outside("the SDK", aNeighbour, w.sdk)
+	case "unlink":
+		w.judge.unlinked = true
+		w.outside("portalocker", aNeighbour, func(*process) { w.disk.Remove(lockPath) })
+	case "editor":
+		w.outside("an editor", aNeighbour, w.editor)
+	case "rm":
+		w.remove()
+	case "login":
+		w.falcredLogin("ann")
+	case "fal login":
+		w.falLogin("ann", locks)
+	case "other":
+		w.falcredLogin("bob")
+	case "store":
+		d.store("ann")
+	case "logout":
+		w.logout(r.IntN(3) == 0)
+	case "erase":
+		d.erase(r.IntN(3) == 0)
+	case "fal logout":
+		w.falLogout()
+	}
+}
+
+// calm has all be well for long enough, and then looks whether falcred has come back.
+func (w *world) calm() {
+	w.doom, w.net, w.broken, w.clock.off = nil, weather{}, broken{}, 0
+	w.disk.Full, w.disk.ReadOnly = false, false
+	w.idp.wrongID = false
+	w.judge.trouble()
+	for _, d := range w.daemons {
+		d.start()
+	}
+	if f := w.judge.expected.fam; f == nil || f.ended != "" || f.excuse != "" {
+		w.falcredLogin("ann") // somebody has noticed
+	}
+	end := w.clock.mono + calmTime
+	for at := w.clock.mono + 5*time.Minute; at < end && !w.judge.failed(); at += 12 * time.Minute {
+		w.nextAct = at
+		w.run(at)
+		w.daemons[w.rng.IntN(len(w.daemons))].ask(protocol.Query{})
+		w.changed = w.clock.mono
+	}
+	w.nextAct = end
+	w.run(end)
+	if !w.judge.failed() {
+		w.counts.checks++
+		w.judge.recovered()
+	}
+}
+
+// reject is a client whose token got a 401.
+func (d *daemon) reject() {
+	if d.runs() && d.manager != nil {
+		if a := d.manager.Snapshot().Ready(protocol.Query{ServerURL: server}, d.w.clock.reading()); a != nil {
+			d.ask(protocol.Query{Rejected: a.Secret})
+		}
+	}
+}
+
+// saved is a copy of a file, and when it was made.
+type saved struct {
+	of drive.Saved
+	at time.Duration
+}
+
+// copied are the files of a home that a backup may have.
+var copied = []string{tokenPath, home + "/" + journal.LedgerName, home + "/" + journal.ConsumedName}
+
+// save is a backup's.
+func (w *world) save(r *rand.Rand) {
+	path := copied[r.IntN(len(copied))]
+	if _, there := w.disk.ReadRaw(path); there {
+		w.saved[path] = saved{w.disk.Save(path), w.judge.truth()}
+	}
+}
+
+// restore puts one file back, as it was.
+func (w *world) restore(r *rand.Rand) {
+	path := copied[r.IntN(len(copied))]
+	s, ok := w.saved[path]
+	if !ok {
+		return
+	}
+	w.say("%s is put back as it was %v ago", class(path), w.judge.truth()-s.at)
+	w.disk.Put(s.of)
+	w.judge.restored(path, s.at)
+}

@@ -1,0 +1,156 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
+)
+
+// command runs a command of falcred's for a person.
+func (w *world) command(name string, f func(p *process)) {
+	p := &process{name: name, kind: aCommand}
+	w.spawn(p, func() {
+		defer func() { w.kill(p) }()
+		f(p)
+	})
+}
+
+// outside runs a program that is not falcred's.
+func (w *world) outside(name string, k kind, f func(p *process)) {
+	p := &process{name: name, kind: k}
+	w.spawn(p, func() {
+		defer func() { w.kill(p) }()
+		f(p)
+	})
+}
+
+// falcredLogin is `falcred login`, as far as it touches the home.
+func (w *world) falcredLogin(subject string) {
+	w.command("falcred login", func(p *process) {
+		if err := login.Keepable(context.Background(), w.config()); err != nil {
+			w.say("falcred login: %v", err)
+			return
+		}
+		w.sleep(w.between(time.Second, time.Minute)) // in the browser
+		f := w.idp.login(subject)
+		w.say("%s confirms login %d in the browser", subject, f.id)
+		reply := issuer.Reply{Tokens: w.idp.pair(f.newest), Lifetime: w.idp.lifetime}
+		w.judge.making = f
+		err := login.Keep(context.Background(), w.config(), &issuer.PendingLogin{Reply: reply, Subject: subject, ClientID: issuer.FalClientID})
+		w.say("falcred login: login %d is kept: %v", f.id, err)
+	})
+}
+
+// falLogin is `fal auth login`: line 1 only, in place, and then its own refresh.
+func (w *world) falLogin(subject string, locks bool) {
+	w.outside("fal auth login", aPerson, func(p *process) {
+		f := w.idp.login(subject)
+		w.say("%s confirms login %d in the browser", subject, f.id)
+		var l *neighbourLock
+		if locks {
+			if l = w.lock(p); l == nil {
+				return
+			}
+		}
+		w.writeInPlace(p, tokenfile.TokenPair{Refresh: f.newest.refresh})
+		if l != nil {
+			l.release()
+		}
+		w.sleep(w.between(10*time.Millisecond, 300*time.Millisecond))
+		w.cli(p, locks)
+	})
+}
+
+// logout is `falcred logout`.
+func (w *world) logout(local bool) {
+	w.command("falcred logout", func(p *process) {
+		before := w.judge.expected.fam
+		done, err := login.Logout(w.config(), local)
+		w.say("falcred logout: revoked %v, %v", done.Revoked, err)
+		if err == nil {
+			w.judge.loggedOut(before)
+		}
+	})
+}
+
+// erase is a client's.
+func (d *daemon) erase(local bool) {
+	w, m := d.w, d.manager
+	if !d.runs() || m == nil {
+		return
+	}
+	w.spawn(d.proc, func() {
+		before := w.judge.expected.fam
+		w.judge.erasing++
+		defer func() { w.judge.look(); w.judge.erasing-- }()
+		done, err := m.Erase(protocol.Query{ServerURL: server, Local: local})
+		w.say("erase over the socket of %s: revoked %v, %v", d.name, done.Revoked, err)
+		if err == nil {
+			w.judge.loggedOut(before)
+		}
+	})
+}
+
+// store is a client that brings a login.
+func (d *daemon) store(subject string) {
+	w, m := d.w, d.manager
+	if !d.runs() || m == nil {
+		return
+	}
+	w.spawn(d.proc, func() {
+		f := w.idp.login(subject)
+		f.excuse = "it was brought by store"
+		w.judge.storing[f] = true
+		err := m.Store(protocol.Login{ServerURL: server, Username: protocol.TokenUsername, Secret: protocol.Secret(f.newest.refresh)}, login.Client{PID: 1})
+		w.say("store of login %d over the socket of %s: %v", f.id, d.name, err)
+		if err == nil {
+			f.excuse = ""
+		}
+	})
+}
+
+// falLogout is `fal auth logout`: it revokes, which has to succeed, and deletes.
+func (w *world) falLogout() {
+	w.outside("fal auth logout", aPerson, func(p *process) {
+		l := w.lock(p)
+		if l == nil {
+			return
+		}
+		defer l.release()
+		pair, ok := w.readFile()
+		if !ok || w.clock.mono < w.net.down {
+			return
+		}
+		if g := w.idp.grants[pair.Refresh]; g != nil && g.fam.ended == "" {
+			g.fam.ended = "fal auth logout"
+			w.say("the issuer ends login %d: fal auth logout", g.fam.id)
+		}
+		w.disk.Remove(tokenPath)
+		w.judge.loggedOut(w.judge.expected.fam)
+	})
+}
+
+// remove is somebody's rm.
+func (w *world) remove() {
+	w.outside("rm", aPerson, func(p *process) { w.disk.Remove(tokenPath) })
+}
+
+// readFile reads the token file as a neighbour does.
+func (w *world) readFile() (tokenfile.TokenPair, bool) {
+	file, err := w.disk.OpenFile(tokenPath, os.O_RDONLY, 0)
+	if err != nil {
+		return tokenfile.TokenPair{}, false
+	}
+	defer file.Close()
+	data := make([]byte, 8192)
+	n, _ := file.Read(data)
+	pair, err := tokenfile.Parse(data[:n])
+	return pair, err == nil
+}
