@@ -198,12 +198,16 @@ func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error
 // keep brings an answer to the disk (R5) and into the file, if that still holds what was
 // read before sending (F5). Nothing comes between the issuer's answer and its record.
 func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Reply) outcome {
-	recordErr := entry.Record(reply.Tokens)
 	m := t.m
 	got := outcome{reply: reply, client: c.client, subject: m.Snapshot().State.Ledger.SubjectOf(c.refresh)}
+	wrong := m.issuer.As(c.client).Contradicts(reply.IDToken, got.subject) != nil
+	if wrong { // not served (R10), by a start after a kill neither: that has no ID token to judge it by
+		reply.Tokens.Access = ""
+	}
+	recordErr := entry.Record(reply.Tokens)
 	s := m.apply(Granted{
 		From: c.refresh, Reply: *reply, InFile: c.before.Pair.Refresh, Recorded: recordErr == nil,
-		Wrong: m.issuer.As(c.client).Contradicts(reply.IDToken, got.subject) != nil, Client: c.client,
+		Wrong: wrong, Client: c.client,
 	})
 	if recordErr != nil {
 		m.actions.add(logged{slog.LevelError, "the new token could not be written", []any{"cause", recordErr}})

@@ -130,6 +130,9 @@ func prove(m *Manager, refresh string) (*offer, error) {
 		entry.Discard() // it is not our login: nothing of it is replayed later
 		return nil, notStored(reply)
 	}
+	if m.issuer.As(client).Contradicts(reply.IDToken, m.Snapshot().State.Ledger.SubjectOf(refresh)) != nil {
+		reply.Tokens.Access = "" // not served (R10), by whoever finds the entry neither
+	}
 	recordErr := entry.Record(reply.Tokens)
 	if reply.Tokens.Refresh != refresh {
 		m.apply(ConsumedHere{[]string{refresh}}) // it is not sent again, whatever becomes of the offer

@@ -59,7 +59,9 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	var got *answer
 	w.clock.add(w.latency(), nil, func() { // though the process should die meanwhile
+		w.idp.late = p.dead || ended()
 		a := w.answer(req.URL.Path, form, p)
+		w.idp.late = false
 		w.clock.add(w.latency(), nil, func() { got = &a })
 	})
 	w.Wait(time.Minute, func() bool { return got != nil || ctx.Err() != nil })

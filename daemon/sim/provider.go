@@ -30,6 +30,7 @@ type provider struct {
 	key      ed25519.PrivateKey
 	keyID    int
 	wrongID  bool // the next ID token is somebody else's
+	late     bool // who sent the request that is handled waits no more
 }
 
 // family is one login: all the tokens that came of it.
@@ -104,6 +105,9 @@ func (p *provider) redeem(refresh string, who *process) *grant {
 			p.w.say("the issuer ends login %d: %s", f.id, f.ended)
 			p.w.judge.reuse(g, who)
 			return nil
+		}
+		if p.late {
+			f.excuse = "a request that was given up arrived after its replay"
 		}
 	} else {
 		g.by = who
