@@ -53,6 +53,7 @@ const (
 //
 //	zeros only                      no answer reached the disk: send the token once more
 //	tokens NUL sha256(tokens) NUL…  the answer, sealed: commit it
+//	line LF text NUL NUL…           a power cut took its end, or its seal: the refresh token is whole
 //	anything else                   torn by a power cut: send the token once more
 //
 // A rotation goes Begin, Record, Trim, Commit. Each of them has reached the disk
@@ -187,26 +188,39 @@ func (e *Entry) Record(answer tokenfile.TokenPair) error {
 func (e *Entry) Answer(l Ledger) (tokenfile.TokenPair, bool) { return l.believe(e.file) }
 
 func (l Ledger) believe(file io.ReaderAt) (tokenfile.TokenPair, bool) {
-	answer, sealed, ok := readAnswer(file)
-	if _, readable := tokenfile.Payload(answer.Access); ok && (sealed || readable || l.IsTip(answer.Refresh)) {
+	answer, ours, ok := readAnswer(file)
+	if _, readable := tokenfile.Payload(answer.Access); ok && (ours || readable || l.IsTip(answer.Refresh)) {
 		return answer, true
 	}
 	return tokenfile.TokenPair{}, false
 }
 
 // readAnswer reads an answer with its seal, or one that was already trimmed for the rename,
-// which happens only after the sealed content is safe.
-func readAnswer(file io.ReaderAt) (answer tokenfile.TokenPair, sealed, ok bool) {
+// which happens only after the sealed content is safe. ours says that the content can be by
+// nothing but [Entry.Record].
+//
+// A power cut before the fsync that follows a trim can leave the length as it was and zeros
+// where the seal stood, and one before the fsync of the record can leave its beginning. What
+// comes after the first line may be cut then, so the answer is that line alone: with it the
+// login goes on.
+func readAnswer(file io.ReaderAt) (answer tokenfile.TokenPair, ours, ok bool) {
 	content, err := io.ReadAll(io.NewSectionReader(file, 0, entrySize))
 	if err != nil {
 		return answer, false, false
 	}
-	data, rest, sealed := bytes.Cut(content, []byte{0})
-	if sum := sha256.Sum256(data); sealed && !bytes.HasPrefix(rest, sum[:]) || len(data) > tokenfile.MaxSize {
+	data, rest, ours := bytes.Cut(content, []byte{0})
+	if sum := sha256.Sum256(data); ours && !bytes.HasPrefix(rest, sum[:]) {
+		line, _, more := bytes.Cut(data, []byte{'\n'})
+		if !more || len(content) != entrySize || !bytes.Equal(rest, zeros[:len(rest)]) {
+			return answer, false, false
+		}
+		data = line
+	}
+	if len(data) > tokenfile.MaxSize {
 		return answer, false, false
 	}
 	answer, err = tokenfile.Parse(data)
-	return answer, sealed, err == nil
+	return answer, ours, err == nil
 }
 
 // Trim cuts the recorded answer to what the token file is to hold. Call it before the token

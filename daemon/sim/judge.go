@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,6 +34,7 @@ type judge struct {
 	touched  bool
 	writer   *process // whose content it is
 	durable  bool     // its folder was synced since
+	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	flying   map[string]*process
 	unlinked bool // a neighbour has unlinked the lock: it excludes nobody for sure
 
@@ -131,10 +133,12 @@ func (j *judge) paced() {
 }
 
 func listed(list []byte, print string) bool {
-	var record [16]byte
-	fmt.Sscanf(print, "%x", &record)
-	for ; len(list) >= 16; list = list[16:] {
-		if bytes.Equal(list[:16], record[:]) {
+	record, err := hex.DecodeString(print)
+	if err != nil {
+		panic(err)
+	}
+	for ; len(list) >= len(record); list = list[len(record):] {
+		if bytes.Equal(list[:len(record)], record) {
 			return true
 		}
 	}
@@ -211,6 +215,7 @@ func (j *judge) look() {
 	same := exists == j.exists && string(data) == j.content
 	if j.toucher != nil || !same {
 		j.writer, j.durable = j.toucher, false
+		j.under = j.under || j.writer != nil && j.writer.kind > aCommand
 	}
 	if !same {
 		j.content, j.exists = string(data), exists
@@ -278,7 +283,9 @@ func (j *judge) powerCut() {
 		return
 	}
 	ours := writer != nil && writer.kind <= aCommand
-	if !ours {
+	under := j.under
+	j.under = false // what is there now is on the disk
+	if !ours || under && !durable {
 		if f := j.expected.fam; f != nil {
 			f.excuse = "what a neighbour had written was lost with the machine's power"
 		}
@@ -387,7 +394,10 @@ func (j *judge) operates(p *process, op drive.Op) {
 	case op.To == tokenPath, op.Path == tokenPath && writes(op) && op.Kind != drive.Chmod && op.Kind != drive.Sync:
 		j.touched, j.toucher = true, p
 	case op.Kind == drive.SyncFolder && op.Path == home:
-		w.cur.then = func() { j.durable = true }
+		w.cur.then = func() {
+			j.durable = true
+			j.under = j.under && j.writer != nil && j.writer.kind > aCommand
+		}
 	case op.Kind == drive.Sync && class(op.Path) == "the entry":
 		t := w.cur
 		t.then = func() { j.record(t, op.Path) }

@@ -54,11 +54,20 @@ func (w *world) writeInPlace(p *process, pair tokenfile.TokenPair) {
 	defer file.Close()
 	if w.chance(0.02) { // it dies here
 		w.say("%s dies between its truncate and its write", p.name)
-		w.lostAnswer(p, pair, "died before it wrote it")
+		w.emptied(p, pair, "died before it wrote it")
 		return
 	}
 	if _, err := file.Write(pair.Bytes()); err != nil {
-		w.lostAnswer(p, pair, "could not write it")
+		w.emptied(p, pair, "could not write it")
+	}
+}
+
+// emptied notes that a neighbour has left the file empty: what was in it is gone, too, where no
+// daemon has it in memory.
+func (w *world) emptied(p *process, pair tokenfile.TokenPair, how string) {
+	w.lostAnswer(p, pair, how)
+	if f := w.judge.expected.fam; f != nil {
+		f.excuse = p.name + " has emptied the file, and " + how
 	}
 }
 

@@ -119,6 +119,9 @@ func (w *world) response(req *http.Request, p *process, a answer) *http.Response
 		body = io.MultiReader(strings.NewReader(a.body[:w.rng.IntN(len(a.body))]), cut{})
 	} else if a.grant != nil {
 		a.grant.from.reached = p
+		if t := w.idp.accesses[a.wrong]; t != nil {
+			t.wrong = true
+		}
 	}
 	return &http.Response{
 		StatusCode: a.status, Status: http.StatusText(a.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -151,8 +151,8 @@ func (p *provider) rotateKey() {
 	p.keyID++
 }
 
-// idToken is one for the client that falcred is.
-func (p *provider) idToken(subject string) string {
+// idToken says whose the login is, to the client that asked.
+func (p *provider) idToken(subject, by, client string) string {
 	now := p.w.clock.truth()
 	part := func(v any) string {
 		data, err := json.Marshal(v)
@@ -162,7 +162,7 @@ func (p *provider) idToken(subject string) string {
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
 	text := part(map[string]any{"alg": "EdDSA", "kid": strconv.Itoa(p.keyID)}) + "." + part(map[string]any{
-		"iss": issuer.FalIssuer, "aud": issuer.FalClientID, "sub": subject, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"iss": by, "aud": client, "sub": subject, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	})
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(p.key, []byte(text)))
 }
@@ -172,6 +172,7 @@ type answer struct {
 	status int
 	body   string
 	grant  *grant // what came with it
+	wrong  string // the access token whose ID token is wrong
 }
 
 // handle answers a request of falcred's.
@@ -196,16 +197,21 @@ func (p *provider) handle(path string, form url.Values, who *process) answer {
 	}
 	p.w.counts.rotations++
 	token := p.token(g.fam)
+	wrong := ""
 	body := `{"access_token":"` + token + `","refresh_token":"` + g.refresh + `","token_type":"Bearer","expires_in":` + strconv.Itoa(int(p.lifetime/time.Second))
 	switch {
 	case p.wrongID:
 		p.wrongID = false
-		p.accesses[token].wrong = true
+		wrong = token
 		g.fam.excuse = "its ID token was somebody else's"
-		body += `,"id_token":"` + p.idToken("mallory") + `"`
+		if p.w.chance(0.5) {
+			body += `,"id_token":"` + p.idToken(g.fam.subject, "https://elsewhere.example/", issuer.FalClientID) + `"`
+		} else {
+			body += `,"id_token":"` + p.idToken(g.fam.subject, issuer.FalIssuer, "another") + `"`
+		}
 	case p.w.rng.Uint32()&15 == 0:
-		body += `,"id_token":"` + p.idToken(g.fam.subject) + `"`
+		body += `,"id_token":"` + p.idToken(g.fam.subject, issuer.FalIssuer, issuer.FalClientID) + `"`
 	}
 	p.w.say("the issuer gives %s for %s to %s", g.refresh, sent, who.name)
-	return answer{status: 200, body: body + "}", grant: g}
+	return answer{status: 200, body: body + "}", grant: g, wrong: wrong}
 }
