@@ -176,6 +176,10 @@ func (j *judge) reuse(g *grant, who *process) {
 
 // revoked judges a revocation that came from a falcred.
 func (j *judge) revoked(g *grant, who *process) {
+	if who.dead { // somebody had asked for it
+		j.expected.sure = false
+		return
+	}
 	if who.kind == aDaemon && j.erasing == 0 && j.expected.sure && j.expected.fam == g.fam && !j.storing[g.fam] {
 		j.fail("a login is never lost by falcred", "%s revokes login %d, which is in force", who.name, g.fam.id)
 	}
@@ -236,7 +240,7 @@ func (j *judge) changed(by *process) {
 	case whole:
 		j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 		j.expect(g.fam, g.alive())
-	case !j.exists && by.kind == aPerson:
+	case !j.exists:
 		j.expected.sure = false // a logout, if the issuer can be asked (F7)
 	}
 }
@@ -249,6 +253,7 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		if j.erasing == 0 {
 			j.fail("falcred never deletes the token file (F4)", "%s has deleted it", by.name)
 		}
+		j.expected.sure = false // until the erase says that it has
 		return
 	case !whole:
 		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)

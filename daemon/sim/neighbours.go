@@ -169,13 +169,17 @@ func (w *world) editor(p *process) {
 		if err != nil {
 			return
 		}
-		file.Write(data)
+		_, err = file.Write(data)
 		file.Close()
-		w.disk.Rename(tokenPath+"~", tokenPath)
+		if err == nil {
+			w.disk.Rename(tokenPath+"~", tokenPath)
+		}
 		return
 	}
 	if file, err := w.disk.OpenFile(tokenPath, os.O_WRONLY|os.O_TRUNC, fs.FileMode(0o644)); err == nil {
-		file.Write(data)
+		if _, err := file.Write(data); err != nil {
+			w.emptied(p, tokenfile.TokenPair{}, "could not write it")
+		}
 		file.Close()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -34,6 +35,10 @@ func (w *world) outside(name string, k kind, f func(p *process)) {
 // falcredLogin is `falcred login`, as far as it touches the home.
 func (w *world) falcredLogin(subject string) {
 	w.command("falcred login", func(p *process) {
+		if err := fsx.MakeHome(home); err != nil {
+			w.say("falcred login: %v", err)
+			return
+		}
 		if err := login.Keepable(context.Background(), w.config()); err != nil {
 			w.say("falcred login: %v", err)
 			return
