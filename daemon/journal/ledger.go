@@ -258,7 +258,7 @@ func (l Ledger) Learn(other Ledger) Ledger {
 // Merge adds what a daemon knows and could not write.
 func (l Ledger) Merge(unwritten Ledger) Ledger {
 	l = l.Learn(Ledger{Recent: unwritten.Recent, Wrong: unwritten.Wrong, Rotated: unwritten.Rotated, Erased: unwritten.Erased})
-	if unwritten.Tip != "" && !slices.Contains(l.Recent, unwritten.Tip) {
+	if unwritten.Tip != "" && unwritten.atLeastAsNew(l) {
 		l = l.Follow(unwritten)
 	}
 	l.Unverified = cmp.Or(unwritten.Unverified, l.Unverified)
@@ -267,6 +267,26 @@ func (l Ledger) Merge(unwritten Ledger) Ledger {
 		l.Team = unwritten.Team
 	}
 	return l
+}
+
+// atLeastAsNew says whether l knows the newest login, or the same as other: not one that other
+// has seen used up, nor one that was there before another falcred of the home had a newer.
+func (l Ledger) atLeastAsNew(other Ledger) bool {
+	switch {
+	case slices.Contains(other.Recent, l.Tip):
+		return false
+	case other.Tip == "" || other.Tip == l.Tip || slices.Contains(l.Recent, other.Tip):
+		return true
+	}
+	return l.lastNoted() > other.lastNoted()
+}
+
+// lastNoted is when the newest login became that, in s since 1970, as far as l says.
+func (l Ledger) lastNoted() int64 {
+	if l.Course.Token == l.Tip {
+		return max(l.Rotated, l.Course.Since.Unix())
+	}
+	return l.Rotated
 }
 
 // Consume notes that refresh was used up: it is never adopted and never sent again.

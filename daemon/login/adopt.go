@@ -190,7 +190,8 @@ const justNow = 2 * time.Minute
 func (m *machine) dated(p tokenfile.TokenPair) tokenfile.Token {
 	t, l := tokenfile.Dated(p, m.now), m.Ledger
 	age := m.now.Sub(time.Unix(l.Rotated, 0))
-	if t.Fresh(m.now) || !l.IsTip(p.Refresh) || age < -time.Second || age > justNow {
+	same := l.IsTip(p.Refresh) && (l.TipIssued == 0 && t.Issued.IsZero() || t.Issued.Unix() == l.TipIssued)
+	if t.Fresh(m.now) || !same || age < -time.Second || age > justNow {
 		return t
 	}
 	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, m.now)

@@ -21,17 +21,23 @@ func TestFreshFromAnotherFalcred_F5(t *testing.T) {
 		rotated time.Duration // before noon
 		lasts   int64
 		expires time.Duration
+		other   bool
 	}{
-		"opaque, just now":               {opaque, "received", time.Second, 7200, 2 * time.Hour},
-		"opaque, its life is not known":  {opaque, "received", time.Second, 0, time.Hour},
-		"by a clock that is ahead":       {ahead, "received", time.Second, 0, 2 * time.Hour},
-		"an hour ago":                    {opaque, "received", time.Hour, 7200, 0},
-		"before the clock was set back":  {opaque, "received", -time.Hour, 7200, 0},
-		"somebody else's":                {opaque, "another", time.Second, 7200, 0},
-		"somebody else's, and run out":   {ahead, "another", time.Second, 7200, -time.Hour},
-		"run out by its own word, later": {ahead, "received", time.Hour, 0, -time.Hour},
+		"opaque, just now":               {opaque, "received", time.Second, 7200, 2 * time.Hour, false},
+		"opaque, its life is not known":  {opaque, "received", time.Second, 0, time.Hour, false},
+		"by a clock that is ahead":       {ahead, "received", time.Second, 0, 2 * time.Hour, false},
+		"an hour ago":                    {opaque, "received", time.Hour, 7200, 0, false},
+		"before the clock was set back":  {opaque, "received", -time.Hour, 7200, 0, false},
+		"somebody else's":                {opaque, "another", time.Second, 7200, 0, false},
+		"somebody else's, and run out":   {ahead, "another", time.Second, 7200, -time.Hour, false},
+		"run out by its own word, later": {ahead, "received", time.Hour, 0, -time.Hour, false},
+		"beside another access token":    {ahead, "received", time.Second, 0, -time.Hour, true},
 	} {
-		known := journal.Ledger{Issuer: here, Tip: tokenfile.Fingerprint(tt.tip), Rotated: noon.Add(-tt.rotated).Unix(), TipLasts: tt.lasts}
+		known := journal.Ledger{Issuer: here}.WithTip(tokenfile.TokenPair{Refresh: tt.tip, Access: tt.pair.Access}, "ann")
+		if tt.other {
+			known.TipIssued-- // of another access token
+		}
+		known.Rotated, known.TipLasts = noon.Add(-tt.rotated).Unix(), tt.lasts
 		s, _ := next(State{Ledger: journal.Ledger{Issuer: here}}, Read{Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: tt.pair}, Known: known}}, noon)
 		if got := s.Tokens.Expires; tt.expires == 0 != got.IsZero() || tt.expires != 0 && !got.Equal(noon.Add(tt.expires)) {
 			t.Errorf("%s: it expires at %v", name, got)

@@ -37,6 +37,9 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 		if t.wasUsed(s.Tokens.Refresh) { // by another daemon of the home: what it received is not here
 			return c, deleted("the token file was deleted, and the refresh token held has been used up by another falcred of this home")
 		}
+		if replay, done, err := t.resume(r.Content, s.Tokens.Refresh); done { // another daemon may have asked, and died
+			return candidate{refresh: replay, before: r.Content}, err
+		}
 		return candidate{refresh: s.Tokens.Refresh, before: r.Content}, nil // by which the issuer decides whether that was a logout
 	case tokenfile.Empty:
 		return c, t.refill(r.Content, s)
@@ -49,7 +52,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	if meaning == Behind || meaning == Torn {
 		return c, t.restoreAhead(r.Content, s)
 	}
-	if replay, done, err := t.resume(r.Content); done {
+	if replay, done, err := t.resume(r.Content, r.Pair.Refresh); done {
 		return candidate{refresh: replay, before: r.Content}, err
 	}
 	t.about = s.Tokens.Refresh
@@ -107,10 +110,10 @@ func (t *transaction) restore(before tokenfile.Content, held tokenfile.TokenPair
 	return nil
 }
 
-// resume settles what an earlier rotation of the file's token has left: an answer on
-// disk, which is put in place, or none, after which the token is to be replayed (R4).
-func (t *transaction) resume(before tokenfile.Content) (replay string, done bool, err error) {
-	refresh := before.Pair.Refresh
+// resume settles what an earlier rotation of the file's token, or of the one held where the file
+// has vanished, has left: an answer on disk, which is put in place, or none, after which the
+// token is to be replayed (R4).
+func (t *transaction) resume(before tokenfile.Content, refresh string) (replay string, done bool, err error) {
 	if !journal.Exists(t.target, refresh) {
 		return "", false, nil
 	}

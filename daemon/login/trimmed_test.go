@@ -47,7 +47,7 @@ func TestSettlingVouchesBeforeItTrims_R4(t *testing.T) {
 		testkit.Must(w.T, err)
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := tr.resume(w.file.Read())
+			_, _, err := tr.resume(w.file.Read(), w.file.Read().Pair.Refresh)
 			done <- err
 		}()
 		w.settle()

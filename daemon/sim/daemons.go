@@ -157,10 +157,11 @@ func (d *daemon) watch(long time.Duration) {
 	})
 }
 
-// doom is a death that waits for a rotation to come to its nth seam.
+// doom waits for a rotation to come to its nth seam: a death, or what then happens beside it.
 type doom struct {
 	seams int
-	power bool // of the machine, not of the daemon alone
+	power bool   // the machine dies, and not the daemon alone
+	then  func() // nobody dies, and this happens
 }
 
 // rotator is the name of the thread in which a daemon's rotations run.
@@ -173,6 +174,10 @@ func (d *doom) strikes(t *thread) bool {
 
 // strike has the process of a thread, or the machine, die at a seam.
 func (w *world) strike(d *doom, t *thread, label string) {
+	if d.then != nil {
+		d.then()
+		return
+	}
 	if label == "" {
 		label = w.at.Kind.String() + " " + class(w.at.Path)
 	}

@@ -28,20 +28,27 @@ type judge struct {
 	storing  map[*family]bool
 	erasing  int // erases under way
 
-	content  string   // the token file's, as it was seen last
-	exists   bool     //
-	toucher  *process // who has touched it since
-	touched  bool
-	writer   *process // whose content it is
-	durable  bool     // its folder was synced since
-	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
-	flying   map[string]*process
-	unlinked bool // a neighbour has unlinked the lock: it excludes nobody for sure
+	content string   // the token file's, as it was seen last
+	exists  bool     //
+	toucher *process // who has touched it since
+	touched bool
+	writer  *process // whose content it is
+	durable bool     // its folder was synced since
+	under   bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
+	flying  map[string]*flight
+	unlinks int            // of the lock, by neighbours, each counted before and after
+	holder  *neighbourLock // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
 
 	troubledUntil time.Duration // in true time: what is expected of falcred's pace is expected after that
+}
+
+// flight is a request of a falcred's.
+type flight struct {
+	by      *process
+	unlinks int // before it was sent
 }
 
 // verdict is a rule that falcred has broken.
@@ -94,15 +101,15 @@ func (j *judge) knows(g *grant, p *process) bool {
 // sends judges what leaves (F5, R7), and that it leaves once (R1, F1).
 func (j *judge) sends(p *process, refresh string) {
 	g := j.w.idp.grants[refresh]
-	for other, by := range j.flying {
-		if by.dead {
-			continue
-		}
-		if other == refresh || !j.unlinked {
-			j.fail("one request in flight", "%s sends %s while %s waits for the answer to %s", p.name, refresh, by.name, other)
+	for other, f := range j.flying {
+		if !f.by.dead && (other == refresh || f.unlinks == j.unlinks) {
+			j.fail("one request in flight", "%s sends %s while %s waits for the answer to %s", p.name, refresh, f.by.name, other)
 		}
 	}
-	j.flying[refresh] = p
+	if h := j.holder; h != nil && h.unlinks == j.unlinks {
+		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
+	}
+	j.flying[refresh] = &flight{p, j.unlinks}
 	j.paced()
 	if g == nil || g.by == nil {
 		return
@@ -146,15 +153,25 @@ func listed(list []byte, print string) bool {
 }
 
 func (j *judge) sent(p *process, refresh string) {
-	if j.flying[refresh] == p {
+	if f := j.flying[refresh]; f != nil && f.by == p {
 		delete(j.flying, refresh)
+	}
+}
+
+// excludes judges that a neighbour got the lock.
+func (j *judge) excludes(l *neighbourLock) {
+	j.holder = l
+	for refresh, f := range j.flying {
+		if !f.by.dead && f.unlinks == j.unlinks {
+			j.fail("a neighbour is kept out while a request is in flight (F1)", "a neighbour gets the lock while %s waits for the answer to %s", f.by.name, refresh)
+		}
 	}
 }
 
 // sending says whether a falcred has a request with this token under way.
 func (j *judge) sending(refresh string) bool {
-	p := j.flying[refresh]
-	return p != nil && !p.dead
+	f := j.flying[refresh]
+	return f != nil && !f.by.dead
 }
 
 // reuse judges the end of a login by a token that came back.
@@ -267,6 +284,8 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		j.expect(g.fam, true)
 	case e.sure && e.fam == nil:
 		j.fail("a logout stays one", "%s puts login %d into the file again", by.name, g.fam.id)
+	case e.sure && e.fam.subject != g.fam.subject:
+		j.fail("a login of one is not another's (R8)", "%s puts %s's login %d where %s has logged in", by.name, g.fam.subject, g.fam.id, e.fam.subject)
 	case e.sure && e.fam != g.fam && e.fam.ended == "":
 		j.fail("a login that a person made wins", "%s puts login %d in the place of login %d", by.name, g.fam.id, e.fam.id)
 	case e.fam != g.fam:
@@ -276,7 +295,8 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 
 // powerCut judges what a power cut has left of the file.
 func (j *judge) powerCut() {
-	j.flying = map[string]*process{}
+	j.flying, j.holder = map[string]*flight{}, nil
+	j.unlinks++ // its file may be gone
 	j.erasing = 0
 	j.trouble()
 	before, existed := j.content, j.exists

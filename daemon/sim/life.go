@@ -85,7 +85,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, flying: map[string]*process{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, flying: map[string]*flight{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation
@@ -145,7 +145,15 @@ func (w *world) begin(a act) {
 	case "calm":
 		w.calm()
 	case "kill", "power":
-		w.doom = &doom{seams: 1 + r.IntN(160), power: a.what == "power"}
+		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), power: a.what == "power"}
+	case "during":
+		what := beside[r.IntN(len(beside))]
+		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), then: func() {
+			w.say("--- beside a rotation: %s", what)
+			w.counts.acts["during: "+what]++
+			w.beginFault(what, r)
+			w.beginVisit(what, r, d)
+		}}
 	case "kill now":
 		if d.runs() {
 			w.counts.crashes++
@@ -189,6 +197,12 @@ func (w *world) begin(a act) {
 		w.beginVisit(a.what, r, d)
 	}
 }
+
+// rotationSeams is how many a rotation has that meets nothing odd, about.
+const rotationSeams = 160
+
+// beside is what is tried at each seam of a rotation.
+var beside = []string{"full", "read-only", "I/O errors", "down", "lossy", "cli", "sdk", "unlink", "editor", "rm", "login", "fal login", "other", "logout", "fal logout", "erase"}
 
 // some is a time between two, short ones as often as long ones.
 func some(r *rand.Rand, least, most time.Duration) time.Duration {
@@ -234,8 +248,7 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 	case "sdk":
 		w.outside("the SDK", aNeighbour, w.sdk)
 	case "unlink":
-		w.judge.unlinked = true
-		w.outside("portalocker", aNeighbour, func(*process) { w.disk.Remove(lockPath) })
+		w.outside("portalocker", aNeighbour, func(*process) { w.unlink() })
 	case "editor":
 		w.outside("an editor", aNeighbour, w.editor)
 	case "rm":
@@ -253,7 +266,7 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 	case "erase":
 		d.erase(r.IntN(3) == 0)
 	case "fal logout":
-		w.falLogout()
+		w.falLogout(locks)
 	}
 }
 

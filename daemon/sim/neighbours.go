@@ -17,8 +17,9 @@ const lockPath = home + "/" + tokenfile.LockName
 
 // neighbourLock is portalocker's, which unlinks its file after use.
 type neighbourLock struct {
-	w    *world
-	file disk.File
+	w       *world
+	file    disk.File
+	unlinks int // as the judge had counted them when it was taken
 }
 
 // lock waits for 20 s, as the neighbours do.
@@ -27,21 +28,31 @@ func (w *world) lock(*process) *neighbourLock {
 		file, err := w.disk.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o644)
 		if err == nil {
 			if w.disk.TryLock(file) == nil {
-				return &neighbourLock{w, file}
+				l := &neighbourLock{w, file, w.judge.unlinks}
+				w.judge.excludes(l)
+				return l
 			}
 			file.Close()
 		}
 		w.sleep(250 * time.Millisecond)
 	}
-	w.judge.unlinked = true
-	w.disk.Remove(lockPath) // whoever holds it
+	w.unlink() // whoever holds it
 	return nil
 }
 
 func (l *neighbourLock) release() {
+	if l.w.judge.holder == l {
+		l.w.judge.holder = nil
+	}
 	l.file.Close()
-	l.w.judge.unlinked = true
-	l.w.disk.Remove(lockPath)
+	l.w.unlink()
+}
+
+// unlink removes the lock's file: those who hold it exclude nobody any more.
+func (w *world) unlink() {
+	w.judge.unlinks++
+	w.disk.Remove(lockPath)
+	w.judge.unlinks++
 }
 
 // writeInPlace truncates the file, and then writes it.

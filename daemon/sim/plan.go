@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,13 +14,13 @@ import (
 )
 
 // plan is one life: what kind of world it is, and what happens in it. It follows from the
-// seed, the years and the pace; keep leaves out all acts but those named, by their numbers,
-// which is how a life is made shorter that has shown something.
+// seed, the years and the pace (make), or is written out, which is how a life is kept that has
+// shown something: that stays the same whatever becomes of make.
 type plan struct {
 	seed  uint64
 	years float64
 	pace  float64 // acts for each rotation that is due by itself
-	keep  []int   // nil: all
+	whole bool    // the acts are those of make
 
 	lifetime time.Duration
 	overlap  time.Duration
@@ -45,12 +46,12 @@ var kinds = []struct {
 	what   string
 	weight float64
 }{
-	{"kill", 12}, {"power", 6}, {"kill now", 2}, {"power now", 1}, {"end", 1},
+	{"kill", 12}, {"power", 6}, {"during", 8}, {"kill now", 2}, {"power now", 1}, {"end", 1},
 	{"sleep", 4}, {"clock", 1},
 	{"down", 3}, {"lossy", 3}, {"pages", 2}, {"slow", 1}, {"busy", 1},
 	{"full", 1.5}, {"read-only", 0.7}, {"I/O errors", 1},
 	{"save", 1}, {"restore", 0.7},
-	{"key", 0.5}, {"wrong ID token", 0.1}, {"issuer ends", 0.3},
+	{"key", 0.5}, {"wrong ID token", 0.1}, {"issuer ends", 0.5},
 	{"cli", 3}, {"sdk", 2}, {"unlink", 1}, {"editor", 0.7}, {"rm", 0.3},
 	{"login", 0.7}, {"fal login", 0.7}, {"other", 0.4}, {"store", 0.4}, {"logout", 0.3}, {"erase", 0.3}, {"fal logout", 0.2},
 	{"get", 4}, {"reject", 2}, {"watch", 1},
@@ -61,8 +62,12 @@ var always = []string{"kill", "get", "login"}
 
 // make fills in what follows from the seed.
 func (p *plan) make() {
+	p.whole = true
 	r := rand.New(rand.NewPCG(p.seed, 1)) // #nosec G404 -- a simulation
 	p.lifetime = time.Hour + time.Duration(max(r.Int64N(int64(23*time.Hour)), r.Int64N(int64(23*time.Hour))))
+	if r.IntN(6) == 0 { // so that half of its life is the CLI's margin
+		p.lifetime = time.Hour + time.Duration(r.Int64N(int64(2*time.Minute)))
+	}
 	p.overlap = []time.Duration{0, 10 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}[r.IntN(5)]
 	p.daemons = []int{1, 1, 1, 1, 1, 1, 2, 2, 3, 4}[r.IntN(10)]
 	p.opaque = r.IntN(12) == 0
@@ -99,55 +104,74 @@ func (p *plan) make() {
 		at += pause
 	}
 	p.acts = append(p.acts, act{n: len(p.acts), at: at, what: "calm", seed: r.Uint64()})
-	if p.keep != nil {
-		p.acts = slices.DeleteFunc(p.acts, func(a act) bool { return !slices.Contains(p.keep, a.n) })
+}
+
+// with is the same life with those acts only.
+func (p *plan) with(keep []int) *plan {
+	short := *p
+	short.whole = false
+	short.acts = slices.DeleteFunc(slices.Clone(p.acts), func(a act) bool { return !slices.Contains(keep, a.n) })
+	for n := range short.acts {
+		short.acts[n].n = n
 	}
+	return &short
 }
 
 // String is the plan as parsePlan reads it.
 func (p *plan) String() string {
-	text := fmt.Sprintf("seed=%d years=%g pace=%g", p.seed, p.years, p.pace)
-	if p.keep != nil {
-		text += " keep="
-		for i, n := range p.keep {
-			if i > 0 {
-				text += ","
-			}
-			text += strconv.Itoa(n)
-		}
+	if p.whole {
+		return fmt.Sprintf("seed=%d years=%g pace=%g", p.seed, p.years, p.pace)
+	}
+	text := fmt.Sprintf("seed=%d lifetime=%v overlap=%v daemons=%d opaque=%v", p.seed, p.lifetime, p.overlap, p.daemons, p.opaque)
+	for _, a := range p.acts {
+		text += fmt.Sprintf(" %s@%v/%d", strings.ReplaceAll(a.what, " ", "_"), a.at, a.seed)
 	}
 	return text
 }
 
 // parsePlan reads a plan.
 func parsePlan(text string) (*plan, error) {
-	p := &plan{pace: 1, years: 1}
+	p := &plan{whole: true, pace: 1, years: 1, daemons: 1, lifetime: time.Hour}
 	for word := range strings.FieldsSeq(text) {
-		name, value, _ := strings.Cut(word, "=")
-		var err error
-		switch name {
-		case "seed":
-			p.seed, err = strconv.ParseUint(value, 10, 64)
-		case "years":
-			p.years, err = strconv.ParseFloat(value, 64)
-		case "pace":
-			p.pace, err = strconv.ParseFloat(value, 64)
-		case "keep":
-			p.keep = []int{}
-			for n := range strings.SplitSeq(value, ",") {
-				var number int
-				if number, err = strconv.Atoi(n); err != nil {
-					break
-				}
-				p.keep = append(p.keep, number)
-			}
-		default:
-			err = fmt.Errorf("%q is no part of a plan", word)
-		}
-		if err != nil {
-			return nil, err
+		if err := p.parse(word); err != nil {
+			return nil, fmt.Errorf("%q is no part of a plan: %w", word, err)
 		}
 	}
-	p.make()
+	if p.whole {
+		p.make()
+	}
 	return p, nil
+}
+
+func (p *plan) parse(word string) (err error) {
+	if what, rest, isAct := strings.Cut(word, "@"); isAct {
+		a := act{n: len(p.acts), what: strings.ReplaceAll(what, "_", " ")}
+		at, seed, _ := strings.Cut(rest, "/")
+		if a.at, err = time.ParseDuration(at); err == nil {
+			a.seed, err = strconv.ParseUint(seed, 10, 64)
+		}
+		p.acts = append(p.acts, a)
+		return err
+	}
+	name, value, _ := strings.Cut(word, "=")
+	switch name {
+	case "seed":
+		p.seed, err = strconv.ParseUint(value, 10, 64)
+	case "years":
+		p.years, err = strconv.ParseFloat(value, 64)
+	case "pace":
+		p.pace, err = strconv.ParseFloat(value, 64)
+	case "lifetime":
+		p.whole = false
+		p.lifetime, err = time.ParseDuration(value)
+	case "overlap":
+		p.overlap, err = time.ParseDuration(value)
+	case "daemons":
+		p.daemons, err = strconv.Atoi(value)
+	case "opaque":
+		p.opaque, err = strconv.ParseBool(value)
+	default:
+		err = errors.New("unknown")
+	}
+	return err
 }

@@ -5,24 +5,19 @@ package main
 // shrink leaves out acts as long as a life breaks the same rule. It lives at most that many
 // lives.
 func shrink(p *plan, v *verdict, most int) (*plan, *verdict) {
-	of := func(keep []int) *plan {
-		short := &plan{seed: p.seed, years: p.years, pace: p.pace, keep: keep}
-		short.make()
-		return short
-	}
 	best := v
 	kept := shorter(p.acts, func(keep []int) bool {
 		if most--; most < 0 {
 			return false
 		}
-		_, got := live(of(keep), false)
+		_, got := live(p.with(keep), false)
 		if got == nil || got.rule != v.rule {
 			return false
 		}
 		best = got
 		return true
 	})
-	return of(kept), best
+	return p.with(kept), best
 }
 
 // shorter leaves out acts as long as what is left still breaks something: halves first, then

@@ -90,11 +90,17 @@ func TestShrink(t *testing.T) {
 
 // A plan can be written down.
 func TestPlan(t *testing.T) {
-	for _, text := range []string{"seed=7 years=0.5 pace=1", "seed=7 years=0.5 pace=1 keep=1,5"} {
+	for _, text := range []string{"seed=7 years=0.5 pace=1", "seed=7 lifetime=1h30m0s overlap=10s daemons=2 opaque=true kill_now@1h0m0.5s/12 calm@2h0m0s/0"} {
 		p, err := parsePlan(text)
 		if err != nil || p.String() != text {
 			t.Errorf("%q, %v", p, err)
 		}
+	}
+	whole := &plan{seed: 7, years: 0.01, pace: 2}
+	whole.make()
+	short := whole.with([]int{1, 2, 3})
+	if again, err := parsePlan(short.String()); err != nil || len(short.acts) != 3 || tell(again) != tell(short) {
+		t.Errorf("%v, written down, is another life: %v", short, err)
 	}
 	if _, err := parsePlan("seed=7 month=1"); err == nil {
 		t.Error("an odd word is taken")

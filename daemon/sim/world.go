@@ -210,7 +210,9 @@ func (w *world) seam(label string) {
 	if d := w.doom; d != nil && d.strikes(t) {
 		w.doom = nil
 		w.strike(d, t, label)
-		panic(killed{})
+		if t.proc.dead {
+			panic(killed{})
+		}
 	}
 	if w.rng.Uint32()&7 == 0 {
 		w.pause(nil)
