@@ -74,6 +74,14 @@ func (t *transaction) refill(before tokenfile.Content, s State) error {
 		f.after, f.onChange = time.Second, true
 		return f
 	}
+	// What is held here may have been used up by another falcred of the home, whose answer is
+	// still in the journal, or which will write it.
+	if replay, done, err := t.resume(before, s.Tokens.Refresh); done && replay == "" {
+		return err
+	}
+	if t.wasUsed(s.Tokens.Refresh) {
+		return unavailable("the token file "+tokenfile.EmptyText+", and another falcred of this home has the newer token", LoginHint)
+	}
 	return t.restore(before, s.Tokens.TokenPair, "it was left empty")
 }
 

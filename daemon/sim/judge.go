@@ -59,6 +59,7 @@ type expectation struct {
 	fam   *family // nil: none
 	sure  bool
 	since time.Duration
+	loose bool // who wrote it had no lock: between a look and a rename nobody can see him
 }
 
 func (j *judge) failed() bool { return j.verdict != nil }
@@ -71,7 +72,7 @@ func (j *judge) fail(rule, format string, args ...any) {
 }
 
 func (j *judge) expect(f *family, sure bool) {
-	j.expected = expectation{f, sure, j.w.clock.mono}
+	j.expected = expectation{fam: f, sure: sure, since: j.w.clock.mono}
 }
 
 // truth is the time by the issuer's clock.
@@ -257,6 +258,7 @@ func (j *judge) changed(by *process) {
 	case whole:
 		j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 		j.expect(g.fam, g.alive())
+		j.expected.loose = by.kind > aCommand && (j.holder == nil || j.holder.by != by)
 	case !j.exists:
 		j.expected.sure = false // a logout, if the issuer can be asked (F7)
 	}
@@ -282,6 +284,8 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		j.fail("a consumed token is never written", "%s puts %s into the file, whose answer falcred has", by.name, g.refresh)
 	case j.storing[g.fam]:
 		j.expect(g.fam, true)
+	case e.loose && e.since == j.w.clock.mono: // within one moment
+		j.expect(g.fam, false)
 	case e.sure && e.fam == nil:
 		j.fail("a logout stays one", "%s puts login %d into the file again", by.name, g.fam.id)
 	case e.sure && e.fam.subject != g.fam.subject:

@@ -18,17 +18,18 @@ const lockPath = home + "/" + tokenfile.LockName
 // neighbourLock is portalocker's, which unlinks its file after use.
 type neighbourLock struct {
 	w       *world
+	by      *process
 	file    disk.File
 	unlinks int // as the judge had counted them when it was taken
 }
 
 // lock waits for 20 s, as the neighbours do.
-func (w *world) lock(*process) *neighbourLock {
+func (w *world) lock(p *process) *neighbourLock {
 	for range 80 {
 		file, err := w.disk.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o644)
 		if err == nil {
 			if w.disk.TryLock(file) == nil {
-				l := &neighbourLock{w, file, w.judge.unlinks}
+				l := &neighbourLock{w, p, file, w.judge.unlinks}
 				w.judge.excludes(l)
 				return l
 			}
