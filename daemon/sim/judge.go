@@ -301,7 +301,6 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 func (j *judge) powerCut() {
 	j.flying, j.holder = map[string]*flight{}, nil
 	j.unlinks++ // its file may be gone
-	j.erasing = 0
 	j.trouble()
 	before, existed := j.content, j.exists
 	writer, durable := j.writer, j.durable
