@@ -205,7 +205,8 @@ func (j *judge) revoked(g *grant, who *process) {
 
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(*family) {
-	if !j.exists {
+	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
+	if !j.exists && !full {
 		j.expect(nil, true)
 	} else {
 		j.expected.sure = false

@@ -104,10 +104,10 @@ func newWorld(p *plan, loud bool) *world {
 func (w *world) before(op drive.Op) error {
 	w.at = op
 	w.seam("")
-	w.judge.operates(w.proc, op)
 	if w.clock.mono < w.broken.errors && writes(op) && w.chance(0.2) {
 		return syscall.EIO
 	}
+	w.judge.operates(w.proc, op)
 	return nil
 }
 
