@@ -408,13 +408,17 @@ func (j *judge) serves(d *daemon, f *family) {
 	}
 }
 
-// operates sees what a process asks the disk for.
-func (j *judge) operates(p *process, op drive.Op) {
+// operates sees what a process asks the disk for, which will not be done where it fails.
+func (j *judge) operates(p *process, op drive.Op, fails bool) {
 	w := j.w
 	if w.cur == nil {
 		return
 	}
+	if op.Path == tokenPath && p.kind > aCommand { // opening it can empty it
+		j.touched, j.toucher = true, p
+	}
 	switch {
+	case fails:
 	case op.To == tokenPath && class(op.Path) == "the entry":
 		w.cur.phase = "committed: " // once it is done
 		j.touched, j.toucher = true, p

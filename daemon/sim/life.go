@@ -104,10 +104,11 @@ func newWorld(p *plan, loud bool) *world {
 func (w *world) before(op drive.Op) error {
 	w.at = op
 	w.seam("")
-	if w.clock.mono < w.broken.errors && writes(op) && w.chance(0.2) {
+	fails := w.clock.mono < w.broken.errors && writes(op) && w.chance(0.2)
+	w.judge.operates(w.proc, op, fails)
+	if fails {
 		return syscall.EIO
 	}
-	w.judge.operates(w.proc, op)
 	return nil
 }
 

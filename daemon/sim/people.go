@@ -73,8 +73,14 @@ func (w *world) falLogin(subject string, locks bool) {
 	})
 }
 
-// logout is `falcred logout`.
+// logout is `falcred logout`, which asks a daemon where one runs.
 func (w *world) logout(local bool) {
+	for _, d := range w.daemons {
+		if d.runs() && d.manager != nil {
+			d.erase(local)
+			return
+		}
+	}
 	w.command("falcred logout", func(p *process) {
 		before := w.judge.expected.fam
 		done, err := login.Logout(w.config(), local)
