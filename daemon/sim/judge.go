@@ -128,7 +128,7 @@ func (j *judge) sends(p *process, refresh string) {
 // mostAnHour is how many requests a falcred of a home may make in an hour: it has R7's pauses,
 // of 36 s at least in the end, and each try is two where an answer is
 // lost. In a calm there is little to do.
-const mostAnHour = 210
+const mostAnHour = 400
 
 // paced judges how often the issuer is asked.
 func (j *judge) paced() {
