@@ -125,9 +125,9 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 }
 
-// mostAnHour is how many requests a falcred of a home may make in an hour: it has R7's pauses,
-// of 36 s at least in the end, and each try is two where an answer is
-// lost. In a calm there is little to do.
+// mostAnHour is how many requests a falcred of a home may make in an hour: it has R7's pauses, of
+// 36 s at least in the end, and each try is two where an answer is lost; who was killed begins
+// with short ones again. In a calm there is little to do.
 const mostAnHour = 400
 
 // paced judges how often the issuer is asked.
