@@ -298,6 +298,25 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 	}
 }
 
+// claims says that a falcred takes what it has written for safe.
+func (j *judge) claims(p *process) {
+	if j.writer == p && j.truth() > j.w.broken.last {
+		j.durable = true
+	}
+}
+
+// written judges that what was used up is written down before the file has what came for it (F5).
+func (j *judge) written(pair tokenfile.TokenPair) {
+	g := j.w.idp.grants[pair.Refresh]
+	if g == nil || g.from == nil || !g.from.recorded || g.from.retired < j.w.broken.last {
+		return
+	}
+	list, _ := j.w.disk.ReadRaw(home + "/" + journal.ConsumedName)
+	if !listed(list, tokenfile.Fingerprint(g.from.refresh)) {
+		j.fail("what was used up is written down (F5)", "after a power cut %s stands nowhere, and %s is in the file", g.from.refresh, g.refresh)
+	}
+}
+
 // powerCut judges what a power cut has left of the file.
 func (j *judge) powerCut() {
 	j.flying, j.holder = map[string]*flight{}, nil
@@ -307,6 +326,9 @@ func (j *judge) powerCut() {
 	writer, durable := j.writer, j.durable
 	j.touched, j.toucher = true, nil
 	j.look()
+	if pair, err := tokenfile.Parse([]byte(before)); err == nil && durable && writer != nil && writer.kind == aDaemon {
+		j.written(pair)
+	}
 	if j.writer != nil || before == j.content && existed == j.exists {
 		j.writer = writer
 		return

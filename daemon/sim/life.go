@@ -26,6 +26,7 @@ const calmTime = 80 * time.Minute
 // broken is what is wrong with the disk, and until when.
 type broken struct {
 	errors time.Duration
+	last   time.Duration // when the last of it ends, in true time
 }
 
 // counts are those of a life, or of many.
@@ -226,13 +227,16 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 		w.net.busy, w.net.pause = end, r.IntN(2)*r.IntN(1200)
 	case "full":
 		w.disk.Full = true
+		w.broken.last = max(w.broken.last, end+w.clock.slept)
 		w.clock.add(end-w.clock.mono, nil, func() { w.disk.Full = false })
 	case "read-only":
 		w.disk.ReadOnly = true
+		w.broken.last = max(w.broken.last, end+w.clock.slept)
 		w.clock.add(end-w.clock.mono, nil, func() { w.disk.ReadOnly = false })
 	case "I/O errors":
 		end = min(end, w.clock.mono+10*time.Minute)
 		w.broken.errors = end
+		w.broken.last = max(w.broken.last, end+w.clock.slept)
 	default:
 		return
 	}
@@ -260,6 +264,8 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 		w.falLogin("ann", locks)
 	case "other":
 		w.falcredLogin("bob")
+	case "ended soon":
+		w.endedSoon([]string{"ann", "bob"}[r.IntN(2)], some(r, time.Minute, w.plan.lifetime/2))
 	case "store":
 		d.store("ann")
 	case "logout":
@@ -273,7 +279,8 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 
 // calm has all be well for long enough, and then looks whether falcred has come back.
 func (w *world) calm() {
-	w.doom, w.net, w.broken, w.clock.off = nil, weather{}, broken{}, 0
+	w.doom, w.net, w.broken.errors, w.clock.off = nil, weather{}, 0, 0
+	w.broken.last = min(w.broken.last, w.judge.truth())
 	w.disk.Full, w.disk.ReadOnly = false, false
 	w.idp.wrongID = false
 	w.judge.trouble()

@@ -50,6 +50,22 @@ func (w *world) falcredLogin(subject string) {
 		w.judge.making = f
 		err := login.Keep(context.Background(), w.config(), &issuer.PendingLogin{Reply: reply, Subject: subject, ClientID: issuer.FalClientID})
 		w.say("falcred login: login %d is kept: %v", f.id, err)
+		if err == nil {
+			w.judge.look()
+			w.judge.claims(p)
+		}
+	})
+}
+
+// endedSoon is a login that the issuer ends after a while.
+func (w *world) endedSoon(subject string, after time.Duration) {
+	before := w.judge.expected.fam
+	w.falcredLogin(subject)
+	w.clock.add(after, nil, func() {
+		if f := w.judge.expected.fam; f != nil && f != before && f.ended == "" {
+			f.ended = "the issuer"
+			w.say("the issuer ends login %d by itself", f.id)
+		}
 	})
 }
 

@@ -50,10 +50,10 @@ var kinds = []struct {
 	{"sleep", 4}, {"clock", 1},
 	{"down", 3}, {"lossy", 3}, {"pages", 2}, {"slow", 1}, {"busy", 1},
 	{"full", 1.5}, {"read-only", 0.7}, {"I/O errors", 1},
-	{"save", 1}, {"restore", 0.7},
+	{"save", 1}, {"restore", 1},
 	{"key", 0.5}, {"wrong ID token", 0.1}, {"issuer ends", 0.5},
 	{"cli", 3}, {"sdk", 2}, {"unlink", 1}, {"editor", 0.7}, {"rm", 0.3},
-	{"login", 0.7}, {"fal login", 0.7}, {"other", 0.4}, {"store", 0.4}, {"logout", 0.3}, {"erase", 0.3}, {"fal logout", 0.2},
+	{"login", 0.7}, {"fal login", 0.7}, {"other", 0.4}, {"ended soon", 0.5}, {"store", 0.4}, {"logout", 0.3}, {"erase", 0.3}, {"fal logout", 0.2},
 	{"get", 4}, {"reject", 2}, {"watch", 1},
 }
 

@@ -18,11 +18,6 @@ func (s *story) add(at time.Time, text string) {
 	s.lines = append(s.lines, at.Format("2006-01-02 15:04:05.000")+"  "+text)
 }
 
-// end is its last lines.
-func (s *story) end(n int) string {
-	return strings.Join(s.lines[max(0, len(s.lines)-n):], "\n")
-}
-
 // tell runs a plan again, loudly, and returns what happened.
 func tell(p *plan) string {
 	w, v := live(p, true)

@@ -246,6 +246,10 @@ func (w *world) Wait(d time.Duration, poll func() bool) bool {
 	if d < task.Forever {
 		timer = w.clock.add(d, t.proc, func() { t.late = true })
 	} else {
+		if t.phase == "committed: " {
+			w.judge.look()
+			w.judge.claims(t.proc)
+		}
 		t.steps, t.phase = 0, ""
 	}
 	w.pause(poll)
