@@ -97,7 +97,7 @@ func ensureConsumed(home string, prints []string) error {
 		}
 	}
 	if len(missing) == 0 {
-		return nil
+		return fsx.Sync(file) // who wrote them may have died before his
 	}
 	if size == 0 { // its name first: whoever finds a record takes that for safe
 		if err := fsx.SyncFolder(home); err != nil {

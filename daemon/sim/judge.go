@@ -198,7 +198,8 @@ func (j *judge) revoked(g *grant, who *process) {
 		j.expected.sure = false
 		return
 	}
-	if who.kind == aDaemon && j.erasing == 0 && j.expected.sure && j.expected.fam == g.fam && !j.storing[g.fam] {
+	steady := j.w.clock.mono-j.expected.since > 30*time.Second
+	if who.kind == aDaemon && j.erasing == 0 && steady && j.expected.sure && j.expected.fam == g.fam && !j.storing[g.fam] {
 		j.fail("a login is never lost by falcred", "%s revokes login %d, which is in force", who.name, g.fam.id)
 	}
 }
