@@ -28,16 +28,19 @@ type judge struct {
 	storing  map[*family]bool
 	erasing  int // erases under way
 
-	content string   // the token file's, as it was seen last
-	exists  bool     //
-	toucher *process // who has touched it since
+	made    time.Duration // when somebody wrote a login of one line, which he goes on with
+	emptied time.Duration // when a neighbour left the file empty
+	content string        // the token file's, as it was seen last
+	exists  bool          //
+	toucher *process      // who has touched it since
 	touched bool
 	writer  *process // whose content it is
 	durable bool     // its folder was synced since
 	under   bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	flying  map[string]*flight
-	unlinks int            // of the lock, by neighbours, each counted before and after
-	holder  *neighbourLock // the neighbour who has it
+	begun   map[string]bool // what a falcred has sent
+	unlinks int             // of the lock, by neighbours, each counted before and after
+	holder  *neighbourLock  // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
@@ -110,6 +113,10 @@ func (j *judge) sends(p *process, refresh string) {
 	if h := j.holder; h != nil && h.unlinks == j.unlinks {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
+	if age := j.w.clock.mono - j.made; p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
+		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
+	}
+	j.begun[refresh] = true
 	j.flying[refresh] = &flight{p, j.unlinks}
 	j.paced()
 	if g == nil || g.by == nil {
@@ -260,6 +267,9 @@ func (j *judge) changed(by *process) {
 	case whole:
 		j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 		j.expect(g.fam, g.alive())
+		if pair.Access == "" && by.kind == aPerson {
+			j.made = j.w.clock.mono
+		}
 		j.expected.loose = by.kind > aCommand && (j.holder == nil || j.holder.by != by)
 	case !j.exists:
 		j.expected.sure = false // a logout, if the issuer can be asked (F7)
@@ -391,6 +401,11 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 // than any of its pauses.
 func (j *judge) recovered() {
 	w, e := j.w, j.expected
+	for _, d := range w.daemons {
+		if j.exists && j.content == "" && d.runs() && d.manager != nil && d.since < j.emptied && d.manager.Snapshot().State.Tokens.Refresh != "" {
+			j.fail("an empty file is filled again (F3)", "%s holds a login, and the file has been empty for %v", d.name, w.clock.mono-j.emptied)
+		}
+	}
 	pair, err := tokenfile.Parse([]byte(j.content))
 	g := w.idp.grants[pair.Refresh]
 	if blameless := e.fam != nil && e.sure && e.fam.ended == "" && e.fam.excuse == ""; blameless {

@@ -77,6 +77,7 @@ func (w *world) writeInPlace(p *process, pair tokenfile.TokenPair) {
 // emptied notes that a neighbour has left the file empty: what was in it is gone, too, where no
 // daemon has it in memory.
 func (w *world) emptied(p *process, pair tokenfile.TokenPair, how string) {
+	w.judge.emptied = w.clock.mono
 	w.lostAnswer(p, pair, how)
 	if f := w.judge.expected.fam; f != nil {
 		f.excuse = p.name + " has emptied the file, and " + how
