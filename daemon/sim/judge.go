@@ -212,7 +212,10 @@ func (j *judge) revoked(g *grant, who *process) {
 }
 
 // loggedOut says that a person has ended the login.
-func (j *judge) loggedOut(*family) {
+func (j *judge) loggedOut(f *family) {
+	if f != nil {
+		f.excuse = "it was logged out here"
+	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
 	if !j.exists && !full {
 		j.expect(nil, true)
