@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -129,7 +130,8 @@ func (t *transaction) resume(before tokenfile.Content, refresh string) (replay s
 	if err != nil {
 		return "", true, entryFailure(err)
 	}
-	answer, whole := entry.Answer(t.m.Snapshot().State.Ledger)
+	known := t.m.Snapshot().State.Ledger
+	answer, whole := entry.Answer(known)
 	switch {
 	case whole && t.wasUsed(answer.Refresh), !whole && t.wasUsed(refresh):
 		entry.Discard() // settled long ago, and put back from a backup
@@ -138,7 +140,8 @@ func (t *transaction) resume(before tokenfile.Content, refresh string) (replay s
 		entry.Keep()
 		return refresh, true, nil
 	}
-	t.m.apply(Stepped{From: refresh, To: answer, Client: clientOf(t.m, answer, before.Pair)})
+	client := cmp.Or(known.ClientOf(answer), clientOf(t.m, tokenfile.TokenPair{Refresh: refresh}, before.Pair)) // as which it was asked for
+	t.m.apply(Stepped{From: refresh, To: answer, Client: client})
 	if err := trim(entry, answer, t.saveLedger()); err != nil {
 		entry.Keep()
 		return "", true, entryFailure(err)
