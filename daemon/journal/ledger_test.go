@@ -76,6 +76,7 @@ func TestStep(t *testing.T) {
 	if l.Subject != "ann" || !l.Consumed("a") || l.SubjectOf("b") != "ann" || l.SubjectOf("a") != "" {
 		t.Errorf("rotated: %+v", l)
 	}
+	l.TipLasts = 300
 	if l.Doubt = l.Doubt.Again("b", "why", "", "", "", time.Now()); !reflect.DeepEqual(l.Step("a", tokenfile.TokenPair{Refresh: "b"}), l) {
 		t.Errorf("the same link once more, as after a kill: %+v", l.Step("a", tokenfile.TokenPair{Refresh: "b"}))
 	}
