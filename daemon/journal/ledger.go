@@ -325,10 +325,13 @@ func (l Ledger) Erase(e Erased) Ledger {
 // newest are the last n of them.
 func newest(prints []string, n int) []string { return prints[max(0, len(prints)-n):] }
 
-// Distrust notes that the ID token which came with p was wrong, for an earlier version too.
+// Distrust notes that the ID token which came with p was wrong, for an earlier version too, which
+// goes by the access token: where that is not kept there is nothing that it could serve.
 func (l Ledger) Distrust(p tokenfile.TokenPair) Ledger {
 	l.Wrong = l.Wrong.with(tokenfile.Fingerprint(p.Refresh))
-	l.Unverified = tokenfile.Fingerprint(p.Access)
+	if p.Access != "" {
+		l.Unverified = tokenfile.Fingerprint(p.Access)
+	}
 	return l
 }
 

@@ -154,8 +154,8 @@ func TestAVerdictIsKept_R10(t *testing.T) {
 	for i := range 40 {
 		l = l.Distrust(tokenfile.TokenPair{Refresh: fmt.Sprint(i)})
 	}
-	if len(l.Wrong) != 16 || !l.Distrusts("39") || l.Distrusts("r") {
-		t.Errorf("%d wrong ones are kept", len(l.Wrong))
+	if len(l.Wrong) != 16 || !l.Distrusts("39") || l.Distrusts("r") || l.Unverified != tokenfile.Fingerprint("a") {
+		t.Errorf("%d wrong ones are kept; an earlier version distrusts %q", len(l.Wrong), l.Unverified)
 	}
 }
 
