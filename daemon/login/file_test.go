@@ -287,6 +287,31 @@ func TestVanishedBesideAnAnswer_F7(t *testing.T) {
 	}
 }
 
+// F5, F7: a start that ends what a deleted login has left says so to every falcred of the home:
+// none sends what was used up for it.
+func TestWhatIsBuriedIsConsumed_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		sent := w.signIn("ann")
+		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+		entry, err := journal.Begin(w.path, sent)
+		testkit.Must(w.T, err)
+		testkit.Must(w.T, entry.Record(reply.Tokens))
+		entry.Keep()
+		os.Remove(w.path)
+		w.start()
+		w.pass(time.Minute)
+		for _, refresh := range []string{sent, reply.Tokens.Refresh} {
+			if used, err := journal.Used(w.home, refresh); !used || err != nil {
+				t.Errorf("used: %v, %v\n%s", used, err, w.log)
+			}
+		}
+		if w.idp.Alive(reply.Tokens.Refresh) {
+			t.Error("it was not revoked")
+		}
+		w.wantNoEntries()
+	})
+}
+
 // F7: a file that vanishes while the issuer cannot be reached stops the
 // serving; the issuer's next answer decides.
 func TestF7VanishedInAnOutage(t *testing.T) {
