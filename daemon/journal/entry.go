@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -77,6 +78,9 @@ var ErrBusy = errors.New("another falcred is refreshing with this token")
 func Path(target, refresh string) string {
 	return filepath.Join(filepath.Dir(target), entryPrefix+tokenfile.Fingerprint(refresh))
 }
+
+// Spent is the fingerprint of the refresh token that the entry at path is for.
+func Spent(path string) string { return strings.TrimPrefix(filepath.Base(path), entryPrefix) }
 
 // Exists reports whether refresh has an entry beside target: a rotation of it was
 // begun, and how it ended is not settled.

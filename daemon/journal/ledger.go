@@ -181,18 +181,18 @@ func (l Ledger) write(home string) error {
 // rotated the token, nothing is consumed. A link that was noted before a kill is noted again
 // when its answer is settled: that forgets nothing.
 func (l Ledger) Step(from string, to tokenfile.TokenPair) Ledger {
-	subject, client := l.SubjectOf(from), ""
+	subject, client, lasts := l.SubjectOf(from), "", int64(0)
 	if l.IsTip(from) {
 		client = l.ClientID
 	}
 	if l.IsTip(to.Refresh) {
-		subject, client = l.Subject, l.ClientID
+		subject, client, lasts = l.Subject, l.ClientID, l.TipLasts
 	}
 	if from != to.Refresh {
 		l = l.Consume(from)
 	}
 	l = l.WithTip(to, subject)
-	l.ClientID = client
+	l.ClientID, l.TipLasts = client, lasts
 	if !l.Doubt.Of(to.Refresh) {
 		l.Doubt = l.Doubt.step(from, to.Refresh)
 	}
@@ -325,10 +325,13 @@ func (l Ledger) Erase(e Erased) Ledger {
 // newest are the last n of them.
 func newest(prints []string, n int) []string { return prints[max(0, len(prints)-n):] }
 
-// Distrust notes that the ID token which came with p was wrong, for an earlier version too.
+// Distrust notes that the ID token which came with p was wrong, for an earlier version too, which
+// goes by the access token: where that is not kept there is nothing that it could serve.
 func (l Ledger) Distrust(p tokenfile.TokenPair) Ledger {
 	l.Wrong = l.Wrong.with(tokenfile.Fingerprint(p.Refresh))
-	l.Unverified = tokenfile.Fingerprint(p.Access)
+	if p.Access != "" {
+		l.Unverified = tokenfile.Fingerprint(p.Access)
+	}
 	return l
 }
 

@@ -76,6 +76,7 @@ func TestStep(t *testing.T) {
 	if l.Subject != "ann" || !l.Consumed("a") || l.SubjectOf("b") != "ann" || l.SubjectOf("a") != "" {
 		t.Errorf("rotated: %+v", l)
 	}
+	l.TipLasts = 300
 	if l.Doubt = l.Doubt.Again("b", "why", "", "", "", time.Now()); !reflect.DeepEqual(l.Step("a", tokenfile.TokenPair{Refresh: "b"}), l) {
 		t.Errorf("the same link once more, as after a kill: %+v", l.Step("a", tokenfile.TokenPair{Refresh: "b"}))
 	}
@@ -153,8 +154,8 @@ func TestAVerdictIsKept_R10(t *testing.T) {
 	for i := range 40 {
 		l = l.Distrust(tokenfile.TokenPair{Refresh: fmt.Sprint(i)})
 	}
-	if len(l.Wrong) != 16 || !l.Distrusts("39") || l.Distrusts("r") {
-		t.Errorf("%d wrong ones are kept", len(l.Wrong))
+	if len(l.Wrong) != 16 || !l.Distrusts("39") || l.Distrusts("r") || l.Unverified != tokenfile.Fingerprint("a") {
+		t.Errorf("%d wrong ones are kept; an earlier version distrusts %q", len(l.Wrong), l.Unverified)
 	}
 }
 

@@ -186,15 +186,16 @@ const justNow = 2 * time.Minute
 
 // dated dates a pair that is adopted. One that another falcred of the home has just received
 // is as fresh as it was there, though its access token cannot be read, or has run out by a
-// clock that is ahead: else each would refresh at once what the other has, for ever.
+// clock that is ahead: else each would refresh at once what the other has, for ever. Where
+// nobody says how long it lasts it counts as expired.
 func (m *machine) dated(p tokenfile.TokenPair) tokenfile.Token {
 	t, l := tokenfile.Dated(p, m.now), m.Ledger
 	age := m.now.Sub(time.Unix(l.Rotated, 0))
 	same := l.IsTip(p.Refresh) && (l.TipIssued == 0 && t.Issued.IsZero() || t.Issued.Unix() == l.TipIssued)
-	if t.Fresh(m.now) || !same || age < -time.Second || age > justNow {
+	if t.Fresh(m.now) || !same || age < -time.Second || age > justNow || p.Access == "" || t.Expires.IsZero() && l.TipLasts == 0 {
 		return t
 	}
-	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, m.now)
+	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, m.now.Add(-max(age, 0)))
 	return t
 }
 

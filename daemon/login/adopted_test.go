@@ -23,10 +23,12 @@ func TestFreshFromAnotherFalcred_F5(t *testing.T) {
 		expires time.Duration
 		other   bool
 	}{
-		"opaque, just now":               {opaque, "received", time.Second, 7200, 2 * time.Hour, false},
-		"opaque, its life is not known":  {opaque, "received", time.Second, 0, time.Hour, false},
-		"by a clock that is ahead":       {ahead, "received", time.Second, 0, 2 * time.Hour, false},
+		"opaque, just now":               {opaque, "received", time.Second, 7200, 2*time.Hour - time.Second, false},
+		"opaque, its life is not known":  {opaque, "received", time.Second, 0, 0, false},
+		"by a clock that is ahead":       {ahead, "received", time.Second, 0, 2*time.Hour - time.Second, false},
 		"an hour ago":                    {opaque, "received", time.Hour, 7200, 0, false},
+		"its access token is cut away":   {tokenfile.TokenPair{Refresh: "received"}, "received", time.Second, 7200, 0, false},
+		"opaque, and has run out":        {opaque, "received", time.Minute, 50, -10 * time.Second, false},
 		"before the clock was set back":  {opaque, "received", -time.Hour, 7200, 0, false},
 		"somebody else's":                {opaque, "another", time.Second, 7200, 0, false},
 		"somebody else's, and run out":   {ahead, "another", time.Second, 7200, -time.Hour, false},

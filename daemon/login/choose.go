@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -34,13 +35,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 		if !t.missing || s.Phase != Missing {
 			return c, nil // we may be the first to see it: the CLI deletes the file and then gives the lock away (F7)
 		}
-		if t.wasUsed(s.Tokens.Refresh) { // by another daemon of the home: what it received is not here
-			return c, deleted("the token file was deleted, and the refresh token held has been used up by another falcred of this home")
-		}
-		if replay, done, err := t.resume(r.Content, s.Tokens.Refresh); done { // another daemon may have asked, and died
-			return candidate{refresh: replay, before: r.Content}, err
-		}
-		return candidate{refresh: s.Tokens.Refresh, before: r.Content}, nil // by which the issuer decides whether that was a logout
+		return t.decisive(r.Content, s.Tokens.Refresh)
 	case tokenfile.Empty:
 		return c, t.refill(r.Content, s)
 	}
@@ -65,6 +60,21 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 		return t.refused(r.Content, r.Pair.Refresh, forced)
 	}
 	return candidate{refresh: r.Pair.Refresh, before: r.Content}, nil
+}
+
+// decisive chooses the token by which the issuer decides whether a file that vanished was a
+// logout (F7): the one held, or what another daemon of the home has received for it, which died
+// before that was in the file. It does not go there before the issuer has answered.
+func (t *transaction) decisive(before tokenfile.Content, held string) (candidate, error) {
+	answer, whole := journal.Peek(journal.Path(t.target, held), t.m.Snapshot().State.Ledger)
+	switch {
+	case whole && !t.wasUsed(answer.Refresh):
+		t.step(held, answer, before)
+		return candidate{refresh: answer.Refresh, before: before}, nil
+	case whole || t.wasUsed(held): // by another daemon of the home: what it received is not here, or used up as well
+		return candidate{}, deleted("the token file was deleted, and the refresh token held has been used up by another falcred of this home")
+	}
+	return candidate{refresh: held, before: before}, nil
 }
 
 // refill restores a file whose writer died (F3).
@@ -119,7 +129,7 @@ func (t *transaction) restore(before tokenfile.Content, held tokenfile.TokenPair
 }
 
 // resume settles what an earlier rotation of the file's token, or of the one held where the file
-// has vanished, has left: an answer on disk, which is put in place, or none, after which the
+// is empty, has left: an answer on disk, which is put in place, or none, after which the
 // token is to be replayed (R4).
 func (t *transaction) resume(before tokenfile.Content, refresh string) (replay string, done bool, err error) {
 	if !journal.Exists(t.target, refresh) {
@@ -138,7 +148,7 @@ func (t *transaction) resume(before tokenfile.Content, refresh string) (replay s
 		entry.Keep()
 		return refresh, true, nil
 	}
-	t.m.apply(Stepped{From: refresh, To: answer, Client: clientOf(t.m, answer, before.Pair)})
+	t.step(refresh, answer, before)
 	if err := trim(entry, answer, t.saveLedger()); err != nil {
 		entry.Keep()
 		return "", true, entryFailure(err)
@@ -153,6 +163,13 @@ func (t *transaction) resume(before tokenfile.Content, refresh string) (replay s
 	}
 	t.m.apply(Settled{answer})
 	return "", true, nil
+}
+
+// step notes an answer that an earlier process has left. Its client is the one that asked for it,
+// where neither the ledger nor the answer says.
+func (t *transaction) step(from string, answer tokenfile.TokenPair, before tokenfile.Content) {
+	client := cmp.Or(t.m.Snapshot().State.Ledger.ClientOf(answer), clientOf(t.m, tokenfile.TokenPair{Refresh: from}, before.Pair))
+	t.m.apply(Stepped{From: from, To: answer, Client: client})
 }
 
 // sweep removes entries of rotations that no longer matter, and keeps what came in them

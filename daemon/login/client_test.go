@@ -9,6 +9,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -76,6 +77,31 @@ func TestALoginKeepsItsClient_R13(t *testing.T) {
 			})
 		})
 	}
+}
+
+// R4, R13: an answer that a kill has left before falcred.json named it was for the client that
+// asked for it, though nothing in it says so.
+func TestAnAnswerLeftIsItsClients_R13(t *testing.T) {
+	inBubble(t, idp.Config{Opaque: true, AutoApprove: true, Interval: time.Second}, func(w *world) {
+		w.deviceLogin()
+		sent := w.inFile().Refresh
+		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+		if reply.Outcome != issuer.Granted {
+			w.Fatal(reply.Err)
+		}
+		entry, err := journal.Begin(w.path, sent)
+		testkit.Must(w.T, err)
+		testkit.Must(w.T, entry.Record(reply.Tokens))
+		entry.Keep()
+		w.clientID = "another"
+		w.start()
+		w.pass(time.Minute)
+		l, err := journal.Load(w.home)
+		if err != nil || l.ClientID != "test-client" || !l.IsTip(w.inFile().Refresh) {
+			t.Errorf("the home has %+v, %v\n%s", l, err, w.log)
+		}
+		w.wantAlive()
+	})
 }
 
 // R13: a daemon that runs as it was started for another client hears of a login's own.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
@@ -239,6 +241,74 @@ func TestF5SpentIsNeverSentAgain(t *testing.T) {
 		w.pass(time.Minute)
 		w.mustGet()
 		w.wantAlive()
+	})
+}
+
+// F7, R4: where another falcred of the home has left an answer, a file that vanished in an outage
+// does not come back by that: the issuer's next answer decides, and by the token that is in force.
+func TestVanishedBesideAnAnswer_F7(t *testing.T) {
+	for name, loggedOut := range map[string]bool{"the CLI's": false, "a logout": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+				w.signIn("ann")
+				w.start()
+				w.mustGet()
+				sent := w.inFile().Refresh
+				reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+				entry, err := journal.Begin(w.path, sent)
+				testkit.Must(w.T, err)
+				testkit.Must(w.T, entry.Record(reply.Tokens))
+				entry.Keep() // and that process is killed
+				w.net.Set(testkit.ErrNetDown, false)
+				os.Remove(w.path)
+				w.pass(10 * time.Minute)
+				if _, err := os.Lstat(w.path); err == nil {
+					t.Error("it is back, and nobody has asked the issuer")
+				}
+				w.wantCode(protocol.CodeUnavailable)
+				if loggedOut {
+					w.idp.RevokeFamily(reply.Tokens.Refresh)
+				}
+				w.net.Set(nil, false)
+				w.pass(10 * time.Minute)
+				if loggedOut {
+					if s := w.state(); w.file.Read().State != tokenfile.Absent || s.held() {
+						t.Errorf("it was no logout, but %v\n%s", s.Phase, w.log)
+					}
+					return
+				}
+				w.mustGet()
+				w.wantAlive()
+				if used, _ := journal.Used(w.home, sent); !used {
+					t.Error("the token that was consumed is not noted")
+				}
+			})
+		})
+	}
+}
+
+// F5, F7: a start that ends what a deleted login has left says so to every falcred of the home:
+// none sends what was used up for it.
+func TestWhatIsBuriedIsConsumed_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		sent := w.signIn("ann")
+		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+		entry, err := journal.Begin(w.path, sent)
+		testkit.Must(w.T, err)
+		testkit.Must(w.T, entry.Record(reply.Tokens))
+		entry.Keep()
+		os.Remove(w.path)
+		w.start()
+		w.pass(time.Minute)
+		for _, refresh := range []string{sent, reply.Tokens.Refresh} {
+			if used, err := journal.Used(w.home, refresh); !used || err != nil {
+				t.Errorf("used: %v, %v\n%s", used, err, w.log)
+			}
+		}
+		if w.idp.Alive(reply.Tokens.Refresh) {
+			t.Error("it was not revoked")
+		}
+		w.wantNoEntries()
 	})
 }
 

@@ -81,11 +81,13 @@ func readTogether(m *Manager) {
 	c := &call{done: make(chan struct{})}
 	m.reading = c
 	m.mu.Unlock()
+	defer func() { // after a panic too, which ends one connection only: the others must not wait for ever
+		m.mu.Lock()
+		m.reading = nil
+		m.mu.Unlock()
+		close(c.done)
+	}()
 	m.reconcile()
-	m.mu.Lock()
-	m.reading = nil
-	m.mu.Unlock()
-	close(c.done)
 }
 
 // join finds the rotation that can help a request, or nil where none can: then the answer

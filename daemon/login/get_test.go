@@ -107,6 +107,23 @@ func TestGetGoesByNoReadingFromBefore_F3(t *testing.T) {
 	})
 }
 
+// S5: a bug that one reading meets, and that the server survives, does not hold up those who
+// share it, nor who comes after.
+func TestAPanicEndsItsReading_S5(t *testing.T) {
+	m := &Manager{} // without a snapshot
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("nothing panics here: it proves nothing")
+			}
+		}()
+		readTogether(m)
+	}()
+	if m.reading != nil {
+		t.Error("whoever comes next waits for a reading that has ended")
+	}
+}
+
 // A get takes no lock: it is answered while somebody holds it.
 func TestGetTakesNoLock(t *testing.T) {
 	m := serving(time.Now())

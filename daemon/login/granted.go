@@ -63,8 +63,8 @@ func (m *machine) granted(e Granted) {
 	}
 	l := m.Ledger.Step(e.From, e.Reply.Tokens).MadeBy(e.Reply.Tokens.Refresh, e.Client)
 	l.Rotated = m.now.Unix()
-	if l.TipIssued == 0 {
-		l.TipLasts = int64(e.Reply.Lifetime / time.Second)
+	if l.TipLasts = 0; tokenfile.Dated(e.Reply.Tokens, m.now).Expires.IsZero() {
+		l.TipLasts = int64(tokens.Expires.Sub(m.now) / time.Second)
 	}
 	m.Fallback = Fallback{tokens.Refresh, tokens.Subject}
 	if e.Wrong { // written down before anybody finds it in the file

@@ -152,7 +152,9 @@ func settle(m *Manager) {
 	}
 }
 
-// bury clears the journal of a deleted login and returns what was in it.
+// bury clears the journal of a deleted login and returns what was in it. By falcred.json another
+// daemon of the home hears that neither that nor what it came for is to be sent: it may still
+// hold the login, and wait for the issuer (F7).
 func bury(m *Manager) (answers []tokenfile.TokenPair) {
 	target, err := m.file.Target()
 	if err != nil || m.file.Read().State != tokenfile.Absent || len(journal.Others(target, "")) == 0 {
@@ -166,10 +168,19 @@ func bury(m *Manager) (answers []tokenfile.TokenPair) {
 	if m.file.Read().State != tokenfile.Absent {
 		return nil
 	}
+	known := m.Snapshot().State.Ledger
 	for _, path := range journal.Others(t.target, "") {
-		if answer, whole := journal.Clear(path, m.Snapshot().State.Ledger); whole {
+		if answer, whole := journal.Peek(path, known); whole {
 			answers = append(answers, answer)
+			m.apply(Noted{Note{Consumed: journal.Spent(path)}})
+			m.apply(ConsumedHere{[]string{answer.Refresh}})
 		}
+	}
+	if len(answers) > 0 && t.saveLedger() != nil {
+		return answers // which stay where the others find them
+	}
+	for _, path := range journal.Others(t.target, "") {
+		journal.Clear(path, known)
 	}
 	return answers
 }
