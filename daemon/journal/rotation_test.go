@@ -74,7 +74,7 @@ func TestOneRotation_R4(t *testing.T) {
 	}
 	before := fsx.Syncs()
 	testkit.Must(t, ledger.Without("nothing").Save(home)) // a team was resolved, say
-	if n := fsx.Syncs() - before; n != 2 { // who wrote the records that are there may have died before his
+	if n := fsx.Syncs() - before; n != 2 {                // who wrote the records that are there may have died before his
 		t.Errorf("to save what names no new token waits %d times for the disk", n)
 	}
 }
