@@ -130,6 +130,9 @@ func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error
 	for _, p := range living {
 		consumed.Refresh = append(consumed.Refresh, p.Refresh)
 	}
+	if f := m.Snapshot().State.Fallback.Refresh; f != "" { // which another may hold that has not seen the login after it
+		consumed.Refresh = append(consumed.Refresh, f)
+	}
 	m.apply(consumed)
 	if wire && account != "" {
 		m.apply(Noted{Note{Erased: &journal.Erased{Subject: account, At: clock.Now().UnixNano()}}})

@@ -38,6 +38,7 @@ type judge struct {
 	durable bool     // its folder was synced since
 	under   bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	flying  map[string]*flight
+	odd     map[string]bool // what neighbours have left that is no login, and can look like one
 	begun   map[string]bool // what a falcred has sent
 	unlinks int             // of the lock, by neighbours, each counted before and after
 	holder  *neighbourLock  // the neighbour who has it
@@ -51,7 +52,7 @@ type judge struct {
 // flight is a request of a falcred's.
 type flight struct {
 	by      *process
-	unlinks int // before it was sent
+	unlinks int // when its lock was last compared with the path
 }
 
 // verdict is a rule that falcred has broken.
@@ -110,14 +111,15 @@ func (j *judge) sends(p *process, refresh string) {
 			j.fail("one request in flight", "%s sends %s while %s waits for the answer to %s", p.name, refresh, f.by.name, other)
 		}
 	}
-	if h := j.holder; h != nil && h.unlinks == j.unlinks {
+	looked := j.w.cur.looked
+	if h := j.holder; h != nil && h.unlinks == j.unlinks && looked == j.unlinks {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
 	if age := j.truth() - j.made; j.w.clock.off == 0 && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
 	}
 	j.begun[refresh] = true
-	j.flying[refresh] = &flight{p, j.unlinks}
+	j.flying[refresh] = &flight{p, looked}
 	j.paced()
 	if g == nil || g.by == nil {
 		return
@@ -267,6 +269,8 @@ func (j *judge) changed(by *process) {
 		j.expected.sure = false
 	case by.kind == aDaemon:
 		j.writes(by, g, whole)
+	case j.exists && !whole:
+		j.odd[j.content] = true
 	case whole:
 		j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 		j.expect(g.fam, g.alive())
@@ -289,6 +293,9 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		}
 		j.expected.sure = false // until the erase says that it has
 		return
+	case !whole && j.odd[j.content]: // a part of a line is a line
+		j.expected.sure = false
+		return
 	case !whole:
 		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)
 		return
@@ -305,7 +312,7 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		j.fail("a logout stays one", "%s puts login %d into the file again", by.name, g.fam.id)
 	case e.sure && e.fam.subject != g.fam.subject:
 		j.fail("a login of one is not another's (R8)", "%s puts %s's login %d where %s has logged in", by.name, g.fam.subject, g.fam.id, e.fam.subject)
-	case e.sure && e.fam != g.fam && e.fam.ended == "":
+	case e.sure && e.fam != g.fam && e.fam.ended == "" && e.fam.excuse == "":
 		j.fail("a login that a person made wins", "%s puts login %d in the place of login %d", by.name, g.fam.id, e.fam.id)
 	case e.fam != g.fam:
 		j.expect(g.fam, false)
@@ -457,6 +464,9 @@ func (j *judge) operates(p *process, op drive.Op, fails bool) {
 	}
 	if op.Path == tokenPath && p.kind > aCommand { // opening it can empty it
 		j.touched, j.toucher = true, p
+	}
+	if op.Path == lockPath && op.Kind == drive.Lstat {
+		w.cur.looked = j.unlinks
 	}
 	switch {
 	case fails:

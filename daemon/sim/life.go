@@ -86,7 +86,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, flying: map[string]*flight{}, begun: map[string]bool{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, flying: map[string]*flight{}, begun: map[string]bool{}, odd: map[string]bool{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation

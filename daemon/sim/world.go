@@ -74,6 +74,7 @@ type thread struct {
 	begun   bool
 	over    bool
 	steps   int    // seams since it last rested…
+	looked  int    // how often the lock had been unlinked when it last compared it with its path
 	phase   string // …and how far a rotation of it has come since
 }
 
