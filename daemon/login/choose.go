@@ -175,7 +175,16 @@ func (t *transaction) step(from string, answer tokenfile.TokenPair, before token
 // sweep removes entries of rotations that no longer matter, and keeps what came in them
 // as the fallback, if it is of the same account (F5).
 func (t *transaction) sweep(inFile tokenfile.TokenPair) {
-	now := clock.Now()
+	now, noted := clock.Now(), false
+	for _, path := range journal.Others(t.target, inFile.Refresh) { // what was used up there is known by nothing else
+		if _, whole := journal.Peek(path, t.m.Snapshot().State.Ledger); whole {
+			t.m.apply(Noted{Note{Consumed: journal.Spent(path)}})
+			noted = true
+		}
+	}
+	if noted {
+		t.saveLedger()
+	}
 	for _, path := range journal.Others(t.target, inFile.Refresh) {
 		answer, whole := journal.Clear(path, t.m.Snapshot().State.Ledger)
 		if !whole {

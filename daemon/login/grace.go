@@ -47,13 +47,13 @@ func giveWay(m *Manager) {
 	}
 }
 
-// early says whether the file holds another such login by now.
+// early says whether the file holds such a login by now, adopted or not.
 func (t *transaction) early() bool {
 	if graceLeft(t.m.file) <= 0 {
 		return false
 	}
 	c := t.m.file.Read()
-	return c.State == tokenfile.Holds && c.Pair.Refresh != t.about && writersOwn(t.m.file, t.m.cfg.Home, c.Pair)
+	return c.State == tokenfile.Holds && writersOwn(t.m.file, t.m.cfg.Home, c.Pair)
 }
 
 // graceLeft goes by the file's own time, so that a daemon that was started a moment ago
