@@ -299,6 +299,9 @@ func (w *world) calm() {
 	}
 	w.nextAct = end
 	w.run(end)
+	if len(w.judge.flying) > 0 { // a refresh that is due by itself
+		w.run(end + time.Minute)
+	}
 	if !w.judge.failed() {
 		w.counts.checks++
 		w.judge.recovered()
