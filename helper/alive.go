@@ -13,20 +13,23 @@ import (
 // A daemon can be stopped (SIGSTOP, a frozen container, a debugger), and it can hang. A
 // request for a credential, a store and an erase take long by themselves: they wait for the
 // issuer, and for a neighbour's lock. So while one is waited for, version is asked on a
-// connection of its own, which every daemon that lives answers at once. (They are variables
-// for tests alone.)
-var (
-	// promptness is how long list, status, version and stop are waited for.
-	promptness = 5 * time.Second
-	// patienceBefore is when a request is first doubted, patienceBetween when again.
-	patienceBefore  = 2 * time.Second
-	patienceBetween = 10 * time.Second
-	// signOfLife is how long an answer to version is waited for.
-	signOfLife = 3 * time.Second
-	// endOfOther is S5's: behind a socket that a service manager holds one daemon may be
-	// ending, which answers what it was asked, while nobody takes new connections yet.
-	endOfOther = 20 * time.Second
-)
+// connection of its own, which every daemon that lives answers at once.
+type patience struct {
+	prompt  time.Duration // list, status, version and stop are waited for
+	before  time.Duration // a request is first doubted…
+	between time.Duration // …and again
+	sign    time.Duration // an answer to version is waited for
+	// connect is for one place. A connection to a Unix socket does not wait for the daemon:
+	// what takes longer is its queue that stays full, or a file system that hangs.
+	connect time.Duration
+}
+
+// waits are those of new connections. (It is a variable for tests alone.)
+var waits = patience{prompt: 5 * time.Second, before: 2 * time.Second, between: 10 * time.Second, sign: 3 * time.Second, connect: 3 * time.Second}
+
+// endOfOther is S5's: behind a socket that a service manager holds one daemon may be ending,
+// which answers what it was asked, while nobody takes new connections yet.
+const endOfOther = 20 * time.Second
 
 // errLate is the cause of a context that ends because a daemon says nothing: late has the
 // words.
@@ -42,7 +45,7 @@ func (cn *conn) watchOver(ctx context.Context, giveUp func(error)) {
 			giveUp(errLate)
 			return
 		}
-		if pause(ctx, patienceBetween) != nil {
+		if pause(ctx, cn.waits.between) != nil {
 			return
 		}
 	}
@@ -51,9 +54,9 @@ func (cn *conn) watchOver(ctx context.Context, giveUp func(error)) {
 // signOfLife is false where somebody takes connections and says nothing. Who hangs up, and
 // who is gone, is no such daemon: what became of the request its own connection tells.
 func (cn *conn) signOfLife(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, signOfLife)
+	ctx, cancel := context.WithTimeout(ctx, cn.waits.sign)
 	defer cancel()
-	s, err := connect(ctx, cn.socket)
+	s, err := connect(ctx, cn.socket, cn.waits.connect)
 	if err != nil {
 		return ctx.Err() == nil && !errors.Is(err, errQueueFull) && !errors.Is(err, errHangs)
 	}

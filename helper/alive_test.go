@@ -20,7 +20,7 @@ import (
 
 // hurry makes every limit short.
 func hurry(t *testing.T) {
-	limits := []*time.Duration{&promptness, &patienceBefore, &patienceBetween, &signOfLife, &connectLimit}
+	limits := []*time.Duration{&waits.prompt, &waits.before, &waits.between, &waits.sign, &waits.connect}
 	for _, limit := range limits {
 		before := *limit
 		t.Cleanup(func() { *limit = before })
@@ -83,7 +83,7 @@ func TestASilentDaemonIsGivenUp_Section4(t *testing.T) {
 // §4: one that is at work is waited for, however long.
 func TestADaemonThatIsAtWorkIsWaitedFor_Section4(t *testing.T) {
 	hurry(t)
-	signOfLife, patienceBetween = testkit.Patience, time.Millisecond
+	waits.sign, waits.between = testkit.Patience, time.Millisecond
 	looked := make(chan bool, 1000)
 	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbVersion {

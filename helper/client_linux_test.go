@@ -24,7 +24,7 @@ func TestAFullQueueIsWaitedFor_S6(t *testing.T) {
 	f := fullQueue(t)
 	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	if _, err := connect(short, f.Name()); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := connect(short, f.Name(), waits.connect); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a full queue: %v", err)
 	}
 	result := make(chan error)
@@ -82,7 +82,7 @@ func TestAQueueThatStaysFullIsSaid_Section4(t *testing.T) {
 // §4: who is stopped is named, with what lets him go on.
 func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 	hurry(t)
-	patienceBetween = time.Hour // one look is enough, however long a daemon's end may take
+	waits.between = time.Hour // one look is enough, however long a daemon's end may take
 	socket := silence(t)
 	other := testkit.Start(t, exec.Command("sleep", "60"))
 	pid := other.Process.Pid
@@ -148,7 +148,7 @@ func TestTroubleMeansTheNextPlace_Section3(t *testing.T) {
 	if err := ask(); codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), home) {
 		t.Errorf("alone: %v", err)
 	}
-	promptness = testkit.Patience
+	waits.prompt = testkit.Patience
 	testdaemon.Serve(t, filepath.Join(run, "falcred.sock"), func(r protocol.Request) any {
 		if r.Verb == protocol.VerbStatus {
 			return protocol.Status{Home: home}

@@ -19,11 +19,12 @@ type conn struct {
 	in     *protocol.Reader
 	socket string // where it leads
 	others []int  // whom the daemon there may be of, besides ourselves and root
-	spoilt bool   // closed, or about to be, by a context
+	waits  patience
+	spoilt bool // closed, or about to be, by a context
 }
 
 func newConn(s *stream, socket string, others []int) *conn {
-	return &conn{stream: s, in: protocol.NewReader(s), socket: socket, others: others}
+	return &conn{stream: s, in: protocol.NewReader(s), socket: socket, others: others, waits: waits}
 }
 
 // exchange is roundTrip for as long as a verb may take.
@@ -32,7 +33,7 @@ func (cn *conn) exchange(ctx context.Context, verb string, line []byte) (string,
 	case protocol.VerbGet, protocol.VerbStore, protocol.VerbErase, protocol.VerbWatch:
 		return cn.roundTrip(ctx, line)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, promptness, errLate)
+	ctx, cancel := context.WithTimeoutCause(ctx, cn.waits.prompt, errLate)
 	defer cancel()
 	return cn.roundTrip(ctx, line)
 }
@@ -43,7 +44,7 @@ func (cn *conn) exchange(ctx context.Context, verb string, line []byte) (string,
 func (cn *conn) roundTrip(ctx context.Context, line []byte) (answer string, err error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	defer time.AfterFunc(patienceBefore, func() { cn.watchOver(ctx, giveUp) }).Stop()
+	defer time.AfterFunc(cn.waits.before, func() { cn.watchOver(ctx, giveUp) }).Stop()
 	stop := context.AfterFunc(ctx, func() { cn.Close() })
 	defer func() {
 		if !stop() {
@@ -79,7 +80,7 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 	}
 	var failed error = ErrNotRunning
 	for i, p := range places {
-		s, err := connect(ctx, p.Path)
+		s, err := connect(ctx, p.Path, waits.connect)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, late(ctx, p.Path)

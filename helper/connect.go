@@ -13,20 +13,16 @@ import (
 	"github.com/falcred/falcred/protocol/peer"
 )
 
-// connectLimit is for one place. A connection to a Unix socket does not wait for the
-// daemon: what takes longer is its queue that stays full, or a file system that hangs. (It is a variable for tests alone.)
-var connectLimit = 3 * time.Second
-
 // The causes of a connection that takes too long.
 var (
 	errQueueFull = errors.New("the daemon takes no connections: its queue stays full")
 	errHangs     = errors.New("its file system does not answer")
 )
 
-// connect waits while the daemon's queue of connections is full: Linux says
+// connect waits while the daemon's queue of connections is full, up to a limit: Linux says
 // EAGAIN then, at once, and a thousand scripts that start together see it.
-func connect(ctx context.Context, socket string) (*stream, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, connectLimit, errHangs)
+func connect(ctx context.Context, socket string, limit time.Duration) (*stream, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHangs)
 	defer cancel()
 	for full := false; ; {
 		s, err := openWithin(ctx, socket)

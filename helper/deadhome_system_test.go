@@ -17,7 +17,7 @@ import (
 // serves from memory.
 func TestDeadHome_Section3(t *testing.T) {
 	hurry(t)
-	promptness = testkit.Patience
+	waits.prompt = testkit.Patience
 	home, run := testkit.ShortDir(t), testkit.ShortDir(t)
 	server := testkit.HangingFolder(t, home)
 	ask := func() error {
