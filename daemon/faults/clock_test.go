@@ -17,6 +17,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // R2, R9: the wall clock is turned under a running daemon, and back. It
@@ -193,7 +194,11 @@ func (j *jumper) jump(to time.Duration) {
 	}
 	crowd.Wait()
 	j.ringUntil("the history notes the jump", func() bool { return len(j.noted()) == len(noted)+1 })
-	if last := j.noted()[len(noted)]; !strings.Contains(last, "by "+by.String()+",") {
+	way := " ahead"
+	if by < 0 {
+		way = " back"
+	}
+	if last := j.noted()[len(noted)]; !strings.Contains(last, "it moved "+words.Span(by.Abs())+way) {
 		j.Errorf("of a jump of %v the history says %q", by, last)
 	}
 	// The look that notes the jump also begins the refresh that it makes due: what
