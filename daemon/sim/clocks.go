@@ -4,6 +4,7 @@ package main
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 	"unsafe"
 )
@@ -20,11 +21,14 @@ type clocks struct {
 	seq   int
 }
 
+// elapsed is for how long the life has gone on, as everybody else counts it.
+func (c *clocks) elapsed() time.Duration { return c.mono + c.slept }
+
 // truth is what the time is.
-func (c *clocks) truth() time.Time { return epoch.Add(c.mono + c.slept) }
+func (c *clocks) truth() time.Time { return epoch.Add(c.elapsed()) }
 
 // wall is what the machine's wall clock says.
-func (c *clocks) wall() time.Time { return epoch.Add(c.mono + c.slept + c.off) }
+func (c *clocks) wall() time.Time { return epoch.Add(c.elapsed() + c.off) }
 
 // reading is the present as time.Now gives it, with both readings.
 func (c *clocks) reading() time.Time { return moment(c.wall(), c.mono) }
@@ -85,24 +89,18 @@ func (c *clocks) first() *timer {
 	return c.queue[0]
 }
 
-// drop forgets the timers of a process.
-func (c *clocks) drop(p *process) {
-	var left timers
+// drop forgets the timers of those processes that are dead.
+func (c *clocks) drop() {
+	dead := func(t *timer) bool { return t.proc != nil && t.proc.dead }
 	for _, t := range c.queue {
-		if t.proc != p {
-			left = append(left, t)
-		} else {
+		if dead(t) {
 			t.inQueue = -1
 		}
 	}
-	c.replace(left)
-}
-
-func (c *clocks) replace(all timers) {
-	for i, t := range all {
+	c.queue = slices.DeleteFunc(c.queue, dead)
+	for i, t := range c.queue {
 		t.inQueue = i
 	}
-	c.queue = all
 	heap.Init(&c.queue)
 }
 

@@ -58,7 +58,7 @@ func (d *daemon) start() {
 	w.say("%s starts", d.name)
 	d.proc, d.manager, d.stop, d.since = &process{name: d.name, kind: aDaemon}, nil, make(chan struct{}), w.clock.mono
 	p, stop := d.proc, d.stop
-	w.judge.trouble()
+	w.judge.disturb()
 	w.spawn(p, func() { d.serve(p, stop) })
 }
 
@@ -106,7 +106,7 @@ func (d *daemon) later() {
 	case 1, 2:
 		delay = w.between(5*time.Second, time.Minute)
 	}
-	w.judge.trouble()
+	w.judge.disturb()
 	w.clock.add(delay, nil, func() {
 		d.again = false
 		d.start()
@@ -117,41 +117,42 @@ func (d *daemon) later() {
 func (d *daemon) end() {
 	if d.runs() {
 		close(d.stop)
-		d.w.judge.trouble()
+		d.w.judge.disturb()
 		d.stop = make(chan struct{})
 		d.later()
 	}
 }
 
-// ask is a client's get of a daemon.
-func (d *daemon) ask(q protocol.Query) {
-	w, m := d.w, d.manager
-	if !d.runs() || m == nil {
-		return
+// serves says whether clients can ask it.
+func (d *daemon) serves() bool { return d.runs() && d.manager != nil }
+
+// client has one of a daemon's ask for something, if there is a daemon.
+func (d *daemon) client(ask func(m *login.Manager)) {
+	if m := d.manager; d.serves() {
+		d.w.spawn(d.proc, func() { ask(m) })
 	}
-	w.spawn(d.proc, func() {
-		begun := w.clock.mono
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		q.ServerURL = server
-		a, err := m.Get(ctx, q)
-		w.judge.answered(d, q, a, err, begun)
-	})
+}
+
+// get is a client's.
+func (d *daemon) get(m *login.Manager, q protocol.Query) {
+	begun := d.w.clock.mono
+	q.ServerURL = server
+	a, err := m.Get(context.Background(), q)
+	d.w.judge.answered(d, a, err, begun)
+}
+
+// ask is a client that gets once.
+func (d *daemon) ask(q protocol.Query) {
+	d.client(func(m *login.Manager) { d.get(m, q) })
 }
 
 // watch is a client that stays for a while.
 func (d *daemon) watch(long time.Duration) {
-	w, m := d.w, d.manager
-	if !d.runs() || m == nil {
-		return
-	}
-	w.spawn(d.proc, func() {
+	w := d.w
+	d.client(func(m *login.Manager) {
 		for until := w.clock.mono + long; w.clock.mono < until; {
 			changed := m.Snapshot().Changed()
-			begun := w.clock.mono
-			q := protocol.Query{ServerURL: server}
-			a, err := m.Get(context.Background(), q)
-			w.judge.answered(d, q, a, err, begun)
+			d.get(m, protocol.Query{})
 			task.Wait(min(until-w.clock.mono, time.Hour), changed)
 		}
 	})
@@ -195,7 +196,7 @@ func (w *world) strike(d *doom, t *thread, label string) {
 
 // powerCut ends all that runs.
 func (w *world) powerCut() {
-	w.judge.look() // at what was so a moment before
+	w.judge.read() // at what was so a moment before
 	for _, t := range w.threads {
 		t.proc.dead = true
 	}
@@ -204,11 +205,7 @@ func (w *world) powerCut() {
 			d.proc.dead = true
 		}
 	}
-	for _, t := range append(timers{}, w.clock.queue...) {
-		if t.proc != nil {
-			w.clock.remove(t)
-		}
-	}
+	w.clock.drop()
 	w.disk.PowerCut()
 	w.judge.powerCut()
 	w.revive()

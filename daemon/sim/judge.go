@@ -24,33 +24,32 @@ type judge struct {
 	verdict *verdict // the first that was found
 
 	expected expectation
-	making   *family // what `falcred login` is about to keep
 	storing  map[*family]bool
 	erasing  int // erases under way
 
-	made    time.Duration // when somebody wrote a login of one line, which he goes on with
-	emptied time.Duration // when a neighbour left the file empty
-	content string        // the token file's, as it was seen last
-	exists  bool          //
-	toucher *process      // who has touched it since
-	touched bool
-	writer  *process // whose content it is
-	durable bool     // its folder was synced since
-	under   bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
-	flying  map[string]*flight
-	odd     map[string]bool // what neighbours have left that is no login, and can look like one
-	begun   map[string]bool // what a falcred has sent
-	unlinks int             // of the lock, by neighbours, each counted before and after
-	holder  *neighbourLock  // the neighbour who has it
+	made     time.Duration // when somebody wrote a login of one line, which he goes on with
+	emptied  time.Duration // when a neighbour left the file empty
+	content  string        // the token file's, as it was seen last
+	exists   bool          //
+	toucher  *process      // who has touched it since
+	touched  bool
+	writer   *process // whose content it is
+	durable  bool     // its folder was synced since
+	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
+	inFlight map[string]*request
+	odd      map[string]bool // what neighbours have left that is no login, and can look like one
+	begun    map[string]bool // what a falcred has sent
+	unlinks  int             // of the lock, by neighbours, each counted before and after
+	holder   *neighbourLock  // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
 
-	troubledUntil time.Duration // in true time: what is expected of falcred's pace is expected after that
+	disturbedUntil time.Duration // in true time: what is expected of falcred's pace is expected after that
 }
 
-// flight is a request of a falcred's.
-type flight struct {
+// request is one of a falcred's for a refresh.
+type request struct {
 	by      *process
 	unlinks int // when its lock was last compared with the path
 }
@@ -79,23 +78,22 @@ func (j *judge) expect(f *family, sure bool) {
 	j.expected = expectation{fam: f, sure: sure, since: j.w.clock.mono}
 }
 
-// truth is the time by the issuer's clock.
-func (j *judge) truth() time.Duration { return j.w.clock.mono + j.w.clock.slept }
+// disturb notes that something is not as it should be, now.
+func (j *judge) disturb() {
+	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+10*time.Second)
+}
 
-// trouble notes that something is not as it should be, now.
-func (j *judge) trouble() { j.troubledUntil = max(j.troubledUntil, j.truth()+10*time.Second) }
-
-// calm is for how long nothing has troubled falcred.
+// calm is for how long nothing has disturbed falcred.
 func (j *judge) calm() time.Duration {
 	w := j.w
 	running := false
 	for _, d := range w.daemons {
-		running = running || d.runs() && d.manager != nil
+		running = running || d.serves()
 	}
 	if !running || w.clock.mono < w.net.last || w.clock.off != 0 {
 		return 0
 	}
-	return j.truth() - j.troubledUntil
+	return j.w.clock.elapsed() - j.disturbedUntil
 }
 
 // knows says that falcred has had a token used up, and the answer is on the disk for good, or with who asks.
@@ -106,20 +104,20 @@ func (j *judge) knows(g *grant, p *process) bool {
 // sends judges what leaves (F5, R7), and that it leaves once (R1, F1).
 func (j *judge) sends(p *process, refresh string) {
 	g := j.w.idp.grants[refresh]
-	for other, f := range j.flying {
+	for other, f := range j.inFlight {
 		if !f.by.dead && (other == refresh || f.unlinks == j.unlinks) {
 			j.fail("one request in flight", "%s sends %s while %s waits for the answer to %s", p.name, refresh, f.by.name, other)
 		}
 	}
-	looked := j.w.cur.looked
-	if h := j.holder; h != nil && h.unlinks == j.unlinks && looked == j.unlinks {
+	confirmed := j.w.cur.confirmed
+	if h := j.holder; h != nil && h.unlinks == j.unlinks && confirmed == j.unlinks {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
-	if age := j.truth() - j.made; j.w.clock.off == 0 && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
+	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
 	}
 	j.begun[refresh] = true
-	j.flying[refresh] = &flight{p, looked}
+	j.inFlight[refresh] = &request{p, confirmed}
 	j.paced()
 	if g == nil || g.by == nil {
 		return
@@ -141,11 +139,11 @@ const mostAnHour = 400
 
 // paced judges how often the issuer is asked.
 func (j *judge) paced() {
-	if now := j.truth(); now-j.hour > time.Hour {
+	if now := j.w.clock.elapsed(); now-j.hour > time.Hour {
 		j.hour, j.requests = now, 0
 	}
 	if j.requests++; j.requests > mostAnHour*len(j.w.daemons) || j.calm() > 70*time.Minute && j.requests > 20 {
-		j.fail("the issuer is asked with pauses (R7)", "%d requests in %v", j.requests, (j.truth() - j.hour).Round(time.Second))
+		j.fail("the issuer is asked with pauses (R7)", "%d requests in %v", j.requests, (j.w.clock.elapsed() - j.hour).Round(time.Second))
 	}
 }
 
@@ -163,15 +161,15 @@ func listed(list []byte, print string) bool {
 }
 
 func (j *judge) sent(p *process, refresh string) {
-	if f := j.flying[refresh]; f != nil && f.by == p {
-		delete(j.flying, refresh)
+	if f := j.inFlight[refresh]; f != nil && f.by == p {
+		delete(j.inFlight, refresh)
 	}
 }
 
 // excludes judges that a neighbour got the lock.
 func (j *judge) excludes(l *neighbourLock) {
 	j.holder = l
-	for refresh, f := range j.flying {
+	for refresh, f := range j.inFlight {
 		if !f.by.dead && f.unlinks == j.unlinks {
 			j.fail("a neighbour is kept out while a request is in flight (F1)", "a neighbour gets the lock while %s waits for the answer to %s", f.by.name, refresh)
 		}
@@ -180,7 +178,7 @@ func (j *judge) excludes(l *neighbourLock) {
 
 // sending says whether a falcred has a request with this token under way.
 func (j *judge) sending(refresh string) bool {
-	f := j.flying[refresh]
+	f := j.inFlight[refresh]
 	return f != nil && !f.by.dead
 }
 
@@ -194,10 +192,10 @@ func (j *judge) reuse(g *grant, who *process) {
 	}
 	// Its answer was lost. Where there was time for a replay, that should have been made.
 	overlap := j.w.idp.overlap
-	begun := max(g.retired, j.troubledUntil)
+	begun := max(g.retired, j.disturbedUntil)
 	if free := g.retired + overlap - begun; free > 90*time.Second && j.calm() > 0 {
 		j.fail("a login is never lost by falcred", "%s replays %s after %v, though the issuer would have forgiven it for %v, and nothing was in its way for %v of that",
-			who.name, g.refresh, (j.truth() - g.retired).Round(time.Second), overlap, free.Round(time.Second))
+			who.name, g.refresh, (j.w.clock.elapsed() - g.retired).Round(time.Second), overlap, free.Round(time.Second))
 	}
 }
 
@@ -226,23 +224,19 @@ func (j *judge) loggedOut(f *family) {
 	}
 }
 
-// deletedByNeighbour is the CLI's deletion: a logout, as far as anybody can see, where the
-// issuer can be asked.
-func (j *judge) deletedByNeighbour(*process) { j.expected.sure = false }
-
 // neighbourReads judges what falcred has left in the file for a neighbour to use.
 func (j *judge) neighbourReads(p *process, refresh string) {
 	g := j.w.idp.grants[refresh]
 	if g == nil || g.by == nil || g.by.kind > aCommand || !g.recorded || j.calm() < 2*time.Minute {
 		return
 	}
-	if age := j.truth() - g.retired; age > 2*time.Minute && j.writer != nil && j.writer.kind <= aCommand {
+	if age := j.w.clock.elapsed() - g.retired; age > 2*time.Minute && j.writer != nil && j.writer.kind <= aCommand {
 		j.fail("the file is always fresh", "%s finds %s in the file, which was used up %v ago", p.name, refresh, age.Round(time.Second))
 	}
 }
 
-// look sees what has become of the token file.
-func (j *judge) look() {
+// read sees what has become of the token file.
+func (j *judge) read() {
 	if !j.touched {
 		return
 	}
@@ -275,7 +269,7 @@ func (j *judge) changed(by *process) {
 		j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 		j.expect(g.fam, g.alive())
 		if pair.Access == "" && by.kind == aPerson {
-			j.made = j.truth()
+			j.made = j.w.clock.elapsed()
 		}
 		j.expected.loose = by.kind > aCommand && (j.holder == nil || j.holder.by != by)
 	case !j.exists:
@@ -321,7 +315,7 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 
 // claims says that a falcred takes what it has written for safe.
 func (j *judge) claims(p *process) {
-	if j.writer == p && j.truth() > j.w.broken.last {
+	if j.writer == p && j.w.clock.elapsed() > j.w.broken.last {
 		j.durable = true
 	}
 }
@@ -340,13 +334,13 @@ func (j *judge) written(pair tokenfile.TokenPair) {
 
 // powerCut judges what a power cut has left of the file.
 func (j *judge) powerCut() {
-	j.flying, j.holder = map[string]*flight{}, nil
+	j.inFlight, j.holder = map[string]*request{}, nil
 	j.unlinks++ // its file may be gone
-	j.trouble()
+	j.disturb()
 	before, existed := j.content, j.exists
 	writer, durable := j.writer, j.durable
 	j.touched, j.toucher = true, nil
-	j.look()
+	j.read()
 	if pair, err := tokenfile.Parse([]byte(before)); err == nil && durable && writer != nil && writer.kind == aDaemon {
 		j.written(pair)
 	}
@@ -373,7 +367,7 @@ func (j *judge) powerCut() {
 }
 
 // answered judges what a client was told.
-func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error, begun time.Duration) {
+func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Duration) {
 	w := j.w
 	steady := j.expected.sure && w.clock.mono-j.expected.since > 90*time.Second && begun-j.expected.since > 90*time.Second
 	f := j.expected.fam
@@ -412,7 +406,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 func (j *judge) recovered() {
 	w, e := j.w, j.expected
 	for _, d := range w.daemons {
-		if j.exists && j.content == "" && d.runs() && d.manager != nil && d.since < j.emptied && d.manager.Snapshot().State.Tokens.Refresh != "" {
+		if j.exists && j.content == "" && d.serves() && d.since < j.emptied && d.manager.Snapshot().State.Tokens.Refresh != "" {
 			j.fail("an empty file is filled again (F3)", "%s holds a login, and the file has been empty for %v", d.name, w.clock.mono-j.emptied)
 		}
 	}
@@ -430,8 +424,8 @@ func (j *judge) recovered() {
 	}
 	if j.exists && err == nil && g.alive() && g.fam.excuse == "" {
 		for _, d := range w.daemons {
-			if d.runs() && d.manager != nil && w.clock.mono-d.since > time.Hour {
-				j.serves(d, g.fam)
+			if d.serves() && w.clock.mono-d.since > time.Hour {
+				j.wantServed(d, g.fam)
 			}
 		}
 	}
@@ -443,8 +437,8 @@ func (j *judge) recovered() {
 	}
 }
 
-// serves wants a daemon to serve the login in the file.
-func (j *judge) serves(d *daemon, f *family) {
+// wantServed wants a daemon to serve the login in the file.
+func (j *judge) wantServed(d *daemon, f *family) {
 	s := d.manager.Snapshot()
 	a := s.Ready(protocol.Query{ServerURL: server}, j.w.clock.reading())
 	if a == nil {
@@ -466,7 +460,7 @@ func (j *judge) operates(p *process, op drive.Op, fails bool) {
 		j.touched, j.toucher = true, p
 	}
 	if op.Path == lockPath && op.Kind == drive.Lstat {
-		w.cur.looked = j.unlinks
+		w.cur.confirmed = j.unlinks
 	}
 	switch {
 	case fails:
@@ -501,10 +495,10 @@ func (j *judge) record(t *thread, path string) {
 
 // restored notes that a file is as it was: what was learned since is forgotten.
 func (j *judge) restored(path string, at time.Duration) {
-	j.trouble()
+	j.disturb()
 	if path == tokenPath {
 		j.touched, j.toucher = true, nil
-		j.look()
+		j.read()
 		j.writer = nil
 		return
 	}

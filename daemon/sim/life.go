@@ -32,12 +32,11 @@ type broken struct {
 // counts are those of a life, or of many.
 type counts struct {
 	rotations, crashes, answers, refusals, checks int
-	acts, seams, excuses                          map[string]int
-	time                                          time.Duration
+	acts, seams                                   map[string]int
 }
 
 func newCounts() *counts {
-	return &counts{acts: map[string]int{}, seams: map[string]int{}, excuses: map[string]int{}}
+	return &counts{acts: map[string]int{}, seams: map[string]int{}}
 }
 
 func (c *counts) add(o *counts) {
@@ -46,8 +45,7 @@ func (c *counts) add(o *counts) {
 	c.answers += o.answers
 	c.refusals += o.refusals
 	c.checks += o.checks
-	c.time += o.time
-	for _, m := range []struct{ to, from map[string]int }{{c.acts, o.acts}, {c.seams, o.seams}, {c.excuses, o.excuses}} {
+	for _, m := range []struct{ to, from map[string]int }{{c.acts, o.acts}, {c.seams, o.seams}} {
 		for _, k := range slices.Sorted(maps.Keys(m.from)) {
 			m.to[k] += m.from[k]
 		}
@@ -74,7 +72,6 @@ func live(p *plan, loud bool) (*world, *verdict) {
 		}
 		w.begin(a)
 	}
-	w.counts.time = w.clock.mono + w.clock.slept
 	for _, t := range w.threads {
 		t.proc.dead = true
 	}
@@ -86,7 +83,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, flying: map[string]*flight{}, begun: map[string]bool{}, odd: map[string]bool{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation
@@ -146,36 +143,15 @@ func (w *world) begin(a act) {
 	switch a.what {
 	case "calm":
 		w.calm()
-	case "kill", "power":
-		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), power: a.what == "power"}
-	case "during":
-		what := beside[r.IntN(len(beside))]
-		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), then: func() {
-			w.say("--- beside a rotation: %s", what)
-			w.counts.acts["during: "+what]++
-			w.beginFault(what, r)
-			w.beginVisit(what, r, d)
-		}}
-	case "kill now":
-		if d.runs() {
-			w.counts.crashes++
-			w.kill(d.proc)
-			w.bury()
-			w.revive()
-		}
-	case "power now":
-		w.counts.crashes++
-		w.powerCut()
-		w.bury()
 	case "end":
 		d.end()
 	case "sleep":
 		w.clock.sleep(some(r, time.Minute, 10*time.Hour))
-		w.judge.troubledUntil = max(w.judge.troubledUntil, w.net.last+w.clock.slept)
-		w.judge.trouble()
+		w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
+		w.judge.disturb()
 	case "clock":
 		w.clock.off = []time.Duration{0, some(r, time.Second, 2*time.Hour), -some(r, time.Second, 2*time.Hour)}[r.IntN(3)]
-		w.judge.trouble()
+		w.judge.disturb()
 	case "get":
 		d.ask(protocol.Query{MinValid: r.IntN(2) * r.IntN(3600)})
 	case "reject":
@@ -195,8 +171,36 @@ func (w *world) begin(a act) {
 	case "restore":
 		w.restore(r)
 	default:
+		w.beginDeath(a.what, r, d)
 		w.beginFault(a.what, r)
 		w.beginVisit(a.what, r, d)
+	}
+}
+
+// beginDeath kills, or has it done in the middle of the next rotation, or something beside that.
+func (w *world) beginDeath(what string, r *rand.Rand, d *daemon) {
+	switch what {
+	case "kill", "power":
+		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), power: what == "power"}
+	case "during":
+		beside := beside[r.IntN(len(beside))]
+		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), then: func() {
+			w.say("--- beside a rotation: %s", beside)
+			w.counts.acts["during: "+beside]++
+			w.beginFault(beside, r)
+			w.beginVisit(beside, r, d)
+		}}
+	case "kill now":
+		if d.runs() {
+			w.counts.crashes++
+			w.kill(d.proc)
+			w.bury()
+			w.revive()
+		}
+	case "power now":
+		w.counts.crashes++
+		w.powerCut()
+		w.bury()
 	}
 }
 
@@ -241,7 +245,7 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 		return
 	}
 	w.net.last = max(w.net.last, end)
-	w.judge.troubledUntil = max(w.judge.troubledUntil, w.net.last+w.clock.slept)
+	w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
 }
 
 // beginVisit has a neighbour, or a person, come by.
@@ -280,10 +284,10 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 // calm has all be well for long enough, and then looks whether falcred has come back.
 func (w *world) calm() {
 	w.doom, w.net, w.broken.errors, w.clock.off = nil, weather{}, 0, 0
-	w.broken.last = min(w.broken.last, w.judge.truth())
+	w.broken.last = min(w.broken.last, w.clock.elapsed())
 	w.disk.Full, w.disk.ReadOnly = false, false
 	w.idp.wrongID = false
-	w.judge.trouble()
+	w.judge.disturb()
 	for _, d := range w.daemons {
 		d.start()
 	}
@@ -299,7 +303,7 @@ func (w *world) calm() {
 	}
 	w.nextAct = end
 	w.run(end)
-	if len(w.judge.flying) > 0 { // a refresh that is due by itself
+	if len(w.judge.inFlight) > 0 { // a refresh that is due by itself
 		w.run(end + time.Minute)
 	}
 	if !w.judge.failed() {
@@ -310,7 +314,7 @@ func (w *world) calm() {
 
 // reject is a client whose token got a 401.
 func (d *daemon) reject() {
-	if d.runs() && d.manager != nil {
+	if d.serves() {
 		if a := d.manager.Snapshot().Ready(protocol.Query{ServerURL: server}, d.w.clock.reading()); a != nil {
 			d.ask(protocol.Query{Rejected: a.Secret})
 		}
@@ -330,7 +334,7 @@ var copied = []string{tokenPath, home + "/" + journal.LedgerName, home + "/" + j
 func (w *world) save(r *rand.Rand) {
 	path := copied[r.IntN(len(copied))]
 	if _, there := w.disk.ReadRaw(path); there {
-		w.saved[path] = saved{w.disk.Save(path), w.judge.truth()}
+		w.saved[path] = saved{w.disk.Save(path), w.clock.elapsed()}
 	}
 }
 
@@ -341,7 +345,7 @@ func (w *world) restore(r *rand.Rand) {
 	if !ok {
 		return
 	}
-	w.say("%s is put back as it was %v ago", class(path), w.judge.truth()-s.at)
+	w.say("%s is put back as it was %v ago", class(path), w.clock.elapsed()-s.at)
 	w.disk.Put(s.of)
 	w.judge.restored(path, s.at)
 }

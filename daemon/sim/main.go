@@ -67,11 +67,8 @@ func one(text string, loud bool) (code int) {
 		fmt.Print(tell(p))
 		return 0
 	}
-	_, v := live(p, false)
-	if v != nil {
+	if _, v := live(p, false); v != nil {
 		fmt.Print(tell(p))
-	}
-	if v != nil {
 		return 1
 	}
 	return 0

@@ -124,7 +124,7 @@ func (w *world) cli(p *process, locks bool) {
 	fresh := w.neighbourRefresh(p, pair.Refresh)
 	if fresh.Refresh == "" {
 		w.say("%s cannot refresh, and deletes the file", p.name)
-		w.judge.deletedByNeighbour(p)
+		w.judge.expected.sure = false // a logout, as far as anybody can see
 		w.disk.Remove(tokenPath)
 		return
 	}

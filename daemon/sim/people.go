@@ -47,11 +47,10 @@ func (w *world) falcredLogin(subject string) {
 		f := w.idp.login(subject)
 		w.say("%s confirms login %d in the browser", subject, f.id)
 		reply := issuer.Reply{Tokens: w.idp.pair(f.newest), Lifetime: w.idp.lifetime}
-		w.judge.making = f
 		err := login.Keep(context.Background(), w.config(), &issuer.PendingLogin{Reply: reply, Subject: subject, ClientID: issuer.FalClientID})
 		w.say("falcred login: login %d is kept: %v", f.id, err)
 		if err == nil {
-			w.judge.look()
+			w.judge.read()
 			w.judge.claims(p)
 		}
 	})
@@ -92,7 +91,7 @@ func (w *world) falLogin(subject string, locks bool) {
 // logout is `falcred logout`, which asks a daemon where one runs.
 func (w *world) logout(local bool) {
 	for _, d := range w.daemons {
-		if d.runs() && d.manager != nil {
+		if d.serves() {
 			d.erase(local)
 			return
 		}
@@ -109,14 +108,11 @@ func (w *world) logout(local bool) {
 
 // erase is a client's.
 func (d *daemon) erase(local bool) {
-	w, m := d.w, d.manager
-	if !d.runs() || m == nil {
-		return
-	}
-	w.spawn(d.proc, func() {
+	w := d.w
+	d.client(func(m *login.Manager) {
 		before := w.judge.expected.fam
 		w.judge.erasing++
-		defer func() { w.judge.look(); w.judge.erasing-- }()
+		defer func() { w.judge.read(); w.judge.erasing-- }()
 		done, err := m.Erase(protocol.Query{ServerURL: server, Local: local})
 		w.say("erase over the socket of %s: revoked %v, %v", d.name, done.Revoked, err)
 		if err == nil {
@@ -127,11 +123,8 @@ func (d *daemon) erase(local bool) {
 
 // store is a client that brings a login.
 func (d *daemon) store(subject string) {
-	w, m := d.w, d.manager
-	if !d.runs() || m == nil {
-		return
-	}
-	w.spawn(d.proc, func() {
+	w := d.w
+	d.client(func(m *login.Manager) {
 		f := w.idp.login(subject)
 		f.excuse = "it was brought by store"
 		w.judge.storing[f] = true

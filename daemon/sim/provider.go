@@ -63,8 +63,6 @@ type access struct {
 	wrong bool // came with an ID token that is somebody else's
 }
 
-func (p *provider) truth() time.Duration { return p.w.clock.mono + p.w.clock.slept }
-
 // login begins a family.
 func (p *provider) login(subject string) *family {
 	p.families++
@@ -81,7 +79,7 @@ func (p *provider) follow(f *family, from *grant) *grant {
 		g.generation = from.generation + 1
 	}
 	if f.newest != nil {
-		f.newest.retired = max(p.truth(), 1)
+		f.newest.retired = max(p.w.clock.elapsed(), 1)
 	}
 	f.newest = g
 	p.grants[g.refresh] = g
@@ -99,7 +97,7 @@ func (p *provider) redeem(refresh string, who *process) *grant {
 	}
 	f := g.fam
 	if g != f.newest {
-		late := p.truth() - g.retired
+		late := p.w.clock.elapsed() - g.retired
 		if g.generation < f.newest.generation-1 || late > p.overlap {
 			f.ended = fmt.Sprintf("%s sent a token that was followed %v before", who.name, late.Round(time.Millisecond))
 			p.w.say("the issuer ends login %d: %s", f.id, f.ended)

@@ -33,8 +33,8 @@ func TestLives(t *testing.T) {
 			t.Errorf("%s (%s): %s: %s", p, strings.TrimSpace(what), v.rule, v.text)
 		}
 	}
-	if all.rotations < 250 || all.crashes < 50 || all.checks < 20 {
-		t.Errorf("hardly anything happened: %d rotations, %d crashes, %d checks", all.rotations, all.crashes, all.checks)
+	if all.rotations < 250 || all.crashes < 50 || len(all.seams) < 30 || all.checks < 20 {
+		t.Errorf("hardly anything happened: %d rotations, %d crashes, %d seams of a rotation, %d checks", all.rotations, all.crashes, len(all.seams), all.checks)
 	}
 }
 

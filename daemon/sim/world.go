@@ -63,19 +63,19 @@ const (
 
 // thread is a goroutine of the simulation: a coroutine, which runs only when it is resumed.
 type thread struct {
-	proc    *process
-	name    string
-	resume  func() (struct{}, bool)
-	discard func()
-	yield   func(struct{}) bool
-	then    func()      // what is so once the operation before its next seam is done
-	poll    func() bool // says whether the wait is over; nil: it can go on
-	late    bool        // its time is over
-	begun   bool
-	over    bool
-	steps   int    // seams since it last rested…
-	looked  int    // how often the lock had been unlinked when it last compared it with its path
-	phase   string // …and how far a rotation of it has come since
+	proc      *process
+	name      string
+	resume    func() (struct{}, bool)
+	discard   func()
+	yield     func(struct{}) bool
+	then      func()      // what is so once the operation before its next seam is done
+	poll      func() bool // says whether the wait is over; nil: it can go on
+	late      bool        // its time is over
+	begun     bool
+	over      bool
+	steps     int    // seams since it last rested…
+	confirmed int    // how often the lock had been unlinked when it last compared it with its path
+	phase     string // …and how far a rotation of it has come since
 }
 
 // killed is what a seam panics with in a process that is no more.
@@ -120,7 +120,7 @@ func (w *world) run(until time.Duration) {
 		w.clock.remove(first)
 		w.proc = first.proc
 		first.f()
-		w.judge.look()
+		w.judge.read()
 	}
 }
 
@@ -155,7 +155,7 @@ func (w *world) step(t *thread) {
 		w.changed = w.clock.mono
 	}
 	w.bury()
-	w.judge.look()
+	w.judge.read()
 }
 
 func (w *world) switchTo(t *thread) {
@@ -189,7 +189,7 @@ func (w *world) bury() {
 func (w *world) kill(p *process) {
 	if !p.dead {
 		p.dead = true
-		w.clock.drop(p)
+		w.clock.drop()
 		w.disk.Kill(p)
 	}
 }
@@ -248,7 +248,7 @@ func (w *world) Wait(d time.Duration, poll func() bool) bool {
 		timer = w.clock.add(d, t.proc, func() { t.late = true })
 	} else {
 		if t.phase == "committed: " {
-			w.judge.look()
+			w.judge.read()
 			w.judge.claims(t.proc)
 		}
 		t.steps, t.phase = 0, ""
