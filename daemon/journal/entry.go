@@ -79,8 +79,8 @@ func Path(target, refresh string) string {
 	return filepath.Join(filepath.Dir(target), entryPrefix+tokenfile.Fingerprint(refresh))
 }
 
-// Spent is the fingerprint of the refresh token that the entry at path is for.
-func Spent(path string) string { return strings.TrimPrefix(filepath.Base(path), entryPrefix) }
+// PrintOf is the fingerprint of the refresh token that the entry at path is for.
+func PrintOf(path string) string { return strings.TrimPrefix(filepath.Base(path), entryPrefix) }
 
 // Exists reports whether refresh has an entry beside target: a rotation of it was
 // begun, and how it ended is not settled.

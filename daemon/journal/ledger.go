@@ -257,8 +257,9 @@ func (l Ledger) Learn(other Ledger) Ledger {
 
 // Merge adds what a daemon knows and could not write.
 func (l Ledger) Merge(unwritten Ledger) Ledger {
+	newer := unwritten.Tip != "" && unwritten.atLeastAsNew(l) // as l was: learning makes it younger
 	l = l.Learn(Ledger{Recent: unwritten.Recent, Wrong: unwritten.Wrong, Rotated: unwritten.Rotated, Erased: unwritten.Erased})
-	if unwritten.Tip != "" && unwritten.atLeastAsNew(l) {
+	if newer {
 		l = l.Follow(unwritten)
 	}
 	l.Unverified = cmp.Or(unwritten.Unverified, l.Unverified)

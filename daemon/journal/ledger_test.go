@@ -432,3 +432,26 @@ func TestNumbersOfALaterTime_F6(t *testing.T) {
 		t.Errorf("no login lifts it: %+v", again.Erased)
 	}
 }
+
+// F5: of two newest logins that know nothing of each other, the one of the later rotation holds,
+// or of the later login; what a daemon could not write down in time takes no newer one's place.
+func TestMergeTakesTheNewer_F5(t *testing.T) {
+	at := func(tip string, rotated int64) Ledger { return Ledger{Tip: tip, Rotated: rotated} }
+	begun := at("disk", 100)
+	begun.Course = Course{Token: "disk", Since: time.Unix(300, 0)}
+	for name, tt := range map[string]struct {
+		disk, unwritten Ledger
+		want            string
+	}{
+		"rotated later here":       {at("disk", 100), at("here", 200), "here"},
+		"rotated later elsewhere":  {at("disk", 200), at("here", 100), "disk"},
+		"logged in since":          {begun, at("here", 200), "disk"},
+		"nothing is on the disk":   {at("", 200), at("here", 100), "here"},
+		"used up elsewhere":        {Ledger{Tip: "disk", Recent: []string{"here"}}, at("here", 200), "disk"},
+		"the disk's was used here": {at("disk", 200), Ledger{Tip: "here", Recent: []string{"disk"}}, "here"},
+	} {
+		if got := tt.disk.Merge(tt.unwritten).Tip; got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

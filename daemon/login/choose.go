@@ -175,17 +175,11 @@ func (t *transaction) step(from string, answer tokenfile.TokenPair, before token
 // sweep removes entries of rotations that no longer matter, and keeps what came in them
 // as the fallback, if it is of the same account (F5).
 func (t *transaction) sweep(inFile tokenfile.TokenPair) {
-	now, noted := clock.Now(), false
-	for _, path := range journal.Others(t.target, inFile.Refresh) { // what was used up there is known by nothing else
-		if _, whole := journal.Peek(path, t.m.Snapshot().State.Ledger); whole {
-			t.m.apply(Noted{Note{Consumed: journal.Spent(path)}})
-			noted = true
-		}
-	}
-	if noted {
+	now, others := clock.Now(), journal.Others(t.target, inFile.Refresh)
+	if len(t.noteConsumed(others)) > 0 {
 		t.saveLedger()
 	}
-	for _, path := range journal.Others(t.target, inFile.Refresh) {
+	for _, path := range others {
 		answer, whole := journal.Clear(path, t.m.Snapshot().State.Ledger)
 		if !whole {
 			continue
@@ -199,6 +193,18 @@ func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 	for _, path := range abandoned(t.target, t.m.cfg.Home) {
 		disk.Remove(path)
 	}
+}
+
+// noteConsumed notes which tokens the answers in journal entries came for: those entries alone
+// know that they were used up. It is to be saved before the entries go.
+func (t *transaction) noteConsumed(entries []string) (answers []tokenfile.TokenPair) {
+	for _, path := range entries {
+		if answer, whole := journal.Peek(path, t.m.Snapshot().State.Ledger); whole {
+			answers = append(answers, answer)
+			t.m.apply(Noted{Note{Consumed: journal.PrintOf(path)}})
+		}
+	}
+	return answers
 }
 
 // refused is what becomes of a login whose refresh token is rejected (R8): the file is read

@@ -120,26 +120,30 @@ func (m *Manager) logout(local, wire bool) (done protocol.EraseAnswer, err error
 	if err := t.delete(r.Content); err != nil {
 		return done, err
 	}
-	why := "by falcred logout or erase"
-	if local {
-		why += ", not revoked at the issuer"
+	if wire && account != "" {
+		m.apply(Noted{Note{Erased: &journal.Erased{Subject: account, At: clock.Now().UnixNano()}}})
 	}
-	// By falcred.json every other daemon of the home hears of it: none puts back what was
-	// logged out of here (F7).
+	t.ended(living, local)
+	return done, unsetTeam(m)
+}
+
+// ended notes a logout. By falcred.json every other daemon of the home hears of it: none puts
+// back what was logged out of here (F7).
+func (t *transaction) ended(living []tokenfile.TokenPair, local bool) {
 	var consumed ConsumedHere
 	for _, p := range living {
 		consumed.Refresh = append(consumed.Refresh, p.Refresh)
 	}
-	if f := m.Snapshot().State.Fallback.Refresh; f != "" { // which another may hold that has not seen the login after it
+	if f := t.m.Snapshot().State.Fallback.Refresh; f != "" { // which another may hold that has not seen the login after it
 		consumed.Refresh = append(consumed.Refresh, f)
 	}
-	m.apply(consumed)
-	if wire && account != "" {
-		m.apply(Noted{Note{Erased: &journal.Erased{Subject: account, At: clock.Now().UnixNano()}}})
+	t.m.apply(consumed)
+	why := "by falcred logout or erase"
+	if local {
+		why += ", not revoked at the issuer"
 	}
-	m.apply(Ended{why})
+	t.m.apply(Ended{why})
 	t.saveLedger()
-	return done, unsetTeam(m)
 }
 
 // living are the refresh tokens that are valid at the issuer and have to be revoked: the

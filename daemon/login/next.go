@@ -44,19 +44,8 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 	case Refused:
 		m.Dead = e.Refresh
 		m.record(events.Rejected, "the issuer does not accept the refresh token (invalid_grant)")
-	case FallbackTaken:
-		if m.Fallback.Refresh == e.Refresh {
-			m.Fallback, m.Trying = Fallback{}, e.Refresh
-		}
-	case FallbackKept:
-		if m.Fallback.Refresh == "" && m.Trying == e.Refresh {
-			m.Fallback = e.Fallback
-		}
-		m.Trying = ""
-	case FallbackFound:
-		if m.Fallback.Refresh == "" {
-			m.Fallback = e.Fallback
-		}
+	case FallbackTaken, FallbackKept, FallbackFound:
+		m.fallback(e)
 	case Restored:
 		m.Replaces, m.Owed, m.EmptySince = "", "", time.Time{}
 		m.log(slog.LevelWarn, "restored the token file", "cause", e.Why)
@@ -96,6 +85,25 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 	m.attribute()
 	m.report(e)
 	return m.State, m.actions
+}
+
+// fallback changes what is tried where the login held is rejected (F5).
+func (m *machine) fallback(e Event) {
+	switch e := e.(type) {
+	case FallbackTaken:
+		if m.Fallback.Refresh == e.Refresh {
+			m.Fallback, m.Trying = Fallback{}, e.Refresh
+		}
+	case FallbackKept:
+		if m.Fallback.Refresh == "" && m.Trying == e.Refresh {
+			m.Fallback = e.Fallback
+		}
+		m.Trying = ""
+	case FallbackFound:
+		if m.Fallback.Refresh == "" {
+			m.Fallback = e.Fallback
+		}
+	}
 }
 
 // report passes a new state of the login on to the hook. The first one after the start,

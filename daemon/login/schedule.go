@@ -168,18 +168,15 @@ func bury(m *Manager) (answers []tokenfile.TokenPair) {
 	if m.file.Read().State != tokenfile.Absent {
 		return nil
 	}
-	known := m.Snapshot().State.Ledger
-	for _, path := range journal.Others(t.target, "") {
-		if answer, whole := journal.Peek(path, known); whole {
-			answers = append(answers, answer)
-			m.apply(Noted{Note{Consumed: journal.Spent(path)}})
-			m.apply(ConsumedHere{[]string{answer.Refresh}})
-		}
+	known, entries := m.Snapshot().State.Ledger, journal.Others(t.target, "")
+	answers = t.noteConsumed(entries)
+	for _, answer := range answers {
+		m.apply(ConsumedHere{[]string{answer.Refresh}})
 	}
 	if len(answers) > 0 && t.saveLedger() != nil {
 		return answers // which stay where the others find them
 	}
-	for _, path := range journal.Others(t.target, "") {
+	for _, path := range entries {
 		journal.Clear(path, known)
 	}
 	return answers

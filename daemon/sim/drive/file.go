@@ -46,7 +46,7 @@ func (d *Drive) OpenFile(path string, flag int, perm fs.FileMode) (disk.File, er
 }
 
 // admit says whether what stands at a place may be opened so, or made.
-func (d *Drive) admit(at place, flag int) syscall.Errno {
+func (d *Drive) admit(at spot, flag int) syscall.Errno {
 	n, writes := at.node, flag&(os.O_WRONLY|os.O_RDWR) != 0 || flag&os.O_TRUNC != 0
 	switch {
 	case n == nil && flag&os.O_CREATE == 0:
@@ -248,7 +248,7 @@ func (f *file) Chmod(mode fs.FileMode) error {
 	if err := f.begin(Chmod, "chmod", 0); err != nil {
 		return err
 	}
-	if errno := f.drive.chmod(place{folder: f.folder, name: f.name, node: f.node}, mode); errno != 0 {
+	if errno := f.drive.chmod(spot{folder: f.folder, name: f.name, node: f.node}, mode); errno != 0 {
 		return failed("chmod", f.path, errno)
 	}
 	return nil

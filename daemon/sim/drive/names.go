@@ -167,7 +167,7 @@ func (d *Drive) Chmod(path string, mode fs.FileMode) error {
 	return result("chmod", path, errno)
 }
 
-func (d *Drive) chmod(at place, mode fs.FileMode) syscall.Errno {
+func (d *Drive) chmod(at spot, mode fs.FileMode) syscall.Errno {
 	const bits = fs.ModePerm | fs.ModeSticky
 	switch n := at.node; {
 	case d.ReadOnly:

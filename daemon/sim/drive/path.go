@@ -15,8 +15,8 @@ const (
 	maxName  = 255 // in bytes
 )
 
-// place is where a path leads: a name in a folder. node is nil where nothing has that name.
-type place struct {
+// spot is where a path leads: a name in a folder. node is nil where nothing has that name.
+type spot struct {
 	folder *inode
 	name   string
 	node   *inode
@@ -24,12 +24,12 @@ type place struct {
 }
 
 // find looks a path up; follow says that a link at its end is followed.
-func (d *Drive) find(path string, follow bool) (place, syscall.Errno) {
+func (d *Drive) find(path string, follow bool) (spot, syscall.Errno) {
 	end := strings.LastIndexByte(path, '/')
 	if end > 0 && d.last.shape == d.shape && d.last.folder == path[:end] {
 		name := path[end+1:]
 		if n := d.last.node.entries[name]; n != nil && !(follow && n.isLink()) || n == nil && plain(name) {
-			return place{folder: d.last.node, name: name, node: n}, 0
+			return spot{folder: d.last.node, name: name, node: n}, 0
 		}
 	}
 	at, direct, errno := d.walk(path, follow)
@@ -46,7 +46,7 @@ func plain(name string) bool {
 
 // walk goes down a path from the root, which is the working directory too. direct says that
 // it met names alone, so that what stands before the last one is that folder's path.
-func (d *Drive) walk(path string, follow bool) (at place, direct bool, errno syscall.Errno) {
+func (d *Drive) walk(path string, follow bool) (at spot, direct bool, errno syscall.Errno) {
 	if path == "" {
 		return at, false, syscall.ENOENT
 	}
@@ -55,7 +55,7 @@ func (d *Drive) walk(path string, follow bool) (at place, direct bool, errno sys
 	for {
 		rest = strings.TrimLeft(rest, "/")
 		if rest == "" { // "/", or a folder's name with a slash after it
-			return place{folder.parent, folder.name, folder, links > 0}, false, 0
+			return spot{folder.parent, folder.name, folder, links > 0}, false, 0
 		}
 		name, after, slash := strings.Cut(rest, "/")
 		if !d.may(folder, 1) {
@@ -73,7 +73,7 @@ func (d *Drive) walk(path string, follow bool) (at place, direct bool, errno sys
 		node, last := folder.entries[name], strings.TrimLeft(after, "/") == ""
 		switch {
 		case node == nil && last:
-			return place{folder, name, nil, links > 0}, direct && !slash, 0
+			return spot{folder, name, nil, links > 0}, direct && !slash, 0
 		case node == nil:
 			return at, false, syscall.ENOENT
 		case node.isLink() && (!last || follow || slash):
@@ -88,7 +88,7 @@ func (d *Drive) walk(path string, follow bool) (at place, direct bool, errno sys
 			}
 			continue
 		case last && !slash:
-			return place{folder, name, node, links > 0}, direct, 0
+			return spot{folder, name, node, links > 0}, direct, 0
 		case node.entries == nil:
 			return at, false, syscall.ENOTDIR
 		}
@@ -97,7 +97,7 @@ func (d *Drive) walk(path string, follow bool) (at place, direct bool, errno sys
 }
 
 // known is find where there has to be something.
-func (d *Drive) known(path string, follow bool) (place, syscall.Errno) {
+func (d *Drive) known(path string, follow bool) (spot, syscall.Errno) {
 	at, errno := d.find(path, follow)
 	if errno == 0 && at.node == nil {
 		errno = syscall.ENOENT
