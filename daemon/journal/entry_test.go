@@ -416,3 +416,31 @@ func TestGarbageIsNoAnswer_F6_R4(t *testing.T) {
 		}
 	}
 }
+
+// R4: a power cut before the fsync of a trim leaves zeros where the seal stood, and one before the
+// fsync of the record its beginning. Where the first line is whole, the login goes on with it
+// alone; nothing else that has zeros is an answer.
+func TestZerosInPlaceOfTheSeal_R4(t *testing.T) {
+	line := "refresh-token\n"
+	for name, tt := range map[string]struct {
+		content string
+		size    int
+		want    string
+	}{
+		"the seal":              {line + "access-token", entrySize, "refresh-token"},
+		"the second line's end": {line + "acc", entrySize, "refresh-token"},
+		"the second line":       {line, entrySize, "refresh-token"},
+		"the first line's end":  {"refresh-to", entrySize, ""},
+		"all":                   {"", entrySize, ""},
+		"of another size":       {line + "access-token", entrySize - 1, ""},
+		"not to the end":        {line + "access-token\x00\x00x", entrySize, ""},
+	} {
+		path := filepath.Join(t.TempDir(), entryPrefix+"x")
+		content := make([]byte, tt.size)
+		copy(content, tt.content)
+		testkit.Must(t, os.WriteFile(path, content, 0o600))
+		if got, ok := Peek(path, Ledger{}); got.Refresh != tt.want || got.Access != "" || ok != (tt.want != "") {
+			t.Errorf("%s: %q, %v", name, got.Bytes(), ok)
+		}
+	}
+}
