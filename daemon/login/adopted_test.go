@@ -1,10 +1,14 @@
 package login
 
 import (
+	"os"
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -48,4 +52,66 @@ func TestFreshFromAnotherFalcred_F5(t *testing.T) {
 			t.Errorf("%s: fresh %v", name, !want)
 		}
 	}
+}
+
+// F5: a login that was replaced while the answer to its refresh lay in the journal alone is noted as
+// consumed, by its entry's name, before that goes.
+func TestWhatIsSweptIsConsumed_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		sent := w.signIn("ann")
+		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+		entry, err := journal.Begin(w.path, sent)
+		testkit.Must(w.T, err)
+		testkit.Must(w.T, entry.Record(reply.Tokens))
+		entry.Keep()
+		w.signIn("bob")
+		w.start()
+		w.refresh("")
+		if used, err := journal.Used(w.home, sent); !used || err != nil {
+			t.Errorf("used: %v, %v\n%s", used, err, w.log)
+		}
+		w.wantNoEntries()
+	})
+}
+
+// F3, F5: a file that was left empty is not filled with what another falcred of the home has used up:
+// its answer, where that lies in the journal, goes there.
+func TestEmptyFileGetsTheAnswer_F3F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		sent := w.inFile().Refresh
+		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+		entry, err := journal.Begin(w.path, sent)
+		testkit.Must(w.T, err)
+		testkit.Must(w.T, entry.Record(reply.Tokens))
+		entry.Keep()
+		testkit.Must(w.T, os.Truncate(w.path, 0))
+		w.pass(2 * time.Minute)
+		if now := w.inFile(); now != reply.Tokens {
+			t.Errorf("the file holds %q\n%s", now.Bytes(), w.log)
+		}
+	})
+}
+
+// F7: a logout ends what was kept as the fallback, too: another falcred of the home may hold that,
+// and not have seen the login after it.
+func TestLogoutEndsTheFallback_F7(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		first := w.inFile().Refresh
+		w.signIn("ann")
+		w.reconcile()
+		if w.state().Fallback.Refresh != first {
+			t.Fatalf("the fallback is not the first login\n%s", w.log)
+		}
+		if _, err := w.logout(true, true); err != nil {
+			t.Fatal(err)
+		}
+		if used, err := journal.Used(w.home, first); !used || err != nil {
+			t.Errorf("used: %v, %v", used, err)
+		}
+	})
 }
