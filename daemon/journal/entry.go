@@ -108,7 +108,7 @@ func Begin(target, refresh string) (*Entry, error) {
 		return nil, ErrBusy
 	}
 	if !e.named() { // its owner has settled it before we had its lock
-		file.Close()
+		e.release()
 		return nil, ErrBusy
 	}
 	if err := e.reserve(); err != nil {
@@ -246,18 +246,25 @@ func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPa
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err
 	}
-	e.file.Close()
+	e.release()
 	return nil
 }
 
 // Discard removes the entry of a rotation that used nothing up, or is settled.
 func (e *Entry) Discard() {
 	disk.Remove(e.path)
-	e.file.Close()
+	e.release()
 }
 
 // Keep leaves on disk what is there, for the next try.
-func (e *Entry) Keep() { e.file.Close() }
+func (e *Entry) Keep() { e.release() }
+
+// release unlocks the file before it is closed: a program that is being started on another
+// thread has its descriptor too until its exec, and the lock would stay as long.
+func (e *Entry) release() {
+	disk.Unlock(e.file)
+	e.file.Close()
+}
 
 // Abandon gives up an entry whose token this try has not used up: it is discarded, or
 // kept where an earlier try may have.

@@ -185,6 +185,9 @@ func (m *machine) failed(e Failed) {
 		m.record(kind, e.Text)
 	}
 	problem := e.Problem
+	if before := m.Problem; before != nil && before.unheard && !e.heard { // what went wrong before anything was sent says nothing of it
+		problem.unheard = true
+	}
 	m.Problem = &problem
 	if e.ended && m.Phase != Unverified {
 		before := m.Phase

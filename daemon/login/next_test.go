@@ -341,6 +341,28 @@ func TestLooksComeToRest(t *testing.T) {
 	}
 }
 
+// F7: that refreshes are not heard is not forgotten for a failure before anything was sent.
+func TestUnheardUntilHeard_F7(t *testing.T) {
+	unheard := Failed{failure: failure{Problem: Problem{Code: protocol.CodeUnavailable, Text: "a gateway answers", unheard: true}}}
+	refused := Failed{failure: failure{Problem: Problem{Code: protocol.CodeUnavailable, Text: "refused"}, heard: true}}
+	busy := Failed{failure: *entryFailure(journal.ErrBusy)}
+	for _, c := range []struct {
+		events []Event
+		want   Phase
+	}{
+		{[]Event{unheard}, Missing}, {[]Event{unheard, busy}, Missing}, {[]Event{unheard, busy, busy}, Missing},
+		{[]Event{busy}, LoggedOut}, {[]Event{unheard, refused}, LoggedOut}, {[]Event{unheard, refused, busy}, LoggedOut},
+	} {
+		s := in(Active)
+		for _, e := range append(c.events, Read{fileIs(s, tokenfile.Absent)}, Pinged{}) {
+			s, _ = next(s, e, noon)
+		}
+		if s.Phase != c.want {
+			t.Errorf("%v: %v, want %v", c.events, s.Phase, c.want)
+		}
+	}
+}
+
 // F7: a file that is back because a rotation has put it there was adopted from nobody.
 func TestBackByOurselves_F7(t *testing.T) {
 	s, _ := next(in(Missing), Granted{From: "held", Reply: issuer.Reply{Tokens: twoDots}, Recorded: true}, noon)

@@ -21,7 +21,7 @@ type Problem struct {
 	Hint string
 
 	file    bool // it is the token file's, and over when that can be used again
-	unheard bool // the issuer has not answered a refresh
+	unheard bool // the issuer has not answered the last refresh that was sent
 }
 
 // Wire is the problem as clients are sent it: the hint is the second line of the
@@ -47,6 +47,7 @@ type failure struct {
 	Problem
 	after    time.Duration // the earliest next try; 0: R7's pause decides
 	onChange bool          // it is the file's doing: the next try is due when that changes
+	heard    bool          // the issuer has answered
 	gone     bool          // the login was deleted
 	ended    bool          // its refresh token is rejected: nothing is tried again (R8)
 	about    *string       // the refresh token of the login that failed; nil: whichever is held

@@ -146,6 +146,7 @@ func (m *moves) answers() {
 	}())
 	hourly := unavailable("an odd error", LoginHint)
 	hourly.after = time.Hour
+	hourly.heard = true
 	m.back("another OAuth error", *hourly)
 }
 

@@ -176,7 +176,8 @@ func (t *transaction) send(entry *journal.Entry, client, refresh string, offline
 func (t *transaction) unanswered(entry *journal.Entry, reply issuer.Reply) error {
 	text, hint, _ := strings.Cut(fmt.Sprint(reply.Err), "\n") // discovery has a hint of its own
 	f := unavailable(text, retryHint)
-	f.unheard = reply.Outcome != issuer.Refused
+	f.heard = reply.Outcome == issuer.Refused
+	f.unheard = !f.heard
 	if asked := reply.Said.RetryAfter; asked > 0 {
 		f.after = max(asked, t.m.pause.next())
 	}

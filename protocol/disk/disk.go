@@ -181,3 +181,11 @@ func TryLock(file File) error {
 	}
 	return flock(file.(*os.File))
 }
+
+// Unlock ends a lock of [TryLock] while the file is still open. A simulated one ends with the
+// file: nothing else can have that open.
+func Unlock(file File) {
+	if simulated == nil {
+		funlock(file.(*os.File))
+	}
+}

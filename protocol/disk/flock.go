@@ -15,3 +15,5 @@ func flock(file *os.File) error {
 		}
 	}
 }
+
+func funlock(file *os.File) { syscall.Flock(int(file.Fd()), syscall.LOCK_UN) } // #nosec G104 G115 -- closing it does the same
