@@ -43,15 +43,27 @@ func (m *machine) ledgerRead(e LedgerRead) {
 }
 
 func (m *machine) saved(e LedgerSaved) {
+	m.saveTried = m.now
+	w := Warned{Instead: "falcred.json or falcred.consumed cannot be written: "}
 	switch {
 	case e.Err != nil:
 		m.ledgerRev++ // whatever of it has reached the disk
-		m.warned(Warned{Text: "falcred.json or falcred.consumed cannot be written: " + e.Err.Error()})
+		w.Text = w.Instead + fsx.Cause(e.Err).Error()
 	case e.Whole:
 		m.ledgerSaved = e.Rev
 	default:
 		m.ledgerRev++ // Owed is missing in it
 	}
+	m.warned(w)
+}
+
+// saveAgain is how soon the ledger is written again that could not be: a disk that was full has
+// room some day, and the next rotation can be hours away, an old copy of the token file nearer.
+const saveAgain = time.Minute
+
+// owesSaving says that nobody else is about to write the ledger.
+func (m *machine) owesSaving() bool {
+	return m.unwritten() && m.Owed == "" && !m.Committing && m.now.Sub(m.saveTried) >= saveAgain
 }
 
 // granted makes the issuer's answer the login that is held. It is served once it is in the

@@ -137,5 +137,9 @@ func (m *machine) tick(e Tick) {
 		m.Doubt = &again
 		m.do(verifyAgain{&again})
 	}
+	if m.owesSaving() {
+		m.saveTried = m.now
+		m.do(remember{})
+	}
 	m.term()
 }

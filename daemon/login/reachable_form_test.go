@@ -198,7 +198,7 @@ func (p *place) round() {
 	if p.ledgerRev -= p.ledgerSaved; p.ledgerRev != 0 {
 		p.ledgerRev = 1
 	}
-	p.ledgerSaved = 0
+	p.ledgerSaved, p.saveTried = 0, time.Time{}
 	p.Outdated, p.Refreshes, p.Forced, p.minute, p.inMinute, p.reportedAt, p.Warnings, p.Team = false, 0, "", time.Time{}, 0, time.Time{}, nil, Team{}
 }
 

@@ -70,8 +70,9 @@ type State struct {
 	Warnings    []string // what people should know but what stops nothing
 	Team        Team
 	Ledger      journal.Ledger
-	ledgerRev   int // counts the changes of Ledger…
-	ledgerSaved int // …and which of them is on the disk
+	ledgerRev   int       // counts the changes of Ledger…
+	ledgerSaved int       // …and which of them is on the disk
+	saveTried   time.Time // the last try to write it
 }
 
 // Fallback is the newest refresh token that was received and not yet used: it is tried

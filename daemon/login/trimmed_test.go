@@ -1,6 +1,7 @@
 package login
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -86,6 +87,37 @@ func TestNothingIsTrimmedUnvouched_R5(t *testing.T) {
 		w.wantAlive()
 		if w.inFile().Refresh != w.state().Tokens.Refresh {
 			w.Error("it is not in the file")
+		}
+	})
+}
+
+// F5: what could not be written to falcred.json is written when it can be: not by the next
+// rotation, which can be hours away, an old copy of the token file and a kill nearer.
+func TestWrittenWhenThereIsRoom_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		spent := w.signIn("ann")
+		w.start()
+		ledger := filepath.Join(w.home, journal.LedgerName)
+		w.front = func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/token") {
+				os.Remove(ledger)
+				testkit.Must(w.T, os.MkdirAll(filepath.Join(ledger, "x"), 0o700))
+			}
+			return false
+		}
+		w.refresh(w.mustGet())
+		w.front = nil
+		told := func() bool { return strings.Contains(fmt.Sprint(w.Snapshot().Status().Warnings), "cannot be written") }
+		if !told() {
+			w.Error("nobody is told")
+		}
+		w.pass(2 * time.Minute)
+		known, err := journal.Load(w.home)
+		if err != nil || !known.Consumed(spent) || !known.IsTip(w.inFile().Refresh) {
+			w.Errorf("%+v, %v", known, err)
+		}
+		if told() {
+			w.Error("it is well, and told")
 		}
 	})
 }
