@@ -285,3 +285,27 @@ func TestHeldLoginIsTheFallback_F5(t *testing.T) {
 		w.wantAlive()
 	})
 }
+
+// R4, F5: the answer to a fallback that was tried is asked for again while the issuer forgives it,
+// though the access token of the login that was rejected has hours to go.
+func TestLostAnswerToTheFallback_R4F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 4 * time.Hour, Overlap: 10 * time.Minute}, func(w *world) {
+		held, _, _ := w.idp.Login("ann")
+		w.write(held, w.idp.Mint("ann", time.Now(), 2*time.Hour))
+		w.start()
+		w.pass(2 * competingWindow)
+		dead, _, _ := w.idp.Login("ann")
+		w.idp.RevokeFamily(dead)
+		w.write(dead, w.idp.Mint("ann", time.Now().Add(-3*time.Minute), 4*time.Hour)) // older, but no old copy
+		w.reconcile()
+		w.idp.Inject(idp.DelayAfter(0), idp.Lose(), idp.Lose())
+		w.refresh(w.mustGet())
+		w.wantRequests(3, "the dead token, the fallback, and its replay")
+		w.pass(2 * time.Minute)
+		w.wantAlive()
+		w.wantNoEntries()
+		if w.state().Tokens.Refresh == dead {
+			w.Error("the dead login is held")
+		}
+	})
+}

@@ -395,6 +395,7 @@ func TestDue(t *testing.T) {
 		{"empty for long", in(Active, func(s *State) { s.EmptySince = noon.Add(-writerDied) }), false, true},
 		{"competing", in(Active, func(s *State) { s.Competing = "held" }), false, true},
 		{"competing, and given by falcred", in(Active, func(s *State) { s.Competing = "held"; s.Ledger = s.Ledger.WithTip(anns, "ann") }), false, false},
+		{"rejected, and its fallback not tried", in(Active, func(s *State) { s.Dead = "held" }), false, true},
 		{"missing, and being asked about", in(Missing, func(s *State) { s.Pinging = true }), false, false},
 		{"missing", in(Missing), false, true},
 		{"logged out", in(LoggedOut), false, false},
