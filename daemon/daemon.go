@@ -107,16 +107,8 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 	if err != nil {
 		return nil, nil, &Mistake{err}
 	}
-	if cfg.KeyRefused != nil {
-		return inherited, nil, &Mistake{cfg.KeyRefused}
-	}
-	if err := peer.KnownUser(); err != nil {
-		return inherited, nil, &Mistake{err} // whom to serve cannot be known (S3)
-	}
-	if cfg.ShareSocket != "" {
-		if err := env.CheckSocketPath(cfg.ShareSocket); err != nil {
-			return inherited, nil, &Mistake{fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)}
-		}
+	if err := mistake(cfg); err != nil {
+		return inherited, nil, err
 	}
 	if err := enough(); err != nil {
 		return inherited, nil, err
@@ -141,6 +133,35 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 		}
 	}
 	return sock, m, nil
+}
+
+// mistake is what can be known to be wrong before there is a socket.
+func mistake(cfg Config) error {
+	if cfg.KeyRefused != nil {
+		return &Mistake{cfg.KeyRefused}
+	}
+	if err := peer.KnownUser(); err != nil {
+		return &Mistake{err} // whom to serve cannot be known (S3)
+	}
+	if cfg.ShareSocket != "" {
+		if err := env.CheckSocketPath(cfg.ShareSocket); err != nil {
+			return &Mistake{fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)}
+		}
+	}
+	return nil
+}
+
+// Check says whether [Run] would start, and be of use, as far as that can be known without a
+// socket: nothing is changed, locked or sent. It is for those who are about to make a service
+// of it: a [Mistake] would end that at each start (S11).
+func Check(cfg Config) error {
+	if err := mistake(cfg); err != nil {
+		return err
+	}
+	if err := cfg.CheckIssuer(); err != nil {
+		return asMistake(err)
+	}
+	return asMistake(cfg.CheckFile())
 }
 
 // enough has what the system must grant (S6). Only where all of it is granted a daemon

@@ -1,9 +1,8 @@
 package packaging_test
 
 import (
-	"encoding/xml"
-	"errors"
-	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,21 +98,21 @@ func TestUnitsVary(t *testing.T) {
 	}
 }
 
-func TestTask(t *testing.T) {
-	text := packaging.TaskXML(packaging.Task{User: `HOME\ann`, Exec: hostile, Arguments: `run --home "C:\a & b"`})
-	var task struct {
-		Command   string `xml:"Actions>Exec>Command"`
-		Arguments string `xml:"Actions>Exec>Arguments"`
-		Who       string `xml:"Triggers>LogonTrigger>UserId"`
+// An Exec line is read as the Desktop Entry specification says: a value's escapes first, then
+// the quotes, then the field codes.
+func TestAutostart(t *testing.T) {
+	text := packaging.Autostart(packaging.Entry{Exec: hostile, Home: "/home/ann/my work", Env: map[string]string{"FAL_HOME_DIR": "/home/ann/my work"}})
+	line := regexp.MustCompile(`(?m)^Exec=(.*)$`).FindStringSubmatch(text)
+	if line == nil || strings.Count(text, "\n") != 7 {
+		t.Fatal(text)
 	}
-	d := xml.NewDecoder(strings.NewReader(text))
-	if err := d.Decode(&task); err != nil {
-		t.Fatal(err)
+	value := strings.ReplaceAll(line[1], `\\`, `\`)
+	var words []string
+	for _, quoted := range regexp.MustCompile(`"(\\.|[^"\\])*"|\S+`).FindAllString(value, -1) {
+		word := strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
+		words = append(words, strings.ReplaceAll(regexp.MustCompile(`\\(.)`).ReplaceAllString(word, "$1"), "%%", "%"))
 	}
-	if _, err := d.Token(); err != nil && !errors.Is(err, io.EOF) {
-		t.Error(err)
-	}
-	if task.Command != hostile || task.Arguments != `run --home "C:\a & b"` || task.Who != `HOME\ann` {
-		t.Errorf("%+v", task)
+	if want := []string{"env", "FAL_HOME_DIR=/home/ann/my work", hostile, "run", "--syslog"}; !slices.Equal(words, want) {
+		t.Errorf("%q, want %q", words, want)
 	}
 }

@@ -299,7 +299,7 @@ func (m *installed) besidePackage() {
 	m.sh("ann", asked)
 	m.daemons(1)
 	m.is("root", "systemctl is-active falcred@ann.service", "active")
-	m.is("ann", "falcred service install 2>&1 | grep -c 'does not run: a service of the machine'", "1")
+	m.is("ann", "falcred service install 2>&1 | grep -c 'a service of the machine (falcred@ann) serves you already'", "1")
 	m.is("ann", "falcred service uninstall >/dev/null; find .config/systemd -name '*falcred*'", "") // it took back what it did
 	m.sh("root", "falcred service uninstall --system --run-as ann")
 	m.sh("ann", "systemctl --user start falcred.socket")
@@ -322,8 +322,10 @@ func (m *installed) purge() {
 // beside the standard one.
 func (m *installed) byCommand() {
 	m.unpack("/home/ann/bin")
+	m.looksFirst()
 	said := m.sh("ann", "falcred service install")
-	for _, want := range []string{"wrote /home/ann/.config/systemd/user/falcred.service", "falcred.socket", "to undo it: falcred service uninstall"} {
+	for _, want := range []string{"wrote /home/ann/.config/systemd/user/falcred.service", "falcred.socket", "falcred.service runs, and starts with the machine\n", // ann lingers
+		"to undo it: falcred service uninstall"} {
 		if !strings.Contains(said, want) {
 			m.Fatalf("%q does not say %q", said, want)
 		}
@@ -340,12 +342,60 @@ func (m *installed) byCommand() {
 	m.reboot()
 	m.eventually("the service runs", func() bool { return m.try("ann", "systemctl --user is-active falcred.service") == nil })
 	m.answered("ann")
+	m.misledLater()
+	m.stoppedIsNamed()
 	m.secondHome()
 	m.sh("ann", "falcred service uninstall; falcred service uninstall --purge")
 	m.is("ann", "ls -A .fal", ".portalock\nauth0_token")
 	m.is("ann", "find .config/systemd | grep falcred || true", "")
 	m.daemons(0)
 	m.alive("ann")
+}
+
+// stoppedIsNamed: who finds no daemon is told to start the service that there is.
+func (m *installed) stoppedIsNamed() {
+	m.Helper()
+	m.sh("ann", "falcred service stop")
+	for _, command := range []string{"falcred team list 2>&1", "falcred doctor", "FALCRED_AUTOSTART=0 falcred status"} {
+		m.is("ann", command+" | grep -c 'start it: falcred service start' || true", "1")
+	}
+	m.is("root", "su - ann -c 'falcred doctor' | grep -c 'falcred.service (systemd) is installed and does not run'", "1")
+	m.sh("ann", "falcred service start")
+	m.is("root", "su - ann -c 'falcred doctor' | grep -c 'falcred.service (systemd) runs, and goes on when you log out'", "1")
+}
+
+// looksFirst: what would end the service at each start is told before anything is written.
+func (m *installed) looksFirst() {
+	m.Helper()
+	m.is("ann", "falcred service status 2>&1 || echo $?", "falcred: no service is installed for /home/ann/.fal\nto install it: falcred service install\n4")
+	m.is("ann", "falcred doctor | grep -c 'service     none installed'", "1")
+	for line, want := range map[string]string{
+		"FALCRED_ISSUER=nonsense":               "FALCRED_ISSUER is not an issuer URL",
+		"FALCRED_ISSUER=https://id.example.com": "this home holds logins of https://auth.fal.ai/",
+		"this is no line":                       "is not KEY=VALUE",
+	} {
+		m.sh("ann", "cp -p .fal/falcred.env kept; echo '"+line+"' >>.fal/falcred.env")
+		m.is("ann", "falcred service install 2>&1 | grep -c '"+want+"'; find .config/systemd | grep falcred || true", "1")
+		m.sh("ann", "mv kept .fal/falcred.env")
+	}
+	// A home of another issuer, whose name only this shell knows.
+	m.sh("ann", "umask 077; mkdir theirs; echo '{\"Issuer\":\"https://id.example.com\"}' >theirs/falcred.json")
+	m.is("ann", "FAL_HOME_DIR=$HOME/theirs FALCRED_ISSUER=https://id.example.com falcred service install 2>&1 | grep -c 'FALCRED_ISSUER=https://id.example.com.n. >>/home/ann/theirs/falcred.env'; find .config/systemd | grep falcred || true", "1")
+	m.sh("ann", "rm -r theirs")
+}
+
+// misledLater: a mistake made after the installation is told to each who asks, and starts the
+// service a few times, not for ever (S11).
+func (m *installed) misledLater() {
+	m.Helper()
+	m.sh("ann", "cp -p .fal/falcred.env kept; echo FALCRED_ISSUER=nonsense >>.fal/falcred.env; falcred service restart || true")
+	m.sh("ann", "for i in $(seq 20); do echo https://fal.run | docker-credential-fal get 2>&1 | grep -c 'FALCRED_ISSUER is not an issuer URL' >>told || true; done")
+	m.is("ann", "grep -c 1 told", "20")
+	starts := m.sh("ann", "systemctl --user show -P NRestarts falcred.service")
+	m.is("ann", "falcred doctor | grep -c 'ended by a mistake of configuration: FALCRED_ISSUER is not an issuer URL\\|answers: falcred cannot start' || true", "1")
+	m.sh("ann", "rm told; mv kept .fal/falcred.env; falcred service restart")
+	m.answered("ann")
+	m.Logf("20 gets of a misled service: all told, %s restarts", starts)
 }
 
 // unpack puts the two programs into a folder, as their owner's.
@@ -362,6 +412,7 @@ func (m *installed) secondHome() {
 	m.sh("ann", work+"falcred service install")
 	m.sh("ann", work+asked)
 	m.daemons(2)
+	m.is("ann", work+"falcred doctor | grep -c '(systemd) runs, and goes on'", "1")
 	m.sh("ann", work+"falcred service status >/dev/null; falcred service uninstall")
 	m.daemons(1)
 	m.answered("ann")
@@ -381,7 +432,10 @@ func (m *installed) bySystemCommand() {
 		m.is("root", folder+"/falcred service install --system --run-as bob 2>&1 | grep -c 'users other than root can change'", "1")
 	}
 	m.is("root", "find /etc/systemd -name '*falcred*'", "")
-	m.sh("root", "falcred service install --system --run-as bob")
+	said := m.sh("root", "falcred service install --system --run-as bob 2>&1")
+	if strings.Contains(said, "may still run") { // he has no manager
+		m.Error(said)
+	}
 	pid := m.sh("root", "systemctl show -P MainPID falcred@bob.service")
 	m.sh("bob", asked)
 	m.is("root", "stat -c %U /proc/"+pid+"/environ", "root") // not dumpable (S4)

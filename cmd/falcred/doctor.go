@@ -69,11 +69,10 @@ func examine(ctx context.Context) []doctor.Finding {
 		return findings
 	}
 	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
-	findings = append(findings, examineDaemon(now, findings)...)
+	findings = append(findings, examineDaemon(ctx, now, findings)...)
 	findings = append(findings, examinePlaces(cfg.Home)...)
 	findings = examineWay(findings, shell, cfg, now.Daemon != nil)
-	findings = append(findings, examineService(ctx), examineHelper(ctx))
-	findings = append(findings, examineEnded(ctx)...)
+	findings = append(append(findings, examineService(ctx)...), examineHelper(ctx))
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineTeam(now.Daemon, cfg)...)
 }

@@ -20,7 +20,7 @@ import (
 
 // examineDaemon makes findings of what `status` has found. A warning of the daemon's about what
 // is found here too, which has the same hint, is no second one.
-func examineDaemon(s *standing, found []doctor.Finding) []doctor.Finding {
+func examineDaemon(ctx context.Context, s *standing, found []doctor.Finding) []doctor.Finding {
 	switch {
 	case s.Error != "":
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Hint}}
@@ -29,7 +29,7 @@ func examineDaemon(s *standing, found []doctor.Finding) []doctor.Finding {
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: text, Hint: hint}}
 	case s.Daemon == nil:
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Warn, Text: "not running: nothing refreshes the login ahead of time",
-			Hint: "start it: falcred run (docker-credential-fal starts it by itself)"}}
+			Hint: startLine(ctx) + " (docker-credential-fal starts it by itself)"}}
 	}
 	d := s.Daemon
 	findings := []doctor.Finding{{Check: "daemon", Result: doctor.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}

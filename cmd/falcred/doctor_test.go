@@ -16,7 +16,7 @@ func TestDoctorLooksAtTheDaemon(t *testing.T) {
 	now.Store(&protocol.Status{Version: "v0.0.1", State: protocol.StateLoginRequired, LastError: "the login has ended", Hint: "log in",
 		Warnings: []string{"the file was readable\nchmod it", "/h can be written by its group\nchmod g-w /h"}})
 	want := map[string]doctor.Result{"daemon": doctor.OK, "version": doctor.Warn, "login": doctor.Fail, "warning": doctor.Warn}
-	findings := examineDaemon(stand(t.Context()), []doctor.Finding{{Check: "home", Result: doctor.Warn, Text: "/h can be written", Hint: "chmod g-w /h"}})
+	findings := examineDaemon(t.Context(), stand(t.Context()), []doctor.Finding{{Check: "home", Result: doctor.Warn, Text: "/h can be written", Hint: "chmod g-w /h"}})
 	for _, f := range findings {
 		if want[f.Check] != f.Result || f.Check == "warning" && f.Hint != "chmod it" {
 			t.Errorf("%+v", f)

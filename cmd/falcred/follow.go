@@ -57,7 +57,7 @@ func newFollow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := newLogger(cmd.ErrOrStderr(), "info", false)
+			log, err := newLogger(cmd.ErrOrStderr(), "info", false, false)
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ func TestJSONNamesAHintAlsoMend(t *testing.T) {
 		}
 	}
 	var findings []hinted
-	decode(examineDaemon(&standing{Error: "it hangs", Hint: "do <this>"}, nil), &findings)
+	decode(examineDaemon(t.Context(), &standing{Error: "it hangs", Hint: "do <this>"}, nil), &findings)
 	if len(findings) != 1 || findings[0] != both {
 		t.Errorf("doctor: %+v", findings)
 	}

@@ -30,7 +30,7 @@ func TestNotices(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- runDaemon(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { done <- runDaemon(ctx, slog.New(slog.NewTextHandler(io.Discard, nil)), ownService()) }()
 	hears := func(want string) {
 		t.Helper()
 		var all bytes.Buffer

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"runtime/debug"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/packaging/service"
 	"github.com/spf13/cobra"
 )
 
@@ -19,6 +21,9 @@ It refreshes the login in the home ahead of time and answers on its socket.
 It needs no network to start. Every flag mirrors a variable of the environment,
 which $FAL_HOME_DIR/falcred.env may set too, except for the home and the socket:
 other programs look for those, and do not read that file.
+
+--check looks at the configuration, as the daemon that is started so would see
+it, and changes nothing.
 
 Exit status: 0; 78 where the configuration has to be corrected first, so that to
 start it again is of no use; 1 for all else. On a socket that a service manager
@@ -50,7 +55,7 @@ var logLevels = map[string]slog.Level{
 
 func newRun() *cobra.Command {
 	var level string
-	var asJSON bool
+	var asJSON, toSyslog, check bool
 	cmd := &cobra.Command{
 		Use:     "run",
 		Short:   "Run the daemon in the foreground",
@@ -58,14 +63,19 @@ func newRun() *cobra.Command {
 		Example: runExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLogger(cmd.ErrOrStderr(), level, asJSON)
+			log, err := newLogger(cmd.ErrOrStderr(), level, asJSON, toSyslog)
 			if err != nil {
 				return err
 			}
 			if err := mirror(cmd); err != nil {
 				return err
 			}
-			return runDaemon(cmd.Context(), log)
+			if check {
+				return checkConfig(cmd.OutOrStdout())
+			}
+			return service.Run(cmd.Context(), func(ctx context.Context) error {
+				return runDaemon(ctx, log, toSyslog || ownService())
+			})
 		},
 	}
 	for _, m := range mirrored {
@@ -73,6 +83,8 @@ func newRun() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	cmd.Flags().BoolVar(&asJSON, "log-json", false, "log JSON lines")
+	cmd.Flags().BoolVar(&toSyslog, "syslog", false, "log to syslog, as a service: a daemon that a client has started makes way")
+	cmd.Flags().BoolVar(&check, "check", false, "only say whether the configuration lets it start")
 	return cmd
 }
 
@@ -89,12 +101,17 @@ func mirror(cmd *cobra.Command) error {
 	return nil
 }
 
-func newLogger(w io.Writer, name string, asJSON bool) (*slog.Logger, error) {
+func newLogger(w io.Writer, name string, asJSON, toSyslog bool) (*slog.Logger, error) {
 	level, ok := logLevels[name]
 	if !ok {
 		return nil, usageError{"--log-level is not one of debug, info, warn and error: " + name, "see: falcred run --help"}
 	}
 	options := &slog.HandlerOptions{Level: level}
+	if toSyslog {
+		if system, err := service.SystemLog(); err == nil {
+			return slog.New(newSyslog(system, options)), nil
+		} // where there is none, who reads standard error has the lines
+	}
 	if asJSON {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
@@ -105,7 +122,24 @@ func newLogger(w io.Writer, name string, asJSON bool) (*slog.Logger, error) {
 // daemon waits nearly always, and is to be small while it does. GOGC overrides it.
 const collectAt = 25
 
-func runDaemon(ctx context.Context, log *slog.Logger) error {
+// checkConfig says whether a daemon would start.
+func checkConfig(out io.Writer) error {
+	cfg, err := daemon.Look(version())
+	if err == nil {
+		err = daemon.Check(cfg)
+	}
+	if errors.As(err, new(*daemon.Mistake)) {
+		return cannotStart{err}
+	}
+	if err == nil {
+		fmt.Fprintf(out, "falcred can start, for the login in %s of %s\n", cfg.Home, cfg.Issuer)
+	}
+	return err
+}
+
+// runDaemon runs until it is asked to end. A service takes the place of a daemon that a client
+// has started.
+func runDaemon(ctx context.Context, log *slog.Logger, asService bool) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
@@ -122,7 +156,7 @@ func runDaemon(ctx context.Context, log *slog.Logger) error {
 		manager.cannotStart(err)
 		err = daemon.Refuse(ctx, err, log)
 	} else {
-		cfg.TakeOver, cfg.Ready, cfg.Refused = ownService(), manager.ready, manager.cannotStart
+		cfg.TakeOver, cfg.Ready, cfg.Refused = asService, manager.ready, manager.cannotStart
 		err = daemon.Run(ctx, cfg, log)
 	}
 	if errors.As(err, new(*daemon.Mistake)) {

@@ -50,7 +50,7 @@ func judge(getenv func(string) string, d *protocol.Status, loggedIn bool, now ti
 	case d == nil:
 		// The helper starts a daemon, and a request waits for what that finds.
 		s.Usable = getenv("FALCRED_AUTOSTART") != "0"
-		s.Note, s.Hint = "a client that does not start falcred on demand gets nothing", "start it: falcred run"
+		s.Note, s.Hint = "a client that does not start falcred on demand gets nothing", startHint
 	}
 	return s
 }

@@ -141,6 +141,9 @@ func standNow(ctx context.Context) *standing {
 	}
 	loggedIn, err := hasLogin(s.Daemon, s.Home)
 	s.Shell = judge(os.Getenv, s.Daemon, loggedIn, time.Now())
+	if s.Shell.Hint == startHint {
+		s.Shell.Hint = startLine(ctx)
+	}
 	if err != nil && s.Error == "" && s.Shell.Source == "" {
 		s.failed(err) // not known is not logged out
 	}

@@ -66,6 +66,11 @@ func (cfg Config) ledger() (journal.Ledger, error) {
 		text, filepath.Join(cfg.Home, "falcred.env"), issuer.FalIssuer)
 }
 
+// CheckFile is CheckToken for the login in the token file, if there is one.
+func (cfg Config) CheckFile() error {
+	return cfg.CheckToken(tokenfile.In(cfg.Home, nil).Read().Pair.Access)
+}
+
 // CheckToken is the same for one token, whose issuer can be read in it.
 func (cfg Config) CheckToken(access string) error {
 	if other := tokenfile.IssuerOf(access); other != "" && !tokenfile.SameIssuer(other, cfg.Issuer) {

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package main
+package service
 
 import (
 	"io"
@@ -19,8 +19,8 @@ func TestUnitsAreWrittenThroughNoLink_F6(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := &service{out: io.Discard}
-	if changed, err := s.write(written{unit, "[Unit]\n"}); err != nil || !changed {
+	s := &Service{out: io.Discard}
+	if changed, err := s.write(written{unit, "[Unit]\n", 0o644}); err != nil || !changed {
 		t.Fatalf("write: %v, %v", changed, err)
 	}
 	if _, err := os.Lstat(victim); err == nil {

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"crypto/sha256"
@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/falcred/falcred/packaging"
@@ -18,19 +17,21 @@ import (
 
 // account is whose login the service serves.
 type account struct {
-	name, uid, gid, home string
+	uid, gid, home string
 }
 
-// newServiceOf finds out which service is meant.
-func newServiceOf(f *serviceFlags, out, errOut io.Writer) (*service, error) {
-	s := &service{name: "falcred", system: f.system, purge: f.purge, out: out, err: errOut, env: map[string]string{}}
-	if f.system {
-		return s, s.ofMachine(f.runAs)
+// Of is the service of this environment's home, or the one of the machine for the user that
+// runAs names. What a verb says goes to out, and what a manager's own tool complains of to
+// errOut.
+func Of(runAs string, out, errOut io.Writer) (*Service, error) {
+	s := &Service{name: "falcred", System: runAs != "", out: out, err: errOut, Env: map[string]string{}}
+	if s.System {
+		return s, s.ofMachine(runAs)
 	}
 	return s, s.ofUser()
 }
 
-func (s *service) ofUser() error {
+func (s *Service) ofUser() error {
 	if os.Geteuid() == 0 && os.Getenv("SUDO_USER") != "" && os.Getenv("SUDO_USER") != "root" {
 		return fmt.Errorf("with sudo this would install a service for root's own login\nleave sudo out, or: sudo falcred service install --system --run-as %s", os.Getenv("SUDO_USER"))
 	}
@@ -38,44 +39,52 @@ func (s *service) ofUser() error {
 	if err != nil {
 		return err
 	}
-	s.user = account{u.Username, u.Uid, u.Gid, u.HomeDir}
-	if s.home, err = env.Home(os.LookupEnv); err != nil {
+	s.User, s.account = u.Username, account{u.Uid, u.Gid, u.HomeDir}
+	if s.Home, err = env.Home(os.LookupEnv); err != nil {
 		return err
 	}
 	standard, err := env.DefaultHome(os.LookupEnv)
 	// Where HOME says nothing, FAL_HOME_DIR has named another home.
-	if s.standard = err == nil && (s.home == standard || same(s.home, standard)); s.standard { // by whatever name
-		s.home = standard
+	if s.standard = err == nil && (s.Home == standard || same(s.Home, standard)); s.standard { // by whatever name
+		s.Home = standard
 	}
-	places, err := env.Sockets(os.LookupEnv, s.home)
+	places, err := env.Sockets(os.LookupEnv, s.Home)
 	if err != nil {
 		return err
 	}
-	s.socket = places[0].Path
+	s.Socket = places[0].Path
 	if !s.standard {
-		s.name = nameOf(s.home)
-		s.env["FAL_HOME_DIR"] = s.home
+		s.name = nameOf(s.Home)
+		s.Env["FAL_HOME_DIR"] = s.Home
 	}
 	if _, set := os.LookupEnv("FALCRED_SOCKET"); set {
-		s.env["FALCRED_SOCKET"] = s.socket
+		s.Env["FALCRED_SOCKET"] = s.Socket
 	}
-	return errors.Join(packaging.Check(s.home), packaging.Check(s.socket))
+	return errors.Join(packaging.Check(s.Home), packaging.Check(s.Socket))
 }
 
-func (s *service) ofMachine(name string) error {
-	if _, set := os.LookupEnv("FAL_HOME_DIR"); set {
-		return errors.New("a --system service serves its user's ~/.fal\nunset FAL_HOME_DIR")
-	}
+func (s *Service) ofMachine(name string) error {
 	u, err := lookUp(name)
 	if err != nil {
 		return fmt.Errorf("no user %q is known here\ngive --run-as a name that is", name)
 	}
-	if os.Geteuid() != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("a service of the machine needs root\nsudo falcred service … --system --run-as %s", name)
+	s.User, s.account = u.Username, account{u.Uid, u.Gid, u.HomeDir}
+	s.Home, s.standard = filepath.Join(u.HomeDir, ".fal"), true
+	s.Socket = filepath.Join(s.Home, "falcred.sock")
+	return nil
+}
+
+// mayChange says why this user, or this environment, cannot change the service.
+func (s *Service) mayChange(verb string) error {
+	if !s.System {
+		return nil
 	}
-	s.user = account{u.Username, u.Uid, u.Gid, u.HomeDir}
-	s.home, s.standard = filepath.Join(u.HomeDir, ".fal"), true
-	s.socket = filepath.Join(s.home, "falcred.sock")
+	if _, set := os.LookupEnv("FAL_HOME_DIR"); set {
+		return errors.New("a --system service serves its user's ~/.fal\nunset FAL_HOME_DIR")
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("a service of the machine needs root\n%s", s.Line(verb))
+	}
 	return nil
 }
 
@@ -158,4 +167,21 @@ func strayed(environ []string) (names []string) {
 		}
 	}
 	return names
+}
+
+// Here are the services that may serve this environment's home: the user's own, and the
+// machine's for him where the home is the standard one.
+func Here(out io.Writer) (list []*Service) {
+	own, err := Of("", out, out)
+	if err != nil {
+		return nil
+	}
+	if !own.standard || len(own.Env) > 0 {
+		return []*Service{own}
+	}
+	machines, err := Of(own.User, out, out)
+	if err != nil {
+		return []*Service{own}
+	}
+	return []*Service{own, machines}
 }

@@ -1,10 +1,11 @@
 //go:build linux || darwin
 
-package main
+package service
 
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -12,11 +13,14 @@ import (
 )
 
 // written is a file that install writes.
-type written struct{ path, text string }
+type written struct {
+	path, text string
+	mode       fs.FileMode
+}
 
 // write puts the files in place, and says whether that changed anything. A
 // reader never sees half of one.
-func (s *service) write(files ...written) (changed bool, err error) {
+func (s *Service) write(files ...written) (changed bool, err error) {
 	for _, f := range files {
 		if f.there() {
 			s.say("unchanged %s", f.path)
@@ -55,7 +59,7 @@ func settle(f written) error {
 	defer file.Close()
 	_, err = file.WriteString(f.text)
 	if err == nil {
-		err = file.Chmod(0o644) // a unit: service managers read it, and it holds no secret
+		err = file.Chmod(f.mode) // service managers read it, and it holds no secret
 	}
 	if err == nil {
 		err = file.Sync()
@@ -67,4 +71,23 @@ func settle(f written) error {
 		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
+}
+
+// unlink removes what install wrote.
+func (s *Service) unlink(paths ...string) error {
+	for _, path := range paths {
+		switch err := os.Remove(path); {
+		case err == nil:
+			s.say("removed %s", path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
+// exists says that something has that name.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

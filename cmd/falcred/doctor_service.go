@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/falcred/falcred/daemon/doctor"
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/packaging/service"
+)
+
+// servicesHere are those that may serve this home: the user's own, and the machine's for him.
+func servicesHere(ctx context.Context) (installed []*service.Service, states []service.State) {
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	for _, s := range service.Here(io.Discard) {
+		state := s.State(ctx)
+		if state.Installed {
+			installed, states = append(installed, s), append(states, state)
+		}
+	}
+	return installed, states
+}
+
+// examineService says how the daemon of this home is started, as `falcred service status` knows
+// it. That no service does is not wrong: a helper starts a daemon then. One that a mistake of
+// configuration has ended is (S11).
+func examineService(ctx context.Context) (findings []doctor.Finding) {
+	installed, states := servicesHere(ctx)
+	for i, s := range installed {
+		f := doctor.Finding{Check: "service", Result: doctor.OK}
+		switch state := states[i]; {
+		case state.Misled != "":
+			why := state.Misled
+			if why == "?" {
+				why = "its log says which"
+			}
+			f.Result, f.Text = doctor.Fail, state.Unit+" has ended by a mistake of configuration: "+why
+			f.Hint = "correct that, then: " + s.Line("restart")
+		case !state.Running && state.OnDemand:
+			f.Text = fmt.Sprintf("%s (%s) starts with the next request", state.Unit, state.Manager)
+		case !state.Running:
+			f.Result, f.Text = doctor.Warn, fmt.Sprintf("%s (%s) is installed and does not run", state.Unit, state.Manager)
+			f.Hint = "start it: " + s.Line("start")
+		case s.System:
+			f.Text = fmt.Sprintf("%s (%s) of the machine runs, whether you are logged in or not", state.Unit, state.Manager)
+		case state.Outlives:
+			f.Text = fmt.Sprintf("%s (%s) runs, and goes on when you log out", state.Unit, state.Manager)
+		default:
+			f.Text = fmt.Sprintf("%s (%s) runs, and ends when you log out", state.Unit, state.Manager)
+			if state.Manager == "systemd" {
+				f.Text += " (to keep it: loginctl enable-linger)"
+			}
+		}
+		findings = append(findings, f)
+	}
+	if len(installed) == 0 {
+		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK,
+			Text: "none installed: docker-credential-fal starts the daemon when it is needed (falcred service install)"})
+	}
+	return findings
+}
+
+// startHint is what starts a daemon where no service does.
+const startHint = "start it: falcred run"
+
+// startLine is what starts this home's daemon: its service, where there is one.
+func startLine(ctx context.Context) string {
+	if installed, _ := servicesHere(ctx); len(installed) > 0 {
+		return "start it: " + installed[0].Line("start")
+	}
+	return startHint
+}
+
+// withStartLine has an error that no daemon runs name the service that is to run it.
+func withStartLine(ctx context.Context, err error) error {
+	if !errors.Is(err, helper.ErrNotRunning) {
+		return err
+	}
+	if installed, _ := servicesHere(ctx); len(installed) > 0 {
+		return fmt.Errorf("falcred is not running\nstart it: %s", installed[0].Line("start"))
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/packaging"
+)
+
+// desktop is a session without a service manager: it starts what lies in a folder when the user
+// logs in (XDG autostart), and knows nothing of it afterwards. So the daemon is asked itself.
+type desktop struct{ *Service }
+
+func (d desktop) path() string {
+	config := os.Getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(d.account.home, ".config")
+	}
+	return filepath.Join(config, "autostart", d.name+".desktop")
+}
+
+func (d desktop) check(context.Context) error { return nil }
+
+func (d desktop) install(ctx context.Context) error {
+	program, err := d.program()
+	if err != nil {
+		return err
+	}
+	entry := packaging.Entry{Exec: program, Env: d.Env}
+	if !d.standard {
+		entry.Home = d.Home
+	}
+	if _, err := d.write(written{d.path(), packaging.Autostart(entry), 0o644}); err != nil {
+		return err
+	}
+	if err := d.restart(ctx); err != nil {
+		return err
+	}
+	d.say("falcred runs, and starts with each desktop session: there is no service manager here for users\nfor one that starts with the machine: sudo falcred service install --system --run-as %s", shellWord(d.User))
+	return nil
+}
+
+func (d desktop) uninstall(ctx context.Context) error {
+	if exists(d.path()) {
+		if err := d.stop(ctx); err != nil {
+			return err
+		}
+	}
+	return d.unlink(d.path())
+}
+
+// start starts a daemon as the session does, and waits until it serves.
+func (d desktop) start(ctx context.Context) error {
+	if d.running(ctx) {
+		return nil
+	}
+	return d.restart(ctx)
+}
+
+// restart has a daemon take the place of the one that runs, if any (`run --syslog`).
+func (d desktop) restart(ctx context.Context) error {
+	program, err := d.program()
+	if err != nil {
+		return err
+	}
+	before := d.pid(ctx)
+	cmd := exec.Command(program, "run", "--syslog") // #nosec G204 -- ourselves; it outlives us
+	cmd.Env, cmd.Dir = append(sessionOnly(os.Environ()), d.environment()...), "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if pid := d.pid(ctx); pid != 0 && pid != before {
+				return nil
+			}
+		case err := <-ended:
+			return fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// sessionOnly leaves out of this shell's environment what the session does not have, for all we
+// know: settings of falcred's, and keys.
+func sessionOnly(environ []string) []string {
+	return slices.DeleteFunc(environ, func(entry string) bool {
+		return strings.HasPrefix(entry, "FAL_") || strings.HasPrefix(entry, "FALCRED_")
+	})
+}
+
+// stop asks the daemon to end.
+func (d desktop) stop(ctx context.Context) error {
+	client := &helper.Client{Socket: d.Socket}
+	defer client.Close()
+	if err := client.Stop(ctx); err != nil && !errors.Is(err, helper.ErrNotRunning) {
+		return err
+	}
+	return nil
+}
+
+func (d desktop) status(ctx context.Context) (int, error) {
+	if pid := d.pid(ctx); pid != 0 {
+		d.say("falcred runs (pid %d), and %s starts it with each desktop session", pid, d.path())
+		return 0, nil
+	}
+	d.say("falcred does not run; %s starts it with the next desktop session\nto start it now: %s", d.path(), d.Line("start"))
+	return notRunning, nil
+}
+
+func (d desktop) state(ctx context.Context) State {
+	return State{Manager: "the desktop session", Unit: d.path(), Installed: exists(d.path()), Running: d.running(ctx)}
+}
+
+func (d desktop) running(ctx context.Context) bool { return d.pid(ctx) != 0 }
+
+// pid is the daemon's, 0 where none answers.
+func (d desktop) pid(ctx context.Context) int {
+	client := &helper.Client{Socket: d.Socket}
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if err != nil {
+		return 0
+	}
+	return status.PID
+}

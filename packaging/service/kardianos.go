@@ -1,0 +1,90 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kardianos/service"
+)
+
+// A program that falcred's service managers start is a [service.Interface] of kardianos: it
+// is begun, waited for, and asked to end.
+type program struct {
+	run   func(ctx context.Context) error
+	ctx   context.Context // ends when the daemon is to end
+	end   context.CancelFunc
+	ended chan struct{}
+	err   error
+}
+
+// Start begins to run.
+func (p *program) Start(service.Service) error {
+	go func() {
+		defer close(p.ended)
+		p.err = p.run(p.ctx)
+	}()
+	return nil
+}
+
+// Stop has it end, waits for that, and returns what came of it.
+func (p *program) Stop(service.Service) error {
+	p.end()
+	<-p.ended
+	return p.err
+}
+
+// wait returns when the program has ended, by itself or by ctx.
+func (p *program) wait() { <-p.ended }
+
+// Run runs a daemon as service managers want it run, until ctx ends or run returns, and
+// returns what that does: its exit status is for the manager. Where kardianos knows no
+// manager for the platform, run is called as it is.
+func Run(ctx context.Context, run func(ctx context.Context) error) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	p := &program{run: run, ctx: ctx, end: end, ended: make(chan struct{})}
+	s, err := service.New(p, &service.Config{Name: "falcred", Option: service.KeyValue{"RunWait": p.wait}})
+	if err != nil {
+		return run(ctx)
+	}
+	return s.Run()
+}
+
+// SystemLog is where a service's lines go whose manager keeps none: syslog.
+func SystemLog() (service.Logger, error) {
+	system := service.ChosenSystem()
+	if system == nil {
+		return nil, service.ErrNoServiceSystemDetected
+	}
+	s, err := system.New(nil, &service.Config{Name: "falcred"})
+	if err != nil {
+		return nil, err
+	}
+	return s.SystemLogger(nil)
+}
+
+// theirs is a service as kardianos knows it, of one of its systems. text is the whole unit or
+// script: it has nothing of its template language.
+func (s *Service) theirs(system, name, option, text, program string) (service.Service, error) {
+	for _, known := range service.AvailableSystems() {
+		if known.String() == system {
+			return known.New(nil, &service.Config{
+				Name: name, Executable: program,
+				Option: service.KeyValue{"UserService": !s.System, option: text},
+			})
+		}
+	}
+	return nil, fmt.Errorf("no service manager %s is known on this platform", system)
+}
+
+// bounded does what kardianos does, which knows no limit of time.
+func bounded(ctx context.Context, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,22 @@
+package service
+
+import "testing"
+
+// S11: of a service that a mistake of configuration has ended the line is kept, and of others
+// there is none.
+func TestS11AnEndedServiceIsKnown(t *testing.T) {
+	s := systemd{&Service{name: "falcred"}}
+	const failed = "LoadState=loaded\nActiveState=failed\nExecMainStatus=78\nStatusText="
+	for shown, want := range map[string]string{
+		failed + "cannot start: FALCRED_ISSUER must be https\n": "FALCRED_ISSUER must be https",
+		failed + "\n": "?",
+		"":            "",
+		"ActiveState=inactive\nExecMainStatus=0\nStatusText=\n":               "",
+		"ActiveState=failed\nExecMainStatus=1\nStatusText=\n":                 "",
+		"ActiveState=active\nExecMainStatus=78\nStatusText=cannot start: x\n": "",
+	} {
+		if state := s.read(shown); state.Misled != want {
+			t.Errorf("%q: %+v", shown, state)
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/falcred/falcred/packaging"
+	"github.com/kardianos/service"
+)
+
+// systemd is the user's own manager, or the machine's. kardianos installs and uninstalls the
+// service's unit of a user; it knows no socket units, no templates, and no XDG_CONFIG_HOME.
+type systemd struct{ *Service }
+
+// unit is the service that runs, for systemctl.
+func (s systemd) unit() string {
+	if s.System {
+		return "falcred@" + s.User + ".service"
+	}
+	return s.name + ".service"
+}
+
+func (s systemd) socketUnit() string { return s.name + ".socket" }
+
+// units are stopped in one step: a socket that is left would start the service again.
+func (s systemd) units() []string {
+	if s.System {
+		return []string{s.unit()}
+	}
+	return []string{s.socketUnit(), s.unit()}
+}
+
+// packaged says that the units are those that a package has installed for everybody.
+func (s systemd) packaged() bool {
+	file := "/usr/lib/systemd/user/falcred.socket"
+	if s.System {
+		file = "/usr/lib/systemd/system/falcred@.service"
+	}
+	self, err := stableSelf()
+	return exists(file) && err == nil && self == packaging.PackagedExec && s.standard && len(s.Env) == 0
+}
+
+// folder is where systemd looks for units of this user, or of the machine's administrator.
+func (s systemd) folder() string {
+	if s.System {
+		return "/etc/systemd/system"
+	}
+	config := os.Getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(s.account.home, ".config")
+	}
+	return filepath.Join(config, "systemd", "user")
+}
+
+func (s systemd) install(ctx context.Context) error {
+	if s.System {
+		return s.installSystem(ctx)
+	}
+	if exists(ofMachine(s.User)) && s.standard {
+		return fmt.Errorf("a service of the machine (falcred@%s) serves you already, and the two would take turns\nif yours is to take its place: sudo falcred service uninstall --system --run-as %s", s.User, shellWord(s.User))
+	}
+	unit, socket, err := s.files()
+	if err != nil {
+		return err
+	}
+	changed := false // the socket
+	if s.packaged() {
+		s.say("the package's units are used")
+		err = s.unlink(unit.path, socket.path) // of an earlier install, which would hide them
+	} else if changed, err = s.write(socket); err == nil {
+		err = s.place(ctx, unit)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.systemctl(ctx, "daemon-reload"); err != nil {
+		return err
+	}
+	if err := s.systemctl(ctx, "enable", "--quiet", s.socketUnit(), s.unit()); err != nil {
+		return err
+	}
+	if changed {
+		if err := s.systemctl(ctx, "stop", s.socketUnit(), s.unit()); err != nil {
+			return err
+		}
+	}
+	// A socket that stays holds those who ask while the daemon is replaced.
+	if err := s.restart(ctx); err != nil {
+		return err
+	}
+	if s.quietly(ctx, "is-active", "--quiet", s.unit()) != nil {
+		return fmt.Errorf("%s does not run: see %s", s.unit(), s.journal())
+	}
+	if s.lingers() {
+		s.say("%s runs, and starts with the machine", s.unit())
+	} else {
+		s.say("%s runs, and starts whenever you log in; without a login too, after: loginctl enable-linger", s.unit())
+	}
+	return nil
+}
+
+// place has kardianos install the unit where there is none: it refuses one that exists, which
+// is an upgrade. What it leaves when it fails goes again, and the socket's unit with it.
+func (s systemd) place(ctx context.Context, unit written) error {
+	if exists(unit.path) || !s.theirFolder() || strings.Contains(unit.text, "{{") {
+		_, err := s.write(unit)
+		return err
+	}
+	theirs, err := s.theirUnit(unit.text)
+	if err != nil {
+		return err
+	}
+	if err := bounded(ctx, theirs.Install); err != nil {
+		return errors.Join(fmt.Errorf("%s cannot be installed: %w", unit.path, err),
+			s.unlink(unit.path, filepath.Join(s.folder(), s.socketUnit())))
+	}
+	s.say("wrote %s", unit.path)
+	return nil
+}
+
+// theirFolder says whether kardianos puts units where they are looked for: it knows HOME alone.
+func (s systemd) theirFolder() bool {
+	home, err := os.UserHomeDir()
+	return err == nil && s.folder() == filepath.Join(home, ".config", "systemd", "user")
+}
+
+func (s systemd) theirUnit(text string) (service.Service, error) {
+	return s.theirs("linux-systemd", s.name, "SystemdScript", text, "")
+}
+
+func (s systemd) files() (unit, socket written, err error) {
+	program, err := s.program()
+	if err != nil {
+		return unit, socket, err
+	}
+	u := packaging.Unit{Name: s.name, Exec: program, Socket: s.Socket, Env: s.Env}
+	if !s.standard {
+		u.Home = s.Home
+	}
+	ofService, ofSocket := packaging.User(u)
+	return written{filepath.Join(s.folder(), s.unit()), ofService, 0o644}, written{filepath.Join(s.folder(), s.socketUnit()), ofSocket, 0o644}, nil
+}
+
+func (s systemd) uninstall(ctx context.Context) error {
+	if s.System {
+		return s.uninstallSystem(ctx)
+	}
+	unit, socket := filepath.Join(s.folder(), s.unit()), filepath.Join(s.folder(), s.socketUnit())
+	if !exists(unit) && s.packaged() {
+		s.quietly(ctx, "disable", "--quiet", s.socketUnit(), s.unit()) // the links that install has made
+		s.say("the package's own units stay, for everybody\nto keep them out for yourself: systemctl --user mask --now falcred.socket falcred.service")
+		return nil
+	}
+	// What is not there needs no stopping. kardianos stops nothing.
+	s.quietly(ctx, "disable", "--now", "--quiet", s.socketUnit(), s.unit())
+	if exists(unit) && s.theirFolder() {
+		theirs, err := s.theirUnit("")
+		if err == nil {
+			err = bounded(ctx, theirs.Uninstall)
+		}
+		if err == nil {
+			s.say("removed %s", unit)
+		} // else what is left goes here
+	}
+	if err := s.unlink(unit, socket); err != nil {
+		return err
+	}
+	s.quietly(ctx, "reset-failed", s.socketUnit(), s.unit())
+	return s.systemctl(ctx, "daemon-reload")
+}
+
+func (s systemd) start(ctx context.Context) error {
+	return s.systemctl(ctx, append([]string{"start"}, s.units()...)...)
+}
+
+func (s systemd) stop(ctx context.Context) error {
+	return s.systemctl(ctx, append([]string{"stop"}, s.units()...)...)
+}
+
+// restart leaves the socket alone: it holds those who ask meanwhile.
+func (s systemd) restart(ctx context.Context) error {
+	if err := s.systemctl(ctx, "restart", s.unit()); err != nil {
+		return fmt.Errorf("%w\nsee why: %s", err, s.journal())
+	}
+	return nil
+}
+
+func (s systemd) status(ctx context.Context) (int, error) {
+	return s.shown(ctx, append([]string{"status", "--no-pager", "--lines=5"}, s.units()...)...)
+}
+
+func (s systemd) journal() string {
+	if s.System {
+		return "journalctl -u " + s.unit()
+	}
+	return "journalctl --user -u " + s.unit()
+}
+
+// lingers says that the user's services go on when he logs out, and start with the machine.
+func (s systemd) lingers() bool { return exists(filepath.Join("/var/lib/systemd/linger", s.User)) }
+
+// ofMachine is the link by which the machine serves that user.
+func ofMachine(user string) string {
+	return filepath.Join("/etc/systemd/system/multi-user.target.wants", "falcred@"+user+".service")
+}
+
+// cannotStart begins the last line of a daemon that a mistake of configuration has ended (S11).
+const cannotStart = "cannot start: "
+
+func (s systemd) state(ctx context.Context) State {
+	state := s.read(s.shownProperties(ctx))
+	state.OnDemand = !s.System && s.quietly(ctx, "is-active", "--quiet", s.socketUnit()) == nil
+	return state
+}
+
+// read makes a state of what systemctl shows of the unit.
+func (s systemd) read(shown string) State {
+	property := map[string]string{}
+	for line := range strings.Lines(shown) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		property[name] = value
+	}
+	state := State{Manager: "systemd", Unit: s.unit(), Outlives: s.System || s.lingers()}
+	state.Installed = property["LoadState"] == "loaded"
+	if s.System {
+		state.Installed = state.Installed && (exists(ofMachine(s.User)) || property["ActiveState"] == "active")
+	}
+	state.Running = property["ActiveState"] == "active"
+	if property["ActiveState"] == "failed" && property["ExecMainStatus"] == "78" {
+		state.Misled = "?"
+		if why, told := strings.CutPrefix(property["StatusText"], cannotStart); told {
+			state.Misled = why
+		}
+	}
+	return state
+}
