@@ -32,6 +32,7 @@ func (m *installed) withoutNamespaces() {
 	}
 	m.sh("root", "systemctl daemon-reload")
 	m.addUser("eve")
+	m.linger("eve")
 	m.is("eve", "systemd-run --user --wait --pipe --quiet sh -c 'unshare --user true 2>/dev/null || echo denied'", "denied")
 	m.answered("eve")
 	m.alive("eve")

@@ -11,22 +11,22 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
-
-	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // patience bounds every wait for something that must come.
 const patience = 60 * time.Second
 
-// machine is a Debian with a real systemd as its first process, in a container
-// without a network.
+// machine is a Debian with a real init as its first process, in a container without a
+// network.
 type machine struct {
 	*testing.T
+	init   initSystem
 	root   string // its root folder, a copy
 	shared string // a folder that it sees as /srv
-	leader string // the pid of its systemd, as seen from here
+	leader string // the pid of its first process, as seen from here
 	nspawn *exec.Cmd
 	log    lockedBuffer
 }
@@ -49,13 +49,13 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// newMachine boots a copy of the image: never the host's own root, whose /tmp
-// the container's tmpfiles rules would empty.
-func newMachine(t *testing.T) *machine {
+// newMachine is on a copy of the image: never on the host's own root, whose /tmp the
+// container's tmpfiles rules would empty.
+func newMachine(t *testing.T, init initSystem) *machine {
 	t.Helper()
-	image := debian(t)
+	image := debian(t, init)
 	folder := t.TempDir()
-	m := &machine{T: t, root: filepath.Join(folder, "root"), shared: filepath.Join(folder, "srv")}
+	m := &machine{T: t, init: init, root: filepath.Join(folder, "root"), shared: filepath.Join(folder, "srv")}
 	output(t, "cp", "-a", "--reflink=auto", image, m.root)
 	if err := os.Mkdir(m.shared, 0o755); err != nil {
 		t.Fatal(err)
@@ -68,63 +68,28 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// debian makes the image once for a user of this computer. Its mirror is the
-// one that this computer's own apt uses.
-func debian(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	image := filepath.Join(cache, "falcred-test", "bookworm-1")
-	if _, err := os.Stat(image); err == nil {
-		return image
-	}
-	if err := os.MkdirAll(filepath.Dir(image), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(image), "new")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(fresh)
-	sites := strings.Fields(output(t, "apt-get", "indextargets", "--format", "$(SITE)", "Codename: bookworm", "Created-By: Packages", "Component: main", "Origin: Debian"))
-	if len(sites) == 0 {
-		testkit.Missing(t, "an apt that knows a mirror of bookworm")
-	}
-	output(t, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd",
-		"bookworm", fresh, sites[0])
-	// Where two made one at a time, either is good.
-	if err := os.Rename(fresh, image); err != nil && !os.IsExist(err) {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(image, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return image
-}
-
-// boot starts the container and waits until its systemd has settled.
+// boot starts the container and waits until all that starts with it has started.
 func (m *machine) boot() {
 	m.Helper()
-	m.nspawn = exec.Command("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--boot",
-		"--console=pipe", "--bind="+m.shared+":/srv", "--directory="+m.root)
+	m.nspawn = exec.Command("systemd-nspawn", append([]string{"--quiet", "--register=no", "--keep-unit", "--private-network", "--boot",
+		"--console=pipe", "--bind=" + m.shared + ":/srv", "--directory=" + m.root}, m.init.nspawn...)...)
 	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
 	if err := m.nspawn.Start(); err != nil {
 		m.Fatal(err)
 	}
 	pid := m.nspawn.Process.Pid
-	m.eventually("the container's systemd has started", func() bool {
+	m.eventually("the container has booted", func() bool {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 		m.leader = strings.TrimSpace(string(text))
-		return m.leader != "" && !strings.Contains(m.leader, " ") && m.try("root", "systemctl is-system-running --wait || systemctl is-system-running | grep -q degraded") == nil
+		return m.leader != "" && !strings.Contains(m.leader, " ") && m.try("root", m.init.booted) == nil
 	})
 }
 
-// halt ends the container as a machine is switched off.
+// halt ends the container as a machine is switched off: this signal has nspawn send its
+// first process another, which asks for it.
 func (m *machine) halt() {
 	m.Helper()
-	m.try("root", "systemctl poweroff")
+	m.nspawn.Process.Signal(syscall.SIGTERM)
 	ended := make(chan struct{})
 	go func() {
 		m.nspawn.Wait()
@@ -185,7 +150,7 @@ func (m *machine) sh(user, script string) string {
 func (m *machine) journal() string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	out, _ := m.command(ctx, "root", "journalctl --no-pager -n 40 -o cat _COMM=falcred + _COMM=systemd").CombinedOutput()
+	out, _ := m.command(ctx, "root", m.init.said).CombinedOutput()
 	return string(out)
 }
 

@@ -24,7 +24,7 @@ func TestRPM(t *testing.T) {
 	testkit.NeedRoot(t) // for another root folder
 	root := filepath.Join(t.TempDir(), "root")
 	old, next := packages(t, "rpm")
-	output(t, "cp", "-a", "--reflink=auto", debian(t), root)
+	output(t, "cp", "-a", "--reflink=auto", debian(t, systemd), root)
 	if err := os.MkdirAll(filepath.Join(root, "home/ann/.fal"), 0o700); err != nil {
 		t.Fatal(err)
 	}

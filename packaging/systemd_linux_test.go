@@ -3,27 +3,13 @@
 package packaging_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 )
-
-// installed is a machine with a user who is never logged in but lingers, and
-// with an issuer.
-type installed struct {
-	*machine
-	issuer *idp.Provider
-}
-
-// asked is a request that must be answered; nobody looks at the answer.
-const asked = "docker-credential-fal token >/dev/null"
 
 // TestSystemd is what a user lives through, under a real systemd: the package,
 // then `falcred service` without it.
@@ -31,17 +17,17 @@ func TestSystemd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots a container")
 	}
-	testkit.NeedTool(t, "systemd-nspawn")
-	testkit.NeedTool(t, "debootstrap")
-	testkit.NeedTool(t, "nsenter")
 	testkit.NeedTool(t, "dpkg-deb")
-	testkit.NeedRoot(t) // for a container
+	needMachines(t)
 	old, next := packages(t, "deb")
-	m := &installed{machine: newMachine(t)}
-	m.issuer = serveIssuer(t, m.shared)
-	m.prepare()
+	m := newInstalled(t, systemd)
+	// What is said before a reboot is searched too.
+	m.write("etc/systemd/journald.conf", "[Journal]\nStorage=persistent\n")
+	m.write("etc/systemd/system/issuer.service", "[Service]\nExecStart="+forward+"\n[Install]\nWantedBy=multi-user.target\n")
+	output(t, "systemctl", "--root="+m.root, "enable", "issuer.service")
 	m.boot()
 	m.addUser("ann")
+	m.linger("ann")
 	m.put(old, "/opt/old.deb")
 	m.put(next, "/opt/new.deb")
 
@@ -57,40 +43,10 @@ func TestSystemd(t *testing.T) {
 	m.step("purge", m.purge)
 	m.step("service", m.byCommand)
 	m.step("service --system", m.bySystemCommand)
-	m.step("the journal holds no secret", m.secretFree)
-	if stats := m.issuer.Stats(); stats.ReuseDetections+stats.FamiliesRevoked != 0 {
-		t.Errorf("logins were lost: %+v", stats)
-	}
-	t.Logf("the issuer saw %+v", m.issuer.Stats())
-}
-
-// token is the form of the issuer's refresh tokens, and of JWTs.
-var token = regexp.MustCompile(`v1\.[A-Z2-7]{20}|eyJ[A-Za-z0-9_-]{20}`)
-
-// secretFree looks through all fields of all that any program has said since the
-// first boot (R12).
-func (m *installed) secretFree() {
-	m.Helper()
-	refresh, access, _ := m.issuer.Login("auth0|nobody")
-	if !token.MatchString(refresh) || !token.MatchString(access) {
-		m.Fatal("the forms of tokens are others by now")
-	}
-	journal := m.sh("root", "journalctl --no-pager --all -o export")
-	said := strings.Count(journal, "\n_COMM=falcred\n")
-	if said < 20 || !strings.Contains(journal, "msg=refreshed") {
-		m.Fatalf("the journal has %d entries of falcred: nothing is tested", said)
-	}
-	if found := token.FindString(journal); found != "" {
-		m.Errorf("the journal holds %s…", found[:8])
-	}
-	m.Logf("%d entries of falcred, %d KiB of journal", said, len(journal)>>10)
-}
-
-// step says where a failure belongs, and how far it came.
-func (m *installed) step(name string, do func()) {
-	m.Helper()
-	do()
-	m.Logf("%s: passed", name)
+	m.step("the journal holds no secret", func() {
+		m.secretFree(m.sh("root", "journalctl --no-pager --all -o export"), "\n_COMM=falcred\n")
+	})
+	m.nothingLost()
 }
 
 // packages builds an older and a newer package.
@@ -116,44 +72,11 @@ func packages(t *testing.T, format string) (old, next string) {
 
 func goarch(t *testing.T) string { return strings.TrimSpace(output(t, "go", "env", "GOARCH")) }
 
-// prepare puts into the machine what makes it reach the issuer.
-func (m *installed) prepare() {
+// linger has a user's manager run without a login.
+func (m *installed) linger(name string) {
 	m.Helper()
-	forward := filepath.Join(m.shared, "forward")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", forward, "./testdata/forward")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		m.Fatalf("%v\n%s", err, text)
-	}
-	unit := "[Service]\nExecStart=/srv/forward 127.0.0.1:443 /srv/issuer\n[Install]\nWantedBy=multi-user.target\n"
-	for name, text := range map[string]string{
-		"etc/systemd/system/issuer.service": unit,
-		"etc/hosts":                         "127.0.0.1 localhost auth.fal.ai\n",
-		// What is said before a reboot is searched too.
-		"etc/systemd/journald.conf": "[Journal]\nStorage=persistent\n",
-	} {
-		if err := os.WriteFile(filepath.Join(m.root, name), []byte(text), 0o644); err != nil {
-			m.Fatal(err)
-		}
-	}
-	output(m.T, "systemctl", "--root="+m.root, "enable", "issuer.service")
-}
-
-// addUser makes a user with a login as `fal auth login` leaves it.
-func (m *installed) addUser(name string) {
-	m.Helper()
-	m.sh("root", "useradd --create-home --shell /bin/sh "+name+"; loginctl enable-linger "+name)
+	m.sh("root", "loginctl enable-linger "+name)
 	m.eventually(name+"'s manager runs", func() bool { return m.try(name, "systemctl --user is-active default.target") == nil })
-	refresh, _, _ := m.issuer.Login("auth0|" + name)
-	m.sh(name, "umask 077; mkdir -p .fal; echo SSL_CERT_FILE=/srv/ca.pem >.fal/falcred.env; printf %s '"+refresh+"' >.fal/auth0_token")
-}
-
-// alive wants the login in that user's file to be alive.
-func (m *installed) alive(user string) {
-	m.Helper()
-	if refresh := m.sh(user, "head -n 1 .fal/auth0_token"); !m.issuer.Alive(refresh) {
-		m.Fatalf("%s's login is lost\n%s", user, m.journal())
-	}
 }
 
 // states wants the socket's and the service's state of a user.
@@ -165,12 +88,8 @@ func (m *installed) states(user, socket, service string) {
 // answered wants a credential by the helper, and the daemon to be the service's.
 func (m *installed) answered(user string) {
 	m.Helper()
-	got := m.sh(user, `echo https://fal.run | docker-credential-fal get`)
-	if !strings.Contains(got, `"Username":"Bearer"`) {
-		m.Fatalf("no credential: %s", got)
-	}
-	pid := m.sh(user, "systemctl --user show -P MainPID falcred.service")
-	m.is(user, `falcred status --json | sed -n 's/.*"PID": \([0-9]*\).*/\1/p'`, pid)
+	m.credential(user)
+	m.is(user, servedBy, m.sh(user, "systemctl --user show -P MainPID falcred.service"))
 }
 
 func (m *installed) install() {
@@ -185,12 +104,6 @@ func (m *installed) install() {
 		return strings.HasPrefix(m.sh("ann", "systemctl --user show -P StatusText falcred.service"), "login: logged_in")
 	})
 	m.is("root", "for s in bash-completion/completions/falcred zsh/vendor-completions/_falcred fish/vendor_completions.d/falcred.fish man/man1/falcred-run.1.gz; do test -s /usr/share/$s || echo $s; done", "")
-}
-
-// daemons wants so many of them in the whole machine.
-func (m *installed) daemons(want int) {
-	m.Helper()
-	m.is("root", "grep -lx falcred /proc/[0-9]*/comm 2>/dev/null | wc -l", strconv.Itoa(want))
 }
 
 // killed: systemd starts it again, and no login is lost.
@@ -266,22 +179,15 @@ func (m *installed) rebooted(user string) {
 
 // upgrade puts a newer package in while 50 clients ask as fast as they can.
 func (m *installed) upgrade() {
-	// None of them may start a daemon of its own: the socket holds the queue.
-	m.sh("ann", `rm -rf load; mkdir load; export FALCRED_AUTOSTART=0
-for i in $(seq 50); do
-	(n=0; while [ ! -e load/stop ]; do n=$((n+1)); docker-credential-fal token >/dev/null 2>>load/errors || echo failed >>load/errors; done; echo $n >>load/counts) >/dev/null 2>&1 &
-done
-until [ -e load/counted ]; do [ $(docker-credential-fal token | wc -l) = 1 ] && touch load/counted; done`)
 	before := m.sh("ann", "systemctl --user show -P MainPID falcred.service")
-	m.sh("root", "dpkg -i /opt/new.deb 2>&1")
-	m.sh("ann", "touch load/stop")
-	m.eventually("all have stopped", func() bool { return m.sh("ann", "cat load/counts 2>/dev/null | wc -l") == "50" })
-	m.is("ann", "cat load/errors", "")
-	m.Logf("upgrade: 50 clients asked %s times, 0 errors", m.sh("ann", "awk '{n+=$1} END {print n}' load/counts"))
+	// None of them may start a daemon of its own: the socket holds the queue.
+	if errors := m.underLoad("FALCRED_AUTOSTART=0", func() { m.sh("root", "dpkg -i /opt/new.deb 2>&1") }); errors != "" {
+		m.Errorf("clients were turned away:\n%s", errors)
+	}
 	if after := m.sh("ann", "systemctl --user show -P MainPID falcred.service"); after == before {
 		m.Fatal("the old daemon still runs")
 	}
-	m.is("ann", `falcred status --json | sed -n 's/.*"Version": "\(.*\)".*/\1/p'`, "0.0.2")
+	m.is("ann", versionServed, "0.0.2")
 	m.alive("ann")
 }
 
