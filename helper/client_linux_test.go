@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -97,7 +98,7 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "it is stopped", func() bool {
-		_, stopped := holder(socket)
+		_, stopped, _ := holder(socket)
 		return stopped
 	})
 	for name, err := range everyVerb(t, client(t, socket)) {
@@ -126,9 +127,56 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 		if err := errors.Join(os.RemoveAll(socket+".lock"), make(socket+".lock")); err != nil {
 			t.Fatal(err)
 		}
-		if pid, stopped := holder(socket); pid != 0 || stopped {
+		if pid, stopped, _ := holder(socket); pid != 0 || stopped {
 			t.Errorf("%s: %d, %t", what, pid, stopped)
 		}
+	}
+}
+
+// S5: behind a socket that a service manager holds, the next daemon is waited for where the one
+// before has died: it is started after some seconds.
+func TestTheNextDaemonIsWaitedFor_S5(t *testing.T) {
+	hurry(t)
+	l, err := net.Listen("unix", filepath.Join(testkit.ShortDir(t), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dead := exec.Command("true")
+	testkit.Must(t, dead.Run())
+	host, err := os.Hostname()
+	testkit.Must(t, err)
+	testkit.Must(t, os.WriteFile(l.Addr().String()+".lock", fmt.Appendf(nil, "%d\n%s\n", dead.Process.Pid, host), 0o600))
+	got := make(chan error)
+	go func() {
+		_, err := client(t, l.Addr().String()).Get(t.Context(), fal)
+		got <- err
+	}()
+	get, err := l.Accept()
+	testkit.Must(t, err)
+	look, err := l.Accept()
+	testkit.Must(t, err)
+	io.Copy(io.Discard, look) // it is given up
+	next := make(chan net.Conn, 1)
+	next <- get
+	testdaemon.ServeOn(t, &queue{l, next}, testdaemon.Bearer)
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
+// queue is a listener to which somebody is connected already.
+type queue struct {
+	net.Listener
+	first chan net.Conn
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.first:
+		return c, nil
+	default:
+		return q.Listener.Accept()
 	}
 }
 
