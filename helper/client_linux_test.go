@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -152,13 +151,25 @@ func TestTheNextDaemonIsWaitedFor_S5(t *testing.T) {
 		_, err := client(t, l.Addr().String()).Get(t.Context(), fal)
 		got <- err
 	}()
-	get, err := l.Accept()
-	testkit.Must(t, err)
-	look, err := l.Accept()
-	testkit.Must(t, err)
-	io.Copy(io.Discard, look) // it is given up
+	waiting := make(chan net.Conn)
+	accept := func() {
+		c, err := l.Accept()
+		if err == nil {
+			waiting <- c
+		}
+	}
 	next := make(chan net.Conn, 1)
-	next <- get
+	for i := range 3 { // the request, a look at whether anybody lives, and another one
+		go accept()
+		select {
+		case c := <-waiting:
+			if i == 0 {
+				next <- c
+			}
+		case err := <-got:
+			t.Fatal("given up: ", err)
+		}
+	}
 	testdaemon.ServeOn(t, &queue{l, next}, testdaemon.Bearer)
 	if err := <-got; err != nil {
 		t.Error(err)
