@@ -28,7 +28,8 @@ type patience struct {
 var waits = patience{prompt: 5 * time.Second, before: 2 * time.Second, between: 10 * time.Second, sign: 3 * time.Second, connect: 3 * time.Second}
 
 // endOfOther is S5's: behind a socket that a service manager holds one daemon may be ending,
-// which answers what it was asked, while nobody takes new connections yet.
+// which answers what it was asked, or has died, and the next one is about to be started (after
+// 5 s by systemd's units), while nobody takes new connections yet.
 const endOfOther = 20 * time.Second
 
 // errLate is the cause of a context that ends because a daemon says nothing: late has the
@@ -39,8 +40,8 @@ var errLate = errors.New("no answer")
 func (cn *conn) watchOver(ctx context.Context, giveUp func(error)) {
 	begun := time.Now()
 	for {
-		pid, stopped := holder(cn.socket)
-		doubtful := stopped || pid == 0 || time.Since(begun) > endOfOther
+		pid, stopped, died := holder(cn.socket)
+		doubtful := stopped || pid == 0 && !died || time.Since(begun) > endOfOther
 		if !cn.signOfLife(ctx) && ctx.Err() == nil && doubtful {
 			giveUp(errLate)
 			return
@@ -94,7 +95,7 @@ func silent(socket string) error { return noAnswer{describe(socket)} }
 
 // describe goes by what can be known about a daemon here.
 func describe(socket string) *protocol.Error {
-	pid, stopped := holder(socket)
+	pid, stopped, _ := holder(socket)
 	switch {
 	case stopped:
 		return protocol.Errorf(protocol.CodeUnavailable, "the daemon (pid %d) at %s does not answer: it is stopped\nlet it go on: kill -CONT %d", pid, socket, pid)

@@ -97,7 +97,7 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "it is stopped", func() bool {
-		_, stopped := holder(socket)
+		_, stopped, _ := holder(socket)
 		return stopped
 	})
 	for name, err := range everyVerb(t, client(t, socket)) {
@@ -126,9 +126,68 @@ func TestAStoppedDaemonIsNamed_Section4(t *testing.T) {
 		if err := errors.Join(os.RemoveAll(socket+".lock"), make(socket+".lock")); err != nil {
 			t.Fatal(err)
 		}
-		if pid, stopped := holder(socket); pid != 0 || stopped {
+		if pid, stopped, _ := holder(socket); pid != 0 || stopped {
 			t.Errorf("%s: %d, %t", what, pid, stopped)
 		}
+	}
+}
+
+// S5: behind a socket that a service manager holds, the next daemon is waited for where the one
+// before has died: it is started after some seconds.
+func TestTheNextDaemonIsWaitedFor_S5(t *testing.T) {
+	hurry(t)
+	l, err := net.Listen("unix", filepath.Join(testkit.ShortDir(t), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dead := exec.Command("true")
+	testkit.Must(t, dead.Run())
+	host, err := os.Hostname()
+	testkit.Must(t, err)
+	testkit.Must(t, os.WriteFile(l.Addr().String()+".lock", fmt.Appendf(nil, "%d\n%s\n", dead.Process.Pid, host), 0o600))
+	got := make(chan error)
+	go func() {
+		_, err := client(t, l.Addr().String()).Get(t.Context(), fal)
+		got <- err
+	}()
+	waiting := make(chan net.Conn)
+	accept := func() {
+		c, err := l.Accept()
+		if err == nil {
+			waiting <- c
+		}
+	}
+	next := make(chan net.Conn, 1)
+	for i := range 3 { // the request, a look at whether anybody lives, and another one
+		go accept()
+		select {
+		case c := <-waiting:
+			if i == 0 {
+				next <- c
+			}
+		case err := <-got:
+			t.Fatal("given up: ", err)
+		}
+	}
+	testdaemon.ServeOn(t, &queue{l, next}, testdaemon.Bearer)
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
+// queue is a listener to which somebody is connected already.
+type queue struct {
+	net.Listener
+	first chan net.Conn
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.first:
+		return c, nil
+	default:
+		return q.Listener.Accept()
 	}
 }
 

@@ -33,7 +33,11 @@ func (cn *conn) exchange(ctx context.Context, verb string, line []byte) (string,
 	case protocol.VerbGet, protocol.VerbStore, protocol.VerbErase, protocol.VerbWatch:
 		return cn.roundTrip(ctx, line)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, cn.waits.prompt, errLate)
+	limit := cn.waits.prompt
+	if _, _, died := holder(cn.socket); died {
+		limit = endOfOther
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLate)
 	defer cancel()
 	return cn.roundTrip(ctx, line)
 }

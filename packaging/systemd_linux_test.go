@@ -298,7 +298,7 @@ func (m *installed) misledLater() {
 	m.sh("ann", "for i in $(seq 20); do echo https://fal.run | docker-credential-fal get 2>&1 | grep -c 'FALCRED_ISSUER is not an issuer URL' >>told || true; done")
 	m.is("ann", "grep -c 1 told", "20")
 	starts := m.sh("ann", "systemctl --user show -P NRestarts falcred.service")
-	m.is("ann", "falcred doctor | grep -c 'ended by a mistake of configuration: FALCRED_ISSUER is not an issuer URL\\|answers: falcred cannot start' || true", "1")
+	m.is("ann", "falcred doctor | grep -q 'FALCRED_ISSUER is not an issuer URL' && echo told", "told")
 	m.sh("ann", "rm told; mv kept .fal/falcred.env; falcred service restart")
 	m.answered("ann")
 	m.Logf("20 gets of a misled service: all told, %s restarts", starts)

@@ -62,7 +62,7 @@ func (s systemd) shown(ctx context.Context, args ...string) (code int, err error
 
 func (s systemd) shownProperties(ctx context.Context) string {
 	var shown strings.Builder
-	s.call(ctx, &shown, io.Discard, []string{"show", "--property=LoadState,ActiveState,ExecMainStatus,StatusText", s.unit()})
+	s.call(ctx, &shown, io.Discard, []string{"show", "--property=LoadState,FragmentPath,ActiveState,ExecMainStatus,StatusText", s.unit()})
 	return shown.String()
 }
 

@@ -225,7 +225,8 @@ func (s systemd) read(shown string) State {
 		property[name] = value
 	}
 	state := State{Manager: "systemd", Unit: s.unit(), Outlives: s.System || s.lingers()}
-	state.Installed = property["LoadState"] == "loaded"
+	// The manager knows a unit whose file is gone until it reloads.
+	state.Installed = property["LoadState"] == "loaded" && exists(property["FragmentPath"])
 	if s.System {
 		state.Installed = state.Installed && (exists(ofMachine(s.User)) || property["ActiveState"] == "active")
 	}
