@@ -1,19 +1,19 @@
 package daemon
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/falcred/falcred/daemon/envfile"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
+	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol/env"
-	"github.com/falcred/falcred/protocol/strict"
 )
 
 // Config says what `falcred run` serves, and where: from flags, the environment and
@@ -28,16 +28,13 @@ type Config struct {
 	Version string
 
 	EnvFile    map[string]string // what falcred.env names, whatever the environment says; it can hold a key
+	EnvOdd     []string          // what is odd in that file and the environment, without a value; the second line of each says what to do
 	KeyRefused error             // why the key of this environment cannot be served; Run returns it
 
 	TakeOver bool                // ask a daemon that holds the socket's lock to end: for services
 	Ready    func(socket string) // is called once, when clients are served; may be nil
 	Refused  func(err error)     // is called once, where a [Mistake] keeps the daemon from starting; may be nil
 }
-
-// envFile is read by `falcred run` on every platform, so that proxies and CA
-// files survive service managers (§3).
-const envFile = "falcred.env"
 
 // Load reads the configuration from the environment, and makes the home if there is none. It
 // puts the lines of falcred.env into this process's environment first, where nothing of that
@@ -61,16 +58,51 @@ func Look(version string) (Config, error) {
 	return cfg, asMistake(err)
 }
 
+// LookWithout is Look without falcred.env, for what goes on where that is refused. The issuer is
+// the environment's, or else the one that the home has recorded, or that its access token names.
+func LookWithout(version string) (Config, error) {
+	home, err := env.Home(os.LookupEnv)
+	if err != nil {
+		return Config{}, asMistake(err)
+	}
+	var file envfile.File
+	l, _ := journal.Load(home)
+	if iss := cmp.Or(l.Issuer, tokenfile.IssuerOf(tokenfile.In(home, nil).Read().Pair.Access)); iss != "" {
+		file.Values = map[string]string{"FALCRED_ISSUER": iss}
+	}
+	cfg, err := settings(version, home, file)
+	cfg.EnvFile = nil
+	return cfg, asMistake(err)
+}
+
+// CheckEnvFile is why no daemon starts with the falcred.env of a home, nil where one does, or
+// where there is none: a [Mistake], unless the system fails. The values in it are not judged.
+func CheckEnvFile(home string) error {
+	_, err := envfile.Read(home)
+	return asMistake(err)
+}
+
 func look(version string) (Config, error) {
 	home, err := env.Home(os.LookupEnv)
 	if err != nil {
 		return Config{}, err
 	}
-	file, err := loadEnvFile(filepath.Join(home, envFile))
+	file, err := envfile.Read(home)
 	if err != nil {
 		return Config{}, err
 	}
-	servers, err := env.NewServers(os.Getenv)
+	cfg, err := settings(version, home, file)
+	if err == nil {
+		file.Export()
+	}
+	return cfg, err
+}
+
+// settings are those of the environment and falcred.env, which is not in it yet.
+func settings(version, home string, file envfile.File) (Config, error) {
+	lookup := file.Over(os.LookupEnv)
+	getenv := func(name string) string { value, _ := lookup(name); return value }
+	servers, err := env.NewServers(getenv)
 	if err != nil {
 		return Config{}, err
 	}
@@ -78,32 +110,32 @@ func look(version string) (Config, error) {
 		Config: login.Config{
 			Home:     home,
 			FalsHome: isDefaultHome(home),
-			Issuer:   theIssuer(os.Getenv("FALCRED_ISSUER")),
-			Named:    os.Getenv("FALCRED_ISSUER") != "",
+			Issuer:   theIssuer(getenv("FALCRED_ISSUER")),
+			Named:    getenv("FALCRED_ISSUER") != "",
 			Servers:  servers,
-			OnChange: os.Getenv("FALCRED_ON_CHANGE"),
+			OnChange: getenv("FALCRED_ON_CHANGE"),
 		},
-		Socket:  os.Getenv("FALCRED_SOCKET"),
+		Socket:  getenv("FALCRED_SOCKET"),
 		Version: version,
-		EnvFile: file,
+		EnvFile: file.Values, EnvOdd: append(file.Odd, file.Strays(os.Environ())...),
 	}
-	asked := askedWith(os.LookupEnv, cfg.Issuer, home)
+	asked := askedWith(lookup, cfg.Issuer, home)
 	cfg.ClientID, cfg.Audience, cfg.Scopes = asked.ClientID, asked.Audience, asked.Scopes
-	cfg.Key, _ = env.FindKey(os.Getenv)
-	cfg.KeyRefused = refusedKey(home, file)
-	if cfg.ShareSocket, err = env.ShareSocket(os.LookupEnv); err != nil {
+	cfg.Key, _ = env.FindKey(getenv)
+	cfg.KeyRefused = refusedKey(getenv, home, file)
+	if cfg.ShareSocket, err = env.ShareSocket(lookup); err != nil {
 		return Config{}, err
 	}
 	if cfg.ShareSocket != "" && (cfg.ShareSocket == cfg.Socket || cfg.ShareSocket == filepath.Join(home, "falcred.sock")) {
 		return Config{}, fmt.Errorf("FALCRED_SHARE_SOCKET is the same path as the daemon's own socket: %s\ngive it another one", cfg.ShareSocket)
 	}
-	if cfg.AllowUIDs, err = env.AllowUIDs(os.Getenv); err != nil {
+	if cfg.AllowUIDs, err = env.AllowUIDs(getenv); err != nil {
 		return Config{}, err
 	}
-	if cfg.FalConfig, err = fal.Locate(os.LookupEnv); err != nil {
+	if cfg.FalConfig, err = fal.Locate(lookup); err != nil {
 		return Config{}, err
 	}
-	if cfg.REST, cfg.RESTNamed, err = fal.RESTHost(os.Getenv, file, cfg.Issuer == issuer.FalIssuer); err != nil {
+	if cfg.REST, cfg.RESTNamed, err = fal.RESTHost(getenv, file.Values, cfg.Issuer == issuer.FalIssuer); err != nil {
 		return Config{}, err
 	}
 	return cfg, issuer.CheckURL(cfg.Issuer)
@@ -111,14 +143,14 @@ func look(version string) (Config, error) {
 
 // refusedKey says which variable holds a key that cannot be served, and where it stands. The
 // value is not shown.
-func refusedKey(home string, file map[string]string) error {
-	name := env.OddKey(os.Getenv)
+func refusedKey(getenv func(string) string, home string, file envfile.File) error {
+	name := env.OddKey(getenv)
 	if name == "" {
 		return nil
 	}
 	where := "the environment"
-	if value, in := file[name]; in && value == os.Getenv(name) { // else the environment's wins
-		where = filepath.Join(home, envFile)
+	if value, in := file.Values[name]; in && value == getenv(name) { // else the environment's wins
+		where = filepath.Join(home, envfile.Name)
 	}
 	return fmt.Errorf("%s in %s %s", name, where, env.OddKeyText)
 }
@@ -140,91 +172,4 @@ func isDefaultHome(home string) bool {
 	a, errA := os.Stat(home)
 	b, errB := os.Stat(standard)
 	return home == standard || errA == nil && errB == nil && os.SameFile(a, b)
-}
-
-// loadEnvFile reads KEY=VALUE lines. What the environment says wins. The file
-// decides where tokens go, so it must be ours and writable by nobody else. named is
-// what stands in it, whatever the environment says.
-func loadEnvFile(path string) (named map[string]string, err error) {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // whatever its folder is like
-	}
-	file, err := strict.Open(path, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case info.Size() > fsx.MaxSmall:
-		return nil, fmt.Errorf("%s is larger than 64 KiB", path)
-	case fsx.OthersCanWrite(info):
-		return nil, fmt.Errorf("%s can be written by others\nchmod go-w %s", path, path)
-	}
-	data := make([]byte, info.Size())
-	n, err := file.Read(data)
-	if err != nil && n == 0 && info.Size() > 0 {
-		return nil, err
-	}
-	vars, err := parseEnv(string(data[:n]))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	named = map[string]string{}
-	for _, v := range vars {
-		if v[0] == "FAL_CONFIG_PATH" && v[1] != "" && v[1][0] != '~' && !filepath.IsAbs(v[1]) {
-			return nil, fmt.Errorf("%s sets FAL_CONFIG_PATH to a relative path, which is another file in each working folder\ngive it an absolute path", path)
-		}
-		if v[0] == "FAL_HOME_DIR" || v[0] == "FALCRED_SOCKET" {
-			return nil, fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read that file\nset it in the environment, theirs and the daemon's", path, v[0])
-		}
-		if _, set := os.LookupEnv(v[0]); !set {
-			os.Setenv(v[0], v[1])
-		}
-		if _, before := named[v[0]]; !before { // of two lines the first counts, as above
-			named[v[0]] = v[1]
-		}
-	}
-	return named, nil
-}
-
-// parseEnv understands comments, blank lines, an `export ` in front and one
-// pair of quotes around a value. A line that is wrong is named by its number:
-// it may hold a key (R12).
-func parseEnv(text string) ([][2]string, error) {
-	var vars [][2]string
-	number := 0
-	for line := range strings.Lines(text) {
-		number++
-		line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, value, ok := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); !ok || !envName(name) {
-			return nil, fmt.Errorf("line %d is not KEY=VALUE", number)
-		}
-		value = strings.TrimSpace(value)
-		if n := len(value); n >= 2 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
-			value = value[1 : n-1]
-		}
-		if strings.ContainsRune(value, 0) {
-			return nil, fmt.Errorf("line %d holds a NUL byte", number)
-		}
-		vars = append(vars, [2]string{name, value})
-	}
-	return vars, nil
-}
-
-func envName(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
 }

@@ -5,9 +5,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/envfile"
 	"github.com/falcred/falcred/daemon/issuer"
 )
 
@@ -21,7 +23,7 @@ func inHome(t *testing.T, env string) (home string) {
 		t.Setenv(name, "") // restored when the test ends
 		os.Unsetenv(name)
 	}
-	if err := os.WriteFile(filepath.Join(home, envFile), []byte(env), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, envfile.Name), []byte(env), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return home
@@ -43,11 +45,28 @@ func TestFalcredEnvIsReadAndOverruled(t *testing.T) {
 	}
 }
 
+// §3: what is odd in falcred.env and in the environment is known to whoever has read them, once,
+// and without a value; what is refused has the line to correct.
+func TestOddSettings_Section3(t *testing.T) {
+	inHome(t, "FALCRED_ISUER=hush\n")
+	t.Setenv("FALCRED_ISUER", "") // restored when the test ends
+	os.Unsetenv("FALCRED_ISUER")
+	t.Setenv("FALCRED_SERVER", "hush")
+	for range 2 { // the second time falcred.env is in the environment
+		cfg, err := Load("test")
+		want := []string{"falcred.env, line 1: falcred reads no variable FALCRED_ISUER\ndid you mean FALCRED_ISSUER?",
+			"the environment has FALCRED_SERVER, which falcred does not read\ndid you mean FALCRED_SERVERS?"}
+		if err != nil || !slices.Equal(cfg.EnvOdd, want) {
+			t.Errorf("%q, %v", cfg.EnvOdd, err)
+		}
+	}
+}
+
 // §5, S11: a key that no header can hold is refused where it would be served, by the name of
 // its variable and where that stands. Commands that serve none go on.
 func TestOddKeysAreRefused_S11(t *testing.T) {
 	home := inHome(t, "FAL_KEY=id:\x01hush\n")
-	for where, value := range map[string]string{filepath.Join(home, envFile): "", "the environment": "id:hush\n"} {
+	for where, value := range map[string]string{filepath.Join(home, envfile.Name): "", "the environment": "id:hush\n"} {
 		os.Unsetenv("FAL_KEY") // what the reading before has set
 		if value != "" {
 			t.Setenv("FAL_KEY", value)
@@ -79,7 +98,7 @@ func TestFalcredEnvIsRefused(t *testing.T) {
 	}
 	for _, mode := range []os.FileMode{0o620, 0o602} {
 		home := inHome(t, "TEST_PROXY=http://evil\n")
-		os.Chmod(filepath.Join(home, envFile), mode)
+		os.Chmod(filepath.Join(home, envfile.Name), mode)
 		if _, err := Load("test"); err == nil || os.Getenv("TEST_PROXY") != "" {
 			t.Errorf("a file of mode %o was believed: %v", mode, err)
 		}

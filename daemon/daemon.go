@@ -67,7 +67,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		end()
 	})
-	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: end, Shared: cfg.ShareSocket != ""}
+	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: end, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != ""}
 	if o.Shared {
 		parts.Go(func() { server.Share(ctx, m, cfg.ShareSocket, cfg.AllowUIDs, o) })
 	}
@@ -127,6 +127,7 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 	for _, text := range sock.Warnings() {
 		m.Warn(text)
 	}
+	warnOdd(m, cfg.EnvOdd)
 	for _, p := range limits.Examine() {
 		if p.Minor {
 			m.Warn(p.Error())

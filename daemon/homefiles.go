@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/falcred/falcred/daemon/envfile"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -15,7 +16,7 @@ import (
 // homeFiles are what falcred alone has put into a home: its ledger, history, settings,
 // socket and locks.
 var homeFiles = []string{
-	journal.LedgerName, journal.ConsumedName, events.HistoryName, envFile,
+	journal.LedgerName, journal.ConsumedName, events.HistoryName, envfile.Name,
 	"falcred.sock", "falcred.sock.lock", "falcred.sock.start", "falcred.follow.lock",
 }
 

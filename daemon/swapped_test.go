@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/doctor"
+	"github.com/falcred/falcred/daemon/envfile"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/follow"
@@ -44,7 +45,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 	home := filepath.Join(above, "home")
 	testkit.Must(t, os.Mkdir(home, 0o700))
 	mustWrite(t, filepath.Join(home, env.TokenFile), "refresh\naccess", 0o600)
-	mustWrite(t, filepath.Join(home, envFile), "FALCRED_TEST_X=1\n", 0o600)
+	mustWrite(t, filepath.Join(home, envfile.Name), "FALCRED_TEST_X=1\n", 0o600)
 	mustWrite(t, filepath.Join(home, events.HistoryName), "{}\n", 0o600)
 	cfg := testConfig(home, testIssuer)
 	cfg.Socket = filepath.Join(testkit.ShortDir(t), "s")
@@ -56,7 +57,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 		"run":       func() error { return Run(over, cfg, slog.New(slog.DiscardHandler)) },
 		"the start": func() error { return fsx.MakeHome(home) },
 		"the settings": func() error {
-			_, err := loadEnvFile(filepath.Join(home, envFile))
+			_, err := envfile.Read(home)
 			return err
 		},
 		"the ledger":  func() error { _, err := journal.Load(home); return err },
@@ -105,7 +106,7 @@ func TestEachUseLooksAtTheWay_F6(t *testing.T) {
 func TestOwnFilesFollowNoLink_F6(t *testing.T) {
 	for name, use := range map[string]func(home string) error{
 		journal.LedgerName: func(home string) error { _, err := journal.Load(home); return err },
-		envFile:            func(home string) error { _, err := loadEnvFile(filepath.Join(home, envFile)); return err },
+		envfile.Name:       func(home string) error { _, err := envfile.Read(home); return err },
 		tokenfile.LockName: func(home string) error {
 			lock, err := tokenfile.Acquire(t.Context(), home)
 			if err == nil {

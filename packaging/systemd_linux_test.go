@@ -262,8 +262,8 @@ func (m *installed) byCommand() {
 func (m *installed) stoppedIsNamed() {
 	m.Helper()
 	m.sh("ann", "falcred service stop")
-	for _, command := range []string{"falcred team list 2>&1", "falcred doctor", "FALCRED_AUTOSTART=0 falcred status"} {
-		m.is("ann", command+" | grep -c 'start it: falcred service start' || true", "1")
+	for _, command := range []string{"falcred doctor", "FALCRED_AUTOSTART=0 falcred status"} {
+		m.is("ann", command+" | grep -q 'start it: falcred service start' && echo named", "named")
 	}
 	m.is("root", "su - ann -c 'falcred doctor' | grep -c 'falcred.service (systemd) is installed and does not run'", "1")
 	m.sh("ann", "falcred service start")

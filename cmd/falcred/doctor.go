@@ -2,25 +2,22 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
 const doctorHelp = `Look for what does not work on this machine, or works with a catch: the home,
-the token file, the lock, the daemon and its socket, the issuer, and what this
-shell's environment hides. It changes nothing but a token file's mode that
-others could read, starts no daemon but the one of a socket that systemd holds,
-and sends no credential anywhere. Another issuer than fal's is asked for a login's
-code, which nobody confirms.
+falcred.env (by names, never values), the token file, the lock, the daemon and its
+socket, the issuer, and what this shell's environment hides. It changes nothing but
+a token file's mode that others could read, starts no daemon but the one of a socket
+that systemd holds, and sends no credential anywhere. Another issuer than fal's is
+asked for a login's code, which nobody confirms.
 
 Exit status: 0 all is well, 1 there is a catch, 2 something does not work.`
 
@@ -59,22 +56,20 @@ func examine(ctx context.Context) []doctor.Finding {
 		text, hint, _ := strings.Cut(hangs.Error(), "\n")
 		return []doctor.Finding{{Check: "filesystem", Result: doctor.Fail, Text: text, Hint: hint}}
 	}
-	cfg, err := look()
-	if err != nil {
-		text, hint, _ := strings.Cut(err.Error(), "\n")
-		findings := []doctor.Finding{{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}}
-		if home, homeErr := env.Home(os.LookupEnv); homeErr == nil && !errors.As(err, new(errHangs)) {
-			findings = append(findings, doctor.ExamineHome(home)...) // they may be in it
-		}
+	cfg, findings, usable := lookAround()
+	if !usable {
 		return findings
 	}
-	findings := doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})
+	without := worst(findings) == 2 // falcred.env, or a value in it, is refused
+	findings = append(findings, doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})...)
 	findings = append(findings, examineDaemon(ctx, now, findings)...)
 	findings = append(findings, examinePlaces(cfg.Home)...)
-	findings = examineWay(findings, shell, cfg, now.Daemon != nil)
+	if !without { // it may name another way, and another fal config
+		findings = examineWay(findings, shell, cfg, now.Daemon != nil)
+		findings = append(findings, examineTeam(now.Daemon, cfg)...)
+	}
 	findings = append(append(findings, examineService(ctx)...), examineHelper(ctx))
-	findings = append(findings, examineKeys(shell, cfg)...)
-	return append(findings, examineTeam(now.Daemon, cfg)...)
+	return append(findings, examineKeys(shell, cfg)...)
 }
 
 func worst(findings []doctor.Finding) (code int) {

@@ -97,6 +97,9 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if l.team != "" && cfg.REST == "" {
 		return cfg, errNoTeams(cfg)
 	}
+	for _, odd := range cfg.EnvOdd { // it may name another issuer than was meant
+		fmt.Fprintln(l.errs, "falcred: "+odd)
+	}
 	s, err := ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (*issuer.DeviceLogin, error) {
 		if err := login.Keepable(ctx, cfg.Config); err != nil {
 			return nil, err // before anybody confirms anything

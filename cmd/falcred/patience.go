@@ -43,6 +43,11 @@ func look() (daemon.Config, error) {
 	return inTime("reading the home", homePatience, func() (daemon.Config, error) { return daemon.Look(version()) })
 }
 
+// lookWithout is daemon.LookWithout, in time.
+func lookWithout() (daemon.Config, error) {
+	return inTime("reading the home", homePatience, func() (daemon.Config, error) { return daemon.LookWithout(version()) })
+}
+
 // load is daemon.Load, in time.
 func load() (daemon.Config, error) {
 	return inTime("reading the home", homePatience, func() (daemon.Config, error) { return daemon.Load(version()) })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
+	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -147,12 +148,23 @@ func standNow(ctx context.Context) *standing {
 	if err != nil && s.Error == "" && s.Shell.Source == "" {
 		s.failed(err) // not known is not logged out
 	}
-	if t := strict.As(strict.Folder(s.Home)); t != nil && s.Daemon == nil && s.Shell.Source == sourceLogin {
-		s.Shell.Usable, s.Shell.Note, s.Shell.Hint = false, t.Text, t.Hint // no daemon starts there (F6)
-	} else if err := writable(s.Home); err != nil && s.Daemon == nil && s.Shell.Source == sourceLogin && len(places) == 1 && !places[0].Shared {
-		s.Shell.Usable, s.Shell.Note, s.Shell.Hint = false, noWriting(err), writeHint
+	if s.Daemon == nil && s.Shell.Source == sourceLogin {
+		s.Shell.startable(s.Home, len(places) == 1 && !places[0].Shared)
 	}
 	return s
+}
+
+// startable says what keeps a daemon from being started for this shell's login. only is set
+// where its socket has no other place than the home.
+func (s *shell) startable(home string, only bool) {
+	if t := strict.As(strict.Folder(home)); t != nil { // F6
+		s.Usable, s.Note, s.Hint = false, t.Text, t.Hint
+	} else if err := daemon.CheckEnvFile(home); errors.As(err, new(*daemon.Mistake)) { // §3
+		s.Usable = false
+		s.Note, s.Hint, _ = strings.Cut(err.Error(), "\n")
+	} else if err := writable(home); err != nil && only {
+		s.Usable, s.Note, s.Hint = false, noWriting(err), writeHint
+	}
 }
 
 func (s *standing) failed(err error) *standing {

@@ -144,11 +144,14 @@ func (s *site) doubt() {
 }
 
 // CheckURL refuses what cannot be an issuer's URL: it is https, or http on
-// loopback. The error names FALCRED_ISSUER, where people write it.
+// loopback. The error names FALCRED_ISSUER, where people write it, and shows no password (R12).
 func CheckURL(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		if strings.ContainsAny(address, "@?#") {
+			return errors.New("FALCRED_ISSUER is not an issuer URL: one has no user, query or fragment\nleave out what @, ? or # stands for")
+		}
 		return fmt.Errorf("FALCRED_ISSUER is not an issuer URL: %q", address)
 	case u.Scheme == "https", u.Scheme == "http" && httpx.Loopback(u.Hostname()):
 		return nil

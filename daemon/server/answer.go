@@ -125,6 +125,9 @@ func (c *conn) result(r protocol.Request) any {
 	case protocol.VerbStatus:
 		if !c.readOnly {
 			c.login.Look()
+			if c.cfg.Look != nil {
+				c.cfg.Look()
+			}
 		}
 		return c.status()
 	case protocol.VerbVersion:

@@ -70,6 +70,7 @@ type Options struct {
 	Servers env.Servers // those that are answered for; nobody else ever gets a token
 	Log     *slog.Logger
 	Stop    func() // ends the daemon, when the owner asks for it; nil ignores that
+	Look    func() // looks at what status is to tell, before the owner is told it; waits for nothing that can hang; may be nil
 
 	// Shared says that there is a share socket as well: a part of the connections is
 	// kept for it.

@@ -162,14 +162,7 @@ func (i initd) state(ctx context.Context) State {
 		return state
 	}
 	theirs, err := i.theirService("")
-	if err == nil {
-		err = bounded(ctx, func() error {
-			status, err := theirs.Status()
-			state.Running = status == service.StatusRunning
-			return err
-		})
-	}
-	state.Running = state.Running && err == nil
+	state.Running = err == nil && runs(ctx, theirs)
 	return state
 }
 

@@ -77,6 +77,16 @@ func (s *Service) theirs(system, name, option, text, program string) (service.Se
 	return nil, fmt.Errorf("no service manager %s is known on this platform", system)
 }
 
+// runs is what kardianos says of a service; who cannot be asked does not run.
+func runs(ctx context.Context, s service.Service) bool {
+	var status service.Status
+	err := bounded(ctx, func() (err error) {
+		status, err = s.Status()
+		return err
+	})
+	return err == nil && status == service.StatusRunning
+}
+
 // bounded does what kardianos does, which knows no limit of time.
 func bounded(ctx context.Context, do func() error) error {
 	done := make(chan error, 1)

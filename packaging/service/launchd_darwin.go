@@ -133,13 +133,6 @@ func (l launchd) status(ctx context.Context) (int, error) {
 func (l launchd) state(ctx context.Context) State {
 	state := State{Manager: "launchd", Unit: l.job(), Installed: exists(l.path()), Outlives: l.System}
 	theirs, err := l.theirJob("")
-	if err == nil {
-		err = bounded(ctx, func() error {
-			status, err := theirs.Status()
-			state.Running = status == service.StatusRunning
-			return err
-		})
-	}
-	state.Running = state.Running && err == nil
+	state.Running = err == nil && runs(ctx, theirs)
 	return state
 }

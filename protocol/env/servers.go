@@ -33,6 +33,9 @@ func NewServers(getenv func(string) string) (Servers, error) {
 			continue
 		}
 		a, ok := parseEntry(entry)
+		if !ok && strings.ContainsAny(entry, "@?") { // a password may stand there (R12)
+			return Servers{}, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_SERVERS: not a host, host:port or https URL: none of these has an @ or a ? in it\nleave user, password and query out")
+		}
 		if !ok {
 			return Servers{}, protocol.Errorf(protocol.CodeBadRequest, "FALCRED_SERVERS: not a host, host:port or https URL: %q", entry)
 		}

@@ -131,6 +131,15 @@ func TestServersRefuseAMistakeInFALCRED_SERVERS_Section4(t *testing.T) {
 	}
 }
 
+// R12: what may hold a password is not shown.
+func TestServersShowNoPassword_R12(t *testing.T) {
+	for _, entry := range []string{"https://ann:hush@example.com", "ann:hush@example.com", "http://hush@example.com", "https://example.com?token=hush", "hush@"} {
+		if _, err := NewServers(env("FALCRED_SERVERS", "fine.example.com,"+entry)); err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%q: %v", entry, err)
+		}
+	}
+}
+
 func TestServersIgnoreForeignVariablesThatAreNoHost_Section4(t *testing.T) {
 	s := servers(t, "FAL_HOST", "http://127.0.0.1:80", "FAL_RUN_HOST", "*", "FAL_REST_HOST", "a b", "FAL_QUEUE_RUN_HOST", "x@y")
 	if got := s.List(); !slices.Equal(got, []string{"https://fal.run", "https://fal.ai"}) {
