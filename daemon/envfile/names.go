@@ -18,7 +18,7 @@ var known = []string{
 }
 
 // elsewhere are variables that a line sets for nobody. The first two cannot stand here at all.
-var elsewhere = map[string]string{
+var elsewhere = map[string]string{ // #nosec G101 -- names of variables
 	"FAL_HOME_DIR":      "", // settable
 	"FALCRED_SOCKET":    "",
 	"FALCRED_AUTOSTART": "docker-credential-fal reads it, and does not read this file",
