@@ -21,7 +21,8 @@ func OpenRC(s Script) string {
 	// These are evaluated once more when supervise-daemon is called.
 	again := func(word string) string { return quoteSh(quoteSh(word)) }
 	return `#!/sbin/openrc-run
-# The daemon of a user who need not be logged in.
+# The daemon of a user who need not be logged in. Use rc-service: Debian's service(8) notes a
+# start or stop as done before OpenRC is asked to do it, which then does nothing.
 
 description="Credential daemon for fal.ai logins"
 supervisor=supervise-daemon
@@ -52,7 +53,8 @@ depend() {
 }
 
 // SysV is the script for sysvinit, with Debian's start-stop-daemon. Its status is what the
-// Linux Standard Base wants: 0 runs, 1 ended by itself, 3 stopped.
+// Linux Standard Base wants: 0 runs, 1 ended by itself, 3 stopped. That of start is 5 where the
+// program is gone.
 func SysV(s Script) string {
 	return `#!/bin/sh
 ### BEGIN INIT INFO
@@ -85,6 +87,10 @@ control() {
 
 # start waits until it serves. A daemon that docker-credential-fal has started makes way.
 start() {
+	if ! [ -x "$program" ]; then
+		echo "$program is not there" >&2
+		return 5
+	fi
 	control --start --oknodo --chuid "$user:$group" --chdir / --umask 077 --background --make-pidfile \
 		--notify-await --notify-timeout 5 --startas "$program" -- run --syslog && return
 	control --status && return # it takes its time, as where another must end first

@@ -112,7 +112,7 @@ func TestScriptsDoNotLoop_S11(t *testing.T) {
 }
 
 // Its exit statuses are those of the Linux Standard Base, for anybody who asks.
-func TestSysVStatus(t *testing.T) {
+func TestSysVExitStatus(t *testing.T) {
 	testkit.NeedTool(t, "start-stop-daemon")
 	me, err := user.Current()
 	if err != nil {
@@ -125,6 +125,8 @@ func TestSysVStatus(t *testing.T) {
 	}{
 		{"status", "Stopped\n", 3},
 		{"stop", "", 0}, // what does not run
+		{"start", "/nonexistent/falcred is not there\n", 5},
+		{"restart", "/nonexistent/falcred is not there\n", 5},
 		{"reload", "usage: ", 2},
 	} {
 		if said, code := sh(t, text, c.verb); code != c.code || !strings.HasPrefix(said, c.said) {
