@@ -92,6 +92,18 @@ func TestScriptsRunAsTheUser_F6(t *testing.T) {
 	}
 }
 
+// S5: a refresh in flight takes 17 s at most, and only then is anything killed.
+func TestScriptsLetARefreshFinish_S5(t *testing.T) {
+	for text, want := range map[string]string{
+		packaging.OpenRC(packaging.Script{}): "\nretry=TERM/25/KILL/5\n",
+		packaging.SysV(packaging.Script{}):   "\tcontrol --stop --oknodo --retry TERM/25/KILL/5 ",
+	} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 // S11: what goes on ending is given up. Ten times must fit into the period, however long each
 // takes: else supervise-daemon begins to count anew.
 func TestScriptsDoNotLoop_S11(t *testing.T) {
