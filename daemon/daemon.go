@@ -18,10 +18,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/internal/threads"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/server"
@@ -158,6 +160,9 @@ func mistake(cfg Config) error {
 func Check(cfg Config) error {
 	if err := mistake(cfg); err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Dir(cfg.Home)); err != nil {
+		return fmt.Errorf("%s can have no home there: %w\nmake its folder first", cfg.Home, fsx.Cause(err))
 	}
 	if err := cfg.CheckIssuer(); err != nil {
 		return asMistake(err)

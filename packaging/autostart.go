@@ -15,17 +15,14 @@ type Entry struct {
 
 // Autostart is the entry (the Desktop Entry and Autostart specifications of freedesktop.org).
 func Autostart(e Entry) string {
-	of, command := "", word(e.Exec)+" run --syslog"
+	of, env := "", "env -u FAL_HOME_DIR -u FALCRED_SOCKET" // whatever the session says, it is this home's
 	if e.Home != "" {
 		of = " in " + e.Home
 	}
-	if len(e.Env) > 0 {
-		env := "env"
-		for _, name := range slices.Sorted(maps.Keys(e.Env)) { // the same input makes the same file
-			env += " " + word(name+"="+e.Env[name])
-		}
-		command = env + " " + command
+	for _, name := range slices.Sorted(maps.Keys(e.Env)) { // the same input makes the same file
+		env += " " + word(name+"="+e.Env[name])
 	}
+	command := env + " " + word(e.Exec) + " run"
 	return `[Desktop Entry]
 Type=Application
 Name=falcred

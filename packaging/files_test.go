@@ -112,7 +112,7 @@ func TestAutostart(t *testing.T) {
 		word := strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
 		words = append(words, strings.ReplaceAll(regexp.MustCompile(`\\(.)`).ReplaceAllString(word, "$1"), "%%", "%"))
 	}
-	if want := []string{"env", "FAL_HOME_DIR=/home/ann/my work", hostile, "run", "--syslog"}; !slices.Equal(words, want) {
+	if want := []string{"env", "-u", "FAL_HOME_DIR", "-u", "FALCRED_SOCKET", "FAL_HOME_DIR=/home/ann/my work", hostile, "run"}; !slices.Equal(words, want) {
 		t.Errorf("%q, want %q", words, want)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,23 +13,24 @@ import (
 )
 
 // servicesHere are those that may serve this home: the user's own, and the machine's for him.
-func servicesHere(ctx context.Context) (installed []*service.Service, states []service.State) {
+func servicesHere(ctx context.Context) (installed []*service.Service, states []service.State, unknown string) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
 	for _, s := range service.Here(io.Discard) {
 		state := s.State(ctx)
+		unknown = cmp.Or(unknown, state.Unknown)
 		if state.Installed {
 			installed, states = append(installed, s), append(states, state)
 		}
 	}
-	return installed, states
+	return installed, states, unknown
 }
 
 // examineService says how the daemon of this home is started, as `falcred service status` knows
 // it. That no service does is not wrong: a helper starts a daemon then. One that a mistake of
 // configuration has ended is (S11).
 func examineService(ctx context.Context) (findings []doctor.Finding) {
-	installed, states := servicesHere(ctx)
+	installed, states, unknown := servicesHere(ctx)
 	for i, s := range installed {
 		f := doctor.Finding{Check: "service", Result: doctor.OK}
 		switch state := states[i]; {
@@ -56,7 +58,9 @@ func examineService(ctx context.Context) (findings []doctor.Finding) {
 		}
 		findings = append(findings, f)
 	}
-	if len(installed) == 0 {
+	if len(installed) == 0 && unknown != "" {
+		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK, Text: "not known: " + unknown})
+	} else if len(installed) == 0 {
 		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK,
 			Text: "none installed: docker-credential-fal starts the daemon when it is needed (falcred service install)"})
 	}
@@ -68,8 +72,12 @@ const startHint = "start it: falcred run"
 
 // startLine is what starts this home's daemon: its service, where there is one.
 func startLine(ctx context.Context) string {
-	if installed, _ := servicesHere(ctx); len(installed) > 0 {
-		return "start it: " + installed[0].Line("start")
+	installed, states, _ := servicesHere(ctx)
+	for i, s := range installed {
+		if states[i].Misled != "" {
+			return "see why its service has ended: falcred doctor"
+		}
+		return "start it: " + s.Line("start")
 	}
 	return startHint
 }
@@ -79,8 +87,5 @@ func withStartLine(ctx context.Context, err error) error {
 	if !errors.Is(err, helper.ErrNotRunning) {
 		return err
 	}
-	if installed, _ := servicesHere(ctx); len(installed) > 0 {
-		return fmt.Errorf("falcred is not running\nstart it: %s", installed[0].Line("start"))
-	}
-	return err
+	return errors.New("falcred is not running\n" + startLine(ctx))
 }

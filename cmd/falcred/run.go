@@ -73,9 +73,13 @@ func newRun() *cobra.Command {
 			if check {
 				return checkConfig(cmd.OutOrStdout())
 			}
-			return service.Run(cmd.Context(), func(ctx context.Context) error {
+			err = service.Run(cmd.Context(), func(ctx context.Context) error {
 				return runDaemon(ctx, log, toSyslog || ownService())
 			})
+			if err != nil && toSyslog { // nobody reads standard error
+				log.Error("ended", "cause", err)
+			}
+			return err
 		},
 	}
 	for _, m := range mirrored {
@@ -84,6 +88,7 @@ func newRun() *cobra.Command {
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	cmd.Flags().BoolVar(&asJSON, "log-json", false, "log JSON lines")
 	cmd.Flags().BoolVar(&toSyslog, "syslog", false, "log to syslog, as a service: a daemon that a client has started makes way")
+	cmd.MarkFlagsMutuallyExclusive("syslog", "log-json")
 	cmd.Flags().BoolVar(&check, "check", false, "only say whether the configuration lets it start")
 	return cmd
 }

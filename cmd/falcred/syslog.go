@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/kardianos/service"
+	"github.com/falcred/falcred/packaging/service"
 )
 
 // syslog is a handler whose records go to the system's log, each with its own priority: one
@@ -12,15 +12,15 @@ import (
 type syslog struct{ info, warning, err slog.Handler }
 
 // line is a function that takes a line.
-type line func(v ...any) error
+type line func(string) error
 
 func (l line) Write(text []byte) (int, error) { return len(text), l(string(text)) }
 
-func newSyslog(log service.Logger, options *slog.HandlerOptions) slog.Handler {
+func newSyslog(log service.Log, options *slog.HandlerOptions) slog.Handler {
 	text := func(l line) slog.Handler {
 		return slog.NewTextHandler(l, &slog.HandlerOptions{Level: options.Level, ReplaceAttr: noTime})
 	}
-	return syslog{text(log.Info), text(log.Warning), text(log.Error)}
+	return syslog{text(log.Info), text(log.Warning), text(log.Err)}
 }
 
 // noTime leaves out what the system's log has for each line itself.

@@ -3,6 +3,7 @@ package service
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,44 +21,90 @@ const checkPatience = 20 * time.Second
 // login is served, and with nothing of this shell's environment. A mistake that would end the
 // service at each start (S11) is told before anything is written.
 func (s *Service) wouldStart(ctx context.Context, program string) error {
-	ctx, cancel := context.WithTimeout(ctx, checkPatience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "run", "--check") // #nosec G204 -- ourselves
-	cmd.Env, cmd.Dir, cmd.WaitDelay = s.environment(), string(filepath.Separator), time.Second
-	if err := s.asUser(cmd); err != nil {
-		return err
+	without, err := s.checked(ctx, program)
+	lines := s.ofThisShell()
+	if err == nil && len(lines) == 0 {
+		return nil
 	}
-	said, err := cmd.CombinedOutput()
+	mended := false
+	if len(lines) > 0 {
+		with, withErr := s.checked(ctx, program, lines...)
+		mended = withErr == nil
+		if err == nil && mended && with != without { // it would take the home for another issuer's
+			err = errors.New("it would be for another issuer than this shell names. " + without)
+		}
+	}
 	if err == nil {
 		return nil
 	}
-	text := strings.TrimPrefix(strings.TrimSpace(string(said)), "falcred: ")
-	if exit := new(exec.ExitError); !errors.As(err, &exit) || text == "" {
-		return fmt.Errorf("nothing is installed, since %s run --check fails: %w\n%s", program, err, text)
+	text, hint, _ := strings.Cut(err.Error(), "\n")
+	if mended {
+		hint = "the service sees nothing of this shell: mkdir -p " + shellWord(s.Home) + " && printf '%s\\n'"
+		for _, line := range lines {
+			hint += " " + shellWord(line)
+		}
+		hint += " >>" + shellWord(s.envFile())
 	}
-	text, hint, _ := strings.Cut(text, "\n")
-	hint = cmp.Or(s.missing(), hint, "correct that in "+s.envFile()+": a service sees nothing of this shell")
-	return fmt.Errorf("nothing is installed: the service could not start. %s\n%s", text, hint)
+	hint = cmp.Or(hint, "correct that in "+s.envFile())
+	return fmt.Errorf("nothing is installed: the service could not serve this login. %s\n%s", text, hint)
 }
 
-// missing is what to write so that the service sees what this shell has, where that is what
-// differs.
-func (s *Service) missing() string {
-	if s.System {
-		return ""
+// checked is what `falcred run --check` says.
+func (s *Service) checked(ctx context.Context, program string, more ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "run", "--check") // #nosec G204 -- ourselves
+	said, err := s.outputOf(cmd, more...)
+	said = strings.TrimPrefix(strings.TrimSpace(said), "falcred: ")
+	switch exit := new(exec.ExitError); {
+	case err == nil:
+		return said, nil
+	case !errors.As(err, &exit) || said == "":
+		return "", fmt.Errorf("%s run --check fails: %w", program, err)
 	}
-	for _, name := range strayed(os.Environ()) {
-		if name == "FALCRED_ISSUER" || name == "FALCRED_CLIENT_ID" {
-			lines := ""
-			for _, name := range []string{"FALCRED_ISSUER", "FALCRED_CLIENT_ID"} {
-				if value := os.Getenv(name); value != "" {
-					lines += name + "=" + value + `\n`
-				}
-			}
-			return "a service sees nothing of this shell: printf '" + strings.ReplaceAll(lines, "'", `'\''`) + "' >>" + shellWord(s.envFile())
+	return "", errors.New(said)
+}
+
+// outputOf runs a command of ours as the user whose login is served, in the service's
+// environment and some more, and returns all that it says.
+func (s *Service) outputOf(cmd *exec.Cmd, more ...string) (said string, err error) {
+	cmd.Env, cmd.Dir, cmd.WaitDelay = append(s.environment(), more...), string(filepath.Separator), time.Second
+	if err := s.asUser(cmd); err != nil {
+		return "", err
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// ofThisShell are the variables that name the issuer here, and that the service does not see.
+func (s *Service) ofThisShell() (lines []string) {
+	for _, name := range []string{"FALCRED_ISSUER", "FALCRED_CLIENT_ID"} {
+		if value := os.Getenv(name); value != "" && !s.System {
+			lines = append(lines, name+"="+value)
 		}
 	}
-	return ""
+	return lines
+}
+
+// serveLimit is how long a new daemon may take until it answers: another may have to end first.
+const serveLimit = 50 * time.Second
+
+// answers waits until a daemon serves the login. A script's start says too early that it does.
+func (s *Service) answers(ctx context.Context, program string) error {
+	ctx, cancel := context.WithTimeout(ctx, serveLimit)
+	defer cancel()
+	for {
+		var status struct{ Running bool }
+		said, _ := s.outputOf(exec.CommandContext(ctx, program, "status", "--json")) // #nosec G204 -- ourselves
+		if json.Unmarshal([]byte(said), &status) == nil && status.Running {
+			return nil
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the service was started, and no daemon answers within %s\nsee what falcred says in the system's log, or, as %s: falcred run --check", serveLimit, s.User)
+		}
+	}
 }
 
 func (s *Service) envFile() string { return filepath.Join(s.Home, "falcred.env") }

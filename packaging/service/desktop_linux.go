@@ -30,7 +30,20 @@ func (d desktop) path() string {
 
 func (d desktop) check(context.Context) error { return nil }
 
+// machines is the script by which the machine serves this user already: the two would end each
+// other's daemon.
+func (d desktop) machines() error {
+	script := filepath.Join("/etc/init.d", scriptOf(&Service{name: "falcred", User: d.User}))
+	if !d.standard || !exists(script) {
+		return nil
+	}
+	return fmt.Errorf("a service of the machine (%s) serves you already\nif a desktop session is to do so: sudo falcred service uninstall --system --run-as %s", script, shellWord(d.User))
+}
+
 func (d desktop) install(ctx context.Context) error {
+	if err := d.machines(); err != nil {
+		return err
+	}
 	program, err := d.program()
 	if err != nil {
 		return err
@@ -50,7 +63,7 @@ func (d desktop) install(ctx context.Context) error {
 }
 
 func (d desktop) uninstall(ctx context.Context) error {
-	if exists(d.path()) {
+	if exists(d.path()) && d.machines() == nil {
 		if err := d.stop(ctx); err != nil {
 			return err
 		}
@@ -58,21 +71,30 @@ func (d desktop) uninstall(ctx context.Context) error {
 	return d.unlink(d.path())
 }
 
-// start starts a daemon as the session does, and waits until it serves.
 func (d desktop) start(ctx context.Context) error {
-	if d.running(ctx) {
-		return nil
+	if err := d.machines(); err != nil || d.pid(ctx) != 0 {
+		return err
 	}
-	return d.restart(ctx)
+	return d.begin(ctx)
 }
 
-// restart has a daemon take the place of the one that runs, if any (`run --syslog`).
 func (d desktop) restart(ctx context.Context) error {
+	err := d.machines()
+	if err == nil {
+		err = d.stop(ctx)
+	}
+	if err == nil {
+		err = d.begin(ctx)
+	}
+	return err
+}
+
+// begin starts a daemon as the session does, but for its log, and waits until it serves.
+func (d desktop) begin(ctx context.Context) error {
 	program, err := d.program()
 	if err != nil {
 		return err
 	}
-	before := d.pid(ctx)
 	cmd := exec.Command(program, "run", "--syslog") // #nosec G204 -- ourselves; it outlives us
 	cmd.Env, cmd.Dir = append(sessionOnly(os.Environ()), d.environment()...), "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -81,20 +103,17 @@ func (d desktop) restart(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	for d.pid(ctx) == 0 {
 		select {
-		case <-tick.C:
-			if pid := d.pid(ctx); pid != 0 && pid != before {
-				return nil
-			}
+		case <-time.After(100 * time.Millisecond):
 		case err := <-ended:
 			return fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
 		case <-ctx.Done():
+			cmd.Process.Signal(syscall.SIGTERM)
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // sessionOnly leaves out of this shell's environment what the session does not have, for all we
@@ -105,12 +124,23 @@ func sessionOnly(environ []string) []string {
 	})
 }
 
-// stop asks the daemon to end.
+// stop asks the daemon to end, and waits until it has: it finishes what it began first.
 func (d desktop) stop(ctx context.Context) error {
+	pid := d.pid(ctx)
 	client := &helper.Client{Socket: d.Socket}
 	defer client.Close()
-	if err := client.Stop(ctx); err != nil && !errors.Is(err, helper.ErrNotRunning) {
+	if err := client.Stop(ctx); err != nil {
+		if errors.Is(err, helper.ErrNotRunning) {
+			return nil
+		}
 		return err
+	}
+	for pid != 0 && syscall.Kill(pid, 0) == nil {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }
@@ -125,10 +155,8 @@ func (d desktop) status(ctx context.Context) (int, error) {
 }
 
 func (d desktop) state(ctx context.Context) State {
-	return State{Manager: "the desktop session", Unit: d.path(), Installed: exists(d.path()), Running: d.running(ctx)}
+	return State{Manager: "the desktop session", Unit: d.path(), Installed: exists(d.path()), Running: d.pid(ctx) != 0}
 }
-
-func (d desktop) running(ctx context.Context) bool { return d.pid(ctx) != 0 }
 
 // pid is the daemon's, 0 where none answers.
 func (d desktop) pid(ctx context.Context) int {

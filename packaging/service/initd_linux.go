@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,18 +44,27 @@ func scriptOf(s *Service) string { return s.name + "-" + s.User }
 
 func (i initd) path() string { return filepath.Join("/etc/init.d", scriptOf(i.Service)) }
 
-// check has the tools found, too: `su` leaves root a PATH without sbin.
 func (i initd) check(context.Context) error {
-	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	if strings.ContainsAny(i.User, "/ {}'\"$\\") {
 		return fmt.Errorf("no script of %s can be named after user %q", i.manager, i.User)
 	}
 	return nil
 }
 
-// theirService is what kardianos has, with the text to install, or without.
+// theirService is what kardianos has, with the text to install, or without. It finds the init's
+// tools on PATH, where `su` leaves root none of them.
 func (i initd) theirService(text string) (service.Service, error) {
-	return i.theirs(i.system, scriptOf(i.Service), i.option, text, "")
+	os.Setenv("PATH", withSbin(os.Getenv("PATH")))
+	return i.theirs(i.system, scriptOf(i.Service), i.option, text)
+}
+
+func withSbin(path string) string {
+	for _, folder := range []string{"/usr/sbin", "/sbin"} {
+		if !slices.Contains(filepath.SplitList(path), folder) {
+			path = strings.TrimPrefix(path+":"+folder, ":")
+		}
+	}
+	return path
 }
 
 func (i initd) install(ctx context.Context) error {
@@ -65,44 +75,37 @@ func (i initd) install(ctx context.Context) error {
 	script := written{i.path(), i.text(packaging.Script{
 		Name: scriptOf(i.Service), User: i.User, Group: i.account.gid, Home: i.account.home, Exec: program,
 	}), 0o755}
-	if strings.Contains(script.text, "{{") {
-		return fmt.Errorf("%s or %s holds {{, which no script can name", i.account.home, program)
-	}
 	theirs, err := i.theirService(script.text)
 	if err != nil {
 		return err
 	}
-	upgrade := exists(script.path)
-	if upgrade { // which kardianos refuses
+	if exists(script.path) { // an upgrade, which kardianos refuses
 		_, err = i.write(script)
-	} else if err = bounded(ctx, theirs.Install); err == nil {
-		i.say("wrote %s", script.path)
+	} else {
+		err = i.installed(ctx, script, theirs)
 	}
 	if err == nil {
 		err = i.tool(ctx, i.enable)
 	}
-	if err != nil {
-		err = fmt.Errorf("%s cannot be installed: %w", script.path, err)
-		if !upgrade {
-			err = errors.Join(err, i.remove(ctx))
-		}
-		return err
+	if err == nil {
+		err = i.restart(ctx)
 	}
-	if err := i.restart(ctx); err != nil {
+	if err == nil {
+		err = i.answers(ctx, program)
+	}
+	if err != nil {
 		return err
 	}
 	i.say("%s runs, and starts with the machine (%s)", scriptOf(i.Service), i.manager)
 	return nil
 }
 
-// uninstall has the daemon end before its script goes.
+// uninstall has the daemon end before its script goes. A script that cannot be run goes, too.
 func (i initd) uninstall(ctx context.Context) error {
 	if !exists(i.path()) {
 		return i.remove(ctx)
 	}
-	if err := i.stop(ctx); err != nil {
-		return err
-	}
+	stopErr := i.stop(ctx)
 	theirs, err := i.theirService("")
 	if err == nil {
 		err = bounded(ctx, theirs.Uninstall)
@@ -110,7 +113,13 @@ func (i initd) uninstall(ctx context.Context) error {
 	if err == nil {
 		i.say("removed %s", i.path())
 	}
-	return i.remove(ctx) // and what kardianos leaves
+	if err := i.remove(ctx); err != nil { // and what kardianos leaves
+		return err
+	}
+	if stopErr != nil {
+		return fmt.Errorf("the script is gone, and its daemon may still run: %w", stopErr)
+	}
+	return nil
 }
 
 // remove removes the script and its links, whatever there is of them.

@@ -50,27 +50,13 @@ func Run(ctx context.Context, run func(ctx context.Context) error) error {
 	return s.Run()
 }
 
-// SystemLog is where a service's lines go whose manager keeps none: syslog.
-func SystemLog() (service.Logger, error) {
-	system := service.ChosenSystem()
-	if system == nil {
-		return nil, service.ErrNoServiceSystemDetected
-	}
-	s, err := system.New(nil, &service.Config{Name: "falcred"})
-	if err != nil {
-		return nil, err
-	}
-	return s.SystemLogger(nil)
-}
-
 // theirs is a service as kardianos knows it, of one of its systems. text is the whole unit or
 // script: it has nothing of its template language.
-func (s *Service) theirs(system, name, option, text, program string) (service.Service, error) {
+func (s *Service) theirs(system, name, option, text string) (service.Service, error) {
 	for _, known := range service.AvailableSystems() {
 		if known.String() == system {
 			return known.New(nil, &service.Config{
-				Name: name, Executable: program,
-				Option: service.KeyValue{"UserService": !s.System, option: text},
+				Name: name, Option: service.KeyValue{"UserService": !s.System, option: text},
 			})
 		}
 	}

@@ -47,7 +47,7 @@ func (l launchd) log() string {
 }
 
 func (l launchd) theirJob(text string) (service.Service, error) {
-	return l.theirs("darwin-launchd", l.job(), "LaunchdConfig", text, "")
+	return l.theirs("darwin-launchd", l.job(), "LaunchdConfig", text)
 }
 
 func (l launchd) install(ctx context.Context) error {
@@ -66,15 +66,16 @@ func (l launchd) install(ctx context.Context) error {
 	}
 	if exists(plist.path) || strings.Contains(plist.text, "{{") { // an upgrade, which kardianos refuses
 		_, err = l.write(plist)
-	} else if err = bounded(ctx, theirs.Install); err == nil {
-		l.say("wrote %s", plist.path)
 	} else {
-		err = errors.Join(err, l.unlink(plist.path))
+		err = l.installed(ctx, plist, theirs)
+	}
+	if err == nil {
+		err = l.restart(ctx)
+	}
+	if err == nil {
+		err = l.answers(ctx, program)
 	}
 	if err != nil {
-		return err
-	}
-	if err := l.restart(ctx); err != nil {
 		return err
 	}
 	l.say("%s runs, and starts at every login; its log: %s", l.job(), a.Log)

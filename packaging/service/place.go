@@ -43,9 +43,9 @@ func (s *Service) ofUser() error {
 	if s.Home, err = env.Home(os.LookupEnv); err != nil {
 		return err
 	}
-	standard, err := env.DefaultHome(os.LookupEnv)
-	// Where HOME says nothing, FAL_HOME_DIR has named another home.
-	if s.standard = err == nil && (s.Home == standard || same(s.Home, standard)); s.standard { // by whatever name
+	// That of the user database: a manager knows no other HOME.
+	standard := filepath.Join(u.HomeDir, ".fal")
+	if s.standard = s.Home == standard || same(s.Home, standard); s.standard { // by whatever name
 		s.Home = standard
 	}
 	places, err := env.Sockets(os.LookupEnv, s.Home)

@@ -50,6 +50,7 @@ func (s *Service) asUser(cmd *exec.Cmd) error {
 	if err := errors.Join(errUID, errGID); err != nil {
 		return err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	// In a session of its own: root's terminal is not for that user, who can stop or trace it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	return nil
 }

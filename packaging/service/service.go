@@ -3,8 +3,8 @@
 // knows; packaging/README.md has the table of what it does for each of them, and why the rest
 // is here. The texts of units and scripts are package packaging's.
 //
-// A [Service] is for one goroutine. Every verb gives up after [Patience]; the second line of
-// its error, if any, says what to do.
+// A [Service] is for one goroutine. Every verb gives up after [Patience]; what follows the first
+// line of its error is what a tool has said, or what to do.
 package service
 
 import (
@@ -23,6 +23,9 @@ import (
 const Patience = 2 * time.Minute
 
 var errManager = errors.New("it did not return within 2 min: does the service manager work?")
+
+// Log takes lines, each with its priority. It is safe for concurrent use.
+type Log struct{ Info, Warning, Err func(line string) error }
 
 // Service is one home's. [Of] names it.
 type Service struct {
@@ -43,7 +46,7 @@ type manager interface {
 	// check says why there can be no service, before anything is written.
 	check(ctx context.Context) error
 	// install writes what is missing or has changed, and has the daemon run, and start by
-	// itself from now on. What it has begun and cannot finish it takes back.
+	// itself from now on.
 	install(ctx context.Context) error
 	// uninstall ends the daemon and removes what install wrote. What is not there is no error.
 	uninstall(ctx context.Context) error
@@ -64,6 +67,7 @@ type State struct {
 	OnDemand  bool   // a request starts it
 	Outlives  bool   // it goes on when its user logs out
 	Misled    string // the mistake of configuration that has ended it; "?" where nobody knows which
+	Unknown   string // why nobody could be asked
 }
 
 // State asks the manager, for [Patience] at most. Where there is none it is empty.
@@ -71,15 +75,19 @@ func (s *Service) State(ctx context.Context) State {
 	ctx, cancel := context.WithTimeoutCause(ctx, Patience, errManager)
 	defer cancel()
 	m, err := s.manager()
-	if err != nil || m.check(ctx) != nil {
-		return State{}
+	if err == nil {
+		err = m.check(ctx)
+	}
+	if err != nil {
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		return State{Unknown: text}
 	}
 	return m.state(ctx)
 }
 
-// Do is one of install, uninstall, start, stop, restart and status. code is the exit status
-// for the last, which the manager's own tool has: 0 while the service runs, 3 where it does
-// not, 4 where there is none.
+// Do is one of install, uninstall, start, stop, restart and status. code is the exit status. For
+// the last it is what the manager's own tool has: 0 while the service runs, 3 where it does not.
+// It is 4, with an error, where all but the first two find none.
 func (s *Service) Do(ctx context.Context, verb string) (code int, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, Patience, errManager)
 	defer cancel()
@@ -130,7 +138,13 @@ func (s *Service) install(ctx context.Context, m manager) error {
 	if err := s.wouldStart(ctx, program); err != nil {
 		return err
 	}
+	fresh := !m.state(ctx).Installed
 	if err := m.install(ctx); err != nil {
+		if fresh { // nothing half done stays
+			undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), Patience)
+			defer cancel()
+			m.uninstall(undo)
+		}
 		return err
 	}
 	if names := strayed(os.Environ()); len(names) > 0 && !s.System {

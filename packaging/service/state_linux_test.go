@@ -1,11 +1,22 @@
 package service
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // S11: of a service that a mistake of configuration has ended the line is kept, and of others
 // there is none.
 func TestS11AnEndedServiceIsKnown(t *testing.T) {
 	s := systemd{&Service{name: "falcred"}}
+	read := func(shown string) State {
+		property := map[string]string{}
+		for line := range strings.Lines(shown) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+			property[name] = value
+		}
+		return s.read(property, nil)
+	}
 	const failed = "LoadState=loaded\nActiveState=failed\nExecMainStatus=78\nStatusText="
 	for shown, want := range map[string]string{
 		failed + "cannot start: FALCRED_ISSUER must be https\n": "FALCRED_ISSUER must be https",
@@ -15,7 +26,7 @@ func TestS11AnEndedServiceIsKnown(t *testing.T) {
 		"ActiveState=failed\nExecMainStatus=1\nStatusText=\n":                 "",
 		"ActiveState=active\nExecMainStatus=78\nStatusText=cannot start: x\n": "",
 	} {
-		if state := s.read(shown); state.Misled != want {
+		if state := read(shown); state.Misled != want {
 			t.Errorf("%q: %+v", shown, state)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // check says clearly that there is no manager of this user's.
@@ -22,14 +24,16 @@ func (s systemd) check(ctx context.Context) error {
 	if !exists(s.runtimeDir()) {
 		return fmt.Errorf("no service manager of user %s runs here\nlog in, or: sudo loginctl enable-linger %s", s.User, s.User)
 	}
-	os.Setenv("XDG_RUNTIME_DIR", s.runtimeDir()) // kardianos's systemctl finds it there
 	return s.quietly(ctx, "show-environment")
 }
 
-// runtimeDir finds the user's manager from cron and su, too.
+// runtimeDir finds the user's manager from cron and su, too: what root's shell has named is not
+// his.
 func (s systemd) runtimeDir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && !s.System {
-		return dir
+		if info, err := os.Stat(dir); err == nil && strict.Ours(info) {
+			return dir
+		}
 	}
 	return "/run/user/" + s.account.uid
 }
@@ -60,10 +64,16 @@ func (s systemd) shown(ctx context.Context, args ...string) (code int, err error
 	return 0, err
 }
 
-func (s systemd) shownProperties(ctx context.Context) string {
+// shownProperties is what systemctl shows of a unit, by name.
+func (s systemd) shownProperties(ctx context.Context, unit string) map[string]string {
 	var shown strings.Builder
-	s.call(ctx, &shown, io.Discard, []string{"show", "--property=LoadState,FragmentPath,ActiveState,ExecMainStatus,StatusText", s.unit()})
-	return shown.String()
+	s.call(ctx, &shown, io.Discard, []string{"show", "--property=LoadState,FragmentPath,UnitFileState,ActiveState,ExecMainStatus,StatusText", unit})
+	property := map[string]string{}
+	for line := range strings.Lines(shown.String()) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		property[name] = value
+	}
+	return property
 }
 
 func (s systemd) call(ctx context.Context, out, errOut io.Writer, args []string) error {

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,7 +103,7 @@ func (s systemd) install(ctx context.Context) error {
 }
 
 // place has kardianos install the unit where there is none: it refuses one that exists, which
-// is an upgrade. What it leaves when it fails goes again, and the socket's unit with it.
+// is an upgrade.
 func (s systemd) place(ctx context.Context, unit written) error {
 	if exists(unit.path) || !s.theirFolder() || strings.Contains(unit.text, "{{") {
 		_, err := s.write(unit)
@@ -114,12 +113,7 @@ func (s systemd) place(ctx context.Context, unit written) error {
 	if err != nil {
 		return err
 	}
-	if err := bounded(ctx, theirs.Install); err != nil {
-		return errors.Join(fmt.Errorf("%s cannot be installed: %w", unit.path, err),
-			s.unlink(unit.path, filepath.Join(s.folder(), s.socketUnit())))
-	}
-	s.say("wrote %s", unit.path)
-	return nil
+	return s.installed(ctx, unit, theirs)
 }
 
 // theirFolder says whether kardianos puts units where they are looked for: it knows HOME alone.
@@ -128,8 +122,10 @@ func (s systemd) theirFolder() bool {
 	return err == nil && s.folder() == filepath.Join(home, ".config", "systemd", "user")
 }
 
+// theirUnit is kardianos's. Its systemctl finds the user's manager by the environment.
 func (s systemd) theirUnit(text string) (service.Service, error) {
-	return s.theirs("linux-systemd", s.name, "SystemdScript", text, "")
+	os.Setenv("XDG_RUNTIME_DIR", s.runtimeDir())
+	return s.theirs("linux-systemd", s.name, "SystemdScript", text)
 }
 
 func (s systemd) files() (unit, socket written, err error) {
@@ -212,28 +208,26 @@ func ofMachine(user string) string {
 const cannotStart = "cannot start: "
 
 func (s systemd) state(ctx context.Context) State {
-	state := s.read(s.shownProperties(ctx))
-	state.OnDemand = !s.System && s.quietly(ctx, "is-active", "--quiet", s.socketUnit()) == nil
-	return state
+	return s.read(s.shownProperties(ctx, s.unit()), s.shownProperties(ctx, s.socketUnit()))
 }
 
-// read makes a state of what systemctl shows of the unit.
-func (s systemd) read(shown string) State {
-	property := map[string]string{}
-	for line := range strings.Lines(shown) {
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-		property[name] = value
+// read makes a state of what systemctl shows of the service and of its socket.
+func (s systemd) read(service, socket map[string]string) State {
+	state := State{
+		Manager: "systemd", Unit: s.unit(), Outlives: s.System || s.lingers(),
+		Running: service["ActiveState"] == "active", OnDemand: !s.System && socket["ActiveState"] == "active",
 	}
-	state := State{Manager: "systemd", Unit: s.unit(), Outlives: s.System || s.lingers()}
-	// The manager knows a unit whose file is gone until it reloads.
-	state.Installed = property["LoadState"] == "loaded" && exists(property["FragmentPath"])
-	if s.System {
-		state.Installed = state.Installed && (exists(ofMachine(s.User)) || property["ActiveState"] == "active")
+	// A package's units are there for everybody, on or off; and the manager knows a unit whose
+	// file is gone until it reloads.
+	on := service["UnitFileState"] == "enabled" || socket["UnitFileState"] == "enabled" ||
+		strings.Contains(" active activating failed ", " "+service["ActiveState"]+" ")
+	state.Installed = on && service["LoadState"] == "loaded" && exists(service["FragmentPath"])
+	if !s.System && s.standard && !state.Running && exists(ofMachine(s.User)) {
+		state.Installed = false // its own conditions keep it down
 	}
-	state.Running = property["ActiveState"] == "active"
-	if property["ActiveState"] == "failed" && property["ExecMainStatus"] == "78" {
+	if service["ActiveState"] == "failed" && service["ExecMainStatus"] == "78" {
 		state.Misled = "?"
-		if why, told := strings.CutPrefix(property["StatusText"], cannotStart); told {
+		if why, told := strings.CutPrefix(service["StatusText"], cannotStart); told {
 			state.Misled = why
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/falcred/falcred/packaging"
 )
@@ -47,7 +48,10 @@ func (s systemd) ownMakesWay(ctx context.Context) {
 	if !exists(filepath.Join(runtime, "systemd", "private")) {
 		return // no manager of this user's, and so no service of it
 	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // a user's manager may be anything
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "systemctl", "--user", "stop", "falcred.socket", "falcred.service") // #nosec G204 -- our own arguments, and no shell
+	cmd.WaitDelay = time.Second
 	cmd.Env = append(s.environment(), "XDG_RUNTIME_DIR="+runtime)
 	err := s.asUser(cmd)
 	if err == nil {
@@ -63,6 +67,7 @@ const unknownUnit = 5
 
 func (s systemd) uninstallSystem(ctx context.Context) error {
 	s.quietly(ctx, "disable", "--now", "--quiet", s.unit())
+	s.quietly(ctx, "reset-failed", s.unit()) // one that has failed is listed below
 	others, err := filepath.Glob(filepath.Join(s.folder(), "*.wants", "falcred@*.service"))
 	if err != nil {
 		return err
@@ -79,6 +84,5 @@ func (s systemd) uninstallSystem(ctx context.Context) error {
 	} else if err := s.unlink(s.template()); err != nil {
 		return err
 	}
-	s.quietly(ctx, "reset-failed", s.unit())
 	return s.systemctl(ctx, "daemon-reload")
 }

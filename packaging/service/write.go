@@ -3,13 +3,16 @@
 package service
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/falcred/falcred/protocol/strict"
+	"github.com/kardianos/service"
 )
 
 // written is a file that install writes.
@@ -38,6 +41,16 @@ func (s *Service) write(files ...written) (changed bool, err error) {
 	return changed, nil
 }
 
+// installed has kardianos install a file that is new, and write it once more: theirs may not have
+// reached the disk.
+func (s *Service) installed(ctx context.Context, f written, theirs service.Service) error {
+	if err := bounded(ctx, theirs.Install); err != nil {
+		return fmt.Errorf("%s cannot be installed: %w", f.path, err)
+	}
+	s.say("wrote %s", f.path)
+	return settle(f)
+}
+
 // there says whether it is in place already. What else may have that name holds nobody up.
 func (f written) there() bool {
 	file, err := strict.OpenAny(f.path)
@@ -45,6 +58,10 @@ func (f written) there() bool {
 		return false
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || f.mode&0o111 != 0 && info.Mode().Perm() != f.mode { // a script that nobody can start
+		return false
+	}
 	old, err := io.ReadAll(io.LimitReader(file, int64(len(f.text))+1))
 	return err == nil && string(old) == f.text
 }
