@@ -176,8 +176,8 @@ func (t *transaction) step(from string, answer tokenfile.TokenPair, before token
 // as the fallback, if it is of the same account (F5).
 func (t *transaction) sweep(inFile tokenfile.TokenPair) {
 	now, others := clock.Now(), journal.Others(t.target, inFile.Refresh)
-	if len(t.noteConsumed(others)) > 0 {
-		t.saveLedger()
+	if len(t.noteConsumed(others)) > 0 && t.saveLedger() != nil {
+		others = nil // until that can be written, they alone know what was used up
 	}
 	for _, path := range others {
 		answer, whole := journal.Clear(path, t.m.Snapshot().State.Ledger)
