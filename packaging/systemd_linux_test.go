@@ -286,7 +286,7 @@ func (m *installed) looksFirst() {
 	}
 	// A home of another issuer, whose name only this shell knows.
 	m.sh("ann", "umask 077; mkdir theirs; echo '{\"Issuer\":\"https://id.example.com\"}' >theirs/falcred.json")
-	m.is("ann", "FAL_HOME_DIR=$HOME/theirs FALCRED_ISSUER=https://id.example.com falcred service install 2>&1 | grep -c 'FALCRED_ISSUER=https://id.example.com >>/home/ann/theirs/falcred.env'; find .config/systemd | grep falcred || true", "1")
+	m.is("ann", "FAL_HOME_DIR=$HOME/theirs FALCRED_ISSUER=https://id.example.com falcred service install 2>&1 | grep -c 'FALCRED_ISSUER=https://id.example.com. >>/home/ann/theirs/falcred.env'; find .config/systemd | grep falcred || true", "1")
 	m.sh("ann", "rm -r theirs")
 }
 
