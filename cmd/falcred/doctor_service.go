@@ -73,13 +73,13 @@ const startHint = "start it: falcred run"
 // startLine is what starts this home's daemon: its service, where there is one.
 func startLine(ctx context.Context) string {
 	installed, states, _ := servicesHere(ctx)
-	for i, s := range installed {
-		if states[i].Misled != "" {
-			return "see why its service has ended: falcred doctor"
-		}
-		return "start it: " + s.Line("start")
+	switch {
+	case len(installed) == 0:
+		return startHint
+	case states[0].Misled != "":
+		return "see why its service has ended: falcred doctor"
 	}
-	return startHint
+	return "start it: " + installed[0].Line("start")
 }
 
 // withStartLine has an error that no daemon runs name the service that is to run it.
