@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type judge struct {
 	erasing  int // erases under way
 
 	made     time.Duration // when somebody wrote a login of one line, which he goes on with
+	moved    time.Duration // when the wall clock was set
 	emptied  time.Duration // when a neighbour left the file empty
 	content  string        // the token file's, as it was seen last
 	exists   bool          //
@@ -113,7 +115,7 @@ func (j *judge) sends(p *process, refresh string) {
 	if h := j.holder; h != nil && h.unlinks == j.unlinks && confirmed == j.unlinks {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
-	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
+	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
 	}
 	j.begun[refresh] = true
@@ -396,6 +398,9 @@ func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Durat
 	if !steady || f == nil || f.ended != "" || f.excuse != "" || j.calm() < 2*time.Minute || w.clock.mono-d.since < 2*time.Minute {
 		return
 	}
+	if j.content == "" && d.since >= j.emptied {
+		return // it has never seen what a neighbour emptied
+	}
 	if e.Code == protocol.CodeLoginRequired || e.Code == protocol.CodeNotFound {
 		j.fail("what people are told is true", "%s says %s (%s), and login %d is alive", d.name, e.Code, strings.ReplaceAll(e.Message, "\n", "; "), f.id)
 	}
@@ -412,13 +417,14 @@ func (j *judge) recovered() {
 	}
 	pair, err := tokenfile.Parse([]byte(j.content))
 	g := w.idp.grants[pair.Refresh]
-	if blameless := e.fam != nil && e.sure && e.fam.ended == "" && e.fam.excuse == ""; blameless {
+	forgotten := j.exists && j.content == "" && !slices.ContainsFunc(w.daemons, func(d *daemon) bool { return d.since < j.emptied })
+	if blameless := e.fam != nil && e.sure && e.fam.ended == "" && e.fam.excuse == ""; blameless && !forgotten {
 		switch {
 		case !j.exists || err != nil || g == nil:
 			j.fail("a login is never lost by falcred", "login %d is alive, and the file holds %q", e.fam.id, j.content)
 		case g.fam != e.fam:
 			j.fail("a login is never lost by falcred", "login %d is alive, and login %d is in the file", e.fam.id, g.fam.id)
-		case !g.alive():
+		case !g.alive() && !j.remembered(e.fam):
 			j.fail("a login is never lost by falcred", "login %d is alive, and %s in the file was used up", e.fam.id, g.refresh)
 		}
 	}
@@ -435,6 +441,18 @@ func (j *judge) recovered() {
 	default:
 		j.expect(nil, !j.exists)
 	}
+}
+
+// remembered says that a daemon has a living token of a login as its fallback: it is tried when
+// the one in the file is rejected.
+func (j *judge) remembered(f *family) bool {
+	return slices.ContainsFunc(j.w.daemons, func(d *daemon) bool {
+		if !d.serves() {
+			return false
+		}
+		g := j.w.idp.grants[d.manager.Snapshot().State.Fallback.Refresh]
+		return g != nil && g.fam == f && g.alive()
+	})
 }
 
 // wantServed wants a daemon to serve the login in the file.
@@ -506,5 +524,8 @@ func (j *judge) restored(path string, at time.Duration) {
 		if g.by != nil && g.retired > at {
 			g.recorded, g.reached = false, nil
 		}
+	}
+	if f := j.expected.fam; f != nil && path == home+"/"+journal.LedgerName && j.w.plan.opaque && len(journal.Others(tokenPath, "")) > 0 {
+		f.excuse = "falcred.json was put back that vouched for an answer in the journal"
 	}
 }

@@ -151,6 +151,7 @@ func (w *world) begin(a act) {
 		w.judge.disturb()
 	case "clock":
 		w.clock.off = []time.Duration{0, some(r, time.Second, 2*time.Hour), -some(r, time.Second, 2*time.Hour)}[r.IntN(3)]
+		w.judge.moved = w.clock.elapsed()
 		w.judge.disturb()
 	case "get":
 		d.ask(protocol.Query{MinValid: r.IntN(2) * r.IntN(3600)})
@@ -283,6 +284,9 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 
 // calm has all be well for long enough, and then looks whether falcred has come back.
 func (w *world) calm() {
+	if w.clock.off != 0 {
+		w.judge.moved = w.clock.elapsed()
+	}
 	w.doom, w.net, w.broken.errors, w.clock.off = nil, weather{}, 0, 0
 	w.broken.last = min(w.broken.last, w.clock.elapsed())
 	w.disk.Full, w.disk.ReadOnly = false, false

@@ -186,6 +186,8 @@ func (w *world) editor(p *process) {
 		file.Close()
 		if err == nil {
 			w.disk.Rename(tokenPath+"~", tokenPath)
+		} else if now, there := w.disk.ReadRaw(tokenPath); there && len(now) == 0 { // by its other name, which a power cut has left
+			w.emptied(p, tokenfile.TokenPair{}, "could not write it")
 		}
 		return
 	}
