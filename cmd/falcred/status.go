@@ -142,7 +142,7 @@ func standNow(ctx context.Context) *standing {
 	}
 	loggedIn, err := hasLogin(s.Daemon, s.Home)
 	s.Shell = judge(os.Getenv, s.Daemon, loggedIn, time.Now())
-	if s.Shell.Hint == startHint {
+	if s.Shell.Hint == startHint && s.Error == "" { // else somebody is there, and does not answer
 		s.Shell.Hint = startLine(ctx)
 	}
 	if err != nil && s.Error == "" && s.Shell.Source == "" {

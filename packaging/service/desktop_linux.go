@@ -155,7 +155,8 @@ func (d desktop) status(ctx context.Context) (int, error) {
 }
 
 func (d desktop) state(ctx context.Context) State {
-	return State{Manager: "the desktop session", Unit: d.path(), Installed: exists(d.path()), Running: d.pid(ctx) != 0}
+	there := exists(d.path())
+	return State{Manager: "the desktop session", Unit: d.path(), Installed: there, Running: there && d.pid(ctx) != 0}
 }
 
 // pid is the daemon's, 0 where none answers.
