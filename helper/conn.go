@@ -33,12 +33,14 @@ func (cn *conn) exchange(ctx context.Context, verb string, line []byte) (string,
 	case protocol.VerbGet, protocol.VerbStore, protocol.VerbErase, protocol.VerbWatch:
 		return cn.roundTrip(ctx, line)
 	}
-	limit := cn.waits.prompt
-	if _, _, died := holder(cn.socket); died {
-		limit = endOfOther
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLate)
-	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	defer time.AfterFunc(cn.waits.prompt, func() {
+		if _, _, died := holder(cn.socket); died { // the next daemon is about to be started
+			pause(ctx, endOfOther-cn.waits.prompt)
+		}
+		giveUp(errLate)
+	}).Stop()
 	return cn.roundTrip(ctx, line)
 }
 

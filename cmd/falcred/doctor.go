@@ -68,7 +68,8 @@ func examine(ctx context.Context) []doctor.Finding {
 		findings = examineWay(findings, shell, cfg, now.Daemon != nil)
 		findings = append(findings, examineTeam(now.Daemon, cfg)...)
 	}
-	findings = append(append(findings, examineService(ctx)...), examineHelper(ctx))
+	onPath := examineHelper(ctx) // before the service, whose manager's tools may lie beside this shell's PATH
+	findings = append(append(findings, examineService(ctx)...), onPath)
 	return append(findings, examineKeys(shell, cfg)...)
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -61,11 +60,7 @@ func TestFreshFromAnotherFalcred_F5(t *testing.T) {
 func TestWhatIsSweptIsConsumed_F5(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		sent := w.signIn("ann")
-		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
-		entry, err := journal.Begin(w.path, sent)
-		testkit.Must(w.T, err)
-		testkit.Must(w.T, entry.Record(reply.Tokens))
-		entry.Keep()
+		w.leavesAnswer(sent)
 		w.signIn("bob")
 		w.start()
 		w.refresh("")
@@ -84,14 +79,10 @@ func TestEmptyFileGetsTheAnswer_F3F5(t *testing.T) {
 		w.start()
 		w.mustGet()
 		sent := w.inFile().Refresh
-		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
-		entry, err := journal.Begin(w.path, sent)
-		testkit.Must(w.T, err)
-		testkit.Must(w.T, entry.Record(reply.Tokens))
-		entry.Keep()
+		answer := w.leavesAnswer(sent)
 		testkit.Must(w.T, os.Truncate(w.path, 0))
 		w.pass(2 * time.Minute)
-		if now := w.inFile(); now != reply.Tokens || strings.Contains(fmt.Sprint(w.log), "restored the token file") {
+		if now := w.inFile(); now != answer || strings.Contains(fmt.Sprint(w.log), "restored the token file") {
 			t.Errorf("the file holds %q\n%s", now.Bytes(), w.log)
 		}
 	})

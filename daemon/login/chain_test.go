@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
@@ -22,6 +23,21 @@ import (
 func (w *world) neighbour() *issuer.Provider {
 	w.Helper()
 	return issuer.New(testIssuer, "test-client", w.config().Transport)
+}
+
+// leavesAnswer is another falcred of the home that has used a token up, and was killed before
+// what came for it was in the file: it lies in the journal.
+func (w *world) leavesAnswer(sent string) tokenfile.TokenPair {
+	w.Helper()
+	reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
+	if reply.Outcome != issuer.Granted {
+		w.Fatal(reply.Err)
+	}
+	entry, err := journal.Begin(w.path, sent)
+	testkit.Must(w.T, err)
+	testkit.Must(w.T, entry.Record(reply.Tokens))
+	entry.Keep()
+	return reply.Tokens
 }
 
 // force replaces the access token held, however fresh it is, as clients can have it.

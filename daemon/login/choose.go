@@ -54,9 +54,9 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	switch now := clock.Now(); {
 	case meaning == Consumed:
 		return c, t.restoreOver(r.Content, s)
-	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes() && !s.dead():
+	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes() && !s.fallbackPending():
 		return c, nil // somebody else's is fresh: nothing is sent (R3)
-	case s.dead() && s.Dead == r.Pair.Refresh: // its fallback is still to be tried
+	case s.fallbackPending() && s.Dead == r.Pair.Refresh: // its fallback is still to be tried
 		return t.refused(r.Content, r.Pair.Refresh, forced)
 	}
 	return candidate{refresh: r.Pair.Refresh, before: r.Content}, nil

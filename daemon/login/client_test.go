@@ -9,7 +9,6 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
-	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
@@ -85,14 +84,7 @@ func TestAnAnswerLeftIsItsClients_R13(t *testing.T) {
 	inBubble(t, idp.Config{Opaque: true, AutoApprove: true, Interval: time.Second}, func(w *world) {
 		w.deviceLogin()
 		sent := w.inFile().Refresh
-		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
-		if reply.Outcome != issuer.Granted {
-			w.Fatal(reply.Err)
-		}
-		entry, err := journal.Begin(w.path, sent)
-		testkit.Must(w.T, err)
-		testkit.Must(w.T, entry.Record(reply.Tokens))
-		entry.Keep()
+		w.leavesAnswer(sent)
 		w.clientID = "another"
 		w.start()
 		w.pass(time.Minute)

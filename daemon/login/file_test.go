@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -254,11 +253,7 @@ func TestVanishedBesideAnAnswer_F7(t *testing.T) {
 				w.start()
 				w.mustGet()
 				sent := w.inFile().Refresh
-				reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
-				entry, err := journal.Begin(w.path, sent)
-				testkit.Must(w.T, err)
-				testkit.Must(w.T, entry.Record(reply.Tokens))
-				entry.Keep() // and that process is killed
+				answer := w.leavesAnswer(sent)
 				w.net.Set(testkit.ErrNetDown, false)
 				os.Remove(w.path)
 				w.pass(10 * time.Minute)
@@ -267,7 +262,7 @@ func TestVanishedBesideAnAnswer_F7(t *testing.T) {
 				}
 				w.wantCode(protocol.CodeUnavailable)
 				if loggedOut {
-					w.idp.RevokeFamily(reply.Tokens.Refresh)
+					w.idp.RevokeFamily(answer.Refresh)
 				}
 				w.net.Set(nil, false)
 				w.pass(10 * time.Minute)
@@ -292,20 +287,16 @@ func TestVanishedBesideAnAnswer_F7(t *testing.T) {
 func TestWhatIsBuriedIsConsumed_F5(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		sent := w.signIn("ann")
-		reply := w.neighbour().Refresh(w.Context(), sent, issuer.AnswerTimeout)
-		entry, err := journal.Begin(w.path, sent)
-		testkit.Must(w.T, err)
-		testkit.Must(w.T, entry.Record(reply.Tokens))
-		entry.Keep()
+		answer := w.leavesAnswer(sent)
 		os.Remove(w.path)
 		w.start()
 		w.pass(time.Minute)
-		for _, refresh := range []string{sent, reply.Tokens.Refresh} {
+		for _, refresh := range []string{sent, answer.Refresh} {
 			if used, err := journal.Used(w.home, refresh); !used || err != nil {
 				t.Errorf("used: %v, %v\n%s", used, err, w.log)
 			}
 		}
-		if w.idp.Alive(reply.Tokens.Refresh) {
+		if w.idp.Alive(answer.Refresh) {
 			t.Error("it was not revoked")
 		}
 		w.wantNoEntries()

@@ -98,11 +98,11 @@ func (s *State) held() bool { return s.Tokens.Refresh != "" }
 func (s *State) over() bool { return s.Phase == Rejected || s.Phase == Unverified }
 
 // living says that a login is held which, as far as anybody knows, the issuer still accepts.
-func (s *State) living() bool { return s.held() && !s.over() && !s.dead() }
+func (s *State) living() bool { return s.held() && !s.over() && !s.fallbackPending() }
 
-// dead says that the issuer has rejected the refresh token held, and the fallback is still to be
+// fallbackPending says that the issuer has rejected the refresh token held, and the fallback is still to be
 // tried: its answer may have been lost, and the issuer forgives a replay for a while only.
-func (s *State) dead() bool { return s.held() && s.Dead == s.Tokens.Refresh }
+func (s *State) fallbackPending() bool { return s.held() && s.Dead == s.Tokens.Refresh }
 
 // unwritten says that the ledger in memory has what falcred.json lacks.
 func (s *State) unwritten() bool { return s.ledgerRev != s.ledgerSaved }
@@ -148,7 +148,7 @@ func (s *State) due(unfinished bool, now time.Time) bool {
 	case !s.EmptySince.IsZero():
 		return now.Sub(s.EmptySince) >= writerDied
 	}
-	return !s.over() && (!s.Tokens.Fresh(now) || s.competes() || s.dead())
+	return !s.over() && (!s.Tokens.Fresh(now) || s.competes() || s.fallbackPending())
 }
 
 // moments are when something may be due, zero where nothing is.

@@ -21,11 +21,7 @@ import (
 type desktop struct{ *Service }
 
 func (d desktop) path() string {
-	config := os.Getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(config) {
-		config = filepath.Join(d.account.home, ".config")
-	}
-	return filepath.Join(config, "autostart", d.name+".desktop")
+	return filepath.Join(d.configFolder(), "autostart", d.name+".desktop")
 }
 
 func (d desktop) check(context.Context) error { return nil }
@@ -33,7 +29,7 @@ func (d desktop) check(context.Context) error { return nil }
 // machines is the script by which the machine serves this user already: the two would end each
 // other's daemon.
 func (d desktop) machines() error {
-	script := filepath.Join("/etc/init.d", scriptOf(&Service{name: "falcred", User: d.User}))
+	script := filepath.Join("/etc/init.d", scriptOf(d.Service))
 	if !d.standard || !exists(script) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package service
 import (
 	"errors"
 	"os"
+	"path/filepath"
 )
 
 // instead is what there is where no service can be.
@@ -24,6 +25,14 @@ func (s *Service) managerOf(isFolder func(path string) bool) (manager, error) {
 		return sysV(s), nil
 	}
 	return nil, errors.New("no service manager that falcred knows runs on this machine: systemd, OpenRC, or an init with /etc/init.d\n" + instead)
+}
+
+// configFolder is the user's (XDG Base Directory Specification).
+func (s *Service) configFolder() string {
+	if config := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(config) {
+		return config
+	}
+	return filepath.Join(s.account.home, ".config")
 }
 
 func isFolder(path string) bool {

@@ -70,7 +70,7 @@ type State struct {
 	Unknown   string // why nobody could be asked
 }
 
-// State asks the manager, for [Patience] at most. Where there is none it is empty.
+// State asks the manager, for [Patience] at most.
 func (s *Service) State(ctx context.Context) State {
 	ctx, cancel := context.WithTimeoutCause(ctx, Patience, errManager)
 	defer cancel()

@@ -48,11 +48,7 @@ func (s systemd) folder() string {
 	if s.System {
 		return "/etc/systemd/system"
 	}
-	config := os.Getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(config) {
-		config = filepath.Join(s.account.home, ".config")
-	}
-	return filepath.Join(config, "systemd", "user")
+	return filepath.Join(s.configFolder(), "systemd", "user")
 }
 
 func (s systemd) install(ctx context.Context) error {
@@ -219,7 +215,7 @@ func (s systemd) read(service, socket map[string]string) State {
 	}
 	// A package's units are there for everybody, on or off; and the manager knows a unit whose
 	// file is gone until it reloads.
-	on := service["UnitFileState"] == "enabled" || socket["UnitFileState"] == "enabled" ||
+	on := strings.HasPrefix(service["UnitFileState"], "enabled") || strings.HasPrefix(socket["UnitFileState"], "enabled") ||
 		strings.Contains(" active activating failed ", " "+service["ActiveState"]+" ")
 	state.Installed = on && service["LoadState"] == "loaded" && exists(service["FragmentPath"])
 	if !s.System && s.standard && !state.Running && exists(ofMachine(s.User)) {
