@@ -345,6 +345,7 @@ func (m *installed) bySystemCommand() {
 	pid := m.sh("root", "systemctl show -P MainPID falcred@bob.service")
 	m.sh("bob", asked)
 	m.is("root", "stat -c %U /proc/"+pid+"/environ", "root") // not dumpable (S4)
+	m.is("root", "awk '/^Uid:/ {print $2, $3, $4, $5}' /proc/"+pid+"/status", m.sh("bob", `u=$(id -u); echo $u $u $u $u`))
 	m.eventually("the refresh has reached the link's target", func() bool { return m.sh("root", "head -n 1 /data/token") != refresh })
 	m.is("bob", "readlink .fal/auth0_token", "/data/token")
 	m.sh("root", "kill -9 "+pid)
