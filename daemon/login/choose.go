@@ -43,6 +43,11 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	if meaning == OtherIssuer {
 		return c, nil // not even what was begun is replayed (R13)
 	}
+	if s.held() && (meaning == Behind || meaning == Torn || meaning == Consumed) {
+		if done, err := t.answerToHeld(r.Content, s); done {
+			return c, err
+		}
+	}
 	t.sweep(r.Pair)
 	if meaning == Behind || meaning == Torn {
 		return c, t.restoreAhead(r.Content, s)
@@ -84,9 +89,7 @@ func (t *transaction) refill(before tokenfile.Content, s State) error {
 		f.after, f.onChange = time.Second, true
 		return f
 	}
-	// What is held here may have been used up by another falcred of the home, whose answer is
-	// still in the journal, or which will write it.
-	if replay, done, err := t.resume(before, s.Tokens.Refresh); done && replay == "" {
+	if done, err := t.answerToHeld(before, s); done {
 		return err
 	}
 	if t.wasUsed(s.Tokens.Refresh) {
@@ -95,8 +98,18 @@ func (t *transaction) refill(before tokenfile.Content, s State) error {
 	return t.restore(before, s.Tokens.TokenPair, "it was left empty")
 }
 
+// answerToHeld puts what another falcred of the home has received for the token held in the
+// place of a file that lost its login: it may have died before it could.
+func (t *transaction) answerToHeld(before tokenfile.Content, s State) (done bool, err error) {
+	replay, done, err := t.resume(before, s.Tokens.Refresh)
+	return done && replay == "", err
+}
+
 // restoreAhead writes our own newer tokens, which could not be written before.
 func (t *transaction) restoreAhead(before tokenfile.Content, s State) error {
+	if t.wasUsed(s.Tokens.Refresh) {
+		return unavailable("the token file holds an older token, and another falcred of this home has the newer one", LoginHint)
+	}
 	err := t.restore(before, s.Tokens.TokenPair, "the new token could not be written before")
 	if err == nil && before.Pair.Refresh != s.Tokens.Refresh {
 		journal.Clear(journal.Path(t.target, before.Pair.Refresh), s.Ledger)

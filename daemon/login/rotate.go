@@ -110,7 +110,7 @@ func (m *Manager) rotate(forced string) (got outcome, err error) {
 			return outcome{}, t.keepFallback(c, beginErr)
 		}
 		c.client = clientOf(t.m, tokenfile.TokenPair{Refresh: c.refresh}, c.before.Pair)
-		reply := t.send(entry, c.client, c.refresh, offline)
+		reply := t.send(entry, c, offline)
 		switch reply.Outcome {
 		case issuer.Granted:
 			return t.keep(entry, c, &reply), nil
@@ -156,20 +156,25 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 
 // send is R7: one request, and one replay if its answer was lost. offline is why there is
 // nobody to send it to.
-func (t *transaction) send(entry *journal.Entry, client, refresh string, offline error) issuer.Reply {
+func (t *transaction) send(entry *journal.Entry, c candidate, offline error) issuer.Reply {
 	if offline != nil {
 		return issuer.NotSent(offline)
 	}
-	as := t.m.issuer.As(client)
-	reply := as.Refresh(t.ctx, refresh, issuer.AnswerTimeout)
+	as := t.m.issuer.As(c.client)
+	reply := as.Refresh(t.ctx, c.refresh, issuer.AnswerTimeout)
 	if reply.Outcome != issuer.Lost || reply.Said.RetryAfter > 0 {
 		return reply
+	}
+	if c.refresh == c.before.Pair.Refresh {
+		if now := t.m.file.Read(); now.State == tokenfile.Holds && now.Pair.Refresh != c.refresh {
+			return reply // somebody without the lock was faster: what he wrote is looked at first (F5)
+		}
 	}
 	t.m.actions.add(logged{slog.LevelWarn, "the answer to a refresh was lost; sending it once more", []any{"cause", reply.Err}})
 	entry.MarkSent()
 	ctx, cancel := clock.WithTimeout(t.ctx, issuer.ReplayTimeout)
 	defer cancel()
-	return as.Refresh(ctx, refresh, issuer.ReplayTimeout)
+	return as.Refresh(ctx, c.refresh, issuer.ReplayTimeout)
 }
 
 // unanswered is what becomes of an entry, and of the rotation, without a grant.

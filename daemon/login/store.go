@@ -125,7 +125,7 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	}
 	t.recordIssuer()
 	client := clientOf(m, tokenfile.TokenPair{Refresh: refresh})
-	reply := t.send(entry, client, refresh, nil)
+	reply := t.send(entry, candidate{refresh: refresh, before: before, client: client}, nil)
 	if reply.Outcome != issuer.Granted {
 		entry.Discard() // it is not our login: nothing of it is replayed later
 		return nil, notStored(reply)

@@ -215,8 +215,10 @@ func (j *judge) revoked(g *grant, who *process) {
 
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
-	if f != nil {
-		f.excuse = "it was logged out here"
+	for _, g := range j.w.idp.grants { // in any order; what was held beside f, too: a backup may bring it back
+		if g.fam == f || g.alive() {
+			g.fam.excuse = "it was logged out here"
+		}
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
 	if !j.exists && !full {

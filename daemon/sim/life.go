@@ -146,7 +146,11 @@ func (w *world) begin(a act) {
 	case "end":
 		d.end()
 	case "sleep":
-		w.clock.sleep(some(r, time.Minute, 10*time.Hour))
+		slept, broken := some(r, time.Minute, 10*time.Hour), w.broken.last > w.clock.elapsed()
+		w.clock.sleep(slept)
+		if broken { // what is wrong with the disk is so for as long when the machine is awake again
+			w.broken.last += slept
+		}
 		w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
 		w.judge.disturb()
 	case "clock":

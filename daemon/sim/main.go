@@ -25,13 +25,13 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "the first life's; each has the next one") // #nosec G115 -- a seed
 	years := flag.Float64("years", 10, "to live, in all")
 	most := flag.Duration("time", 1<<62, "to stop after, though the years are not over")
-	life := flag.Float64("life", 1, "years of each life")
+	life := flag.Float64("life", 1, "years of each life, where access tokens live for 16 h; shorter, where they do")
 	pace := flag.Float64("pace", 0.3, "acts for each rotation that is due by itself")
 	text := flag.String("plan", "", "one life, as a failure has named it")
 	loud := flag.Bool("v", false, "tell the story of the plan, though nothing is wrong in it")
 	flag.Parse()
 	debug.SetGCPercent(-1) // a life holds little, and leaves much behind
-	debug.SetMemoryLimit(256 << 20)
+	debug.SetMemoryLimit(96 << 20)
 	runtime.MemProfileRate = 0
 	if *text != "" {
 		os.Exit(one(*text, *loud))
@@ -43,7 +43,7 @@ func main() {
 		p.make()
 		w, v := live(p, false)
 		all.add(w.counts)
-		done += *life
+		done += float64(p.lasts) / float64(year)
 		if v != nil {
 			report(p, v)
 			os.Exit(1)

@@ -18,9 +18,10 @@ import (
 // shown something: that stays the same whatever becomes of make.
 type plan struct {
 	seed  uint64
-	years float64
-	pace  float64 // acts for each rotation that is due by itself
-	whole bool    // the acts are those of make
+	years float64       // to live, were its access tokens usual ones; it has as many rotations as such a life
+	pace  float64       // acts for each rotation that is due by itself
+	whole bool          // the acts are those of make
+	lasts time.Duration // for which the acts are made
 
 	lifetime time.Duration
 	overlap  time.Duration
@@ -38,7 +39,10 @@ type act struct {
 	seed uint64
 }
 
-const year = 8766 * time.Hour
+const (
+	year  = 8766 * time.Hour
+	usual = 16 * time.Hour // for which access tokens live, about
+)
 
 // kinds are what can happen, and how often one is among the others. Each life has some of
 // them, so that what needs quiet to show itself has it (swarm testing).
@@ -88,7 +92,8 @@ func (p *plan) make() {
 		return "get"
 	}
 	gap := float64(p.lifetime) / 2 / p.pace
-	end := time.Duration(p.years * float64(year))
+	end := time.Duration(p.years * float64(year) * float64(p.lifetime) / float64(usual))
+	p.lasts = end
 	at, untilCalm := time.Minute, 5+r.IntN(20)
 	for at < end {
 		a := act{n: len(p.acts), at: at, what: pick(), seed: r.Uint64()}
