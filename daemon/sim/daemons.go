@@ -5,6 +5,9 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,8 +172,32 @@ type doom struct {
 const rotator = "login.Open.func1"
 
 // strikes says that the moment has come.
-func (d *doom) strikes(t *thread) bool {
-	return t.steps == d.seams && t.proc.kind == aDaemon && strings.HasSuffix(t.name, rotator)
+func (d *doom) strikes(t *thread) bool { return t.rotates && t.steps == d.seams }
+
+// someSeam picks one of a rotation's: each of those that the last one came to, by what happens
+// there, as often as any other, and now and then one that only a longer one comes to.
+func (w *world) someSeam(r *rand.Rand) int {
+	if n := w.plan.seams; n > 0 {
+		return 1 + r.IntN(n)
+	}
+	if len(w.trail) == 0 || r.IntN(8) == 0 {
+		return 1 + r.IntN(250)
+	}
+	places := map[string][]int{}
+	for i, name := range w.trail {
+		places[name] = append(places[name], i+1)
+	}
+	names := slices.Sorted(maps.Keys(places))
+	at := places[names[r.IntN(len(names))]]
+	return at[r.IntN(len(at))]
+}
+
+// seamName says what a thread is about to do.
+func (w *world) seamName(t *thread, label string) string {
+	if label == "" {
+		label = w.at.Kind.String() + " " + class(w.at.Path)
+	}
+	return t.phase + label
 }
 
 // strike has the process of a thread, or the machine, die at a seam.
@@ -179,17 +206,15 @@ func (w *world) strike(d *doom, t *thread, label string) {
 		d.then()
 		return
 	}
-	if label == "" {
-		label = w.at.Kind.String() + " " + class(w.at.Path)
-	}
+	name := w.seamName(t, label)
 	w.counts.crashes++
-	w.counts.seams[t.phase+label]++
+	w.counts.seams[name]++
 	if d.power {
-		w.say("the machine loses its power while %s is at: %s", t.proc.name, label)
+		w.say("the machine loses its power while %s is at: %s", t.proc.name, name)
 		w.powerCut()
 		return
 	}
-	w.say("kill -9 of %s at: %s", t.proc.name, label)
+	w.say("kill -9 of %s at: %s", t.proc.name, name)
 	w.kill(t.proc)
 	w.revive()
 }

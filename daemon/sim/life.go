@@ -186,10 +186,10 @@ func (w *world) begin(a act) {
 func (w *world) beginDeath(what string, r *rand.Rand, d *daemon) {
 	switch what {
 	case "kill", "power":
-		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), power: what == "power"}
+		w.doom = &doom{seams: w.someSeam(r), power: what == "power"}
 	case "during":
 		beside := beside[r.IntN(len(beside))]
-		w.doom = &doom{seams: 1 + r.IntN(rotationSeams), then: func() {
+		w.doom = &doom{seams: w.someSeam(r), then: func() {
 			w.say("--- beside a rotation: %s", beside)
 			w.counts.acts["during: "+beside]++
 			w.beginFault(beside, r)
@@ -208,9 +208,6 @@ func (w *world) beginDeath(what string, r *rand.Rand, d *daemon) {
 		w.bury()
 	}
 }
-
-// rotationSeams is how many a rotation has that meets nothing odd, about.
-const rotationSeams = 160
 
 // beside is what is tried at each seam of a rotation.
 var beside = []string{"full", "read-only", "I/O errors", "down", "lossy", "cli", "sdk", "unlink", "editor", "rm", "login", "fal login", "other", "logout", "fal logout", "erase"}

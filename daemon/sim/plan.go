@@ -27,6 +27,7 @@ type plan struct {
 	overlap  time.Duration
 	daemons  int
 	opaque   bool
+	seams    int // among so many of a rotation's those are picked at which something happens; 0: someSeam picks
 	acts     []act
 }
 
@@ -128,6 +129,9 @@ func (p *plan) String() string {
 		return fmt.Sprintf("seed=%d years=%g pace=%g", p.seed, p.years, p.pace)
 	}
 	text := fmt.Sprintf("seed=%d lifetime=%v overlap=%v daemons=%d opaque=%v", p.seed, p.lifetime, p.overlap, p.daemons, p.opaque)
+	if p.seams > 0 {
+		text += fmt.Sprintf(" seams=%d", p.seams)
+	}
 	for _, a := range p.acts {
 		text += fmt.Sprintf(" %s@%v/%d", strings.ReplaceAll(a.what, " ", "_"), a.at, a.seed)
 	}
@@ -173,6 +177,8 @@ func (p *plan) parse(word string) (err error) {
 		p.overlap, err = time.ParseDuration(value)
 	case "daemons":
 		p.daemons, err = strconv.Atoi(value)
+	case "seams":
+		p.seams, err = strconv.Atoi(value)
 	case "opaque":
 		p.opaque, err = strconv.ParseBool(value)
 	default:

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/task"
@@ -40,6 +41,7 @@ type world struct {
 	saved   map[string]saved
 	daemons []*daemon
 	doom    *doom
+	trail   []string      // the seams of the last rotation that came to its end
 	changed time.Duration // when something other than a daemon last did anything
 	nextAct time.Duration // when the next one is due
 	idle    int           // steps since time went on
@@ -73,9 +75,11 @@ type thread struct {
 	late      bool        // its time is over
 	begun     bool
 	over      bool
-	steps     int    // seams since it last rested…
-	confirmed int    // how often the lock had been unlinked when it last compared it with its path
-	phase     string // …and how far a rotation of it has come since
+	rotates   bool     // a daemon's rotations run in it
+	trail     []string // the seams of the present one
+	steps     int      // seams since it last rested…
+	confirmed int      // how often the lock had been unlinked when it last compared it with its path
+	phase     string   // …and how far a rotation of it has come since
 }
 
 // killed is what a seam panics with in a process that is no more.
@@ -84,6 +88,7 @@ type killed struct{}
 // spawn begins a thread of a process.
 func (w *world) spawn(p *process, f func()) *thread {
 	t := &thread{proc: p, name: runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()}
+	t.rotates = p.kind == aDaemon && strings.HasSuffix(t.name, rotator)
 	t.resume, t.discard = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
 		defer func() {
@@ -208,6 +213,9 @@ func (w *world) seam(label string) {
 		then()
 	}
 	t.steps++
+	if t.rotates {
+		t.trail = append(t.trail, w.seamName(t, label))
+	}
 	if d := w.doom; d != nil && d.strikes(t) {
 		w.doom = nil
 		w.strike(d, t, label)
@@ -248,10 +256,11 @@ func (w *world) Wait(d time.Duration, poll func() bool) bool {
 		timer = w.clock.add(d, t.proc, func() { t.late = true })
 	} else {
 		if t.phase == "committed: " {
+			w.trail, t.trail = t.trail, w.trail
 			w.judge.read()
 			w.judge.claims(t.proc)
 		}
-		t.steps, t.phase = 0, ""
+		t.steps, t.phase, t.trail = 0, "", t.trail[:0]
 	}
 	w.pause(poll)
 	late := t.late
