@@ -521,6 +521,10 @@ func (j *judge) restored(path string, at time.Duration) {
 		j.touched, j.toucher = true, nil
 		j.read()
 		j.writer = nil
+		pair, _ := tokenfile.Parse([]byte(j.content))
+		if g := j.w.idp.grants[pair.Refresh]; g != nil && g.fam != j.expected.fam {
+			g.fam.excuse = "a later login had taken its place, which makes it an old copy (F5)"
+		}
 		return
 	}
 	for _, g := range j.w.idp.grants { // in any order: each for itself
