@@ -384,7 +384,7 @@ func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Durat
 			j.fail("what is served is the issuer's", "%s serves %q", d.name, a.Secret)
 		case t.wrong:
 			j.fail("a wrong ID token's login is not served (R10)", "%s serves it", d.name)
-		case w.clock.off == 0 && j.calm() > 0 && w.clock.truth().After(t.ends.Add(time.Second)) && !(t.misdated && t.issued < d.since):
+		case w.clock.off == 0 && j.calm() > 0 && w.clock.truth().After(t.ends.Add(time.Second)) && !(t.misdated && (t.issued < d.since || t.slept < w.clock.slept)):
 			j.fail("what is served has not run out", "%s serves a token that has run out %v ago", d.name, w.clock.truth().Sub(t.ends))
 		case steady && f == nil:
 			j.fail("a logout stays one", "%s serves login %d after the logout", d.name, t.fam.id)

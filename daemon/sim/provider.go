@@ -59,9 +59,10 @@ type grant struct {
 // access is one access token.
 type access struct {
 	fam      *family
-	issued   time.Duration // as mono counts
+	issued   time.Duration // as mono counts…
+	slept    time.Duration // …and for how long the machine had slept then
 	ends     time.Time
-	misdated bool // came while the machine's clock was wrong: who starts when it is right again cannot tell its end
+	misdated bool // came while the machine's clock was wrong: who starts when it is right again, or wakes, cannot tell its end
 	wrong    bool // came with an ID token that is somebody else's
 }
 
@@ -125,7 +126,7 @@ func (p *provider) token(f *family) string {
 			`,"exp":` + strconv.FormatInt(now.Add(p.lifetime).Unix(), 10) + `,"jti":"` + strconv.Itoa(p.issued) + `"}`
 		text = "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"
 	}
-	p.accesses[text] = &access{fam: f, issued: p.w.clock.mono, ends: now.Add(p.lifetime), misdated: p.w.clock.off != 0}
+	p.accesses[text] = &access{fam: f, issued: p.w.clock.mono, slept: p.w.clock.slept, ends: now.Add(p.lifetime), misdated: p.w.clock.off != 0}
 	if len(p.accesses) > 4096 { // those that have run out long ago are not asked about
 		for old, a := range p.accesses {
 			if now.Sub(a.ends) > 48*time.Hour {
