@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -229,6 +230,9 @@ func (t *transaction) delete(before tokenfile.Content) error {
 	}
 	for _, path := range journal.Others(t.target, "") {
 		journal.Clear(path, t.m.Snapshot().State.Ledger)
+	}
+	if err := fsx.SyncFolder(filepath.Dir(t.target)); err != nil { // a power cut would bring it back
+		t.m.Warn("the token file's folder cannot be synced: " + fsx.Cause(err).Error())
 	}
 	return nil
 }

@@ -216,6 +216,10 @@ func (j *judge) revoked(g *grant, who *process) {
 
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
+	j.read()
+	if !j.exists && j.writer != nil {
+		j.claims(j.writer)
+	}
 	for _, g := range j.w.idp.grants { // in any order; what was held beside f, too: a backup may bring it back
 		if g.fam == f || g.alive() {
 			g.fam.excuse = "it was logged out here"
@@ -320,7 +324,7 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 
 // claims says that a falcred takes what it has written for safe.
 func (j *judge) claims(p *process) {
-	if j.writer == p && j.w.clock.elapsed() > j.w.broken.last {
+	if j.writer == p && p.kind <= aCommand && j.w.clock.elapsed() > j.w.broken.last {
 		j.durable = true
 	}
 }
