@@ -156,6 +156,7 @@ func (w *world) falLogout(locks bool) {
 		}
 		w.disk.Remove(tokenPath)
 		w.judge.loggedOut(w.judge.expected.fam)
+		w.judge.expected.loose = w.judge.holder == nil || w.judge.holder.by != p
 	})
 }
 
