@@ -57,3 +57,20 @@ func TestNoRepetitionOverANeighboursToken_R7F5(t *testing.T) {
 		w.wantNoEntries()
 	})
 }
+
+// F5, F7: a login is written, and logged out of before this daemon has seen it. What it holds is
+// over as well, whoever else holds it: nobody puts that into the file now that it is gone.
+func TestSignOutEndsWhatIsHeld_F5F7(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.open()
+		w.reconcile()
+		w.refresh("")
+		held := w.inFile().Refresh
+		w.signIn("bob")
+		w.signsOut(true)
+		if !w.usedUp(held) {
+			t.Error("another daemon of the home would take what was held for the login")
+		}
+	})
+}

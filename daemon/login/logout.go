@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -135,8 +136,11 @@ func (t *transaction) ended(living []tokenfile.TokenPair, local bool) {
 	for _, p := range living {
 		consumed.Refresh = append(consumed.Refresh, p.Refresh)
 	}
-	if f := t.m.Snapshot().State.Fallback.Refresh; f != "" { // which another may hold that has not seen the login after it
-		consumed.Refresh = append(consumed.Refresh, f)
+	s := t.m.Snapshot().State
+	for _, held := range []string{s.Tokens.Refresh, s.Fallback.Refresh} { // which another may hold that has not seen the login after it
+		if held != "" && !slices.Contains(consumed.Refresh, held) {
+			consumed.Refresh = append(consumed.Refresh, held)
+		}
 	}
 	t.m.apply(consumed)
 	why := "by falcred logout or erase"
