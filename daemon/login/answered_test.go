@@ -65,7 +65,6 @@ func TestSignOutEndsWhatIsHeld_F5F7(t *testing.T) {
 		w.signIn("ann")
 		w.open()
 		w.reconcile()
-		w.refresh("")
 		held := w.inFile().Refresh
 		w.signIn("bob")
 		w.signsOut(true)
