@@ -193,6 +193,9 @@ func (j *judge) reuse(g *grant, who *process) {
 	if g.by == nil || g.by.kind > aCommand {
 		return // or used up by one, which falcred could not know, or sends has spoken
 	}
+	if e := j.expected.fam; e != nil && e != g.fam {
+		return // another login has taken its place since, and it is tried because that one is over
+	}
 	// Its answer was lost. Where there was time for a replay, that should have been made.
 	overlap := j.w.idp.overlap
 	begun := max(g.retired, j.disturbedUntil)

@@ -25,7 +25,8 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "the first life's; each has the next one") // #nosec G115 -- a seed
 	years := flag.Float64("years", 10, "to live, in all")
 	most := flag.Duration("time", 1<<62, "to stop after, though the years are not over")
-	life := flag.Float64("life", 1, "years of each life, where access tokens live for 16 h; shorter, where they do")
+	life := flag.Float64("life", 1, "years of each life")
+	even := flag.Bool("even", false, "as many rotations in each life: it is shorter where access tokens live less than 16 h, and longer where more")
 	pace := flag.Float64("pace", 0.3, "acts for each rotation that is due by itself")
 	text := flag.String("plan", "", "one life, as a failure has named it")
 	loud := flag.Bool("v", false, "tell the story of the plan, though nothing is wrong in it")
@@ -39,7 +40,7 @@ func main() {
 	begun, all, done := time.Now(), newCounts(), 0.0
 	next := begun.Add(time.Minute)
 	for n := uint64(0); done < *years && time.Since(begun) < *most; n++ {
-		p := &plan{seed: *seed + n, years: min(*life, *years), pace: *pace}
+		p := &plan{seed: *seed + n, years: min(*life, *years), even: *even, pace: *pace}
 		p.make()
 		w, v := live(p, false)
 		all.add(w.counts)

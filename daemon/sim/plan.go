@@ -18,7 +18,8 @@ import (
 // shown something: that stays the same whatever becomes of make.
 type plan struct {
 	seed  uint64
-	years float64       // to live, were its access tokens usual ones; it has as many rotations as such a life
+	years float64       // to live
+	even  bool          // years are those of a life whose access tokens are usual ones; with others it has as many rotations
 	pace  float64       // acts for each rotation that is due by itself
 	whole bool          // the acts are those of make
 	lasts time.Duration // for which the acts are made
@@ -93,7 +94,10 @@ func (p *plan) make() {
 		return "get"
 	}
 	gap := float64(p.lifetime) / 2 / p.pace
-	end := time.Duration(p.years * float64(year) * float64(p.lifetime) / float64(usual))
+	end := time.Duration(p.years * float64(year))
+	if p.even {
+		end = time.Duration(float64(end) * float64(p.lifetime) / float64(usual))
+	}
 	p.lasts = end
 	at, untilCalm := time.Minute, 5+r.IntN(20)
 	for at < end {
@@ -126,7 +130,11 @@ func (p *plan) with(keep []int) *plan {
 // String is the plan as parsePlan reads it.
 func (p *plan) String() string {
 	if p.whole {
-		return fmt.Sprintf("seed=%d years=%g pace=%g", p.seed, p.years, p.pace)
+		text := fmt.Sprintf("seed=%d years=%g pace=%g", p.seed, p.years, p.pace)
+		if p.even {
+			text += " even=true"
+		}
+		return text
 	}
 	text := fmt.Sprintf("seed=%d lifetime=%v overlap=%v daemons=%d opaque=%v", p.seed, p.lifetime, p.overlap, p.daemons, p.opaque)
 	if p.seams > 0 {
@@ -168,6 +176,8 @@ func (p *plan) parse(word string) (err error) {
 		p.seed, err = strconv.ParseUint(value, 10, 64)
 	case "years":
 		p.years, err = strconv.ParseFloat(value, 64)
+	case "even":
+		p.even, err = strconv.ParseBool(value)
 	case "pace":
 		p.pace, err = strconv.ParseFloat(value, 64)
 	case "lifetime":
