@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/sim/drive"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -184,7 +185,8 @@ func (w *world) someSeam(r *rand.Rand) int {
 		return 1 + r.IntN(250)
 	}
 	places := map[string][]int{}
-	for i, name := range w.trail {
+	for i, p := range w.trail {
+		name := p.name()
 		places[name] = append(places[name], i+1)
 	}
 	names := slices.Sorted(maps.Keys(places))
@@ -192,12 +194,17 @@ func (w *world) someSeam(r *rand.Rand) int {
 	return at[r.IntN(len(at))]
 }
 
-// seamName says what a thread is about to do.
-func (w *world) seamName(t *thread, label string) string {
-	if label == "" {
-		label = w.at.Kind.String() + " " + class(w.at.Path)
+// place is where a thread is: what it is about to do.
+type place struct {
+	phase, label string
+	at           drive.Op // without a label
+}
+
+func (p place) name() string {
+	if p.label != "" {
+		return p.phase + p.label
 	}
-	return t.phase + label
+	return p.phase + p.at.Kind.String() + " " + class(p.at.Path)
 }
 
 // strike has the process of a thread, or the machine, die at a seam.
@@ -206,7 +213,7 @@ func (w *world) strike(d *doom, t *thread, label string) {
 		d.then()
 		return
 	}
-	name := w.seamName(t, label)
+	name := place{t.phase, label, w.at}.name()
 	w.counts.crashes++
 	w.counts.seams[name]++
 	if d.power {

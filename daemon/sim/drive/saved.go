@@ -3,6 +3,7 @@
 package drive
 
 import (
+	"bytes"
 	"io/fs"
 	"slices"
 )
@@ -51,4 +52,16 @@ func (d *Drive) ReadRaw(path string) ([]byte, bool) {
 		return nil, false
 	}
 	return at.node.now.bytes(), true
+}
+
+// Head is what a file holds before its first zero byte, and whether there is one. It is not to be
+// changed.
+func (d *Drive) Head(path string) (head []byte, cut bool) {
+	at, errno := d.known(path, true)
+	if errno != 0 || at.node.entries != nil {
+		return nil, false
+	}
+	c := at.node.now
+	head, _, cut = bytes.Cut(c.data, []byte{0})
+	return head, cut || c.size > len(c.data)
 }
