@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -235,9 +234,7 @@ func (t *transaction) delete(before tokenfile.Content) error {
 	for _, path := range journal.Others(t.target, "") {
 		journal.Clear(path, t.m.Snapshot().State.Ledger)
 	}
-	if err := fsx.SyncFolder(filepath.Dir(t.target)); err != nil { // a power cut would bring it back
-		t.m.Warn("the token file's folder cannot be synced: " + fsx.Cause(err).Error())
-	}
+	t.m.file.SyncFolder(t.target)
 	return nil
 }
 

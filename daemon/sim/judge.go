@@ -193,7 +193,7 @@ func (j *judge) reuse(g *grant, who *process) {
 	if g.by == nil || g.by.kind > aCommand {
 		return // or used up by one, which falcred could not know, or sends has spoken
 	}
-	if e := j.expected.fam; e != nil && e != g.fam {
+	if e := j.expected.fam; e != nil && e != g.fam && e.ended != "" {
 		return // another login has taken its place since, and it is tried because that one is over
 	}
 	// Its answer was lost. Where there was time for a replay, that should have been made.
@@ -223,10 +223,8 @@ func (j *judge) loggedOut(f *family) {
 	if !j.exists && j.writer != nil {
 		j.claims(j.writer)
 	}
-	for _, g := range j.w.idp.grants { // in any order; what was held beside f, too: a backup may bring it back
-		if g.fam == f || g.alive() {
-			g.fam.excuse = "it was logged out here"
-		}
+	if f != nil {
+		f.excuse = "it was logged out here"
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
 	if !j.exists && !full {

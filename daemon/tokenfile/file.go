@@ -234,10 +234,16 @@ func (f File) Install(finished, target string, p TokenPair) error {
 	if err != nil {
 		return err
 	}
+	f.SyncFolder(target)
+	return nil // it is in place
+}
+
+// SyncFolder brings what has become of the names beside target to the disk: else a power cut may
+// undo it. That it cannot is a warning.
+func (f File) SyncFolder(target string) {
 	if err := fsx.SyncFolder(filepath.Dir(target)); err != nil {
 		f.warn("the token file's folder cannot be synced: " + fsx.Cause(err).Error())
 	}
-	return nil // it is in place
 }
 
 func (f File) copyInto(finished, target string, p TokenPair, why string) error {
