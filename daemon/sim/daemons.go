@@ -185,8 +185,8 @@ func (w *world) someSeam(r *rand.Rand) int {
 		return 1 + r.IntN(250)
 	}
 	places := map[string][]int{}
-	for i, p := range w.trail {
-		name := p.name()
+	for i, seam := range w.trail {
+		name := seam.name()
 		places[name] = append(places[name], i+1)
 	}
 	names := slices.Sorted(maps.Keys(places))
@@ -194,17 +194,17 @@ func (w *world) someSeam(r *rand.Rand) int {
 	return at[r.IntN(len(at))]
 }
 
-// place is where a thread is: what it is about to do.
-type place struct {
+// seam is where a thread is: what it is about to do.
+type seam struct {
 	phase, label string
 	at           drive.Op // without a label
 }
 
-func (p place) name() string {
-	if p.label != "" {
-		return p.phase + p.label
+func (s seam) name() string {
+	if s.label != "" {
+		return s.phase + s.label
 	}
-	return p.phase + p.at.Kind.String() + " " + class(p.at.Path)
+	return s.phase + s.at.Kind.String() + " " + class(s.at.Path)
 }
 
 // strike has the process of a thread, or the machine, die at a seam.
@@ -213,7 +213,7 @@ func (w *world) strike(d *doom, t *thread, label string) {
 		d.then()
 		return
 	}
-	name := place{t.phase, label, w.at}.name()
+	name := seam{t.phase, label, w.at}.name()
 	w.counts.crashes++
 	w.counts.seams[name]++
 	if d.power {

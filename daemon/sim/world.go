@@ -41,7 +41,7 @@ type world struct {
 	saved   map[string]saved
 	daemons []*daemon
 	doom    *doom
-	trail   []place       // the seams of the last rotation that came to its end
+	trail   []seam        // the seams of the last rotation that came to its end
 	changed time.Duration // when something other than a daemon last did anything
 	nextAct time.Duration // when the next one is due
 	idle    int           // steps since time went on
@@ -75,11 +75,11 @@ type thread struct {
 	late      bool        // its time is over
 	begun     bool
 	over      bool
-	rotates   bool    // a daemon's rotations run in it
-	trail     []place // the seams of the present one
-	steps     int     // seams since it last rested…
-	confirmed int     // how often the lock had been unlinked when it last compared it with its path
-	phase     string  // …and how far a rotation of it has come since
+	rotates   bool   // a daemon's rotations run in it
+	trail     []seam // the seams of the present one
+	steps     int    // seams since it last rested…
+	confirmed int    // how often the lock had been unlinked when it last compared it with its path
+	phase     string // …and how far a rotation of it has come since
 }
 
 // killed is what a seam panics with in a process that is no more.
@@ -214,7 +214,7 @@ func (w *world) seam(label string) {
 	}
 	t.steps++
 	if t.rotates {
-		t.trail = append(t.trail, place{t.phase, label, w.at})
+		t.trail = append(t.trail, seam{t.phase, label, w.at})
 	}
 	if d := w.doom; d != nil && d.strikes(t) {
 		w.doom = nil
