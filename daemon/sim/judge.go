@@ -31,6 +31,9 @@ type judge struct {
 	made     time.Duration // when somebody wrote a login of one line, which he goes on with
 	moved    time.Duration // when the wall clock was set
 	emptied  time.Duration // when a neighbour left the file empty
+	filling  []keeper      // those who held a login then
+	keeping  []keeper      // those who held the login whose file a neighbour has deleted in an outage
+	deletion time.Duration // when that was
 	content  string        // the token file's, as it was seen last
 	exists   bool          //
 	toucher  *process      // who has touched it since
@@ -54,6 +57,53 @@ type judge struct {
 type request struct {
 	by      *process
 	unlinks int // when its lock was last compared with the path
+}
+
+// keeper is a daemon that has a living token in memory which is in no file.
+type keeper struct {
+	proc *process
+	held *grant
+}
+
+// keepers are those of the daemons.
+func (j *judge) keepers() (all []keeper) {
+	for _, d := range j.w.daemons {
+		if d.serves() {
+			if g := j.w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]; g != nil && g.alive() && g.fam.excuse == "" {
+				all = append(all, keeper{d.proc, g})
+			}
+		}
+	}
+	return all
+}
+
+// keeps says that it could have put its token into the file.
+func (k keeper) keeps() bool { return !k.proc.dead && k.held.alive() }
+
+// empties notes that a neighbour has left the file empty.
+func (j *judge) empties() {
+	j.emptied, j.filling = j.w.clock.mono, j.keepers()
+}
+
+// deleted notes that a neighbour has deleted the file of a login since it could not refresh: where
+// it did not hear the issuer, nor falcred will for a while, falcred undoes it (F7).
+func (j *judge) deleted(f *family, refresh string) {
+	j.read()
+	if lasts := max(j.w.net.down, j.w.net.pages) - j.w.clock.mono; lasts < keptAfter || j.sending(refresh) {
+		return
+	}
+	j.deletion = j.w.clock.mono
+	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool { return k.held.fam != f || k.held.refresh != refresh })
+}
+
+// keptAfter is when a daemon has certainly found out that it does not hear the issuer either.
+const keptAfter = 2 * time.Minute
+
+// acts notes that something happens, which may end an outage.
+func (j *judge) acts() {
+	if j.w.clock.mono-j.deletion < keptAfter {
+		j.keeping = nil
+	}
 }
 
 // verdict is a rule that falcred has broken.
@@ -112,7 +162,7 @@ func (j *judge) sends(p *process, refresh string) {
 		}
 	}
 	confirmed := j.w.cur.confirmed
-	if h := j.holder; h != nil && h.unlinks == j.unlinks && confirmed == j.unlinks {
+	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || h.since < j.w.clock.mono) {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
 	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
@@ -220,6 +270,7 @@ func (j *judge) revoked(g *grant, who *process) {
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
 	j.read()
+	j.keeping = nil
 	if !j.exists && j.writer != nil {
 		j.claims(j.writer)
 	}
@@ -258,6 +309,7 @@ func (j *judge) read() {
 		j.under = j.under || j.writer != nil && j.writer.kind > aCommand
 	}
 	if !same {
+		j.keeping = nil
 		j.content, j.exists = string(data), exists
 		j.changed(j.toucher)
 	}
@@ -423,6 +475,13 @@ func (j *judge) recovered() {
 			j.fail("an empty file is filled again (F3)", "%s holds a login, and the file has been empty for %v", d.name, w.clock.mono-j.emptied)
 		}
 	}
+	if i := slices.IndexFunc(j.filling, keeper.keeps); i >= 0 && j.exists && j.content == "" {
+		j.fail("an empty file is filled again (F3)", "%s held %s, and the file has been empty for %v", j.filling[i].proc.name, j.filling[i].held.refresh, w.clock.mono-j.emptied)
+	}
+	if i := slices.IndexFunc(j.keeping, keeper.keeps); i >= 0 && !j.exists {
+		j.fail("a file that vanished in an outage comes back (F7)", "%s held %s, and the file has been gone for %v", j.keeping[i].proc.name, j.keeping[i].held.refresh, w.clock.mono-j.deletion)
+	}
+	j.keeping = nil
 	pair, err := tokenfile.Parse([]byte(j.content))
 	g := w.idp.grants[pair.Refresh]
 	forgotten := j.exists && j.content == "" && !slices.ContainsFunc(w.daemons, func(d *daemon) bool { return d.since < j.emptied })

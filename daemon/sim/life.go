@@ -136,6 +136,7 @@ func class(path string) string {
 // begin has an act happen.
 func (w *world) begin(a act) {
 	w.changed = w.clock.mono
+	w.judge.acts()
 	w.counts.acts[a.what]++
 	w.say("--- act %d: %s", a.n, a.what)
 	r := rand.New(rand.NewPCG(a.seed, 2)) // #nosec G404 -- a simulation
@@ -194,6 +195,13 @@ func (w *world) beginDeath(what string, r *rand.Rand, d *daemon) {
 			w.counts.acts["during: "+beside]++
 			w.beginFault(beside, r)
 			w.beginVisit(beside, r, d)
+		}}
+	case "crowd": // one unlinks the lock, and the next is there at once
+		w.doom = &doom{seams: w.someSeam(r), then: func() {
+			w.outside("the CLI, after another", aNeighbour, func(p *process) {
+				w.unlink()
+				w.cli(p, true)
+			})
 		}}
 	case "kill now":
 		if d.runs() {

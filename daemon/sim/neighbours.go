@@ -21,6 +21,7 @@ type neighbourLock struct {
 	by      *process
 	file    disk.File
 	unlinks int // as the judge had counted them when it was taken
+	since   time.Duration
 }
 
 // lock waits for 20 s, as the neighbours do.
@@ -29,7 +30,7 @@ func (w *world) lock(p *process) *neighbourLock {
 		file, err := w.disk.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o644)
 		if err == nil {
 			if w.disk.TryLock(file) == nil {
-				l := &neighbourLock{w, p, file, w.judge.unlinks}
+				l := &neighbourLock{w, p, file, w.judge.unlinks, w.clock.mono}
 				w.judge.excludes(l)
 				return l
 			}
@@ -77,7 +78,7 @@ func (w *world) writeInPlace(p *process, pair tokenfile.TokenPair) {
 // emptied notes that a neighbour has left the file empty: what was in it is gone, too, where no
 // daemon has it in memory.
 func (w *world) emptied(p *process, pair tokenfile.TokenPair, how string) {
-	w.judge.emptied = w.clock.mono
+	w.judge.empties()
 	w.lostAnswer(p, pair, how)
 	if f := w.judge.expected.fam; f != nil {
 		f.excuse = p.name + " has emptied the file, and " + how
@@ -124,8 +125,11 @@ func (w *world) cli(p *process, locks bool) {
 	fresh := w.neighbourRefresh(p, pair.Refresh)
 	if fresh.Refresh == "" {
 		w.say("%s cannot refresh, and deletes the file", p.name)
+		before := w.judge.expected
 		w.judge.expected.sure = false // a logout, as far as anybody can see
-		w.disk.Remove(tokenPath)
+		if w.disk.Remove(tokenPath) == nil && before.sure {
+			w.judge.deleted(before.fam, pair.Refresh)
+		}
 		return
 	}
 	w.writeInPlace(p, fresh)
