@@ -85,6 +85,11 @@ func (j *judge) empties() {
 	j.emptied, j.filling = j.w.clock.mono, j.keepers()
 }
 
+// fillable says that the file is empty, and that a daemon has what belongs into it.
+func (j *judge) fillable() bool {
+	return j.exists && j.content == "" && slices.ContainsFunc(j.filling, keeper.keeps)
+}
+
 // deleted notes that a neighbour has deleted the file of a login since it could not refresh: where
 // it did not hear the issuer, nor falcred will for a while, falcred undoes it (F7).
 func (j *judge) deleted(f *family, refresh string) {
@@ -162,7 +167,7 @@ func (j *judge) sends(p *process, refresh string) {
 		}
 	}
 	confirmed := j.w.cur.confirmed
-	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || h.since < j.w.clock.mono) {
+	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || confirmed < 0 || h.since < j.w.clock.mono) {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
 	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
@@ -475,8 +480,8 @@ func (j *judge) recovered() {
 			j.fail("an empty file is filled again (F3)", "%s holds a login, and the file has been empty for %v", d.name, w.clock.mono-j.emptied)
 		}
 	}
-	if i := slices.IndexFunc(j.filling, keeper.keeps); i >= 0 && j.exists && j.content == "" {
-		j.fail("an empty file is filled again (F3)", "%s held %s, and the file has been empty for %v", j.filling[i].proc.name, j.filling[i].held.refresh, w.clock.mono-j.emptied)
+	if j.fillable() {
+		j.fail("an empty file is filled again (F3)", "a daemon has held %s, and the file has been empty for %v", j.filling[0].held.refresh, w.clock.mono-j.emptied)
 	}
 	if i := slices.IndexFunc(j.keeping, keeper.keeps); i >= 0 && !j.exists {
 		j.fail("a file that vanished in an outage comes back (F7)", "%s held %s, and the file has been gone for %v", j.keeping[i].proc.name, j.keeping[i].held.refresh, w.clock.mono-j.deletion)

@@ -304,7 +304,7 @@ func (w *world) calm() {
 	for _, d := range w.daemons {
 		d.start()
 	}
-	if f := w.judge.expected.fam; f == nil || f.ended != "" || f.excuse != "" {
+	if f := w.judge.expected.fam; (f == nil || f.ended != "" || f.excuse != "") && !w.judge.fillable() {
 		w.falcredLogin("ann") // somebody has noticed
 	}
 	end := w.clock.mono + calmTime

@@ -52,7 +52,7 @@ var kinds = []struct {
 	what   string
 	weight float64
 }{
-	{"kill", 12}, {"power", 6}, {"during", 8}, {"crowd", 1}, {"kill now", 2}, {"power now", 1}, {"end", 1},
+	{"kill", 12}, {"power", 6}, {"during", 8}, {"crowd", 2}, {"kill now", 2}, {"power now", 1}, {"end", 1},
 	{"sleep", 4}, {"clock", 1},
 	{"down", 3}, {"lossy", 3}, {"pages", 2}, {"slow", 1}, {"busy", 1},
 	{"full", 1.5}, {"read-only", 0.7}, {"I/O errors", 1},

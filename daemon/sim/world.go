@@ -78,7 +78,7 @@ type thread struct {
 	rotates   bool   // a daemon's rotations run in it
 	trail     []seam // the seams of the present one
 	steps     int    // seams since it last rested…
-	confirmed int    // how often the lock had been unlinked when it last compared it with its path
+	confirmed int    // how often the lock had been unlinked when it last compared it with its path since; -1: it has not
 	phase     string // …and how far a rotation of it has come since
 }
 
@@ -260,7 +260,7 @@ func (w *world) Wait(d time.Duration, poll func() bool) bool {
 			w.judge.read()
 			w.judge.claims(t.proc)
 		}
-		t.steps, t.phase, t.trail = 0, "", t.trail[:0]
+		t.steps, t.confirmed, t.phase, t.trail = 0, -1, "", t.trail[:0]
 	}
 	w.pause(poll)
 	late := t.late
