@@ -21,7 +21,6 @@ type neighbourLock struct {
 	by      *process
 	file    disk.File
 	unlinks int // as the judge had counted them when it was taken
-	since   time.Duration
 }
 
 // lock waits for 20 s, as the neighbours do.
@@ -30,7 +29,7 @@ func (w *world) lock(p *process) *neighbourLock {
 		file, err := w.disk.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o644)
 		if err == nil {
 			if w.disk.TryLock(file) == nil {
-				l := &neighbourLock{w, p, file, w.judge.unlinks, w.clock.mono}
+				l := &neighbourLock{w, p, file, w.judge.unlinks}
 				w.judge.excludes(l)
 				return l
 			}
