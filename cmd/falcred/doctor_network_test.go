@@ -26,7 +26,7 @@ func TestExamineWay_Section3(t *testing.T) {
 	away.Text = "at its last try the daemon met this: " + met.Text + "; from here the issuer answers"
 	own, lacks, both := away, away, dead
 	own.Hint = "nothing to do: the daemon tries again within a minute"
-	lacks.Hint = "this shell has HTTPS_PROXY, and the daemon may not: " + put + ", then restart the daemon"
+	lacks.Hint = "this shell has HTTPS_PROXY, and the daemon may not: " + put + ", then: falcred restart"
 	both.Text += " (the daemon met the same at its last try)"
 	missing := doctor.Finding{Check: "settings", Result: doctor.Warn, Hint: put,
 		Text: "HTTPS_PROXY is set here and not in falcred.env: a daemon that docker-credential-fal or a service manager starts does not get it"}

@@ -2,6 +2,7 @@ package dockercred
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -29,6 +31,23 @@ var (
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )
+
+// Start has a daemon answer for the home that lookup names, as a request has that finds none: one
+// that runs is left alone. Whether there is a login for it is not asked.
+func Start(ctx context.Context, lookup func(string) (string, bool)) error {
+	r := newRun(nil, io.Discard, io.Discard, lookup)
+	defer r.client.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs)
+	defer cancel()
+	home, err := env.Home(lookup)
+	if err == nil {
+		err = r.client.Connect(ctx)
+	}
+	if err != helper.ErrNotRunning {
+		return err
+	}
+	return r.start(ctx, home)
+}
 
 // await tries to connect until a daemon answers, and once more at the end. ended, which may be
 // nil, says how the daemon which was started has gone.

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -120,25 +119,11 @@ func sessionOnly(environ []string) []string {
 	})
 }
 
-// stop asks the daemon to end, and waits until it has: it finishes what it began first.
 func (d desktop) stop(ctx context.Context) error {
-	pid := d.pid(ctx)
 	client := &helper.Client{Socket: d.Socket}
 	defer client.Close()
-	if err := client.Stop(ctx); err != nil {
-		if errors.Is(err, helper.ErrNotRunning) {
-			return nil
-		}
-		return err
-	}
-	for pid != 0 && syscall.Kill(pid, 0) == nil {
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
+	_, err := End(ctx, client)
+	return err
 }
 
 func (d desktop) status(ctx context.Context) (int, error) {
