@@ -39,11 +39,7 @@ func (s *Service) wouldStart(ctx context.Context, program string) error {
 	}
 	text, hint, _ := strings.Cut(err.Error(), "\n")
 	if mended {
-		hint = "the service sees nothing of this shell: mkdir -p " + shellWord(s.Home) + " && printf '%s\\n'"
-		for _, line := range lines {
-			hint += " " + shellWord(line)
-		}
-		hint += " >>" + shellWord(s.envFile())
+		hint = "the service sees nothing of this shell: " + addLines(s.Home, s.envFile(), lines)
 	}
 	hint = cmp.Or(hint, "correct that in "+s.envFile())
 	return fmt.Errorf("nothing is installed: the service could not serve this login. %s\n%s", text, hint)

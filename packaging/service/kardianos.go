@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/kardianos/service"
 )
@@ -38,8 +39,12 @@ func (p *program) wait() { <-p.ended }
 
 // Run runs a daemon as service managers want it run, until ctx ends or run returns, and
 // returns what that does: its exit status is for the manager. Where kardianos knows no
-// manager for the platform, run is called as it is.
+// manager for the platform, run is called as it is; so it is on Windows, where falcred is none of
+// its services, and kardianos would wait for Ctrl-C however run ends (service_windows.go:401).
 func Run(ctx context.Context, run func(ctx context.Context) error) error {
+	if runtime.GOOS == "windows" {
+		return run(ctx)
+	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	p := &program{run: run, ctx: ctx, end: end, ended: make(chan struct{})}
