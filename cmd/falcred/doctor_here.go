@@ -60,7 +60,7 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		self, _ := os.Executable()
-		path = filepath.Join(filepath.Dir(self), name)
+		path = filepath.Join(filepath.Dir(self), name+filepath.Ext(self))
 		if _, err := os.Stat(path); err != nil {
 			return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: name + " is not on PATH", Hint: "install it beside falcred, in a folder of PATH"}
 		}

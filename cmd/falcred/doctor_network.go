@@ -19,7 +19,7 @@ var networkVariables = []string{
 // of now, in the shell's.
 func examineWay(findings []doctor.Finding, shell func(string) string, cfg daemon.Config, running bool) []doctor.Finding {
 	missing := missingAtHome(shell, cfg.EnvFile)
-	put := "put it into " + filepath.Join(cfg.Home, "falcred.env") + " (chmod 600)"
+	put := "put it into " + filepath.Join(cfg.Home, "falcred.env") + ofPrivate
 	here := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "refresh" }) // there only where one would fail
 	if here < 0 {
 		here = slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "issuer" })

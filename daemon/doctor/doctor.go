@@ -83,7 +83,7 @@ func ExamineHome(home string) []Finding {
 	case len(findings) == 0:
 		f := Finding{Check: "home", Result: OK, Text: home + " is yours"}
 		if info, err := os.Stat(home); err == nil {
-			f.Text += fmt.Sprintf(", mode %04o", info.Mode().Perm())
+			f.Text += modeText(info.Mode())
 		}
 		findings = append(findings, f)
 	}
@@ -138,10 +138,10 @@ func examineFile(cfg Config) Finding {
 	case tokenfile.Empty:
 		return Finding{"token file", Fail, file.Path + " " + tokenfile.EmptyText, "start falcred, which restores it if it knew the login; else " + login.LoginHint}
 	}
-	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.Path, before)
-	if before&0o077 != 0 {
+	f.Text = file.Path + " holds a login" + modeText(before)
+	if open(before) {
 		f.Result, f.Hint = Warn, "others could read it; its mode is 0600 now"
-		if after, err := os.Stat(file.Path); err != nil || after.Mode().Perm()&0o077 != 0 {
+		if after, err := os.Stat(file.Path); err != nil || open(after.Mode()) {
 			f.Hint = "others can read it: chmod 600 " + file.Path
 		}
 	}

@@ -22,7 +22,7 @@ func End(ctx context.Context, client *helper.Client) (pid int, err error) {
 	case errors.Is(err, helper.ErrNotRunning):
 		return 0, nil
 	case errors.As(err, &refused) && refused.Code == protocol.CodeBadRequest:
-		return 0, fmt.Errorf("the daemon is %s, which does not know how to stop\nend it: kill %d", status.Version, status.PID)
+		return 0, fmt.Errorf("the daemon is %s, which does not know how to stop\nend it: %s %d", status.Version, killing, status.PID)
 	case err != nil:
 		return 0, err
 	}

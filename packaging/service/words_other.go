@@ -26,3 +26,6 @@ func shellWord(text string) string {
 
 // machineServes: a service of the machine can serve a user.
 func machineServes() error { return nil }
+
+// killing is the command that ends a process.
+const killing = "kill"

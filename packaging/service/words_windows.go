@@ -29,3 +29,6 @@ func shellWord(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
+
+// killing is the command that ends a process.
+const killing = "taskkill /f /pid"
