@@ -76,7 +76,7 @@ func Role(name string, env ...string) *exec.Cmd {
 // Programs is for a TestMain: it makes a folder with a short name, where build puts the
 // programs of a run, runs the tests, and takes it away. Every user may enter it.
 func Programs(m *testing.M, build func(folder string) error) (code int) {
-	folder, err := os.MkdirTemp("/tmp", "fb")
+	folder, err := os.MkdirTemp(shortBase, "fb")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

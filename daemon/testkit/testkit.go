@@ -25,7 +25,7 @@ const Patience = 40 * time.Second
 // the test.
 func ShortDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "fc")
+	dir, err := os.MkdirTemp(shortBase, "fc")
 	if err != nil {
 		t.Fatal(err)
 	}
