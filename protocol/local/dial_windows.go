@@ -1,0 +1,86 @@
+package local
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+)
+
+const pipePrefix = `\\.\pipe\`
+
+// maxAddress is more than an address file holds.
+const maxAddress = 300
+
+// Dial opens the pipe that the file at path names. It never waits: where all instances are
+// taken it says EAGAIN. As for a socket, ENOTSOCK is a file that is no address, and
+// ECONNREFUSED an address that nobody serves at.
+func Dial(path string) (*Conn, error) {
+	h, err := dial(path)
+	if err != nil {
+		return nil, &fs.PathError{Op: "connect", Path: path, Err: err}
+	}
+	return newConn(h, path), nil
+}
+
+func dial(path string) (syscall.Handle, error) {
+	name, err := ReadAddress(path)
+	if err != nil {
+		return 0, err
+	}
+	pipe, err := syscall.UTF16PtrFromString(name)
+	if err != nil {
+		return 0, err
+	}
+	// The server may know who we are, and not act as us: it may be anybody's.
+	const identification = 0x00100000 | 1<<16 // SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION
+	h, err := syscall.CreateFile(pipe, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_EXISTING,
+		syscall.FILE_FLAG_OVERLAPPED|identification, 0)
+	switch err {
+	case errPipeBusy:
+		return 0, syscall.EAGAIN
+	case syscall.ERROR_FILE_NOT_FOUND:
+		return 0, syscall.ECONNREFUSED
+	}
+	return h, err
+}
+
+// ReadAddress is the name of the pipe that the file at path names.
+func ReadAddress(path string) (name string, err error) {
+	file, err := openShared(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxAddress))
+	if err != nil {
+		return "", errors.Unwrap(err) // the path is in the caller's
+	}
+	name, rest, whole := strings.Cut(string(data), "\n")
+	own, local := strings.CutPrefix(name, pipePrefix)
+	if !whole || rest != "" || !local || own == "" || strings.Trim(own, nameLetters) != "" {
+		return "", syscall.ENOTSOCK
+	}
+	return name, nil
+}
+
+// nameLetters are those of a pipe's own name: no backslash, nothing that Windows would
+// leave out.
+const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+// openShared opens a file so that its owner can replace and remove it meanwhile, which
+// package os does not allow.
+func openShared(path string) (*os.File, error) {
+	p, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	const all = syscall.FILE_SHARE_READ | syscall.FILE_SHARE_WRITE | syscall.FILE_SHARE_DELETE
+	h, err := syscall.CreateFile(p, syscall.GENERIC_READ, all, nil, syscall.OPEN_EXISTING, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(h), path), nil
+}
