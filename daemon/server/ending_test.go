@@ -110,7 +110,7 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	<-time.After(time.Until(s.until) + time.Millisecond) // who does not wait for the refresh has no time left
 	// The hostile one is cut off, with what the kernel had taken for it.
 	hostile.SetReadDeadline(time.Now().Add(testkit.Patience))
-	got, err := io.Copy(io.Discard, hostile.UnixConn)
+	got, err := io.Copy(io.Discard, hostile.Conn)
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("it is not cut off after %d bytes: %v", got, err)
 	}

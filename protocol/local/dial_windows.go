@@ -26,7 +26,7 @@ func Dial(path string) (*Conn, error) {
 }
 
 func dial(path string) (syscall.Handle, error) {
-	name, err := ReadAddress(path)
+	name, err := readAddress(path)
 	if err != nil {
 		return 0, err
 	}
@@ -47,8 +47,8 @@ func dial(path string) (syscall.Handle, error) {
 	return h, err
 }
 
-// ReadAddress is the name of the pipe that the file at path names.
-func ReadAddress(path string) (name string, err error) {
+// readAddress is the name of the pipe that the file at path names.
+func readAddress(path string) (name string, err error) {
 	file, err := openShared(path)
 	if err != nil {
 		return "", err

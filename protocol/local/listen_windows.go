@@ -123,9 +123,12 @@ func rename(from, to string) (err error) {
 }
 
 // Named says whether the file still names this pipe.
-func (l *Listener) Named() bool {
-	name, err := ReadAddress(l.path)
-	return err == nil && name == l.name
+func (l *Listener) Named() (bool, error) {
+	name, err := readAddress(l.path)
+	if err == syscall.ENOTSOCK {
+		err = nil
+	}
+	return name == l.name, err
 }
 
 // AcceptUnix has its name from [net.UnixListener], in whose place this is. The error is
