@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -108,9 +107,6 @@ func explain(err error, socket string, first bool) (found error, goOn bool) {
 // nobodyThere tells a missing daemon from a failure of this end, such as too
 // many open files, which starting a daemon would not help.
 func nobodyThere(err error) bool {
-	if runtime.GOOS == "windows" {
-		return !errors.Is(err, fs.ErrPermission) // its error numbers are its own
-	}
 	for _, e := range []syscall.Errno{
 		syscall.ENOENT, syscall.ENOTDIR, syscall.ECONNREFUSED, syscall.ENOTSOCK,
 		syscall.EPROTOTYPE, syscall.ELOOP,

@@ -24,6 +24,3 @@ func Listen(socket string) (*Listener, error) {
 	}
 	return l, err
 }
-
-// shortBase is where short folders are made: a socket's path has to be short.
-const shortBase = "/tmp"

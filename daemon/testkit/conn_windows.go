@@ -14,6 +14,3 @@ func Dial(socket string) (*Conn, error) { return local.Dial(socket) }
 // Listen is for what stands for a daemon. Closing it leaves what it has at the path, as a
 // daemon does that is killed.
 func Listen(socket string) (*Listener, error) { return local.Listen(socket) }
-
-// shortBase is the temporary folder: a socket's address is a file, and may have a long path.
-const shortBase = ""

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -424,12 +423,9 @@ func TestBazelConformance_Section4(t *testing.T) {
 // answer is to try later; nothing is started in its place.
 func TestForwardedSocketIsAway_S7(t *testing.T) {
 	home, stale := testkit.ShortDir(t), filepath.Join(testkit.ShortDir(t), "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
-	if err != nil {
+	if err := testdaemon.Stale(stale); err != nil {
 		t.Fatal(err)
 	}
-	l.SetUnlinkOnClose(false)
-	l.Close()
 	env := empty(t, "FAL_HOME_DIR", home, "FALCRED_SOCKET", stale)
 	if got := runIn(env, "", "header"); got.code != exitTryLater || got.out != "" {
 		t.Errorf("a socket that was left behind: %+v", got)
