@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -47,14 +48,14 @@ func writeOwner(name string, lock *fsx.Lock) error {
 		return err
 	}
 	defer file.Close()
-	if named, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
+	if named, err := file.Stat(); err != nil || !disk.SameFile(named, locked) {
 		return fmt.Errorf("%s was replaced while it was being locked\ntry again", name)
 	}
-	if err := file.Truncate(0); err != nil && ownerAt == 0 { // what is left over is no part of our lines
+	if err := file.Truncate(0); err != nil {
 		return err
 	}
 	host, _ := os.Hostname()
-	_, err = file.WriteAt(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), host), ownerAt)
+	_, err = fmt.Fprintf(file, "%d\n%s\n", os.Getpid(), host)
 	return err
 }
 
@@ -105,12 +106,12 @@ func alreadyRunning(path string) error {
 }
 
 func lockOwner(path string) runningError {
-	first, rest, _ := strings.Cut(readOwner(path+".lock"), "\n")
-	host, _, _ := strings.Cut(rest, "\n")
+	data, _ := fsx.Read(path+".lock", fsx.MaxSmall)
+	first, rest, _ := strings.Cut(string(data), "\n")
 	owner := runningError{path: path}
 	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil && pid > 0 {
 		owner.pid = pid
-		owner.away = elsewhere(path, pid, strings.TrimSpace(host))
+		owner.away = elsewhere(path, pid, strings.TrimSpace(rest))
 	}
 	return owner
 }

@@ -6,18 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-
-	"github.com/falcred/falcred/daemon/internal/fsx"
 )
-
-// ownerAt is where the owner's lines begin in a lock file.
-const ownerAt = 0
-
-// readOwner is those lines, as many as can be read.
-func readOwner(lock string) string {
-	data, _ := fsx.Read(lock, fsx.MaxSmall)
-	return string(data)
-}
 
 // noRoom says that the disk is full.
 func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 const pipePrefix = `\\.\pipe\`
@@ -49,14 +51,14 @@ func dial(path string) (syscall.Handle, error) {
 
 // readAddress is the name of the pipe that the file at path names.
 func readAddress(path string) (name string, err error) {
-	file, err := openShared(path)
+	file, err := disk.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return "", err
+		return "", bare(err)
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxAddress))
 	if err != nil {
-		return "", errors.Unwrap(err) // the path is in the caller's
+		return "", bare(err)
 	}
 	name, rest, whole := strings.Cut(string(data), "\n")
 	own, local := strings.CutPrefix(name, pipePrefix)
@@ -70,17 +72,11 @@ func readAddress(path string) (name string, err error) {
 // leave out.
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// openShared opens a file so that its owner can replace and remove it meanwhile, which
-// package os does not allow.
-func openShared(path string) (*os.File, error) {
-	p, err := syscall.UTF16PtrFromString(path)
-	if err != nil {
-		return nil, err
+// bare is a file's error without the path, which is in the caller's.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
-	const all = syscall.FILE_SHARE_READ | syscall.FILE_SHARE_WRITE | syscall.FILE_SHARE_DELETE
-	h, err := syscall.CreateFile(p, syscall.GENERIC_READ, all, nil, syscall.OPEN_EXISTING, 0, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(h), path), nil
+	return err
 }

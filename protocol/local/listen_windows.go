@@ -3,14 +3,18 @@ package local
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // waiting is how many instances of a pipe wait for clients: its queue. Who finds none of
@@ -45,7 +49,7 @@ type result struct {
 func Listen(path string) (*Listener, error) {
 	l, err := newListener(path)
 	if err != nil {
-		return nil, &fs.PathError{Op: "listen", Path: path, Err: err}
+		return nil, &fs.PathError{Op: "listen", Path: path, Err: bare(err)}
 	}
 	return l, nil
 }
@@ -97,27 +101,16 @@ func (l *Listener) begin() (queue []*instance, err error) {
 
 // writeAddress replaces the file at path. Who reads it reads one or the other.
 func writeAddress(path, name string) error {
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := disk.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
 	if err != nil {
-		return errors.Unwrap(err)
+		return err
 	}
-	_, err = file.WriteString(name + "\n")
+	_, err = io.WriteString(file, name+"\n")
 	if err = errors.Join(err, file.Close()); err == nil {
-		err = rename(path+".new", path)
+		err = disk.Rename(file.Name(), path)
 	}
 	if err != nil {
-		os.Remove(path + ".new")
-	}
-	return err
-}
-
-// rename tries again while somebody has the old file open who does not share it.
-func rename(from, to string) (err error) {
-	for begun := time.Now(); time.Since(begun) < time.Second; time.Sleep(10 * time.Millisecond) {
-		err = os.Rename(from, to)
-		if !errors.Is(err, syscall.ERROR_ACCESS_DENIED) && !errors.Is(err, errSharing) {
-			return err
-		}
+		disk.Remove(file.Name())
 	}
 	return err
 }

@@ -33,7 +33,6 @@ var (
 )
 
 const (
-	errSharing           = syscall.Errno(32)  // ERROR_SHARING_VIOLATION
 	errPipeBusy          = syscall.Errno(231) // ERROR_PIPE_BUSY
 	errNoData            = syscall.Errno(232) // ERROR_NO_DATA: the client has left
 	errNotConnected      = syscall.Errno(233) // ERROR_PIPE_NOT_CONNECTED
