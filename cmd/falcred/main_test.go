@@ -76,6 +76,7 @@ func TestScripts(t *testing.T) {
 
 			"selfsigned": selfSigned,
 			"alive":      living,
+			"append":     appendLine,
 		},
 	})
 }
@@ -162,6 +163,14 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 	for _, entry := range entries {
 		ts.Fatalf("%s holds %s", args[0], entry.Name())
 	}
+}
+
+// appendLine adds a line to a file, and makes it where there is none.
+func appendLine(ts *testscript.TestScript, _ bool, args []string) {
+	file, err := os.OpenFile(ts.MkAbs(args[0]), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = file.WriteString(args[1] + "\n")
+	ts.Check(errors.Join(err, file.Close()))
 }
 
 // theirs puts a folder of another user into a variable, whoever we are: root gives
