@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/protocol/disk"
+	"github.com/falcred/falcred/protocol/internal/skip"
 )
 
 // What was not opened is no File: a nil *os.File in one would not be nil.
@@ -61,7 +62,7 @@ func TestOpenIsRenamed(t *testing.T) {
 
 // A file that one of us has open can be replaced, and is still read as it was.
 func TestOpenIsReplaced(t *testing.T) {
-	skipInWine(t, "it replaces no file that is open")
+	skip.InWine(t, "it replaces no file that is open")
 	folder := t.TempDir()
 	path, other := filepath.Join(folder, "file"), filepath.Join(folder, "other")
 	write(t, path, "old")

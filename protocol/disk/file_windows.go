@@ -20,6 +20,10 @@ const (
 // NoFollow among the flags of an opening has it fail with ELOOP where a link stands.
 const NoFollow = syscall.FILE_FLAG_OPEN_REPARSE_POINT
 
+// Alone among the flags of an opening has it fail while anybody has the file open, and keeps
+// everybody out as long as it lasts. Nobody is waited for.
+const Alone = 0x10000000 // none of package os
+
 // file is an open file that knows its owner and its mode.
 type file struct {
 	*os.File
@@ -46,18 +50,18 @@ func (f *file) Stat() (fs.FileInfo, error) {
 	return secured(f, info), nil
 }
 
-// Chmod opens the file once more, for that right: it is asked for nowhere else.
+// Chmod opens the file once more, for the rights that takes: they are asked for nowhere else.
 func (f *file) Chmod(mode fs.FileMode) error {
-	const flags = syscall.FILE_FLAG_BACKUP_SEMANTICS
-	h, _, err := reOpenFile.Call(f.Fd(), writeDAC, shareAll, flags)
+	h, _, err := reOpenFile.Call(f.Fd(), writeDAC|readAttributes|writeAttributes, shareAll, syscall.FILE_FLAG_BACKUP_SEMANTICS)
 	if syscall.Handle(h) == syscall.InvalidHandle {
 		return &fs.PathError{Op: "chmod", Path: f.Name(), Err: err}
 	}
-	defer syscall.CloseHandle(syscall.Handle(h))
+	again := os.NewFile(h, f.Name())
+	defer again.Close()
 	if err := setMode(syscall.Handle(h), mode, false); err != nil {
 		return &fs.PathError{Op: "chmod", Path: f.Name(), Err: err}
 	}
-	return f.File.Chmod(mode)
+	return again.Chmod(mode) // the attribute that nobody may write
 }
 
 var reOpenFile = kernel32.NewProc("ReOpenFile")
@@ -65,7 +69,11 @@ var reOpenFile = kernel32.NewProc("ReOpenFile")
 // OpenFile opens as package os does, but for what the package's comment says.
 func (windows) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 	var h syscall.Handle
-	err := again(func() (err error) { h, err = open(path, flag, perm); return err }, shared)
+	inTheWay := shared
+	if flag&Alone != 0 {
+		inTheWay = func(error) bool { return false }
+	}
+	err := again(func() (err error) { h, err = open(path, flag, perm); return err }, inTheWay)
 	var f *file
 	if err == nil {
 		f, err = newFile(h, path)
@@ -100,7 +108,11 @@ func open(path string, flag int, perm fs.FileMode) (syscall.Handle, error) {
 	if perm&0o200 == 0 && how != syscall.OPEN_EXISTING {
 		attrs = syscall.FILE_ATTRIBUTE_READONLY | syscall.FILE_FLAG_BACKUP_SEMANTICS
 	}
-	h, err := syscall.CreateFile(name, access(flag), shareAll, attributes(perm, false), how, attrs|uint32(flag&NoFollow), 0) // #nosec G115 -- one bit
+	share := uint32(shareAll)
+	if flag&Alone != 0 {
+		share = 0
+	}
+	h, err := syscall.CreateFile(name, access(flag), share, attributes(perm, false), how, attrs|uint32(flag&NoFollow), 0) // #nosec G115 -- one bit
 	switch {
 	case err == nil || h != syscall.InvalidHandle:
 	case err == syscall.ERROR_FILE_EXISTS:
