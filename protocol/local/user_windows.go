@@ -49,9 +49,12 @@ func (c *Conn) control(f func(h syscall.Handle) error) error {
 // identify asks who has connected, at the daemon's end.
 func (c *Conn) identify() error {
 	c.server = true
-	c.unknown = c.control(func(h syscall.Handle) (err error) { c.client, err = clientUser(h); return err })
+	c.unknown = c.control(func(h syscall.Handle) (err error) { c.client, err = askClient(h); return err })
 	return c.unknown
 }
+
+// askClient is clientUser; in a test it is a kernel that does not know yet.
+var askClient = clientUser
 
 // clientUser is who opened the pipe: for a moment, this thread acts as him.
 func clientUser(h syscall.Handle) (string, error) {

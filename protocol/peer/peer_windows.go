@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"os"
 	"syscall"
 
@@ -29,29 +30,28 @@ func User(c syscall.Conn) string {
 // the pipe's owner. The user of the process there must be allowed too, where it can be asked:
 // the process may have ended, and we may not open one of the system's.
 func check(c syscall.Conn, _ []int) error {
-	sid := User(c)
-	if sid == "" {
-		return protocol.Errorf(protocol.CodeDenied, "denied: %v", errPeerUnknown)
-	}
 	own, err := local.ProcessUser(os.Getpid())
 	if err != nil {
 		return protocol.Errorf(protocol.CodeDenied, "denied: our own user cannot be known")
 	}
-	if err := allowSID(sid, own); err != nil {
-		return err
+	process := ""
+	if conn, ok := c.(*local.Conn); ok {
+		process, _ = local.ProcessUser(conn.Process())
 	}
-	if process, err := local.ProcessUser(c.(*local.Conn).Process()); err == nil {
-		return allowSID(process, own)
-	}
-	return nil
+	return allowSIDs(own, User(c), process)
 }
 
-// allowSID is the rule of S3 where a user is a SID.
-func allowSID(sid, own string) error {
-	if sid == own || sid == systemSID {
-		return nil
+// allowSIDs is the rule of S3 where a user is a SID; "" is one that is not known.
+func allowSIDs(own, word, process string) error {
+	if word == "" {
+		return protocol.Errorf(protocol.CodeDenied, "denied: %v", errPeerUnknown)
 	}
-	return protocol.Errorf(protocol.CodeDenied, "denied: the other end belongs to user %s", sid)
+	for _, sid := range []string{word, cmp.Or(process, word)} {
+		if sid != own && sid != systemSID {
+			return protocol.Errorf(protocol.CodeDenied, "denied: the other end belongs to user %s", sid)
+		}
+	}
+	return nil
 }
 
 // overflowIsOneUser: a user is no number here.
