@@ -77,6 +77,7 @@ func TestScripts(t *testing.T) {
 			"selfsigned": selfSigned,
 			"alive":      living,
 			"append":     appendLine,
+			"warned":     warned,
 		},
 	})
 }
@@ -153,6 +154,16 @@ func state(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(until("state "+args[0], func() bool {
 		status, err := client.Status(context.Background())
 		return err == nil && string(status.State) == args[0]
+	}))
+}
+
+// warned waits until the daemon warns of that: a look that takes long is for the next status.
+func warned(ts *testscript.TestScript, _ bool, args []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until("the warning "+args[0], func() bool {
+		status, err := client.Status(context.Background())
+		return err == nil && strings.Contains(strings.Join(status.Warnings, "\n"), args[0])
 	}))
 }
 

@@ -202,7 +202,7 @@ func (f File) tighten(file disk.File, info fs.FileInfo) (disk.File, error) {
 	}
 	file, done, err := fsx.Tighten(f.Path, file)
 	if done {
-		f.warn("the token file was readable by other users; its mode is now 0600")
+		f.warn("the token file was readable by other users, and is not any more")
 	}
 	return file, err
 }

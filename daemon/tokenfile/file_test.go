@@ -129,7 +129,7 @@ func TestTightened_F2(t *testing.T) {
 	if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
-	if len(said) != 1 || said[0] != "the token file was readable by other users; its mode is now 0600" {
+	if len(said) != 1 || said[0] != "the token file was readable by other users, and is not any more" {
 		t.Errorf("said %q", said)
 	}
 }
