@@ -18,10 +18,6 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// readiness is how long a daemon that was just started may take to answer. It
-// needs no network for that (R11), so more would only hide that it cannot start.
-const readiness = 2 * time.Second
-
 // mistakeStatus is how a daemon ends that no further start helps (EX_CONFIG of sysexits.h).
 const mistakeStatus = 78
 

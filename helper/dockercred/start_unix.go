@@ -8,7 +8,12 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 )
+
+// readiness is how long a daemon that was just started may take to answer. It
+// needs no network for that (R11), so more would only hide that it cannot start.
+const readiness = 2 * time.Second
 
 // program is the daemon's.
 const program = "falcred"

@@ -6,7 +6,12 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// readiness is how long a daemon that was just started may take to answer: a scanner may look
+// at all of the program first.
+const readiness = 8 * time.Second
 
 // program is the daemon's.
 const program = "falcred.exe"

@@ -1,0 +1,41 @@
+package testkit
+
+import (
+	"os"
+	"runtime"
+	"testing"
+)
+
+// OnWindows leaves a test out there, in a wording that can be counted.
+func OnWindows(t testing.TB, why string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows:", why)
+	}
+}
+
+// InWine leaves a test out that only a real Windows runs.
+func InWine(t testing.TB, why string) {
+	t.Helper()
+	if wine() {
+		t.Skip("on Windows: not in wine:", why)
+	}
+}
+
+// Symlink makes a link, or skips the test where Windows does not let us, or wine only says so.
+func Symlink(t testing.TB, to, from string) {
+	t.Helper()
+	if err := TrySymlink(to, from); err != nil {
+		OnWindows(t, "links need a right: "+err.Error())
+		t.Fatal(err)
+	}
+}
+
+// TrySymlink is [os.Symlink], with an error where there is no link afterwards.
+func TrySymlink(to, from string) error {
+	if err := os.Symlink(to, from); err != nil {
+		return err
+	}
+	_, err := os.Readlink(from)
+	return err
+}

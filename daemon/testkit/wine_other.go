@@ -1,0 +1,5 @@
+//go:build !windows
+
+package testkit
+
+func wine() bool { return false }
