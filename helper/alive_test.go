@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +30,7 @@ func hurry(t *testing.T) {
 // silence is a socket where somebody takes connections and says nothing.
 func silence(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(testkit.ShortDir(t), "s"))
+	l, err := testdaemon.Listen(filepath.Join(testkit.ShortDir(t), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +156,7 @@ func TestWhatAFailedConnectionMeans_Section3(t *testing.T) {
 func TestASilentSecondPlaceIsSaid_Section3(t *testing.T) {
 	hurry(t)
 	home, run := testkit.ShortDir(t), testkit.ShortDir(t)
-	l, err := net.Listen("unix", filepath.Join(run, "falcred.sock"))
+	l, err := testdaemon.Listen(filepath.Join(run, "falcred.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package server
 
@@ -113,7 +113,7 @@ func TestLongLines(t *testing.T) {
 	c = h.Dial()
 	written := make(chan error, 1)
 	go func() {
-		_, err := io.CopyN(c.UnixConn, endless('a'), 1<<20)
+		_, err := io.CopyN(c.Conn, endless('a'), 1<<20)
 		written <- errors.Join(err, c.CloseWrite())
 	}()
 	if got := c.Next(); got != "bad_request" {

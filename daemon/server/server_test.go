@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package server
 
@@ -123,7 +123,7 @@ func TestNobodyWaitsForAnother(t *testing.T) {
 	half.Send("get https")
 	flooded := make(chan error)
 	go func() { // never reads: its answers fill the kernel's buffer
-		_, err := io.Copy(deaf.UnixConn, strings.NewReader(strings.Repeat("get https://fal.run\n", 100_000)))
+		_, err := io.Copy(deaf.Conn, strings.NewReader(strings.Repeat("get https://fal.run\n", 100_000)))
 		flooded <- err
 	}()
 	waiting.Send(`get {"ServerURL":"https://fal.run","Rejected":"` + access + `"}` + "\n")
@@ -270,7 +270,7 @@ func TestS6Limit(t *testing.T) {
 	h.Eventually("room for one more", func() bool {
 		c := h.Dial()
 		defer c.Close()
-		io.WriteString(c.UnixConn, "get https://fal.run\n")
+		io.WriteString(c.Conn, "get https://fal.run\n")
 		c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		line, _ := c.In.ReadLine()
 		return strings.Contains(line, access)

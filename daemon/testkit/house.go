@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,16 +161,16 @@ func (h *House) At(socket string) *House {
 // Dial connects, as soon as somebody serves.
 func (h *House) Dial() *Client {
 	h.Helper()
-	var c net.Conn
+	var c *Conn
 	h.Eventually("somebody serves on the socket", func() (ok bool) {
 		var err error
-		c, err = net.Dial("unix", h.Sock)
+		c, err = Dial(h.Sock)
 		if h.Lively != nil {
 			h.Lively()
 		}
 		return err == nil
 	})
-	return NewClient(h.T, c.(*net.UnixConn))
+	return NewClient(h.T, c)
 }
 
 // Ask asks on a connection of its own.
@@ -192,21 +191,21 @@ func (h *House) Status() (s protocol.Status) {
 // ends the test.
 type Client struct {
 	*testing.T
-	*net.UnixConn
+	*Conn
 	In *protocol.Reader
 }
 
 // NewClient speaks on that connection, which goes with the test.
-func NewClient(t *testing.T, c *net.UnixConn) *Client {
+func NewClient(t *testing.T, c *Conn) *Client {
 	t.Cleanup(func() { c.Close() })
-	return &Client{T: t, UnixConn: c, In: protocol.NewReader(c)}
+	return &Client{T: t, Conn: c, In: protocol.NewReader(c)}
 }
 
 // Send writes that, whatever it is.
 func (c *Client) Send(text string) {
 	c.Helper()
 	c.SetWriteDeadline(time.Now().Add(Patience))
-	if _, err := io.WriteString(c.UnixConn, text); err != nil {
+	if _, err := io.WriteString(c.Conn, text); err != nil {
 		c.Fatalf("send: %v", err)
 	}
 }

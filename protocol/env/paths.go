@@ -128,8 +128,10 @@ func CheckSocketPath(path string) error {
 
 func sunPath() int {
 	switch runtime.GOOS {
-	case "linux", "windows":
+	case "linux":
 		return 108
+	case "windows": // a file holds the socket's address
+		return 260 // MAX_PATH
 	}
 	return 104 // darwin and the BSDs
 }
