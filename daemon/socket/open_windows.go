@@ -74,7 +74,7 @@ func clearStale(path string) error {
 }
 
 func notOurs(path string) error {
-	return fmt.Errorf("%s is not a socket's address\nmove it away, or set FALCRED_SOCKET to another path", path)
+	return fmt.Errorf("%s is not a socket\nmove it away, or set FALCRED_SOCKET to another path", path)
 }
 
 // ours says whether the path leads to us.

@@ -1,5 +1,0 @@
-//go:build !windows
-
-package skip
-
-func wine() bool { return false }
