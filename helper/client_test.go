@@ -135,7 +135,7 @@ func TestClientGivesUpOnADaemonThatAlwaysHangsUp_Section4(t *testing.T) {
 	if _, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeUnavailable {
 		t.Error(err)
 	}
-	if n := len(s.Lines()); n != 2 {
+	if n := len(s.Lines()); n != 3 { // once more, lest that was a daemon in the moment of its death
 		t.Errorf("asked %d times", n)
 	}
 }

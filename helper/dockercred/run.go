@@ -77,6 +77,8 @@ const (
 	// homePatience is how long the home's file system may take where no daemon answers, and
 	// a start.
 	homePatience = 10 * time.Second
+	// maxStarts is how many daemons may die in the hands of one run.
+	maxStarts = 3
 	// quiet is how long a person is told nothing.
 	quiet = time.Second
 )
@@ -183,19 +185,21 @@ func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.C
 }
 
 // withDaemon runs ask, and once more after it has started a daemon for it, if
-// that has something to do. It bounds how long all this may take.
+// that has something to do. One that is killed while it is asked is started anew, up to a limit
+// (maxStarts). It bounds how long all this may take.
 func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
 	defer cancel()
 	defer time.AfterFunc(quiet, r.tellPerson).Stop()
-	err := ask(ctx)
-	if err != helper.ErrNotRunning || !peer.Serves {
-		return err
+	for starts := 0; ; starts++ {
+		err := ask(ctx)
+		if err != helper.ErrNotRunning || !peer.Serves || starts == maxStarts {
+			return err
+		}
+		if err := r.have(ctx, useful); err != nil {
+			return err
+		}
 	}
-	if err := r.have(ctx, useful); err != nil {
-		return err
-	}
-	return ask(ctx)
 }
 
 // tellPerson is for who looks at a terminal: a script's standard error is a log.
