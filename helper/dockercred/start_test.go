@@ -208,7 +208,7 @@ func TestWaitingForADaemonLeavesItTheMachine_Section3(t *testing.T) {
 				t.Errorf("a daemon that is there after %v is seen after %v", before, look)
 			}
 		}
-		if n, last := len(looks), looks[len(looks)-1]; n > 40 || last != readiness {
+		if n, last := len(looks), looks[len(looks)-1]; n > 20+int(readiness/(100*time.Millisecond)) || last != readiness {
 			t.Errorf("%d looks, the last after %v", n, last)
 		}
 	})
