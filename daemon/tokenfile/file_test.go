@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package tokenfile
 
@@ -16,6 +16,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -40,9 +41,9 @@ func TestRead_F3(t *testing.T) {
 		"the most":  {make: holding(strings.Repeat("a", MaxSize)), state: Holds, pair: TokenPair{Refresh: strings.Repeat("a", MaxSize)}},
 		"a folder":  {make: func(p string) error { return os.Mkdir(p, 0o700) }, state: Unusable, err: "PATH is not a regular file", hint: usual},
 		"a FIFO":    {make: mkfifo, state: Unusable, err: "PATH is not a regular file", hint: usual},
-		"a device":  {make: func(p string) error { return os.Symlink("/dev/zero", p) }, state: Unusable, err: "/dev can be written", hint: ""},
-		"a loop":    {make: func(p string) error { return os.Symlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
-		"dangling":  {make: func(p string) error { return os.Symlink("none", p) }, state: Absent},
+		"a device":  {make: func(p string) error { return testkit.TrySymlink("/dev/zero", p) }, state: Unusable, err: "/dev can be written", hint: ""},
+		"a loop":    {make: func(p string) error { return testkit.TrySymlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
+		"dangling":  {make: func(p string) error { return testkit.TrySymlink("none", p) }, state: Absent},
 		"unreadable": {make: unreadable, state: Unusable, err: map[bool]string{true: "PATH belongs to another user", false: "open PATH: permission denied"}[os.Getuid() == 0],
 			hint: map[bool]string{true: "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user", false: "let yourself use it: chmod u+rw; see ls -ld of it and of its folder"}[os.Getuid() == 0]},
 		"followed": {make: holding(env.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{env.Placeholder, "access"},
@@ -52,7 +53,7 @@ func TestRead_F3(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := In(t.TempDir(), nil)
 			testkit.Must(t, c.make(f.Path))
-			before, _ := os.Lstat(f.Path)
+			before, _ := disk.Lstat(f.Path)
 			got := f.Read()
 			if got.State != c.state || got.Pair != c.pair {
 				t.Errorf("%v with %q, want %v", got.State, got.Pair.Bytes(), c.state)
@@ -66,7 +67,7 @@ func TestRead_F3(t *testing.T) {
 			case (got.Err == nil) != (want == "") || got.Err != nil && (got.Err.Error() != want || got.Hint() != c.hint):
 				t.Errorf("%v\n%s\nwant %s\n%s", got.Err, got.Hint(), want, c.hint)
 			}
-			if after, _ := os.Lstat(f.Path); before != nil && (after == nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
+			if after, _ := disk.Lstat(f.Path); before != nil && (after == nil || !disk.SameFile(before, after) || after.Mode() != before.Mode()) {
 				t.Errorf("what stood there was changed: %v", after)
 			}
 			if !got.Same(f.Read()) {
@@ -120,13 +121,13 @@ func TestTightened_F2(t *testing.T) {
 	var said []string
 	f := In(t.TempDir(), func(text string) { said = append(said, text) })
 	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh"), 0o600))
-	testkit.Must(t, os.Chmod(f.Path, 0o644))
+	testkit.Must(t, disk.Chmod(f.Path, 0o644))
 	for range 2 {
 		if c := f.Read(); c.State != Holds {
 			t.Errorf("%v", c)
 		}
 	}
-	if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := disk.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
 	if len(said) != 1 || said[0] != "the token file was readable by other users, and is not any more" {
@@ -144,9 +145,9 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 		said string
 	}{
 		"nothing there":   {func(string, string) error { return nil }, ""},
-		"a dangling link": {func(path, other string) error { return os.Symlink(other, path) }, ""},
+		"a dangling link": {func(path, other string) error { return testkit.TrySymlink(other, path) }, ""},
 		"a link": {func(path, other string) error {
-			return errors.Join(os.WriteFile(other, []byte("theirs"), 0o600), os.Symlink(other, path))
+			return errors.Join(os.WriteFile(other, []byte("theirs"), 0o600), testkit.TrySymlink(other, path))
 		}, ""},
 		"a hard link": {func(path, other string) error {
 			return errors.Join(os.WriteFile(other, []byte("theirs, and longer than ours"), 0o600), os.Link(other, path))
@@ -168,10 +169,10 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 					t.Errorf("the other name: %q, %v", data, err)
 				}
 			}
-			if info, err := os.Lstat(f.Path); err != nil || (info.Mode().Type() == fs.ModeSymlink) != strings.HasSuffix(name, " link") && name != "a hard link" {
+			if info, err := disk.Lstat(f.Path); err != nil || (info.Mode().Type() == fs.ModeSymlink) != strings.HasSuffix(name, " link") && name != "a hard link" {
 				t.Errorf("it became %v, %v", info, err)
 			}
-			if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
+			if info, err := disk.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("its mode: %v, %v", info, err)
 			}
 			if said != c.said {
@@ -187,7 +188,7 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 // A link into a folder that does not exist is named as what it is.
 func TestTargetIntoNoFolder(t *testing.T) {
 	f := In(t.TempDir(), nil)
-	testkit.Must(t, os.Symlink("none/token", f.Path))
+	testkit.Symlink(t, "none/token", f.Path)
 	if _, err := f.Target(); err == nil || !strings.HasPrefix(err.Error(), "the token file is a link into a folder that does not exist: ") || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
@@ -235,7 +236,7 @@ func TestReadMeetsAWriter_F3(t *testing.T) {
 		f := In(t.TempDir(), nil)
 		write := func(text string) {
 			testkit.Must(t, os.WriteFile(f.Path, []byte(text), 0o600))
-			testkit.Must(t, os.Chmod(f.Path, 0o644)) // so that the next reading makes it 0600 again
+			testkit.Must(t, disk.Chmod(f.Path, 0o644)) // so that the next reading makes it 0600 again
 		}
 		write("old\naccess")
 		f.Warn = func(string) { // called in the middle of a look
@@ -298,9 +299,9 @@ func TestTokenFileByALink_F6(t *testing.T) {
 	target := filepath.Join(elsewhere, "token")
 	testkit.Must(t, os.WriteFile(target, []byte("refresh\naccess"), 0o600))
 	file := In(home, nil)
-	testkit.Must(t, os.Symlink(target, file.Path))
+	testkit.Symlink(t, target, file.Path)
 	for mode, want := range map[fs.FileMode]State{0o755: Holds, 0o777: Unusable, 0o777 | fs.ModeSticky: Unusable} {
-		testkit.Must(t, os.Chmod(elsewhere, mode))
+		testkit.Must(t, disk.Chmod(elsewhere, mode))
 		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), "chmod go-w "+elsewhere) {
 			t.Errorf("in a folder of mode %v: %v, %v, %q", mode, r.State, r.Err, r.Hint())
 		}
@@ -314,7 +315,7 @@ func TestReadInASwappedHome_F6(t *testing.T) {
 	testkit.Must(t, os.Mkdir(home, 0o700))
 	f := In(home, nil)
 	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh\naccess"), 0o600))
-	testkit.Must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, disk.Chmod(above, 0o777))
 	got := f.Read()
 	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), "chmod go-w "+above) {
 		t.Errorf("%v, %q", got, got.Hint())
