@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -112,7 +111,7 @@ func TestDamagedHistory_F6(t *testing.T) {
 		"a link":          func(p, other string) error { return testkit.TrySymlink(other, p) },
 		"a dangling link": func(p, other string) error { return testkit.TrySymlink(other+".none", p) },
 		"a folder":        func(p, _ string) error { return os.MkdirAll(filepath.Join(p, "x"), 0o700) },
-		"a FIFO":          func(p, _ string) error { return exec.Command("mkfifo", p).Run() },
+		"a FIFO":          func(p, _ string) error { return testkit.Mkfifo(p) },
 		"mode 000":        func(p, _ string) error { return errors.Join(os.WriteFile(p, nil, 0o600), disk.Chmod(p, 0)) },
 		"mode 0444":       func(p, _ string) error { return os.WriteFile(p, nil, 0o444) },
 		"NULs":            func(p, _ string) error { return os.WriteFile(p, make([]byte, 70<<10), 0o600) },

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -68,4 +69,11 @@ func tokenOf(sid string) (token windows.Token, err error) {
 		return 0, windows.NTStatus(status)
 	}
 	return token, nil
+}
+
+// TheirFolder belongs to another user: to the system's installer.
+func TheirFolder(t testing.TB) string {
+	t.Helper()
+	InWine(t, "all belongs to us")
+	return os.Getenv("SystemRoot")
 }

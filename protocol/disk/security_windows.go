@@ -31,8 +31,8 @@ const (
 // Security is what Sys of a FileInfo returns on Windows.
 type Security struct {
 	Owner   string // a SID, "" where it may not be known
-	Ours    bool   // it belongs to our user, or to Administrators, who made it for us
-	Trusted bool   // or to the system
+	Ours    bool   // it is our user's, Administrators' or the system's, which make much for a user
+	Trusted bool   // or the installer's
 	Links   uint32 // how many names the file has
 }
 
@@ -66,7 +66,7 @@ func secured(f *file, i fs.FileInfo) fs.FileInfo {
 	if !i.IsDir() && i.Mode()&0o200 == 0 { // the attribute that nobody may write
 		mode &^= 0o222
 	}
-	s := Security{Owner: owner, Ours: owner == ownSID() || owner == administrators, Links: known.NumberOfLinks}
+	s := Security{Owner: owner, Ours: ours(owner), Links: known.NumberOfLinks}
 	s.Trusted = s.Ours || trusted(owner)
 	return &info{i, i.Mode()&^fs.ModePerm | mode, f.identity, s}
 }
@@ -186,18 +186,20 @@ var ownSID = sync.OnceValue(func() string {
 	return sid
 })
 
-const administrators = "S-1-5-32-544"
+// ours says whether somebody can do to all files of ours as he likes anyway.
+func ours(sid string) bool {
+	const administrators, system = "S-1-5-32-544", "S-1-5-18"
+	return sid != "" && (sid == ownSID() || sid == administrators || sid == system)
+}
 
-// trusted are those who can do to our files as they like anyway, and those who are nobody.
+// trusted are they, the system's installer, and those who are nobody.
 func trusted(sid string) bool {
 	switch sid {
-	case ownSID(), administrators,
-		"S-1-5-18", // the system
-		"S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464", // TrustedInstaller, whom C:\ belongs to
+	case "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464", // TrustedInstaller, whom C:\ belongs to
 		"S-1-3-0", "S-1-3-4": // whoever makes a file; whoever owns this one
-		return sid != ""
+		return true
 	}
-	return strings.HasPrefix(sid, "S-1-15-") // a program in a sandbox, which needs its user's rights too
+	return ours(sid) || strings.HasPrefix(sid, "S-1-15-") // a program in a sandbox, which needs its user's rights too
 }
 
 // Rights to a file, and where they mean something else there, to a folder.

@@ -139,7 +139,7 @@ func TestFolder_F6(t *testing.T) {
 			path, problem := c.prepare(t, base, above, home)
 			hint := c.hint
 			if len(hint) <= 2 {
-				hint = withdraw(hint, problem)
+				hint = Withdraw(hint, problem)
 			}
 			err := Folder(path)
 			found := As(err)

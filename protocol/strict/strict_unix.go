@@ -26,8 +26,8 @@ func OwnerMask() { syscall.Umask(syscall.Umask(0o077) &^ 0o700) }
 
 func isLink(info fs.FileInfo) bool { return info.Mode().Type() == fs.ModeSymlink }
 
-// withdraw is how a person takes everybody else's right to write a path, or a group's.
-func withdraw(who, path string) string { return "chmod " + who + "-w " + path }
+// Withdraw is how a person takes everybody else's right to write a path, or a group's.
+func Withdraw(who, path string) string { return "chmod " + who + "-w " + path }
 
 // euid is our effective user, who stays the same: nothing here is setuid.
 var euid = os.Geteuid()

@@ -21,19 +21,19 @@ func isLink(info fs.FileInfo) bool {
 	return info.Mode()&fs.ModeSymlink != 0 || info.Mode()&fs.ModeIrregular != 0 && !info.IsDir()
 }
 
-// withdraw is for cmd and PowerShell.
-func withdraw(_, path string) string {
+// Withdraw is how a person takes everybody else's right to write a path, in cmd and PowerShell.
+func Withdraw(_, path string) string {
 	return fmt.Sprintf(`icacls "%s" /inheritance:r /grant:r "%%USERNAME%%:(OI)(CI)F" "*S-1-5-18:(OI)(CI)F"`, path)
 }
 
-// Ours says whether a file or folder belongs to our user, or to Administrators: Windows has
-// what a program makes that was started "as administrator" belong to them.
+// Ours says whether a file or folder belongs to our user, or to Administrators or the system:
+// the one has what was made "as administrator", the other a profile's folder.
 func Ours(info fs.FileInfo) bool {
 	known, ok := info.Sys().(*disk.Security)
 	return ok && known.Ours
 }
 
-// trusted are we, Administrators and the system.
+// trusted are they, and the system's installer.
 func trusted(info fs.FileInfo) bool {
 	known, ok := info.Sys().(*disk.Security)
 	return ok && known.Trusted

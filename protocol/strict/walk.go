@@ -149,7 +149,7 @@ func holding(s step, home bool) *Problem {
 	case !home && ourGroups(s):
 		return groups(s)
 	}
-	return &Problem{Path: s.path, Text: s.path + " can be written by others", Hint: withdraw("go", s.path)}
+	return &Problem{Path: s.path, Text: s.path + " can be written by others", Hint: Withdraw("go", s.path)}
 }
 
 // onTheWay judges a folder above, or a link.
@@ -170,10 +170,10 @@ func onTheWay(s step, path string) *Problem {
 	t := &Problem{
 		Path: s.path,
 		Text: fmt.Sprintf("%s can be written by others, who could put something else in place of %s", s.path, path),
-		Hint: withdraw("go", s.path),
+		Hint: Withdraw("go", s.path),
 	}
 	if mode.Perm()&0o002 == 0 {
-		t.Hint = withdraw("g", s.path)
+		t.Hint = Withdraw("g", s.path)
 	}
 	if !Ours(s.info) {
 		t.Hint = "have root do: " + t.Hint
@@ -186,6 +186,6 @@ func groups(s step) *Problem {
 	return &Problem{
 		Path: s.path, Minor: true,
 		Text: s.path + " can be written by its group, in which nobody is but you or root",
-		Hint: "nothing has to be done; to be strict: " + withdraw("g", s.path),
+		Hint: "nothing has to be done; to be strict: " + Withdraw("g", s.path),
 	}
 }
