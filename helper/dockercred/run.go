@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/falcred/falcred/helper"
@@ -76,18 +77,17 @@ const (
 	patience = 45 * time.Second
 	// homePatience is how long the home's file system may take where no daemon answers, and
 	// a start.
-	homePatience = 10 * time.Second
+	homePatience = readiness + 8*time.Second
 	// maxStarts is how many daemons may die in the hands of one run.
 	maxStarts = 3
 	// quiet is how long a person is told nothing.
 	quiet = time.Second
 )
 
-// The 45 s and 10 s are patience and homePatience; made without fmt, since every run makes
-// them.
+// The 45 s are patience; made without fmt, since every run makes them.
 var (
 	errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
-	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within 10 s\nsee: falcred doctor")
+	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within "+strconv.Itoa(int(homePatience/time.Second))+" s\nsee: falcred doctor")
 )
 
 // run is one run of the program.
