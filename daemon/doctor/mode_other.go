@@ -7,8 +7,8 @@ import (
 	"io/fs"
 )
 
+// closing is what a person does so that nobody else reads a file.
+const closing = "chmod 600 "
+
 // modeText is what a finding says of a file's mode.
 func modeText(mode fs.FileMode) string { return fmt.Sprintf(", mode %04o", mode.Perm()) }
-
-// open says that others may read a file of that mode.
-func open(mode fs.FileMode) bool { return mode.Perm()&0o077 != 0 }

@@ -2,8 +2,8 @@ package doctor
 
 import "io/fs"
 
-// modeText is "": Go makes modes up on Windows, of the one bit that says read-only.
-func modeText(fs.FileMode) string { return "" }
+// closing is what a person does so that nobody else reads a file.
+const closing = "see its rights: icacls "
 
-// open is false: who may read a file stands in its ACL, and package strict has looked at that.
-func open(fs.FileMode) bool { return false }
+// modeText is "": a mode is package disk's way to say what an ACL lets others do.
+func modeText(fs.FileMode) string { return "" }

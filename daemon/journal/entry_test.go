@@ -77,7 +77,10 @@ func TestDamagedEntry_F6_R4(t *testing.T) {
 		e := begin(t, target, "a")
 		testkit.Must(t, e.Record(answer))
 		e.Keep()
-		testkit.Must(t, damage(e.path))
+		if testkit.NotHere(t, kind, damage(e.path)) || testkit.Wine() && kind == "answer, 0644" { // it replaces nothing that is open
+			e.Discard()
+			continue
+		}
 		again, err := Begin(target, "a")
 		testkit.Must(t, err)
 		if got, ok := again.Answer(knows); ok != (kind[:3] == "ans") || ok && got != answer {
@@ -295,13 +298,14 @@ func TestEntryIsNoLink_F6(t *testing.T) {
 // TestReadersNeverSeeATornFile_F3: readers of the token file never see an empty or torn
 // one from our commits, whatever moment they look.
 func TestReadersNeverSeeATornFile_F3(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open, and readers do not pause here")
 	file, target := newTarget(t)
 	long := func(i int) tokenfile.TokenPair {
 		return tokenfile.TokenPair{Refresh: fmt.Sprintf("refresh-%06d", i), Access: strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
 	testkit.Must(t, file.Replace(target, long(0), func() error { return nil }))
 	look := func() error {
-		data, err := os.ReadFile(target)
+		data, err := testkit.ReadFile(target)
 		p, parseErr := tokenfile.Parse(data)
 		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
 			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)

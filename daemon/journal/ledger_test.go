@@ -389,7 +389,9 @@ func TestRecover_F6(t *testing.T) {
 		home := newHome(t)
 		path := filepath.Join(home, LedgerName)
 		testkit.Must(t, whole.Save(home))
-		testkit.Must(t, tt.put(path))
+		if testkit.NotHere(t, kind, tt.put(path)) {
+			continue
+		}
 		l, err := Recover(home)
 		if err != nil || (l.Issuer == whole.Issuer) != tt.kept {
 			t.Errorf("%s: %+v, %v", kind, l, err)

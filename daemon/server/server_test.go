@@ -158,12 +158,11 @@ func TestSlowWatcher(t *testing.T) {
 	if got := slow.Next(); got != "not_found" {
 		t.Fatal(got)
 	}
-	const changes = 1000
 	end := time.Now().Add(time.Hour)
 	secret := func(i int) string { return opaque(fmt.Sprint(i), 3000, end) }
 	for i := range changes {
 		h.become(m, "r", secret(i))
-		if i%100 == 0 {
+		if i%(changes/10) == 0 {
 			fast.Until(secret(i)) // while slow has long stopped the writer
 		}
 	}
@@ -221,7 +220,7 @@ func TestWatcherHearsOfTheLast(t *testing.T) {
 		}
 	}
 	end := time.Now().Add(time.Hour)
-	for i := range 60 {
+	for i := range changes / 16 {
 		var last string
 		for n := range 4 {
 			last = opaque(fmt.Sprint(i, n), 20000, end)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -119,11 +120,12 @@ func (h *House) SignIn(sub string) (refresh, access string) {
 	return refresh, access
 }
 
-// Rename has the token file hold that, by a rename: nobody reads half of it.
+// Rename has the token file hold that, by a rename, which on Windows waits while somebody reads
+// it: nobody reads half of it.
 func (h *House) Rename(text string) {
 	h.Helper()
 	h.Must(os.WriteFile(h.File+".new", []byte(text), 0o600))
-	h.Must(os.Rename(h.File+".new", h.File))
+	h.Must(disk.Rename(h.File+".new", h.File))
 }
 
 // WriteFile has the token file hold that, in place, as the neighbours write.

@@ -1,9 +1,13 @@
 package testkit
 
 import (
+	"errors"
+	"io"
 	"os"
 	"runtime"
 	"testing"
+
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // OnWindows leaves a test out there, in a wording that can be counted.
@@ -17,7 +21,7 @@ func OnWindows(t testing.TB, why string) {
 // InWine leaves a test out that only a real Windows runs.
 func InWine(t testing.TB, why string) {
 	t.Helper()
-	if wine() {
+	if Wine() {
 		t.Skip("on Windows: not in wine:", why)
 	}
 }
@@ -52,4 +56,27 @@ func NotHere(t testing.TB, what string, err error) bool {
 	}
 	t.Logf("on Windows: without %s: %v", what, err)
 	return true
+}
+
+// WriteFile makes a file that is ours alone from its first moment, whatever its folder hands down.
+func WriteFile(path, text string) error {
+	file, err := disk.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(file, text)
+	return errors.Join(err, file.Close())
+}
+
+// ReadFile is [os.ReadFile] by a reader who lets others replace the file meanwhile.
+func ReadFile(path string) ([]byte, error) {
+	if runtime.GOOS != "windows" {
+		return os.ReadFile(path)
+	}
+	file, err := disk.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
 }

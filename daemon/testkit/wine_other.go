@@ -2,4 +2,5 @@
 
 package testkit
 
-func wine() bool { return false }
+// Wine says whether this is not a real Windows.
+func Wine() bool { return false }

@@ -2,4 +2,5 @@ package testkit
 
 import "syscall"
 
-func wine() bool { return syscall.NewLazyDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil }
+// Wine says whether this is not a real Windows.
+func Wine() bool { return syscall.NewLazyDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // F3: what can stand where the token file should is told apart, and each thing that is
@@ -52,7 +54,9 @@ func TestRead_F3(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := In(t.TempDir(), nil)
-			testkit.Must(t, c.make(f.Path))
+			if testkit.NotHere(t, name, c.make(f.Path)) {
+				return
+			}
 			before, _ := disk.Lstat(f.Path)
 			got := f.Read()
 			if got.State != c.state || got.Pair != c.pair {
@@ -78,10 +82,13 @@ func TestRead_F3(t *testing.T) {
 }
 
 func holding(text string) func(path string) error {
-	return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	return func(path string) error { return testkit.WriteFile(path, text) }
 }
 
 func unreadable(path string) error {
+	if runtime.GOOS == "windows" { // who may not read one of his own gives himself the right
+		return errors.ErrUnsupported
+	}
 	if err := os.WriteFile(path, []byte("refresh"), 0o000); err != nil || os.Getuid() != 0 {
 		return err
 	}
@@ -150,14 +157,16 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 			return errors.Join(os.WriteFile(other, []byte("theirs"), 0o600), testkit.TrySymlink(other, path))
 		}, ""},
 		"a hard link": {func(path, other string) error {
-			return errors.Join(os.WriteFile(other, []byte("theirs, and longer than ours"), 0o600), os.Link(other, path))
+			return errors.Join(testkit.WriteFile(other, "theirs, and longer than ours"), os.Link(other, path))
 		}, "the token file is written in place, so a reader can find it half written: it has several hard links"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := ""
 			f := In(t.TempDir(), func(text string) { said += text })
 			other := filepath.Join(t.TempDir(), "other")
-			testkit.Must(t, c.make(f.Path, other))
+			if testkit.NotHere(t, name, c.make(f.Path, other)) {
+				return
+			}
 			target, err := f.Target()
 			testkit.Must(t, err)
 			testkit.Must(t, f.Replace(target, ours, unchanged))
@@ -254,6 +263,7 @@ func TestReadMeetsAWriter_F3(t *testing.T) {
 // F3: readers of the file never see an empty or torn file from our writes,
 // whatever moment they look. Real clock: this is about the kernel's.
 func TestF3ReadersNeverSeeATornFile(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open, and readers do not pause here")
 	dir := t.TempDir()
 	target := filepath.Join(dir, env.TokenFile)
 	long := func(i int) TokenPair {
@@ -262,7 +272,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 	f := File{Path: target}
 	testkit.Must(t, f.Replace(target, long(0), func() error { return nil }))
 	look := func() error {
-		data, err := os.ReadFile(target)
+		data, err := testkit.ReadFile(target)
 		p, parseErr := Parse(data)
 		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
 			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
@@ -302,7 +312,7 @@ func TestTokenFileByALink_F6(t *testing.T) {
 	testkit.Symlink(t, target, file.Path)
 	for mode, want := range map[fs.FileMode]State{0o755: Holds, 0o777: Unusable, 0o777 | fs.ModeSticky: Unusable} {
 		testkit.Must(t, disk.Chmod(elsewhere, mode))
-		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), "chmod go-w "+elsewhere) {
+		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), strict.Withdraw("go", elsewhere)) {
 			t.Errorf("in a folder of mode %v: %v, %v, %q", mode, r.State, r.Err, r.Hint())
 		}
 	}
@@ -317,7 +327,7 @@ func TestReadInASwappedHome_F6(t *testing.T) {
 	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh\naccess"), 0o600))
 	testkit.Must(t, disk.Chmod(above, 0o777))
 	got := f.Read()
-	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), "chmod go-w "+above) {
+	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), strict.Withdraw("go", above)) {
 		t.Errorf("%v, %q", got, got.Hint())
 	}
 	if f.Check() == nil {

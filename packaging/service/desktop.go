@@ -115,7 +115,7 @@ func (d desktop) status(ctx context.Context) (int, error) {
 
 func (d desktop) state(ctx context.Context) State {
 	there := d.entered()
-	return State{Manager: "the desktop session", Unit: d.entry(), Installed: there, Running: there && d.pid(ctx) != 0}
+	return State{Manager: session, Unit: d.unit(), Installed: there, Running: there && d.pid(ctx) != 0}
 }
 
 // pid is the daemon's, 0 where none answers.

@@ -16,6 +16,11 @@ func (d desktop) entry() string {
 	return filepath.Join(d.configFolder(), "autostart", d.name+".desktop")
 }
 
+// session is the manager's name, to people, and unit the entry's.
+const session = "the desktop session"
+
+func (d desktop) unit() string { return d.entry() }
+
 func (d desktop) entered() bool { return exists(d.entry()) }
 
 func (d desktop) enter(program string) error {

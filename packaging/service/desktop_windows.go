@@ -24,6 +24,11 @@ const maxRunLine = 260
 
 func (d desktop) entry() string { return `HKCU\` + runKey + `\` + d.name }
 
+// session is the manager's name, to people, and unit the entry's.
+const session = "Windows"
+
+func (d desktop) unit() string { return "logon entry " + d.name }
+
 // args are how the daemon of this home is run: a line of the Run key names no variables.
 func (d desktop) args() []string {
 	args := []string{"run", "--home", d.Home}

@@ -12,7 +12,7 @@ func machineServes() error {
 }
 
 // withHome is a command for the home, for PowerShell.
-func withHome(home, line string) string { return "$env:FAL_HOME_DIR=" + shellWord(home) + "; " + line }
+func withHome(home, line string) string { return "$env:FAL_HOME_DIR=" + quoted(home) + "; " + line }
 
 // addLines appends lines to a file in the home, in PowerShell.
 func addLines(home, file string, lines []string) string {
@@ -27,8 +27,10 @@ func shellWord(text string) string {
 	if plainWord(text, `\/._-+:`) {
 		return text
 	}
-	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	return quoted(text)
 }
+
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // killing is the command that ends a process.
 const killing = "taskkill /f /pid"

@@ -136,6 +136,14 @@ func sunPath() int {
 	return 104 // darwin and the BSDs
 }
 
+// root is what an absolute path begins with, in words.
+func root() string {
+	if runtime.GOOS == "windows" {
+		return `a drive, as C:\`
+	}
+	return "/"
+}
+
 // absolute is a path as fal's own programs expand it ([ExpandUser]). What it cannot take for the
 // very folder that they take is refused.
 func absolute(lookup func(string) (string, bool), name, given string) (string, error) {
@@ -147,7 +155,7 @@ func absolute(lookup func(string) (string, bool), name, given string) (string, e
 		return "", err
 	}
 	if !filepath.IsAbs(path) || strings.ContainsFunc(path, unicode.IsControl) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, given)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with %s", name, given, root())
 	}
 	return withoutDots(name, path)
 }

@@ -55,7 +55,7 @@ func Listen(path string) (*Listener, error) {
 }
 
 func newListener(path string) (*Listener, error) {
-	own, err := ProcessUser(os.Getpid())
+	own, err := OwnUser()
 	if err != nil {
 		return nil, err
 	}

@@ -258,7 +258,7 @@ func TestPrivate_S8(t *testing.T) {
 	c, err := Dial(path)
 	must(t, err)
 	defer c.Close()
-	own, err := ProcessUser(os.Getpid())
+	own, err := OwnUser()
 	must(t, err)
 	must(t, c.control(func(h syscall.Handle) error {
 		sd, err := windows.GetSecurityInfo(windows.Handle(h), windows.SE_KERNEL_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
@@ -317,7 +317,7 @@ func TestKnownByItsFirstByte_S8(t *testing.T) {
 	write(t, c, "list\n")
 	daemon, err := l.AcceptUnix()
 	must(t, err)
-	own, err := ProcessUser(os.Getpid())
+	own, err := OwnUser()
 	must(t, err)
 	if sid, err := daemon.User(); sid != own || err != nil {
 		t.Errorf("it is %q, %v", sid, err)

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"cmp"
-	"os"
 	"syscall"
 
 	"github.com/falcred/falcred/protocol"
@@ -30,7 +29,7 @@ func User(c syscall.Conn) string {
 // the pipe's owner. The user of the process there must be allowed too, where it can be asked:
 // the process may have ended, and we may not open one of the system's.
 func check(c syscall.Conn, _ []int) error {
-	own, err := local.ProcessUser(os.Getpid())
+	own, err := local.OwnUser()
 	if err != nil {
 		return protocol.Errorf(protocol.CodeDenied, "denied: our own user cannot be known")
 	}

@@ -135,7 +135,7 @@ func TestKnown_S3_S8(t *testing.T) {
 	daemon, err := l.AcceptUnix()
 	testkit.Must(t, err)
 	defer daemon.Close()
-	own, err := local.ProcessUser(os.Getpid())
+	own, err := local.OwnUser()
 	testkit.Must(t, err)
 	for _, c := range []*local.Conn{client, daemon} {
 		if err := peer.Check(c); err != nil {

@@ -39,7 +39,9 @@ func TestRead_F6(t *testing.T) {
 		"nothing":     {func() error { return nil }, "no such file"},
 		"others' way": {func() error { return disk.Chmod(above, 0o777) }, above + " can be written by others"},
 	} {
-		testkit.Must(t, c.make())
+		if testkit.NotHere(t, name, c.make()) {
+			continue
+		}
 		data, err := Read(path, MaxSmall)
 		switch {
 		case c.want == "" && (err != nil || len(data) == 0):
@@ -67,11 +69,12 @@ func TestReadTail(t *testing.T) {
 
 // F3: a reader meets the old content or the new, whatever moment it looks.
 func TestWriteAtomicIsNeverTorn_F3(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open, and readers do not pause here")
 	path := filepath.Join(t.TempDir(), "file")
 	content := func(i int) []byte { return bytes.Repeat([]byte{'a' + byte(i%26)}, 1000+i) }
 	testkit.Must(t, WriteAtomic(path, content(0)))
 	look := func() error {
-		data, err := os.ReadFile(path)
+		data, err := testkit.ReadFile(path)
 		if err != nil || len(data) < 1000 || !bytes.Equal(data, content(len(data)-1000)) {
 			return fmt.Errorf("a reader saw %d bytes: %v", len(data), err)
 		}
@@ -120,7 +123,7 @@ func TestWriteInASwappedFolder_F6(t *testing.T) {
 	for name, write := range map[string]func(string, []byte) error{"atomic": WriteAtomic, "rename": WriteRename} {
 		err := write(filepath.Join(home, "file"), []byte("text"))
 		text, hint := Explain(fmt.Errorf("wrapped: %w", err))
-		if strict.As(err) == nil || !strings.HasPrefix(text, above+" can be written by others") || !strings.HasPrefix(hint, "chmod go-w "+above) {
+		if strict.As(err) == nil || !strings.HasPrefix(text, above+" can be written by others") || !strings.HasPrefix(hint, strict.Withdraw("go", above)) {
 			t.Errorf("%s: %v: %q, %q", name, err, text, hint)
 		}
 	}

@@ -51,6 +51,9 @@ func TestHomesOfTheVersionBefore_F6(t *testing.T) {
 		"below 0777":              {0o777, 0o700, "go"},
 		"below 0757":              {0o757, 0o700, "go"},
 	} {
+		if c.above&fs.ModeSticky != 0 && testkit.Wine() {
+			continue // who may write a folder there may remove what is in it
+		}
 		above := t.TempDir()
 		home := filepath.Join(above, "home")
 		testkit.Must(t, os.Mkdir(home, 0o700))

@@ -1,6 +1,7 @@
 package fsx
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -76,16 +77,18 @@ func tryLock(path string) (file disk.File, err error) {
 	if err != nil {
 		return nil, strict.NoLink(path, err)
 	}
-	if err = disk.TryLock(file); err == nil {
-		err = strict.Own(path, file)
+	err = disk.TryLock(file)
+	busy := errors.Is(err, syscall.EWOULDBLOCK)
+	if !busy {
+		err = cmp.Or(strict.Own(path, file), err) // a folder has no lock on every system
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return file, nil
+	case busy:
+		err = nil
 	}
 	file.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, nil
-	}
 	return nil, strict.NoLink(path, err)
 }
 

@@ -49,7 +49,10 @@ func TestLockFileThatIsNone_F6(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			home := t.TempDir()
 			path, other := filepath.Join(home, "lock"), filepath.Join(home, "other")
-			testkit.Must(t, os.WriteFile(other, []byte("theirs"), 0o600))
+			if testkit.Wine() && kind[:4] == "mode" {
+				t.Skip("on Windows: not in wine: such a file opens all the same, and is not removed")
+			}
+			testkit.Must(t, testkit.WriteFile(other, "theirs"))
 			if testkit.NotHere(t, kind, make(path, other)) {
 				return
 			}

@@ -4,8 +4,15 @@ package server
 
 import (
 	"testing"
+	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
+)
+
+const (
+	changes     = 1000 // of a login, one after the other
+	manyHostile = 200
+	storeLimit  = 10 * time.Second
 )
 
 func shrink(t testing.TB, c *testkit.Conn) {
