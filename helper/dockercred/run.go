@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/falcred/falcred/helper"
@@ -84,11 +83,12 @@ const (
 	quiet = time.Second
 )
 
-// The 45 s are patience; made without fmt, since every run makes them.
-var (
-	errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
-	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within "+strconv.Itoa(int(homePatience/time.Second))+" s\nsee: falcred doctor")
-)
+// errSilent is made without fmt, since every run makes it. The 45 s are patience.
+var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
+
+func errHangs() error {
+	return protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within %d s\nsee: falcred doctor", int(homePatience.Seconds()))
+}
 
 // run is one run of the program.
 type run struct {
@@ -214,7 +214,7 @@ func (r *run) tellPerson() {
 // have has a daemon run, if that has something to do. All of it is in the hands of file
 // systems, and one whose server is gone answers never.
 func (r *run) have(ctx context.Context, useful func(home string) bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs)
+	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- r.startFor(ctx, useful) }()
