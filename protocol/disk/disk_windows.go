@@ -26,7 +26,7 @@ func (windows) Notify(func(path string)) (stop func())     { return func() {} }
 func (windows) SameFile(a, b fs.FileInfo) bool {
 	one, ok := a.(*info)
 	other, too := b.(*info)
-	return ok && too && one.identity == other.identity && one.identity != identity{}
+	return ok && too && one.identity == other.identity && one.identity != 0
 }
 
 const (

@@ -3,7 +3,10 @@ package disk
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
+	"time"
+	"unsafe"
 )
 
 const (
@@ -30,24 +33,88 @@ type file struct {
 	identity identity // asked for at once: wine no longer knows it when the file has been renamed
 }
 
-// identity is a file's, whatever it is called.
-type identity struct{ volume, high, low uint32 }
+// identity is a file's number on its volume, whatever it is called. The volume is not asked for:
+// what is compared has, or had, one path.
+type identity int64
 
-func newFile(h syscall.Handle, path string) (*file, error) {
-	var known syscall.ByHandleFileInformation
-	if err := syscall.GetFileInformationByHandle(h, &known); err != nil {
-		syscall.CloseHandle(h)
-		return nil, err
+// known is FILE_ALL_INFORMATION, all that the system has on a file but its volume, for which
+// wine would ask another process.
+type known struct {
+	created, accessed, written, changed int64 // in 100 ns since 1601
+	attributes, _                       uint32
+	allocated, size                     int64
+	links                               uint32
+	deleted, folder                     byte
+	_                                   [2]byte
+	identity                            identity
+	_                                   [24]byte
+	nameLength                          uint32
+	name                                [260]uint16 // as much as fits
+}
+
+var ntQueryInformationFile = ntdll.NewProc("NtQueryInformationFile")
+
+func query(h syscall.Handle) (k known, err error) {
+	const allInformation, bufferOverflow = 18, 0x80000005 // the name did not fit
+	var answer [2]uintptr
+	status, _, _ := ntQueryInformationFile.Call(uintptr(h), uintptr(unsafe.Pointer(&answer)), uintptr(unsafe.Pointer(&k)), unsafe.Sizeof(k), allInformation) // #nosec G103 -- a call of the system
+	if status != 0 && status != bufferOverflow {
+		return k, syscall.EINVAL
 	}
-	return &file{os.NewFile(uintptr(h), path), identity{known.VolumeSerialNumber, known.FileIndexHigh, known.FileIndexLow}}, nil
+	return k, nil
+}
+
+func newFile(h syscall.Handle, path string) (f *file, k known, err error) {
+	if k, err = query(h); err != nil {
+		syscall.CloseHandle(h)
+		return nil, k, err
+	}
+	return &file{os.NewFile(uintptr(h), path), k.identity}, k, nil
 }
 
 func (f *file) Stat() (fs.FileInfo, error) {
+	k, err := query(syscall.Handle(f.Fd()))
+	if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return f.stat(k)
+}
+
+// stat leaves links, and what else is no file nor folder, to package os.
+func (f *file) stat(k known) (fs.FileInfo, error) {
+	if k.attributes&syscall.FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+		return secured(f, plain{filepath.Base(f.Name()), &k}, k.links), nil
+	}
 	info, err := f.File.Stat()
 	if err != nil {
 		return nil, err
 	}
-	return secured(f, info), nil
+	return secured(f, info, k.links), nil
+}
+
+// plain is what package os says of a file or a folder.
+type plain struct {
+	base string
+	*known
+}
+
+func (p plain) Name() string       { return p.base }
+func (p plain) Size() int64        { return p.size }
+func (p plain) ModTime() time.Time { return time.Unix(0, (p.written-since1601)*100) }
+func (p plain) IsDir() bool        { return p.Mode().IsDir() }
+func (p plain) Sys() any           { return nil }
+
+const since1601 = 11644473600 * 1e7 // until 1970
+
+func (p plain) Mode() fs.FileMode {
+	mode := fs.FileMode(0o666)
+	if p.attributes&syscall.FILE_ATTRIBUTE_READONLY != 0 {
+		mode = 0o444
+	}
+	if p.attributes&syscall.FILE_ATTRIBUTE_DIRECTORY != 0 {
+		mode |= fs.ModeDir | 0o111
+	}
+	return mode
 }
 
 // Chmod opens the file once more, for the rights that takes: they are asked for nowhere else.
@@ -75,13 +142,14 @@ func (windows) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 	}
 	err := again(func() (err error) { h, err = open(path, flag, perm); return err }, inTheWay)
 	var f *file
+	var k known
 	if err == nil {
-		f, err = newFile(h, path)
+		f, k, err = newFile(h, path)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	if flag&NoFollow == 0 {
+	if flag&NoFollow == 0 || k.attributes&syscall.FILE_ATTRIBUTE_REPARSE_POINT == 0 {
 		return f, nil
 	}
 	if info, err := f.File.Stat(); err == nil && info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
@@ -168,12 +236,12 @@ func look(op, path string, flags uint32, otherwise func(string) (fs.FileInfo, er
 		}
 		return distrusted(info), nil
 	}
-	f, err := newFile(h, path)
+	f, k, err := newFile(h, path)
 	if err != nil {
 		return nil, &fs.PathError{Op: op, Path: path, Err: err}
 	}
 	defer f.Close()
-	return f.Stat()
+	return f.stat(k)
 }
 
 func (windows) Chmod(path string, mode fs.FileMode) error {

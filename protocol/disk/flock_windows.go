@@ -7,6 +7,7 @@ import (
 )
 
 var (
+	ntdll        = syscall.NewLazyDLL("ntdll.dll")
 	kernel32     = syscall.NewLazyDLL("kernel32.dll") // a KnownDLL: never from another folder
 	lockFileEx   = kernel32.NewProc("LockFileEx")
 	unlockFileEx = kernel32.NewProc("UnlockFileEx")

@@ -51,12 +51,10 @@ func distrusted(i fs.FileInfo) fs.FileInfo {
 	return &info{FileInfo: i, mode: i.Mode()&^fs.ModePerm | 0o777, security: Security{Links: 1}}
 }
 
-// secured adds to what package os tells of an open file.
-func secured(f *file, i fs.FileInfo) fs.FileInfo {
-	h := syscall.Handle(f.Fd())
-	var known syscall.ByHandleFileInformation
-	descriptor, err := securityOf(h)
-	if err != nil || syscall.GetFileInformationByHandle(h, &known) != nil {
+// secured adds to what package os tells of an open file whose it is, and who may write it.
+func secured(f *file, i fs.FileInfo, links uint32) fs.FileInfo {
+	descriptor, err := securityOf(syscall.Handle(f.Fd()))
+	if err != nil {
 		return distrusted(i)
 	}
 	owner, mode, err := judge(descriptor, i.IsDir())
@@ -66,7 +64,7 @@ func secured(f *file, i fs.FileInfo) fs.FileInfo {
 	if !i.IsDir() && i.Mode()&0o200 == 0 { // the attribute that nobody may write
 		mode &^= 0o222
 	}
-	s := Security{Owner: owner, Ours: ours(owner), Links: known.NumberOfLinks}
+	s := Security{Owner: owner, Ours: ours(owner), Links: links}
 	s.Trusted = s.Ours || trusted(owner)
 	return &info{i, i.Mode()&^fs.ModePerm | mode, f.identity, s}
 }

@@ -18,6 +18,8 @@ type Conn struct {
 	server  bool   // this is the daemon's end, and the rest is known of
 	client  string // who connected
 	unknown error  // why that is not known
+	pid     int    // the process that did
+	process string // its user
 	first   []byte // what had to be read to know it
 
 	mu     sync.Mutex // guards what follows

@@ -2,13 +2,9 @@ package local
 
 import (
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
-
-	"github.com/falcred/falcred/protocol/disk"
 )
 
 const pipePrefix = `\\.\pipe\`
@@ -51,14 +47,9 @@ func dial(path string) (syscall.Handle, error) {
 
 // readAddress is the name of the pipe that the file at path names.
 func readAddress(path string) (name string, err error) {
-	file, err := disk.OpenFile(path, os.O_RDONLY, 0)
+	data, err := readFile(path)
 	if err != nil {
-		return "", bare(err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxAddress))
-	if err != nil {
-		return "", bare(err)
+		return "", err
 	}
 	name, rest, whole := strings.Cut(string(data), "\n")
 	own, local := strings.CutPrefix(name, pipePrefix)
@@ -71,6 +62,27 @@ func readAddress(path string) (name string, err error) {
 // nameLetters are those of a pipe's own name: no backslash, nothing that Windows would
 // leave out.
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+// readFile reads what an address file can hold at most, in as few calls as can be: many
+// clients may ask again and again. Its owner can replace it meanwhile.
+func readFile(path string) ([]byte, error) {
+	p, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	const all = syscall.FILE_SHARE_READ | syscall.FILE_SHARE_WRITE | syscall.FILE_SHARE_DELETE
+	h, err := syscall.CreateFile(p, syscall.GENERIC_READ, all, nil, syscall.OPEN_EXISTING, 0, 0)
+	if err == errSharing { // somebody looks at it who does not share
+		err = syscall.EAGAIN
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.CloseHandle(h)
+	data := make([]byte, maxAddress)
+	n, err := syscall.Read(h, data)
+	return data[:max(n, 0)], err
+}
 
 // bare is a file's error without the path, which is in the caller's.
 func bare(err error) error {

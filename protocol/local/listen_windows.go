@@ -17,9 +17,9 @@ import (
 	"github.com/falcred/falcred/protocol/disk"
 )
 
-// waiting is how many instances of a pipe wait for clients: its queue. Who finds none of
-// them free has to try again.
-const waiting = 32
+// waiting is how many instances of a pipe wait for clients: its queue, as long as one thread
+// can wait for. Who finds none of them free has to try again.
+const waiting = 63
 
 // firstTime is how long a client may take for its first byte that has to be read from before
 // its user is known.
@@ -31,6 +31,7 @@ type Listener struct {
 	descriptor uintptr // who may open it
 	wake       syscall.Handle
 	accepted   chan result
+	slots      chan struct{} // one for each client that is connected and not accepted
 	closed     chan struct{} // by Close
 	expired    chan struct{} // by SetDeadline
 	closeOnce  sync.Once
@@ -68,6 +69,7 @@ func newListener(path string) (*Listener, error) {
 		name:       fmt.Sprintf("%sfalcred-%016x%016x", pipePrefix, rand.Uint64(), rand.Uint64()), // #nosec G404 -- no secret, and seeded by the system
 		descriptor: descriptor,
 		accepted:   make(chan result),
+		slots:      make(chan struct{}, waiting),
 		closed:     make(chan struct{}),
 		expired:    make(chan struct{}),
 		ended:      make(chan struct{}),
@@ -90,11 +92,11 @@ func newListener(path string) (*Listener, error) {
 // begin makes the first instances.
 func (l *Listener) begin() (queue []*instance, err error) {
 	for len(queue) < waiting {
-		i, err := l.newInstance(len(queue) == 0)
-		if err != nil {
+		i := new(instance)
+		queue = append(queue, i)
+		if err := i.wait(l, len(queue) == 1); err != nil {
 			return queue, err
 		}
-		queue = append(queue, i)
 	}
 	return queue, nil
 }
@@ -153,30 +155,30 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// serve hands over who connects, the longest waiting first, and has others wait in their
-// place. One thread of the system's waits for all.
+// serve has others wait in the place of who connects, the longest waiting first. One thread
+// of the system's waits for all.
 func (l *Listener) serve(queue []*instance) {
 	defer close(l.ended)
 	defer func() { l.free(queue) }()
 	for {
-		i, err := l.next(queue)
-		if err != nil {
-			if !l.give(nil, err) {
-				return
-			}
-			continue
-		}
-		if i < 0 {
+		n, err := l.next(queue)
+		if err != nil && !l.give(nil, err) || err == nil && n < 0 {
 			return
 		}
-		done := queue[i]
-		queue = append(queue[:i], queue[i+1:]...)
-		l.connected(done)
-		for len(queue) < waiting {
-			fresh, err := l.newInstance(false)
-			if err == nil {
-				queue = append(queue, fresh)
-			} else if !l.give(nil, err) {
+		if err != nil {
+			continue
+		}
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.closed:
+			return
+		}
+		i := queue[n]
+		queue = append(append(queue[:n], queue[n+1:]...), i)
+		go l.connected(i.handle)
+		i.handle = syscall.InvalidHandle
+		for err := i.wait(l, false); err != nil; err = i.wait(l, false) {
+			if !l.give(nil, err) {
 				return
 			}
 		}
@@ -196,27 +198,25 @@ func (l *Listener) next(queue []*instance) (int, error) {
 	return int(n) - 1, nil
 }
 
-// connected makes a connection of an instance, and gives it to AcceptUnix. A client without
+// connected makes a connection of a client, and gives it to AcceptUnix. One without
 // SECURITY_SQOS_PRESENT may be known by what it writes only, for which nobody else waits.
-func (l *Listener) connected(i *instance) {
-	c := newConn(i.handle, l.path)
-	i.handle = syscall.InvalidHandle
-	i.free()
+func (l *Listener) connected(h syscall.Handle) {
+	c := newConn(h, l.path)
 	err := c.identify()
 	if !errors.Is(err, errCannotImpersonate) {
 		l.give(c, nil)
+		<-l.slots
 		return
 	}
-	go func() {
-		c.file.SetReadDeadline(time.Now().Add(firstTime))
-		first := make([]byte, 1)
-		if n, _ := c.file.Read(first); n == 1 {
-			c.first = first
-			c.identify()
-		}
-		c.file.SetReadDeadline(time.Time{})
-		l.give(c, nil)
-	}()
+	<-l.slots
+	c.file.SetReadDeadline(time.Now().Add(firstTime))
+	first := make([]byte, 1)
+	if n, _ := c.file.Read(first); n == 1 {
+		c.first = first
+		c.identify()
+	}
+	c.file.SetReadDeadline(time.Time{})
+	l.give(c, nil)
 }
 
 // give is false at the end.
@@ -248,27 +248,28 @@ type instance struct {
 	overlapped    syscall.Overlapped // the system's until event is set
 }
 
-// newInstance makes one and has it wait.
-func (l *Listener) newInstance(first bool) (*instance, error) {
-	h, err := createPipe(l.name, l.descriptor, first)
-	if err != nil {
-		return nil, err
+// wait has it wait.
+func (i *instance) wait(l *Listener, first bool) (err error) {
+	if i.event == 0 {
+		if i.event, err = newEvent(); err != nil {
+			return err
+		}
 	}
-	i := &instance{handle: h}
-	if i.event, err = newEvent(); err != nil {
-		i.free()
-		return nil, err
+	if i.handle, err = createPipe(l.name, l.descriptor, first); err != nil {
+		return err
 	}
-	i.overlapped.HEvent = i.event
-	r, _, err := procConnectNamedPipe.Call(uintptr(h), uintptr(unsafe.Pointer(&i.overlapped))) // #nosec G103 -- the system's call
+	procResetEvent.Call(uintptr(i.event))
+	i.overlapped = syscall.Overlapped{HEvent: i.event}
+	r, _, err := procConnectNamedPipe.Call(uintptr(i.handle), uintptr(unsafe.Pointer(&i.overlapped))) // #nosec G103 -- the system's call
 	switch {
 	case r != 0, err == errPipeConnected, err == errNoData: // it may have left already, and is met by who reads
 		procSetEvent.Call(uintptr(i.event))
 	case err != syscall.ERROR_IO_PENDING:
-		i.free()
-		return nil, err
+		syscall.CloseHandle(i.handle)
+		i.handle = syscall.InvalidHandle
+		return err
 	}
-	return i, nil
+	return nil
 }
 
 // free closes it, once the system does not write into it any more.

@@ -21,14 +21,27 @@ func (c *Conn) User() (sid string, err error) {
 
 // Process is the number of the process at the other end, or 0. It names a process, and
 // proves nothing: that may have ended, and its number be another's.
-func (c *Conn) Process() (pid int) {
-	ask := procGetNamedPipeServerPID
+func (c *Conn) Process() int {
 	if c.server {
-		ask = procGetNamedPipeClientPID
+		return c.pid
 	}
+	return c.ask(procGetNamedPipeServerPID)
+}
+
+// ProcessUser is the user of that process, "" where that cannot be known: it may have ended,
+// or be one of the system's that we may not ask about.
+func (c *Conn) ProcessUser() string {
+	if c.server {
+		return c.process
+	}
+	sid, _ := ProcessUser(c.Process())
+	return sid
+}
+
+func (c *Conn) ask(number *syscall.LazyProc) (pid int) {
 	c.control(func(h syscall.Handle) error {
 		var n uint32
-		if r, _, _ := ask.Call(uintptr(h), uintptr(unsafe.Pointer(&n))); r != 0 { // #nosec G103 -- the system's call
+		if r, _, _ := number.Call(uintptr(h), uintptr(unsafe.Pointer(&n))); r != 0 { // #nosec G103 -- the system's call
 			pid = int(n)
 		}
 		return nil
@@ -50,7 +63,8 @@ func (c *Conn) control(f func(h syscall.Handle) error) error {
 
 // identify asks who has connected, at the daemon's end.
 func (c *Conn) identify() error {
-	c.server = true
+	c.server, c.pid = true, c.ask(procGetNamedPipeClientPID)
+	c.process, _ = ProcessUser(c.pid)
 	c.unknown = c.control(func(h syscall.Handle) (err error) { c.client, err = askClient(h); return err })
 	return c.unknown
 }

@@ -19,6 +19,7 @@ var (
 	procGetNamedPipeServerPID  = kernel32.NewProc("GetNamedPipeServerProcessId")
 	procGetOverlappedResult    = kernel32.NewProc("GetOverlappedResult")
 	procPeekNamedPipe          = kernel32.NewProc("PeekNamedPipe")
+	procResetEvent             = kernel32.NewProc("ResetEvent")
 	procSetEvent               = kernel32.NewProc("SetEvent")
 	procWaitForMultipleObjects = kernel32.NewProc("WaitForMultipleObjects")
 
@@ -33,6 +34,7 @@ var (
 )
 
 const (
+	errSharing           = syscall.Errno(32)  // ERROR_SHARING_VIOLATION
 	errPipeBusy          = syscall.Errno(231) // ERROR_PIPE_BUSY
 	errNoData            = syscall.Errno(232) // ERROR_NO_DATA: the client has left
 	errNotConnected      = syscall.Errno(233) // ERROR_PIPE_NOT_CONNECTED
@@ -97,7 +99,7 @@ func createPipe(pipe string, descriptor uintptr, first bool) (h syscall.Handle, 
 	)
 	text, err := syscall.UTF16FromString(`\??\pipe\` + pipe[len(pipePrefix):])
 	if err != nil {
-		return 0, err
+		return syscall.InvalidHandle, err
 	}
 	size := uint16(2 * len(text)) // #nosec G115 -- a name of ours
 	name := unicodeString{length: size - 2, maximum: size, buffer: &text[0]}
@@ -113,7 +115,7 @@ func createPipe(pipe string, descriptor uintptr, first bool) (h syscall.Handle, 
 		uintptr(unsafe.Pointer(&status)), share, disposition, 0, rejectRemote, 0, 0, unlimited, buffer, buffer, uintptr(unsafe.Pointer(&timeout))) // #nosec G103
 	if code != 0 {
 		errno, _, _ := procNtStatusToError.Call(code)
-		return 0, syscall.Errno(errno)
+		return syscall.InvalidHandle, syscall.Errno(errno)
 	}
 	return h, nil
 }

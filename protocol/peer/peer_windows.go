@@ -35,7 +35,7 @@ func check(c syscall.Conn, _ []int) error {
 	}
 	process := ""
 	if conn, ok := c.(*local.Conn); ok {
-		process, _ = local.ProcessUser(conn.Process())
+		process = conn.ProcessUser()
 	}
 	return allowSIDs(own, User(c), process)
 }
