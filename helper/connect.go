@@ -20,15 +20,18 @@ var (
 )
 
 // connect waits while the daemon's queue of connections is full, up to a limit: Linux says
-// EAGAIN then, at once, and a thousand scripts that start together see it.
+// EAGAIN then, at once, as a pipe of Windows does, and a thousand scripts that start together see
+// it. The longer they wait, the less often they ask: the daemon needs the machine.
 func connect(ctx context.Context, socket string, limit time.Duration) (*local.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHangs)
 	defer cancel()
-	for full := false; ; {
+	full, wait := false, 5*time.Millisecond
+	for {
 		s, err := openWithin(ctx, socket)
 		if errors.Is(err, syscall.EAGAIN) {
 			full = true
-			if err = pause(ctx, 5*time.Millisecond); err == nil {
+			if err = pause(ctx, wait); err == nil {
+				wait = min(wait*3/2, 50*time.Millisecond)
 				continue
 			}
 		}

@@ -78,7 +78,7 @@ func (s *stage) daemon(socket string) {
 	s.Start(cmd)
 	s.Cleanup(func() {
 		if cmd.Process.Signal(syscall.SIGTERM) != nil { // there is none on Windows
-			(&helper.Client{Socket: socket}).Stop(context.Background())
+			s.Must((&helper.Client{Socket: socket}).Stop(context.Background()))
 		}
 		if err := cmd.Wait(); err != nil {
 			s.Logf("the daemon on %s: %v", socket, err)

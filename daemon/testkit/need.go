@@ -3,7 +3,6 @@ package testkit
 import (
 	"os"
 	"os/exec"
-	"runtime"
 	"testing"
 )
 
@@ -15,14 +14,6 @@ func Missing(t testing.TB, what ...any) {
 		t.Fatal(append([]any{"CI must have "}, what...)...)
 	}
 	t.Skip(append([]any{"needs "}, what...)...)
-}
-
-// NotOnWindows skips a test there, and says why. .ci/wine counts what skips.
-func NotOnWindows(t testing.TB, why string) {
-	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("on Windows: " + why)
-	}
 }
 
 // NeedTool is the path of a program that this test cannot do without.

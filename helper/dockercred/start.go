@@ -37,7 +37,7 @@ var (
 func Start(ctx context.Context, lookup func(string) (string, bool)) error {
 	r := newRun(nil, io.Discard, io.Discard, lookup)
 	defer r.client.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs)
+	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs())
 	defer cancel()
 	home, err := env.Home(lookup)
 	if err == nil {
