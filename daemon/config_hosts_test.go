@@ -12,7 +12,7 @@ import (
 func TestRelativeFalConfig_Section3(t *testing.T) {
 	for line, fine := range map[string]bool{
 		"FAL_CONFIG_PATH=fal.toml": false, "FAL_CONFIG_PATH=./fal.toml": false, "FAL_CONFIG_PATH='../fal.toml'": false, "FAL_CONFIG_PATH= fal.toml": false,
-		"FAL_CONFIG_PATH=/etc/fal.toml": true, "FAL_CONFIG_PATH=~/fal.toml": true, "FAL_CONFIG_PATH=": true,
+		"FAL_CONFIG_PATH=" + filepath.VolumeName(os.TempDir()) + "/etc/fal.toml": true, "FAL_CONFIG_PATH=~/fal.toml": true, "FAL_CONFIG_PATH=": true,
 	} {
 		inHome(t, line+"\n")
 		t.Setenv("FAL_CONFIG_PATH", "")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +97,11 @@ func TestFalcredEnvIsRefused(t *testing.T) {
 			t.Errorf("%q: %v", line, err)
 		}
 	}
-	for _, mode := range []os.FileMode{0o620, 0o602} {
+	modes := []os.FileMode{0o620, 0o602}
+	if runtime.GOOS == "windows" {
+		modes = nil // package strict's own tests open a file to others there
+	}
+	for _, mode := range modes {
 		home := inHome(t, "TEST_PROXY=http://evil\n")
 		os.Chmod(filepath.Join(home, envfile.Name), mode)
 		if _, err := Load("test"); err == nil || os.Getenv("TEST_PROXY") != "" {

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/falcred/falcred/daemon/events"
@@ -147,12 +148,19 @@ func mistake(cfg Config) error {
 		return &Mistake{err} // whom to serve cannot be known (S3)
 	}
 	if cfg.ShareSocket != "" {
+		if runtime.GOOS == "windows" {
+			return &Mistake{errNoShare}
+		}
 		if err := env.CheckSocketPath(cfg.ShareSocket); err != nil {
 			return &Mistake{fmt.Errorf("FALCRED_SHARE_SOCKET: %w", err)}
 		}
 	}
 	return nil
 }
+
+// errNoShare: whom to let in is said by user numbers, which Windows has not, and what a share
+// socket is for, containers and ssh -R, reaches no pipe.
+var errNoShare = errors.New("FALCRED_SHARE_SOCKET: falcred shares no login on Windows\nunset it; who else needs one logs in for himself: falcred login")
 
 // Check says whether [Run] would start, and be of use, as far as that can be known without a
 // socket: nothing is changed, locked or sent. It is for those who are about to make a service

@@ -35,7 +35,7 @@ func warnOdd(m *login.Manager, odd []string) {
 const asItIsNow = envfile.Name + ", as it is now, "
 
 // restartHint is what to do where the daemon goes by what no longer stands there.
-const restartHint = "restart the daemon: falcred service restart; or end it, and the next docker-credential-fal starts another"
+const restartHint = "restart the daemon: falcred restart"
 
 // lookPatience is how long a status waits for a look at falcred.env. A home on a file system
 // that is dead takes longer, and the next status has what was found.

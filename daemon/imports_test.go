@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 const project = "github.com/falcred/falcred/"
@@ -40,6 +42,7 @@ var houseRules = map[string]string{
 
 // A package of the daemon knows those below it, and no other.
 func TestTheHouse(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		graph := imports(t, goos)
 		for pkg, direct := range graph {
@@ -116,6 +119,7 @@ func links(graph map[string][]string, pkg string) map[string]bool {
 // The two ends of the socket share the wire, and nothing else; and who stands on the
 // standard library alone.
 func TestImportRules(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	graph := imports(t, "linux")
 	in := func(pkg, folder string) bool {
 		return pkg == project+folder || strings.HasPrefix(pkg, project+folder+"/")
@@ -160,6 +164,7 @@ func TestImportRules(t *testing.T) {
 // The tests that attack a daemon, break what is around it, or measure it, know nothing of
 // its inside: they are true of any daemon.
 func TestOutsidersKnowNoInside(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	known := []string{"daemon/idp", "daemon/testkit", "daemon/testkit/providers", "daemon/events"} // what stands in a history is for everybody
 	list := []string{"list", "-tags", "system", "-f", `{{.ImportPath}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}}`}
 	for _, pkg := range []string{"attacks", "faults", "bench", "environments"} {
@@ -185,6 +190,7 @@ func TestOutsidersKnowNoInside(t *testing.T) {
 // refresh be tried on them. What stands between, fsx and protocol/strict, asks the system
 // only for names, and for what is no file of a home.
 func TestDiskAndClockHaveOneDoor(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	names := map[string][]string{
 		"syscall": {}, "unix": {}, // but for errors and flags
 		"os":       {"Getpid", "FileInfo", "FileMode", "PathError", "LinkError", "ErrNotExist", "ErrExist", "ErrPermission", "ErrDeadlineExceeded"},
@@ -231,6 +237,7 @@ func TestDiskAndClockHaveOneDoor(t *testing.T) {
 // numbers from it: so a simulator says who runs next, and when. What stands between fsnotify
 // and us does not: a simulated disk tells of its changes by itself.
 func TestSchedulerHasOneDoor(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	names := map[string][]string{
 		"context": {"Context", "CancelFunc", "Background", "WithCancel", "WithCancelCause", "WithoutCancel", "WithValue", "Cause", "Canceled", "DeadlineExceeded"},
 		"sync":    {"Mutex"},
@@ -314,6 +321,7 @@ func selectors(file *ast.File) (found [][2]string) {
 // A file of a package can be read with those below it: no more than three need one
 // another in a circle.
 func TestFilesDoNotNeedEachOther(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	out, err := exec.Command("go", "list", "-deps", "-export", "-f", `{{.ImportPath}}={{.Export}}={{.Dir}}={{range .GoFiles}} {{.}}{{end}}`, project+"daemon/...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -370,6 +378,7 @@ func uses(t *testing.T, folder string, names []string, exports map[string]string
 // login.Manager is no place for everything: what needs nothing of its own is a function, and
 // what is about one hold of the lock, or one step of the machine, is theirs.
 func TestTheManagerStaysSmall(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	files, err := filepath.Glob("login/*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -253,7 +253,7 @@ func TestS6Reserved(t *testing.T) {
 		var v protocol.VersionAnswer
 		c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		// Refused ones are hung up on before they ask.
-		io.WriteString(c.UnixConn, "version\n")
+		io.WriteString(c.Conn, "version\n")
 		line, err := c.In.ReadLine()
 		return err == nil && protocol.ParseAnswer(line, &v) == nil
 	})

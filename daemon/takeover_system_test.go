@@ -106,7 +106,7 @@ func TestTerminateAmongHostileReaders_S5(t *testing.T) {
 		hostile.Go(func() {
 			c := at.Dial()
 			go func() {
-				io.Copy(c.UnixConn, strings.NewReader(strings.Repeat("status\n", 40_000)))
+				io.Copy(c.Conn, strings.NewReader(strings.Repeat("status\n", 40_000)))
 			}()
 			c.Line()
 			go func() {

@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func describe(socket string) *protocol.Error {
 	case stopped:
 		return protocol.Errorf(protocol.CodeUnavailable, "the daemon (pid %d) at %s does not answer: it is stopped\nlet it go on: kill -CONT %d", pid, socket, pid)
 	case pid != 0:
-		return protocol.Errorf(protocol.CodeUnavailable, "the daemon (pid %d) at %s does not answer\nsee its log; to end it: kill -9 %d", pid, socket, pid)
+		return protocol.Errorf(protocol.CodeUnavailable, "the daemon (pid %d) at %s does not answer\nsee its log; to end it: %s %d", pid, socket, killing(), pid)
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "the daemon at %s does not answer\nit may be stopped or hang, or be out of reach where the socket is forwarded", socket)
 }
@@ -117,4 +118,12 @@ func mayBeDone(err error) error {
 		return noAnswer{known}
 	}
 	return known
+}
+
+// killing is the command that ends a process at once.
+func killing() string {
+	if runtime.GOOS == "windows" {
+		return "taskkill /f /pid"
+	}
+	return "kill -9"
 }

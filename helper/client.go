@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -160,9 +161,14 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// dying is longer than a daemon takes connections that is being killed: its clients know it
+// before its listener is closed.
+const dying = 20 * time.Millisecond
+
 // ask sends a request that may be repeated. A connection that ends before its
 // answer is most likely one that a restarted daemon left behind, so the request
-// goes out once more on a fresh one, and the other idle ones are given up.
+// goes out once more on a fresh one, and the other idle ones are given up. The fresh one may be
+// to the same daemon in the moment of its death.
 func (c *Client) ask(ctx context.Context, r protocol.Request, v any) error {
 	line, err := r.Append(nil)
 	if err != nil {
@@ -173,9 +179,13 @@ func (c *Client) ask(ctx context.Context, r protocol.Request, v any) error {
 		return err
 	}
 	answer, err := cn.exchange(ctx, r.Verb, line)
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*protocol.Error)) {
+	for _, wait := range []time.Duration{0, dying} {
+		if err == nil || ctx.Err() != nil || errors.As(err, new(*protocol.Error)) {
+			break
+		}
 		cn.Close()
 		c.dropIdle()
+		pause(ctx, wait)
 		if cn, err = c.dial(ctx, c.others...); err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,7 +135,7 @@ func TestClientGivesUpOnADaemonThatAlwaysHangsUp_Section4(t *testing.T) {
 	if _, err := client(t, s.Path).Get(t.Context(), fal); codeOf(err) != protocol.CodeUnavailable {
 		t.Error(err)
 	}
-	if n := len(s.Lines()); n != 2 {
+	if n := len(s.Lines()); n != 3 { // once more, lest that was a daemon in the moment of its death
 		t.Errorf("asked %d times", n)
 	}
 }
@@ -340,6 +339,7 @@ func TestSecondPlaceIsUsedForTheSameHomeOnly_Section3(t *testing.T) {
 }
 
 func TestAHomeTooLongForASocketLeavesTheSecondPlace_S2(t *testing.T) {
+	testkit.OnWindows(t, "an address is a file, of any path")
 	home := filepath.Join(testkit.ShortDir(t), strings.Repeat("a", 120))
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
@@ -364,12 +364,9 @@ func TestAHomeTooLongForASocketLeavesTheSecondPlace_S2(t *testing.T) {
 
 func TestAStaleSocketAndAFileAreNoDaemon_S2(t *testing.T) {
 	dir := testkit.ShortDir(t)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(dir, "stale")})
-	if err != nil {
+	if err := testdaemon.Stale(filepath.Join(dir, "stale")); err != nil {
 		t.Fatal(err)
 	}
-	l.SetUnlinkOnClose(false)
-	l.Close()
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,13 @@ import (
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/local"
 	"github.com/falcred/falcred/protocol/peer"
 )
 
 // conn is a connection to a daemon whose user has been checked.
 type conn struct {
-	*stream
+	*local.Conn
 	in     *protocol.Reader
 	socket string // where it leads
 	others []int  // whom the daemon there may be of, besides ourselves and root
@@ -23,8 +24,8 @@ type conn struct {
 	spoilt bool // closed, or about to be, by a context
 }
 
-func newConn(s *stream, socket string, others []int) *conn {
-	return &conn{stream: s, in: protocol.NewReader(s), socket: socket, others: others, waits: waits}
+func newConn(s *local.Conn, socket string, others []int) *conn {
+	return &conn{Conn: s, in: protocol.NewReader(s), socket: socket, others: others, waits: waits}
 }
 
 // exchange is roundTrip for as long as a verb may take.

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/local"
 	"github.com/falcred/falcred/protocol/peer"
 )
 
@@ -20,15 +20,18 @@ var (
 )
 
 // connect waits while the daemon's queue of connections is full, up to a limit: Linux says
-// EAGAIN then, at once, and a thousand scripts that start together see it.
-func connect(ctx context.Context, socket string, limit time.Duration) (*stream, error) {
+// EAGAIN then, at once, as a pipe of Windows does, and a thousand scripts that start together see
+// it. The longer they wait, the less often they ask: the daemon needs the machine.
+func connect(ctx context.Context, socket string, limit time.Duration) (*local.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHangs)
 	defer cancel()
-	for full := false; ; {
+	full, wait := false, 5*time.Millisecond
+	for {
 		s, err := openWithin(ctx, socket)
 		if errors.Is(err, syscall.EAGAIN) {
 			full = true
-			if err = pause(ctx, 5*time.Millisecond); err == nil {
+			if err = pause(ctx, wait); err == nil {
+				wait = min(wait*3/2, 50*time.Millisecond)
 				continue
 			}
 		}
@@ -41,17 +44,17 @@ func connect(ctx context.Context, socket string, limit time.Duration) (*stream, 
 
 // openWithin leaves a system call behind that never returns, as on a file system whose
 // server is gone.
-func openWithin(ctx context.Context, socket string) (*stream, error) {
+func openWithin(ctx context.Context, socket string) (*local.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	type result struct {
-		s   *stream
+		s   *local.Conn
 		err error
 	}
 	opened := make(chan result)
 	go func() {
-		s, err := openStream(socket)
+		s, err := local.Dial(socket)
 		select {
 		case opened <- result{s, err}:
 		case <-ctx.Done():
@@ -107,9 +110,6 @@ func explain(err error, socket string, first bool) (found error, goOn bool) {
 // nobodyThere tells a missing daemon from a failure of this end, such as too
 // many open files, which starting a daemon would not help.
 func nobodyThere(err error) bool {
-	if runtime.GOOS == "windows" {
-		return !errors.Is(err, fs.ErrPermission) // its error numbers are its own
-	}
 	for _, e := range []syscall.Errno{
 		syscall.ENOENT, syscall.ENOTDIR, syscall.ECONNREFUSED, syscall.ENOTSOCK,
 		syscall.EPROTOTYPE, syscall.ELOOP,

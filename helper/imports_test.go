@@ -5,17 +5,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // The helper starts like an empty program (§3), and protocol stands on nothing
 // of ours (§9).
 func TestImports_Section3_Section9(t *testing.T) {
+	testkit.OnWindows(t, "it asks the sources, which are the same")
 	const module = "github.com/falcred/falcred/"
 	wire := []string{"protocol", "protocol/internal/ijson"}
-	client := append([]string{"protocol/env", "protocol/peer", "helper"}, wire...)
-	program := append([]string{"protocol/bazel", "protocol/disk", "protocol/limits", "protocol/strict", "helper/dockercred", "cmd/docker-credential-fal"}, client...)
+	client := append([]string{"protocol/disk", "protocol/env", "protocol/local", "protocol/peer", "helper"}, wire...)
+	program := append([]string{"protocol/bazel", "protocol/limits", "protocol/strict", "helper/dockercred", "cmd/docker-credential-fal"}, client...)
 	allowed := map[string][]string{
-		"protocol": wire, "protocol/env": append([]string{"protocol/env"}, wire...), "protocol/peer": append([]string{"protocol/peer"}, wire...),
+		"protocol": wire, "protocol/env": append([]string{"protocol/env"}, wire...), "protocol/peer": append([]string{"protocol/disk", "protocol/local", "protocol/peer"}, wire...), "protocol/local": {"protocol/disk", "protocol/local"},
 		"protocol/bazel": append([]string{"protocol/bazel"}, wire...), "protocol/disk": {"protocol/disk"}, "protocol/strict": {"protocol/strict", "protocol/disk"}, "protocol/limits": {"protocol/limits"}, "helper": client, "helper/dockercred": program, "cmd/docker-credential-fal": program,
 	}
 	heavy := []string{"net/http", "crypto/tls", "crypto/x509", "regexp", "text/template", "html/template", "os/exec", "flag", "log/slog", "encoding/json"}
@@ -23,10 +26,7 @@ func TestImports_Section3_Section9(t *testing.T) {
 		for _, goos := range []string{"linux", "darwin", "windows"} {
 			cmd := exec.Command("go", "list", "-deps", module+pkg)
 			cmd.Env = append(cmd.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
-			banned := heavy
-			if goos != "windows" {
-				banned = append([]string{"net", "net/netip"}, heavy...)
-			}
+			banned := append([]string{"net", "net/netip", "crypto/rand"}, heavy...)
 			out, err := cmd.Output()
 			if err != nil {
 				t.Fatal(err)

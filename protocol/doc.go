@@ -23,7 +23,7 @@
 // # Security
 //
 // Both ends ask the kernel who is at the other (SO_PEERCRED on Linux,
-// LOCAL_PEERCRED on macOS, the user of the peer's process on Windows) before
+// LOCAL_PEERCRED on macOS, a pipe's owner and its client's token on Windows) before
 // the first byte: the daemon serves, and a client speaks to, its own effective
 // user and root only, and where that cannot be known it hangs up (Check of package peer).
 // A refused peer may be told the error denied, or nothing. There is no other

@@ -1,5 +1,3 @@
-//go:build unix
-
 package main_test
 
 import (
@@ -10,6 +8,7 @@ import (
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -20,7 +19,7 @@ func (s *stage) program() client.ProgramFunc {
 		name, value, _ := strings.Cut(entry, "=")
 		env[name] = value
 	}
-	return client.NewShellProgramFuncWithEnv(filepath.Join(s.bin, "docker-credential-fal"), &env)
+	return client.NewShellProgramFuncWithEnv(filepath.Join(s.bin, "docker-credential-fal"+testkit.Exe), &env)
 }
 
 // §4: docker's own client package drives the helper through all of its

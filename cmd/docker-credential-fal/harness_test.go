@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package main_test runs the programs themselves: docker-credential-fal and
 // falcred, built once, against an issuer in the test process.
 package main_test
@@ -75,11 +73,13 @@ func (s *stage) expired(refresh string, inPlace bool) {
 // daemon runs falcred until the test ends, and waits until it answers.
 func (s *stage) daemon(socket string) {
 	s.Helper()
-	cmd := exec.Command(filepath.Join(s.bin, "falcred"), "run")
+	cmd := exec.Command(filepath.Join(s.bin, "falcred"+testkit.Exe), "run")
 	cmd.Env = s.env(socket)
 	s.Start(cmd)
 	s.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
+		if cmd.Process.Signal(syscall.SIGTERM) != nil { // there is none on Windows
+			s.Must((&helper.Client{Socket: socket}).Stop(context.Background()))
+		}
 		if err := cmd.Wait(); err != nil {
 			s.Logf("the daemon on %s: %v", socket, err)
 		}
@@ -105,7 +105,7 @@ type result struct {
 func (s *stage) run(socket, stdin string, change func(*exec.Cmd), args ...string) result {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "docker-credential-fal"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "docker-credential-fal"+testkit.Exe), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Env, cmd.WaitDelay = s.env(socket), 5*time.Second
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr

@@ -35,7 +35,7 @@ func examineDaemon(ctx context.Context, s *standing, found []doctor.Finding) []d
 	findings := []doctor.Finding{{Check: "daemon", Result: doctor.OK, Text: fmt.Sprintf("pid %d answers on %s", d.PID, d.Socket)}}
 	if d.Version != version() {
 		findings = append(findings, doctor.Finding{Check: "version", Result: doctor.Warn,
-			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Hint: "restart it: falcred service restart; or end it, and the next docker-credential-fal starts the new one"})
+			Text: fmt.Sprintf("the daemon is %s and this program is %s", d.Version, version()), Hint: "restart it: falcred restart"})
 	}
 	if d.LastError != "" {
 		result := doctor.Warn
@@ -60,7 +60,7 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		self, _ := os.Executable()
-		path = filepath.Join(filepath.Dir(self), name)
+		path = filepath.Join(filepath.Dir(self), name+filepath.Ext(self))
 		if _, err := os.Stat(path); err != nil {
 			return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: name + " is not on PATH", Hint: "install it beside falcred, in a folder of PATH"}
 		}

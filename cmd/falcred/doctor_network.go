@@ -19,7 +19,7 @@ var networkVariables = []string{
 // of now, in the shell's.
 func examineWay(findings []doctor.Finding, shell func(string) string, cfg daemon.Config, running bool) []doctor.Finding {
 	missing := missingAtHome(shell, cfg.EnvFile)
-	put := "put it into " + filepath.Join(cfg.Home, "falcred.env") + " (chmod 600)"
+	put := "put it into " + filepath.Join(cfg.Home, "falcred.env") + ofPrivate
 	here := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "refresh" }) // there only where one would fail
 	if here < 0 {
 		here = slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "issuer" })
@@ -32,7 +32,7 @@ func examineWay(findings []doctor.Finding, shell func(string) string, cfg daemon
 		f.Text = "at its last try the daemon met this: " + f.Text + "; from here the issuer answers"
 		f.Hint = "nothing to do: the daemon tries again within a minute"
 		if missing != "" {
-			f.Hint = "this shell has " + missing + ", and the daemon may not: " + put + ", then restart the daemon"
+			f.Hint = "this shell has " + missing + ", and the daemon may not: " + put + ", then: falcred restart"
 		}
 	case theirs >= 0: // one finding: doctor's own words, with what to do, are enough
 		findings[here].Text += " (the daemon met the same at its last try)"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // what the shell has and falcred.env has not is named, by its name alone.
 func TestExamineWay_Section3(t *testing.T) {
 	cfg := daemon.Config{Config: login.Config{Home: "/home/ann/.fal"}}
-	const put = "put it into /home/ann/.fal/falcred.env (chmod 600)"
+	put := "put it into " + filepath.FromSlash("/home/ann/.fal/falcred.env") + ofPrivate
 	answers := doctor.Finding{Check: "issuer", Result: doctor.OK, Text: "it answers"}
 	dead := doctor.Finding{Check: "issuer", Result: doctor.Fail, Text: "it cannot be reached", Hint: "mend it"}
 	met := doctor.Finding{Check: "login", Result: doctor.Fail, Text: "the issuer cannot be reached: no TLS", Hint: "wait"}
@@ -26,7 +27,7 @@ func TestExamineWay_Section3(t *testing.T) {
 	away.Text = "at its last try the daemon met this: " + met.Text + "; from here the issuer answers"
 	own, lacks, both := away, away, dead
 	own.Hint = "nothing to do: the daemon tries again within a minute"
-	lacks.Hint = "this shell has HTTPS_PROXY, and the daemon may not: " + put + ", then restart the daemon"
+	lacks.Hint = "this shell has HTTPS_PROXY, and the daemon may not: " + put + ", then: falcred restart"
 	both.Text += " (the daemon met the same at its last try)"
 	missing := doctor.Finding{Check: "settings", Result: doctor.Warn, Hint: put,
 		Text: "HTTPS_PROXY is set here and not in falcred.env: a daemon that docker-credential-fal or a service manager starts does not get it"}

@@ -40,8 +40,6 @@ func noWriting(err error) string {
 	return err.Error()
 }
 
-const writeHint = "make it writable (mount -o remount,rw; chmod u+w), or set FAL_HOME_DIR to a folder that is"
-
 // examineTwoPlaces: a home that could not hold a socket once can do so now, or two daemons were
 // started with other environments. Clients find the first.
 func examineTwoPlaces(places []env.Place) []doctor.Finding {
@@ -56,25 +54,25 @@ func examineTwoPlaces(places []env.Place) []doctor.Finding {
 	}
 	return []doctor.Finding{{Check: "socket", Result: doctor.Warn,
 		Text: fmt.Sprintf("there is a socket at %s and one at %s: programs here ask the first; the other may be another home's", there[0], there[1]),
-		Hint: "if both daemons serve this home, end the one at the second: lsof " + there[1]}}
+		Hint: "if both daemons serve this home, end the one at the second: " + holderHint(there[1])}}
 }
 
-// examineHOME: what HOME says decides which login fal's own programs find, too.
+// examineHOME: what HOME, or USERPROFILE, says decides which login fal's own programs find, too.
 func examineHOME(lookup func(string) (string, bool), home string) (doctor.Finding, bool) {
-	value, set := lookup("HOME")
+	value, set := lookup(homeVariable)
 	_, named := lookup("FAL_HOME_DIR")
-	f := doctor.Finding{Check: "HOME", Result: doctor.Warn}
+	f := doctor.Finding{Check: homeVariable, Result: doctor.Warn}
 	u, err := user.Current()
 	switch {
 	case set && value == "" && !named:
-		f.Text = "HOME is set and empty, so falcred and fal's own programs take " + home
-		f.Hint = "unset HOME, or give it your home folder"
+		f.Text = homeVariable + " is set and empty, so falcred and fal's own programs take " + home
+		f.Hint = "unset " + homeVariable + ", or give it your home folder"
 	case set && value != "" && !filepath.IsAbs(value):
-		f.Text = fmt.Sprintf("HOME is not an absolute path: %q; falcred goes by FAL_HOME_DIR alone", value)
-		f.Hint = "give HOME your home folder"
+		f.Text = fmt.Sprintf("%s is not an absolute path: %q; falcred goes by FAL_HOME_DIR alone", homeVariable, value)
+		f.Hint = "give " + homeVariable + " your home folder"
 	case !set && (err != nil || u.HomeDir == ""):
-		f.Text = fmt.Sprintf("HOME is not set, and the user database has no home for user %d; falcred goes by FAL_HOME_DIR alone", os.Getuid())
-		f.Hint = "fal's own programs need HOME: set it to a folder of yours"
+		f.Text = fmt.Sprintf("%s is not set, and the user database has no home for this user; falcred goes by FAL_HOME_DIR alone", homeVariable)
+		f.Hint = "fal's own programs need " + homeVariable + ": set it to a folder of yours"
 	default:
 		return f, false
 	}

@@ -43,6 +43,9 @@ func newFollow() *cobra.Command {
 		Example: followExample,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := canFollow(); err != nil {
+				return err
+			}
 			if len(args) == 1 {
 				path, err := filepath.Abs(args[0])
 				if err != nil {

@@ -76,6 +76,8 @@ func TestScripts(t *testing.T) {
 
 			"selfsigned": selfSigned,
 			"alive":      living,
+			"append":     appendLine,
+			"warned":     warned,
 		},
 	})
 }
@@ -155,6 +157,16 @@ func state(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
+// warned waits until the daemon warns of that: a look that takes long is for the next status.
+func warned(ts *testscript.TestScript, _ bool, args []string) {
+	client := &helper.Client{Socket: ts.Getenv("FALCRED_SOCKET")}
+	defer client.Close()
+	ts.Check(until("the warning "+args[0], func() bool {
+		status, err := client.Status(context.Background())
+		return err == nil && strings.Contains(strings.Join(status.Warnings, "\n"), args[0])
+	}))
+}
+
 // empty wants a folder with nothing in it.
 func empty(ts *testscript.TestScript, _ bool, args []string) {
 	entries, err := os.ReadDir(ts.MkAbs(args[0]))
@@ -162,6 +174,14 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 	for _, entry := range entries {
 		ts.Fatalf("%s holds %s", args[0], entry.Name())
 	}
+}
+
+// appendLine adds a line to a file, and makes it where there is none.
+func appendLine(ts *testscript.TestScript, _ bool, args []string) {
+	file, err := os.OpenFile(ts.MkAbs(args[0]), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = file.WriteString(args[1] + "\n")
+	ts.Check(errors.Join(err, file.Close()))
 }
 
 // theirs puts a folder of another user into a variable, whoever we are: root gives

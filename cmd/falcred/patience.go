@@ -31,7 +31,7 @@ func inTime[T any](what string, most time.Duration, work func() (T, error)) (T, 
 		return r.value, r.err
 	case <-timer.C:
 		var none T
-		return none, errHangs{fmt.Errorf("%s took longer than %s: a file system does not answer\nis its server there? see: mount", what, most)}
+		return none, errHangs{fmt.Errorf("%s took longer than %s: a file system does not answer\n"+hangHint, what, most)}
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 
 const serviceHelp = `Run falcred as a service of systemd, OpenRC, SysV's init or launchd. It starts by
 itself, comes back after a crash (SysV: with the next request), and survives
-reboots and upgrades. A desktop session without a service manager starts it too.
+reboots and upgrades. A desktop session without a service manager starts it too, and
+so does Windows when you log in.
 
 By default it is your own service and serves your own login. --system makes it
 one of the machine for the user that --run-as names, who need not log in.

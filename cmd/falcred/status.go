@@ -105,7 +105,7 @@ func (s *standing) exit() int {
 // client says much earlier.
 func bounded(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, protocol.Errorf(protocol.CodeUnavailable,
-		"the daemon did not answer within %s\nsee its log, or restart it: falcred service restart", patience))
+		"the daemon did not answer within %s\nsee its log, or restart it: falcred restart", patience))
 }
 
 // stand asks; it connects only, for which systemd starts a daemon where it holds the

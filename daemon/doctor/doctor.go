@@ -27,6 +27,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/falcred/falcred/protocol/words"
@@ -82,8 +83,8 @@ func ExamineHome(home string) []Finding {
 		findings = append(findings, Finding{"home", Fail, err.Error(), "set FAL_HOME_DIR to a folder of yours"})
 	case len(findings) == 0:
 		f := Finding{Check: "home", Result: OK, Text: home + " is yours"}
-		if info, err := os.Stat(home); err == nil {
-			f.Text += fmt.Sprintf(", mode %04o", info.Mode().Perm())
+		if info, err := disk.Stat(home); err == nil {
+			f.Text += modeText(info.Mode())
 		}
 		findings = append(findings, f)
 	}
@@ -119,7 +120,7 @@ func examineFile(cfg Config) Finding {
 	file := tokenfile.In(cfg.Home, nil)
 	info, statErr := os.Lstat(file.Path)
 	before := fs.FileMode(0)
-	if target, err := os.Stat(file.Path); err == nil {
+	if target, err := disk.Stat(file.Path); err == nil {
 		before = target.Mode().Perm()
 	}
 	if errors.Is(statErr, fs.ErrNotExist) {
@@ -138,18 +139,18 @@ func examineFile(cfg Config) Finding {
 	case tokenfile.Empty:
 		return Finding{"token file", Fail, file.Path + " " + tokenfile.EmptyText, "start falcred, which restores it if it knew the login; else " + login.LoginHint}
 	}
-	f.Text = fmt.Sprintf("%s holds a login, mode %04o", file.Path, before)
+	f.Text = file.Path + " holds a login" + modeText(before)
 	if before&0o077 != 0 {
-		f.Result, f.Hint = Warn, "others could read it; its mode is 0600 now"
-		if after, err := os.Stat(file.Path); err != nil || after.Mode().Perm()&0o077 != 0 {
-			f.Hint = "others can read it: chmod 600 " + file.Path
+		f.Result, f.Hint = Warn, "others could read it, and cannot any more"
+		if after, err := disk.Stat(file.Path); err != nil || after.Mode().Perm()&0o077 != 0 {
+			f.Hint = "others can read it: " + closing + file.Path
 		}
 	}
 	if info != nil && info.Mode()&fs.ModeSymlink != 0 {
 		target, _ := file.Target()
 		f.Text += ", by a link to " + target
 	}
-	if target, err := os.Stat(file.Path); err == nil && fsx.HardLinks(target) > 1 {
+	if target, err := disk.Stat(file.Path); err == nil && fsx.HardLinks(target) > 1 {
 		f.Result, f.Hint = Warn, "it has several hard links and is written in place, so a reader can find it half written: leave one name"
 	}
 	return f
@@ -192,7 +193,7 @@ func examineLock(home string) Finding {
 	case !locked:
 		return Finding{"lock", Warn, path + " is held by " + socket.LockHolder(path), "if it lasts longer than half a minute, end that program"}
 	}
-	if info, err := lock.Stat(); err == nil && fsx.Exposed(info) {
+	if info, err := disk.Stat(path); err == nil && fsx.Exposed(info) {
 		return Finding{"lock", Warn, path + " is one that others can open, and could hold for ever", "falcred makes the file anew when it next takes it; or remove it"}
 	}
 	return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}

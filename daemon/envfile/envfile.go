@@ -96,7 +96,7 @@ func read(path string) (string, error) {
 		return "", err
 	}
 	if fsx.OthersCanWrite(info) {
-		return "", &strict.Problem{Path: path, Text: path + " can be written by others", Hint: "chmod go-w " + path}
+		return "", &strict.Problem{Path: path, Text: path + " can be written by others", Hint: strict.Withdraw("go", path)}
 	}
 	text, err := io.ReadAll(io.LimitReader(file, fsx.MaxSmall+1))
 	if err == nil && len(text) > fsx.MaxSmall {

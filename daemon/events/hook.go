@@ -4,9 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +30,7 @@ const (
 // Hook runs FALCRED_ON_CHANGE: once for each change, one after the other. The command
 // is the user's own, for /bin/sh (cmd on Windows), in the home where nobody else can
 // have put a program there. It finds the change in FALCRED_STATE and FALCRED_CAUSE and
-// the home in FAL_HOME_DIR. Its failure is logged and changes nothing.
+// the home in FAL_HOME_DIR. Its time ends its children's too. Its failure is logged and changes nothing.
 type Hook struct {
 	command string
 	home    string
@@ -128,21 +125,15 @@ func (h *Hook) newest(c Change) Change {
 func (h *Hook) run(c Change) {
 	ctx, cancel := context.WithTimeout(h.ctx, hookLimit)
 	defer cancel()
-	shell, flag := "/bin/sh", "-c"
-	if runtime.GOOS == "windows" {
-		shell, flag = "cmd", "/C"
-	}
-	// #nosec G204 -- the user's own command
-	cmd := exec.CommandContext(ctx, shell, flag, h.command)
+	cmd := shell(ctx, h.command)
 	if cmd.Dir = h.home; strict.Folder(h.home) != nil { // a logout can be its removal
-		cmd.Dir = string(filepath.Separator) // not where others could have put a program
+		cmd.Dir = nobodys()
 	}
-	ownGroup(cmd) // the limit ends the shell's children too
-	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.State, "FALCRED_CAUSE="+c.Cause, "FAL_HOME_DIR="+h.home)
+	cmd.Env = append(withoutKeys(os.Environ()), "FALCRED_STATE="+c.State, "FALCRED_CAUSE="+variable(c.Cause), "FAL_HOME_DIR="+h.home)
 	cmd.WaitDelay = time.Second // its children may hold what it had open
 	stderr := &lastWords{}
 	cmd.Stderr = stderr
-	if err := cmd.Run(); err != nil {
+	if err := run(cmd); err != nil {
 		h.log.Warn("FALCRED_ON_CHANGE failed", "state", c.State, "cause", err, "said", stderr.line())
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,9 +26,7 @@ func mkfifo(t *testing.T, path string) {
 
 func needsShell(t *testing.T) {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("the commands of this test are for /bin/sh")
-	}
+	testkit.OnWindows(t, "the commands of this test are for /bin/sh; hook_windows_test.go has cmd's")
 }
 
 // §3, R12: the command is told of each change once, in order, and of no key; its failure

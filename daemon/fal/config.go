@@ -207,7 +207,7 @@ func (c Config) others(info fs.FileInfo) *strict.Problem {
 	case !strict.Ours(info):
 		return &strict.Problem{Path: c.Path, Text: c.Path + " belongs to another user", Hint: "name the REST host by FAL_REST_HOST, or use a config of your own"}
 	case fsx.OthersCanWrite(info):
-		return &strict.Problem{Path: c.Path, Text: c.Path + " can be written by others", Hint: "chmod go-w " + c.Path}
+		return &strict.Problem{Path: c.Path, Text: c.Path + " can be written by others", Hint: strict.Withdraw("go", c.Path)}
 	}
 	return strict.As(strict.File(c.Path))
 }

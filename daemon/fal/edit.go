@@ -68,11 +68,7 @@ func (c Config) SetTeam(nickname string) error {
 			disk.Remove(left)
 		}
 	}
-	err = fsx.WriteAtomic(target, after)
-	if fsx.IsMountPoint(err) {
-		err = fsx.WriteInPlace(target, after)
-	}
-	if err != nil {
+	if err := fsx.WriteAtomic(target, after); err != nil {
 		return fmt.Errorf("%s cannot be written: %w\n%s", target, fsx.Cause(err), fsx.Hint(err))
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -47,7 +48,7 @@ func TestConsumedFile_F5(t *testing.T) {
 	if got, _ := os.ReadFile(path); !bytes.Equal(got, want) {
 		t.Errorf("the file holds %x, want %x", got, want)
 	}
-	if info, _ := os.Stat(path); fsx.OthersCanRead(info) {
+	if info, _ := disk.Stat(path); fsx.OthersCanRead(info) {
 		t.Errorf("its mode is %v", info.Mode())
 	}
 	os.WriteFile(path, want[:20], 0o600) // cut, as by a backup: what is known comes back
@@ -80,7 +81,7 @@ func TestConsumedForEver_F5(t *testing.T) {
 			t.Errorf("token %d of %d: %v, %v", i, rotations, used, err)
 		}
 	}
-	if info, _ := os.Stat(filepath.Join(home, ConsumedName)); info.Size() != rotations*recordSize {
+	if info, _ := disk.Stat(filepath.Join(home, ConsumedName)); info.Size() != rotations*recordSize {
 		t.Errorf("%d bytes for %d tokens", info.Size(), rotations)
 	}
 }
@@ -126,7 +127,7 @@ func TestConsumedFileIsNoLink_F6(t *testing.T) {
 	if used, err := Used(home, "b"); !used || err != nil || len(strict.Aside(home)) != 1 {
 		t.Errorf("used: %v, %v; set aside: %v", used, err, strict.Aside(home))
 	}
-	if _, err := os.Lstat(bashrc); err == nil {
+	if _, err := disk.Lstat(bashrc); err == nil {
 		t.Error("the link's target was made")
 	}
 }
@@ -141,8 +142,8 @@ func TestDamagedList_F5_F6(t *testing.T) {
 		"a folder":  {func(p string) error { os.Remove(p); return os.MkdirAll(filepath.Join(p, "x"), 0o700) }, false},
 		"empty":     {func(p string) error { return os.Truncate(p, 0) }, false},
 		"torn":      {func(p string) error { return os.Truncate(p, 2*recordSize-3) }, true},
-		"mode 000":  {func(p string) error { return os.Chmod(p, 0) }, true},
-		"mode 0444": {func(p string) error { return os.Chmod(p, 0o444) }, true},
+		"mode 000":  {func(p string) error { return disk.Chmod(p, 0) }, true},
+		"mode 0444": {func(p string) error { return disk.Chmod(p, 0o444) }, true},
 		"two names": {func(p string) error { return os.Link(p, p+".backup") }, true},
 		"NULs": {func(p string) error {
 			f, err := os.OpenFile(p, os.O_WRONLY|os.O_APPEND, 0)

@@ -2,13 +2,13 @@ package journal
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // TestCourse_R8: a login begins, goes on from token to token, and ends. What the next can expect
@@ -73,7 +73,7 @@ func TestCourseIsClamped_F6(t *testing.T) {
 		if testkit.Must(t, err); c.Since.After(time.Now()) || c.Ended.After(time.Now()) || c.Age != 0 || c.Lasts != 0 {
 			t.Errorf("%+v", c)
 		}
-		if _, err := os.Stat(filepath.Join(home, LedgerName)); err != nil {
+		if _, err := disk.Stat(filepath.Join(home, LedgerName)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // TestEntryBeforeRequest_R4: before anything is sent, the entry stands on disk with the
@@ -29,7 +30,7 @@ func TestEntryBeforeRequest_R4(t *testing.T) {
 	if err != nil || !bytes.Equal(data, make([]byte, entrySize)) {
 		t.Errorf("the entry has %d bytes, %v", len(data), err)
 	}
-	if info, _ := os.Stat(path); fsx.OthersCanRead(info) {
+	if info, _ := disk.Stat(path); fsx.OthersCanRead(info) {
 		t.Errorf("its mode is %v", info.Mode())
 	}
 	if !Exists(target, "a") || Exists(target, "b") || e.resumed || !e.InPlace() {
@@ -63,26 +64,29 @@ func TestDamagedEntry_F6_R4(t *testing.T) {
 	answer := tokenfile.TokenPair{Refresh: "next", Access: "access"}
 	for kind, damage := range map[string]func(path string) error{
 		"a folder":        func(p string) error { os.Remove(p); return os.MkdirAll(filepath.Join(p, "x"), 0o700) },
-		"a link":          func(p string) error { os.Remove(p); return os.Symlink("/etc/passwd", p) },
-		"a dangling link": func(p string) error { os.Remove(p); return os.Symlink("/nonexistent", p) },
+		"a link":          func(p string) error { os.Remove(p); return testkit.TrySymlink("/etc/passwd", p) },
+		"a dangling link": func(p string) error { os.Remove(p); return testkit.TrySymlink("/nonexistent", p) },
 		"empty":           func(p string) error { return os.Truncate(p, 0) },
 		"cut":             func(p string) error { return os.Truncate(p, 20) },
 		"too long":        func(p string) error { return os.WriteFile(p, make([]byte, 2*entrySize), 0o600) },
-		"answer, 000":     func(p string) error { return os.Chmod(p, 0) },
-		"answer, 0444":    func(p string) error { return os.Chmod(p, 0o444) },
-		"answer, 0644":    func(p string) error { return os.Chmod(p, 0o644) },
+		"answer, 000":     func(p string) error { return disk.Chmod(p, 0) },
+		"answer, 0444":    func(p string) error { return disk.Chmod(p, 0o444) },
+		"answer, 0644":    func(p string) error { return disk.Chmod(p, 0o644) },
 	} {
 		_, target := newTarget(t)
 		e := begin(t, target, "a")
 		testkit.Must(t, e.Record(answer))
 		e.Keep()
-		testkit.Must(t, damage(e.path))
+		if testkit.NotHere(t, kind, damage(e.path)) || testkit.Wine() && kind == "answer, 0644" { // it replaces nothing that is open
+			e.Discard()
+			continue
+		}
 		again, err := Begin(target, "a")
 		testkit.Must(t, err)
 		if got, ok := again.Answer(knows); ok != (kind[:3] == "ans") || ok && got != answer {
 			t.Errorf("%s: its answer: %v", kind, ok)
 		}
-		info, err := os.Lstat(again.path)
+		info, err := disk.Lstat(again.path)
 		if err != nil || !again.resumed || fsx.OthersCanRead(info) {
 			t.Errorf("%s: resumed %v; %v, %v", kind, again.resumed, info.Mode(), err)
 		}
@@ -294,13 +298,14 @@ func TestEntryIsNoLink_F6(t *testing.T) {
 // TestReadersNeverSeeATornFile_F3: readers of the token file never see an empty or torn
 // one from our commits, whatever moment they look.
 func TestReadersNeverSeeATornFile_F3(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open, and readers do not pause here")
 	file, target := newTarget(t)
 	long := func(i int) tokenfile.TokenPair {
 		return tokenfile.TokenPair{Refresh: fmt.Sprintf("refresh-%06d", i), Access: strings.Repeat("a", 2000) + fmt.Sprintf("%06d", i)}
 	}
 	testkit.Must(t, file.Replace(target, long(0), func() error { return nil }))
 	look := func() error {
-		data, err := os.ReadFile(target)
+		data, err := testkit.ReadFile(target)
 		p, parseErr := tokenfile.Parse(data)
 		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
 			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
@@ -377,14 +382,14 @@ func TestAnEntryInUseIsNotReplaced_F1(t *testing.T) {
 	}
 	file, target := newTarget(t)
 	e := begin(t, target, "a")
-	testkit.Must(t, os.Chmod(e.path, 0o644))
+	testkit.Must(t, disk.Chmod(e.path, 0o644))
 	if other, err := Begin(target, "a"); !errors.Is(err, ErrBusy) {
 		if err == nil {
 			other.Keep()
 		}
 		t.Errorf("a second rotation of the same token: %v", err)
 	}
-	testkit.Must(t, os.Chmod(e.path, 0o600))
+	testkit.Must(t, disk.Chmod(e.path, 0o600))
 	answer := tokenfile.TokenPair{Refresh: "next", Access: "access"}
 	testkit.Must(t, e.Record(answer))
 	testkit.Must(t, e.Trim(answer))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -302,7 +303,7 @@ func TestSaveWritesTheConsumedFirst_F5(t *testing.T) {
 	testkit.Must(t, os.Remove(filepath.Join(home, ConsumedName)))
 	testkit.Must(t, os.Mkdir(filepath.Join(home, ConsumedName), 0o700))
 	testkit.Must(t, os.Remove(filepath.Join(home, ConsumedName)))
-	testkit.Must(t, os.Symlink("/dev/null", filepath.Join(home, ConsumedName)))
+	testkit.Symlink(t, "/dev/null", filepath.Join(home, ConsumedName))
 	if err := (Ledger{}).Consume("b").Save(home); err == nil {
 		t.Error("falcred.consumed was not written, and no error says so")
 	}
@@ -372,8 +373,8 @@ func TestRecover_F6(t *testing.T) {
 		kept bool
 	}{
 		"nothing":         {os.Remove, false},
-		"mode 000":        {func(p string) error { return os.Chmod(p, 0) }, true},
-		"mode 0444":       {func(p string) error { return os.Chmod(p, 0o444) }, true},
+		"mode 000":        {func(p string) error { return disk.Chmod(p, 0) }, true},
+		"mode 0444":       {func(p string) error { return disk.Chmod(p, 0o444) }, true},
 		"a second name":   {func(p string) error { return os.Link(p, p+".backup") }, true},
 		"empty":           {write(""), false},
 		"NULs":            {write(strings.Repeat("\x00", 300)), false},
@@ -382,13 +383,15 @@ func TestRecover_F6(t *testing.T) {
 		"another type":    {write(`["Issuer"]`), false},
 		"a member's type": {write(`{"Issuer":5}`), false},
 		"a folder":        {func(p string) error { os.Remove(p); return os.MkdirAll(filepath.Join(p, "x"), 0o700) }, false},
-		"a link":          {func(p string) error { os.Remove(p); return os.Symlink("/etc/passwd", p) }, false},
-		"a dangling link": {func(p string) error { os.Remove(p); return os.Symlink("/nonexistent", p) }, false},
+		"a link":          {func(p string) error { os.Remove(p); return testkit.TrySymlink("/etc/passwd", p) }, false},
+		"a dangling link": {func(p string) error { os.Remove(p); return testkit.TrySymlink("/nonexistent", p) }, false},
 	} {
 		home := newHome(t)
 		path := filepath.Join(home, LedgerName)
 		testkit.Must(t, whole.Save(home))
-		testkit.Must(t, tt.put(path))
+		if testkit.NotHere(t, kind, tt.put(path)) {
+			continue
+		}
 		l, err := Recover(home)
 		if err != nil || (l.Issuer == whole.Issuer) != tt.kept {
 			t.Errorf("%s: %+v, %v", kind, l, err)

@@ -1,19 +1,19 @@
 package journal
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // newHome is a folder that is ours alone, whatever the umask (F6).
 func newHome(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
-	testkit.Must(t, os.Chmod(home, 0o700))
+	testkit.Must(t, disk.Chmod(home, 0o700))
 	return home
 }
 
@@ -43,7 +43,7 @@ func wantNoEntries(t *testing.T, target string) {
 func linkTo(t *testing.T, path string) (elsewhere string) {
 	t.Helper()
 	elsewhere = filepath.Join(t.TempDir(), "bashrc")
-	if err := os.Symlink(elsewhere, path); err != nil {
+	if err := testkit.TrySymlink(elsewhere, path); err != nil {
 		t.Skip("no links here:", err)
 	}
 	return elsewhere

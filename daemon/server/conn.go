@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/task"
+	"github.com/falcred/falcred/daemon/socket"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -45,7 +45,7 @@ type conn struct {
 }
 
 // newConn is nil where the connection is closed already.
-func newConn(s *Server, peer *net.UnixConn, v *visitor) *conn {
+func newConn(s *Server, peer *socket.Conn, v *visitor) *conn {
 	c := &conn{Server: s, visitor: v}
 	if err := c.wire.open(peer, c.answerBy); err != nil {
 		return nil
@@ -56,7 +56,7 @@ func newConn(s *Server, peer *net.UnixConn, v *visitor) *conn {
 
 // serveConn answers one request after the other, in order, until the client hangs up,
 // breaks the framing, or is too slow.
-func (s *Server) serveConn(peer *net.UnixConn, v *visitor) {
+func (s *Server) serveConn(peer *socket.Conn, v *visitor) {
 	c := newConn(s, peer, v)
 	if c == nil {
 		return

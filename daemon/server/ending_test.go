@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package server
 
@@ -74,13 +74,13 @@ func TestStopIsBounded_S5(t *testing.T) {
 	}
 }
 
-// S5: two hundred of them are as one.
+// S5: many of them are as one.
 func TestStopIsBoundedForManyClients_S5(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	h.SignIn("ann")
 	s := h.serve(func(s *Server) { s.grace = 50 * time.Millisecond })
 	var all sync.WaitGroup
-	for range 200 {
+	for range manyHostile {
 		all.Go(func() { h.hostile("status") })
 	}
 	all.Wait()
@@ -99,10 +99,10 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	h.WriteFile(refresh)
 	s := h.serve(func(s *Server) { s.grace = 50 * time.Millisecond })
 	<-hold.Arrived
-	good, hostile := h.Dial(), h.Dial()
+	good := h.Dial()
 	const ahead = 3000
 	good.Send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
-	hostile.Send(strings.Repeat("status\n", 10_000))
+	hostile := h.flood("status")
 	// Its get has been counted, and so read, before the end begins.
 	h.Eventually("the good one waits for the refresh", func() bool { return s.gets.Load() == 1 && h.Status().Connections == 3 })
 	s.end()
@@ -110,7 +110,7 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	<-time.After(time.Until(s.until) + time.Millisecond) // who does not wait for the refresh has no time left
 	// The hostile one is cut off, with what the kernel had taken for it.
 	hostile.SetReadDeadline(time.Now().Add(testkit.Patience))
-	got, err := io.Copy(io.Discard, hostile.UnixConn)
+	got, err := io.Copy(io.Discard, hostile.Conn)
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("it is not cut off after %d bytes: %v", got, err)
 	}
@@ -181,21 +181,11 @@ func TestNoMoreTimeByWaiting_S5(t *testing.T) {
 	}
 }
 
-// S10: stop ends the daemon, as SIGTERM does, and is for the owner's socket only.
+// S10: stop ends the daemon, as SIGTERM does.
 func TestStop_S10(t *testing.T) {
 	h := newHouse(t, idp.Config{})
 	_, access := h.SignIn("ann")
-	share := h.shares()
 	s := h.serve(nil)
-	other := h.At(share).Dial()
-	other.WantCode("stop", protocol.CodeDenied)
-	other.WantCode("stop now", protocol.CodeDenied)
-	if other.Secret() != access || h.Dial().Secret() != access {
-		t.Fatal("it does not serve any more")
-	}
-	if n := strings.Count(h.Logged.String(), overreach+`" verb=stop`); n != 1 {
-		t.Errorf("the log says it %d times", n)
-	}
 	c := h.Dial()
 	c.Send("stop\nget https://fal.run\n")
 	if line := c.Line(); line != "{}" {
@@ -205,9 +195,8 @@ func TestStop_S10(t *testing.T) {
 		t.Errorf("what was sent ahead is answered %q", got)
 	}
 	c.WantEnd()
-	other.WantEnd()
 	h.wantEnded(s)
-	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
+	if !testkit.Gone(h.Sock) {
 		t.Error("a socket was left behind")
 	}
 	testkit.WantText(t, h.Logged.String(), `msg="asked to stop" pid=`+strconv.Itoa(os.Getpid()))

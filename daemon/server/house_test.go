@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package server
 
@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,9 +130,7 @@ func opaque(name string, size int, expires time.Time) string {
 // waits until that is served.
 func (h *house) become(m *login.Manager, refresh, access string) {
 	h.Helper()
-	temporary := filepath.Join(filepath.Dir(h.File), "new")
-	testkit.Must(h.T, os.WriteFile(temporary, []byte(refresh+"\n"+access), 0o600))
-	testkit.Must(h.T, os.Rename(temporary, h.File))
+	h.Rename(refresh + "\n" + access)
 	s := m.Snapshot().State
 	answer, err := m.Get(h.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(s.Served.Access)})
 	if err != nil || string(answer.Secret) != access {

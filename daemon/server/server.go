@@ -101,7 +101,7 @@ type Server struct {
 	until  time.Time     // set before that: when answers must have been taken
 
 	mu       sync.Mutex // guards what follows
-	open     map[*net.UnixConn]*visitor
+	open     map[*socket.Conn]*visitor
 	visitors map[int]*visitor // by their uids: of those who are let in, a few
 }
 
@@ -120,7 +120,7 @@ func New(m *login.Manager, o Options) *Server {
 		grace:          ownerGrace,
 		away:           make(chan struct{}, maxAway),
 		ending:         make(chan struct{}),
-		open:           map[*net.UnixConn]*visitor{},
+		open:           map[*socket.Conn]*visitor{},
 		visitors:       map[int]*visitor{},
 	}
 	if o.Shared {
@@ -157,7 +157,7 @@ func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 }
 
 // accept ends when the listener does. Any other error is the system's, and passes.
-func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
+func (s *Server) accept(ctx context.Context, listener *socket.Listener) {
 	var pause time.Duration
 	for {
 		c, err := listener.AcceptUnix()
@@ -166,7 +166,7 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 			pause = 0
 			s.admit(ctx, c)
 			continue
-		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case pause == 0:
 			s.cfg.Log.Warn("cannot accept connections; trying again", "cause", err)
@@ -179,16 +179,16 @@ func (s *Server) accept(ctx context.Context, listener *net.UnixListener) {
 }
 
 // admit lets a client in, or turns it away before a byte of it is read.
-func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
+func (s *Server) admit(ctx context.Context, c *socket.Conn) {
 	uid, _ := peer.UID(c)
 	if err := peer.Check(c, s.others...); err != nil { // S3, S7
-		s.warnOnce("a client was denied", "uid", uid, "cause", err)
+		s.warnOnce("a client was denied", "uid", peer.User(c), "cause", err)
 		s.turnAway(ctx, c, err)
 		return
 	}
 	v, full := s.enter(c, uid)
 	if full != "" { // S6
-		s.warnOnce(full, "uid", uid, "limit", s.limit)
+		s.warnOnce(full, "uid", peer.User(c), "limit", s.limit)
 		s.turnAway(ctx, c, protocol.Errorf(protocol.CodeUnavailable, "all of falcred's connections are in use\ntry again later"))
 		return
 	}
@@ -199,7 +199,7 @@ func (s *Server) admit(ctx context.Context, c *net.UnixConn) {
 }
 
 // enter counts a connection of a user. It says why where there is no room for it.
-func (s *Server) enter(c *net.UnixConn, uid int) (v *visitor, full string) {
+func (s *Server) enter(c *socket.Conn, uid int) (v *visitor, full string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v = s.visitors[uid]
@@ -224,7 +224,7 @@ func (s *Server) warnOnce(what string, more ...any) { s.logged.warn(s.cfg.Log, w
 // turnAway says why and closes the connection. It does not wait for its reader: the buffer of
 // a new connection takes a line. Nor does it wait for the close, which can take as long as
 // the sender of a descriptor likes. It waits only while too many are being turned away.
-func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
+func (s *Server) turnAway(ctx context.Context, c *socket.Conn, err error) {
 	select {
 	case s.away <- struct{}{}:
 	case <-ctx.Done(): // S5: nobody waits any more
@@ -240,7 +240,7 @@ func (s *Server) turnAway(ctx context.Context, c *net.UnixConn, err error) {
 }
 
 // leave closes a connection and counts it no more.
-func (s *Server) leave(c *net.UnixConn) {
+func (s *Server) leave(c *socket.Conn) {
 	c.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -211,3 +211,28 @@ func (h *house) toldNothing(share string, code protocol.Code) {
 		}
 	}
 }
+
+// S10: stop is for the owner's socket only, and ends both.
+func TestStopIsTheOwners_S10(t *testing.T) {
+	h := newHouse(t, idp.Config{})
+	_, access := h.SignIn("ann")
+	share := h.shares()
+	s := h.serve(nil)
+	other := h.At(share).Dial()
+	other.WantCode("stop", protocol.CodeDenied)
+	other.WantCode("stop now", protocol.CodeDenied)
+	if other.Secret() != access || h.Dial().Secret() != access {
+		t.Fatal("it does not serve any more")
+	}
+	if n := strings.Count(h.Logged.String(), overreach+`" verb=stop`); n != 1 {
+		t.Errorf("the log says it %d times", n)
+	}
+	if c := h.Dial(); c.Ask("stop", nil) != nil {
+		t.Error("the owner cannot stop it")
+	}
+	other.WantEnd()
+	h.wantEnded(s)
+	if !testkit.Gone(h.Sock) || !testkit.Gone(share) {
+		t.Error("a socket was left behind")
+	}
+}

@@ -1,15 +1,16 @@
 package server
 
 import (
-	"net"
 	"syscall"
 	"time"
+
+	"github.com/falcred/falcred/daemon/socket"
 )
 
 // stream answers on one connection, for one goroutine; what is read comes from peer
 // itself. It must not be copied once it is open.
 type stream struct {
-	peer     *net.UnixConn
+	peer     *socket.Conn
 	answerBy func() time.Time // how long an answer may wait for its reader
 
 	raw  syscall.RawConn
@@ -17,7 +18,7 @@ type stream struct {
 	rest []byte                // what is not written yet
 }
 
-func (s *stream) open(peer *net.UnixConn, answerBy func() time.Time) (err error) {
+func (s *stream) open(peer *socket.Conn, answerBy func() time.Time) (err error) {
 	s.peer, s.answerBy = peer, answerBy
 	s.raw, err = peer.SyscallConn()
 	s.once = func(fd uintptr) bool {

@@ -2,5 +2,8 @@
 
 package server
 
-// writeNow leaves everything to package net: nothing is served here.
+// writesAtOnce is not so: a write to a pipe has no way to try.
+const writesAtOnce = false
+
+// writeNow leaves everything to the connection's own Write.
 func writeNow(uintptr, []byte) int { return 0 }

@@ -7,14 +7,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // handOver is the descriptor that a service manager keeps.
 func handOver(t *testing.T, socket interface{ File() (*os.File, error) }) *os.File {

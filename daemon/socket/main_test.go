@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package socket
 
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -137,13 +136,12 @@ func (p *process) ends() string {
 }
 
 // listen makes a socket that is none of falcred's.
-func listen(t *testing.T, path string) *net.UnixListener {
+func listen(t *testing.T, path string) *Listener {
 	t.Helper()
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	listener, err := testkit.Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.SetUnlinkOnClose(false)
 	t.Cleanup(func() { listener.Close() })
 	return listener
 }
@@ -182,7 +180,7 @@ func refused(t *testing.T, o Options, want string) {
 // reachable wants somebody to listen there.
 func reachable(t *testing.T, path string) {
 	t.Helper()
-	c, err := net.Dial("unix", path)
+	c, err := testkit.Dial(path)
 	if err != nil {
 		t.Fatalf("nobody can reach it: %v", err)
 	}
@@ -190,3 +188,5 @@ func reachable(t *testing.T, path string) {
 }
 
 func in(t *testing.T) string { return filepath.Join(testkit.ShortDir(t), "falcred.sock") }
+
+func itoa(n int) string { return strconv.Itoa(n) }

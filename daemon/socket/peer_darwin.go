@@ -1,14 +1,12 @@
 package socket
 
 import (
-	"net"
-
 	"golang.org/x/sys/unix"
 )
 
 // PeerPID is the process at the other end, by the kernel's word (LOCAL_PEERPID), or 0.
 // Untested on a real macOS.
-func PeerPID(c *net.UnixConn) (pid int) {
+func PeerPID(c *Conn) (pid int) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return 0

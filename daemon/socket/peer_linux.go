@@ -1,8 +1,6 @@
 package socket
 
 import (
-	"net"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -10,7 +8,7 @@ import (
 // listen, by the kernel's word (SO_PEERCRED). It is 0 where that cannot be known: in
 // another pid namespace, say. It names a process for a log, and proves nothing: that one
 // may have ended, and its number be another's.
-func PeerPID(c *net.UnixConn) (pid int) {
+func PeerPID(c *Conn) (pid int) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return 0

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -47,8 +46,8 @@ type Options struct {
 // any goroutine.
 type Socket struct {
 	path      string
-	listener  *net.UnixListener
-	bound     fs.FileInfo // what the path names while we can be reached
+	listener  *Listener
+	bound     fs.FileInfo // what the path names while we can be reached, where that is a socket itself
 	inherited bool        // the name is systemd's
 	lock      *fsx.Lock
 	warnings  []string
@@ -63,7 +62,7 @@ func (s *Socket) Inherited() bool { return s.inherited }
 
 // Listener takes their connections. Close it in a goroutine of its own, or leave that
 // to [Socket.Close]: it may wait for a descriptor that somebody in its queue has passed.
-func (s *Socket) Listener() *net.UnixListener { return s.listener }
+func (s *Socket) Listener() *Listener { return s.listener }
 
 // Warnings are sentences for the user: the daemon serves, but not as it should.
 func (s *Socket) Warnings() []string { return s.warnings }
@@ -76,10 +75,10 @@ func (s *Socket) Warnings() []string { return s.warnings }
 // the lock first.
 func (s *Socket) Remove() {
 	s.removed.Do(func() {
-		if s.inherited || s.bound == nil || strict.Folder(filepath.Dir(s.path)) != nil {
+		if s.inherited || strict.Folder(filepath.Dir(s.path)) != nil {
 			return
 		}
-		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.bound) {
+		if ours, err := s.ours(); err == nil && ours {
 			os.Remove(s.path)
 		}
 	})
@@ -89,11 +88,11 @@ func (s *Socket) Remove() {
 // or a second daemon after it. Nobody can reach us then. Where others could have
 // swapped its folder, no other daemon starts, and it may come back.
 func (s *Socket) Lost() bool {
-	if s.bound == nil || strict.As(strict.Folder(filepath.Dir(s.path))) != nil {
+	if strict.As(strict.Folder(filepath.Dir(s.path))) != nil {
 		return false
 	}
-	now, err := os.Lstat(s.path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.bound)
+	ours, err := s.ours()
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !ours
 }
 
 // ErrLost is what [Socket.Guard] returns: the socket's name stands for something else.

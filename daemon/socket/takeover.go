@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package socket
 
@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol"
 	falpeer "github.com/falcred/falcred/protocol/peer"
-	"golang.org/x/sys/unix"
 )
 
 // A service gets the lock of its socket from a daemon that a helper has started on
@@ -82,12 +81,12 @@ func (t *takeOver) ask(ctx context.Context) error {
 	if t.ours {
 		return t.signal(0)
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", t.path)
+	conn, err := dial(ctx, t.path)
 	switch {
 	case err == nil:
 		defer conn.Close()
-		return t.stop(ctx, conn.(*net.UnixConn))
-	case errors.Is(err, unix.EAGAIN): // its queue is full
+		return t.stop(ctx, conn)
+	case errors.Is(err, syscall.EAGAIN): // its queue is full
 		return t.signal(0)
 	case time.Since(t.begun) > endLimit:
 		return t.signal(0)
@@ -97,7 +96,7 @@ func (t *takeOver) ask(ctx context.Context) error {
 
 // stop asks by the socket (S10). A daemon that does not know the verb, or has no
 // connection to spare for it, gets a signal.
-func (t *takeOver) stop(ctx context.Context, c *net.UnixConn) error {
+func (t *takeOver) stop(ctx context.Context, c *Conn) error {
 	if err := falpeer.Check(c); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package socket
 
@@ -39,19 +39,6 @@ func TestS1ServiceTakesOver(t *testing.T) {
 	testkit.WantText(t, other.ends(), "asked to stop by "+itoa(os.Getpid()))
 }
 
-// S10: a daemon that does not know the verb, or has no connection to spare for it, gets
-// a signal.
-func TestTakeOverBySignal_S10(t *testing.T) {
-	for _, code := range []protocol.Code{protocol.CodeBadRequest, protocol.CodeUnavailable} {
-		path := in(t)
-		other := start(t, play("daemon", path, "FALCRED_TEST_REFUSES="+string(code)))
-		other.line()
-		open(t, Options{Path: path, TakeOver: true})
-		reachable(t, path)
-		other.ends()
-	}
-}
-
 // S10: one that refuses otherwise is left alone, and named.
 func TestTakeOverRefused_S10(t *testing.T) {
 	path := in(t)
@@ -76,7 +63,7 @@ func TestTakeOverEndsWhenAsked_S5(t *testing.T) {
 	defer cancel()
 	asked := make(chan string, 1)
 	go func() {
-		if c, err := silent.Accept(); err == nil {
+		if c, err := silent.AcceptUnix(); err == nil {
 			line, _ := protocol.NewReader(c).ReadLine()
 			asked <- line
 			cancel()

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -120,11 +120,12 @@ func (h *House) SignIn(sub string) (refresh, access string) {
 	return refresh, access
 }
 
-// Rename has the token file hold that, by a rename: nobody reads half of it.
+// Rename has the token file hold that, by a rename, which on Windows waits while somebody reads
+// it: nobody reads half of it.
 func (h *House) Rename(text string) {
 	h.Helper()
 	h.Must(os.WriteFile(h.File+".new", []byte(text), 0o600))
-	h.Must(os.Rename(h.File+".new", h.File))
+	h.Must(disk.Rename(h.File+".new", h.File))
 }
 
 // WriteFile has the token file hold that, in place, as the neighbours write.
@@ -162,16 +163,16 @@ func (h *House) At(socket string) *House {
 // Dial connects, as soon as somebody serves.
 func (h *House) Dial() *Client {
 	h.Helper()
-	var c net.Conn
+	var c *Conn
 	h.Eventually("somebody serves on the socket", func() (ok bool) {
 		var err error
-		c, err = net.Dial("unix", h.Sock)
+		c, err = Dial(h.Sock)
 		if h.Lively != nil {
 			h.Lively()
 		}
 		return err == nil
 	})
-	return NewClient(h.T, c.(*net.UnixConn))
+	return NewClient(h.T, c)
 }
 
 // Ask asks on a connection of its own.
@@ -192,21 +193,21 @@ func (h *House) Status() (s protocol.Status) {
 // ends the test.
 type Client struct {
 	*testing.T
-	*net.UnixConn
+	*Conn
 	In *protocol.Reader
 }
 
 // NewClient speaks on that connection, which goes with the test.
-func NewClient(t *testing.T, c *net.UnixConn) *Client {
+func NewClient(t *testing.T, c *Conn) *Client {
 	t.Cleanup(func() { c.Close() })
-	return &Client{T: t, UnixConn: c, In: protocol.NewReader(c)}
+	return &Client{T: t, Conn: c, In: protocol.NewReader(c)}
 }
 
 // Send writes that, whatever it is.
 func (c *Client) Send(text string) {
 	c.Helper()
 	c.SetWriteDeadline(time.Now().Add(Patience))
-	if _, err := io.WriteString(c.UnixConn, text); err != nil {
+	if _, err := io.WriteString(c.Conn, text); err != nil {
 		c.Fatalf("send: %v", err)
 	}
 }

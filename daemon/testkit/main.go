@@ -76,7 +76,7 @@ func Role(name string, env ...string) *exec.Cmd {
 // Programs is for a TestMain: it makes a folder with a short name, where build puts the
 // programs of a run, runs the tests, and takes it away. Every user may enter it.
 func Programs(m *testing.M, build func(folder string) error) (code int) {
-	folder, err := os.MkdirTemp("/tmp", "fb")
+	folder, err := os.MkdirTemp(ShortRoot(), "fb")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -94,8 +94,11 @@ func Programs(m *testing.M, build func(folder string) error) (code int) {
 }
 
 // Build is `go build -o out` with these arguments, in a folder. It is without cgo, as the
-// packages are, but for the race detector.
+// packages are, but for the race detector. Where [BuiltVariable] is set nothing is built.
 func Build(folder, out string, args ...string) error {
+	if built := os.Getenv(BuiltVariable); built != "" {
+		return installBuilt(built, folder, out, args)
+	}
 	build := exec.Command("go", append([]string{"build", "-o", out}, args...)...)
 	build.Dir = folder
 	if !slices.Contains(args, "-race") {

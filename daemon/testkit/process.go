@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"net"
 	"os/exec"
 	"testing"
 	"time"
@@ -31,7 +30,7 @@ func Wait(cmd *exec.Cmd) error {
 
 // Listens says whether a socket takes connections: its path is there before.
 func Listens(socket string) bool {
-	c, err := net.Dial("unix", socket)
+	c, err := Dial(socket)
 	if err == nil {
 		c.Close()
 	}
@@ -40,7 +39,7 @@ func Listens(socket string) bool {
 
 // AskLine sends a request on a connection of its own, and gives the line of its answer.
 func AskLine(socket, request string) (string, error) {
-	c, err := net.Dial("unix", socket)
+	c, err := Dial(socket)
 	if err != nil {
 		return "", err
 	}

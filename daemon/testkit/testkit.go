@@ -8,6 +8,7 @@ package testkit
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -25,12 +26,20 @@ const Patience = 40 * time.Second
 // the test.
 func ShortDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "fc")
+	dir, err := os.MkdirTemp(ShortRoot(), "fc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
+}
+
+// ShortRoot is where folders of a short and absolute path are made.
+func ShortRoot() string {
+	if runtime.GOOS == "windows" {
+		return os.TempDir() // /tmp has no drive, and need not be there
+	}
+	return "/tmp"
 }
 
 // Within polls what no channel tells, as what happens in another process, and says

@@ -163,7 +163,7 @@ func (f File) readOnce() (c Content, data []byte) {
 	if err != nil {
 		return unusable(err), nil
 	}
-	defer file.Close()
+	defer func() { file.Close() }()
 	info, err := file.Stat()
 	switch {
 	case err != nil:
@@ -175,7 +175,9 @@ func (f File) readOnce() (c Content, data []byte) {
 	case info.Size() > MaxSize:
 		return unusable(fmt.Errorf("%s has %d bytes, more than any login (%d)", f.Path, info.Size(), MaxSize)), nil
 	}
-	f.tighten(file, info)
+	if file, err = f.tighten(file, info); err != nil {
+		return unusable(err), nil
+	}
 	data, err = io.ReadAll(io.LimitReader(file, MaxSize))
 	if err != nil {
 		return unusable(err), nil
@@ -193,14 +195,16 @@ func (f File) readOnce() (c Content, data []byte) {
 }
 
 // tighten takes group's and world's rights to the file away (F2): the neighbours leave it
-// with the umask's mode.
-func (f File) tighten(file disk.File, info fs.FileInfo) {
+// with the umask's mode. What it returns is the same file, to be read.
+func (f File) tighten(file disk.File, info fs.FileInfo) (disk.File, error) {
 	if !fsx.OthersCanRead(info) {
-		return
+		return file, nil
 	}
-	if err := file.Chmod(0o600); err == nil {
-		f.warn("the token file was readable by other users; its mode is now 0600")
+	file, done, err := fsx.Tighten(f.Path, file)
+	if done {
+		f.warn("the token file was readable by other users, and is not any more")
 	}
+	return file, err
 }
 
 // Replace writes tokens that stand in no journal entry: a login, or what a daemon holds and
@@ -228,8 +232,8 @@ func (f File) Install(finished, target string, p TokenPair) error {
 		return f.copyInto(finished, target, p, "it has several hard links")
 	}
 	err = disk.Rename(finished, target)
-	if fsx.IsMountPoint(err) {
-		return f.copyInto(finished, target, p, "it is a mount point: mount its folder instead")
+	if why := fsx.WhyInPlace(target, err); why != "" {
+		return f.copyInto(finished, target, p, why)
 	}
 	if err != nil {
 		return err

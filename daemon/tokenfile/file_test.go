@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package tokenfile
 
@@ -10,13 +10,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // F3: what can stand where the token file should is told apart, and each thing that is
@@ -40,9 +43,9 @@ func TestRead_F3(t *testing.T) {
 		"the most":  {make: holding(strings.Repeat("a", MaxSize)), state: Holds, pair: TokenPair{Refresh: strings.Repeat("a", MaxSize)}},
 		"a folder":  {make: func(p string) error { return os.Mkdir(p, 0o700) }, state: Unusable, err: "PATH is not a regular file", hint: usual},
 		"a FIFO":    {make: mkfifo, state: Unusable, err: "PATH is not a regular file", hint: usual},
-		"a device":  {make: func(p string) error { return os.Symlink("/dev/zero", p) }, state: Unusable, err: "/dev can be written", hint: ""},
-		"a loop":    {make: func(p string) error { return os.Symlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
-		"dangling":  {make: func(p string) error { return os.Symlink("none", p) }, state: Absent},
+		"a device":  {make: func(p string) error { return testkit.TrySymlink("/dev/zero", p) }, state: Unusable, err: "/dev can be written", hint: ""},
+		"a loop":    {make: func(p string) error { return testkit.TrySymlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
+		"dangling":  {make: func(p string) error { return testkit.TrySymlink("none", p) }, state: Absent},
 		"unreadable": {make: unreadable, state: Unusable, err: map[bool]string{true: "PATH belongs to another user", false: "open PATH: permission denied"}[os.Getuid() == 0],
 			hint: map[bool]string{true: "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user", false: "let yourself use it: chmod u+rw; see ls -ld of it and of its folder"}[os.Getuid() == 0]},
 		"followed": {make: holding(env.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{env.Placeholder, "access"},
@@ -51,8 +54,10 @@ func TestRead_F3(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := In(t.TempDir(), nil)
-			testkit.Must(t, c.make(f.Path))
-			before, _ := os.Lstat(f.Path)
+			if testkit.NotHere(t, name, c.make(f.Path)) {
+				return
+			}
+			before, _ := disk.Lstat(f.Path)
 			got := f.Read()
 			if got.State != c.state || got.Pair != c.pair {
 				t.Errorf("%v with %q, want %v", got.State, got.Pair.Bytes(), c.state)
@@ -66,7 +71,7 @@ func TestRead_F3(t *testing.T) {
 			case (got.Err == nil) != (want == "") || got.Err != nil && (got.Err.Error() != want || got.Hint() != c.hint):
 				t.Errorf("%v\n%s\nwant %s\n%s", got.Err, got.Hint(), want, c.hint)
 			}
-			if after, _ := os.Lstat(f.Path); before != nil && (after == nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
+			if after, _ := disk.Lstat(f.Path); before != nil && (after == nil || !disk.SameFile(before, after) || after.Mode() != before.Mode()) {
 				t.Errorf("what stood there was changed: %v", after)
 			}
 			if !got.Same(f.Read()) {
@@ -77,10 +82,13 @@ func TestRead_F3(t *testing.T) {
 }
 
 func holding(text string) func(path string) error {
-	return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	return func(path string) error { return testkit.WriteFile(path, text) }
 }
 
 func unreadable(path string) error {
+	if runtime.GOOS == "windows" { // who may not read one of his own gives himself the right
+		return errors.ErrUnsupported
+	}
 	if err := os.WriteFile(path, []byte("refresh"), 0o000); err != nil || os.Getuid() != 0 {
 		return err
 	}
@@ -120,16 +128,16 @@ func TestTightened_F2(t *testing.T) {
 	var said []string
 	f := In(t.TempDir(), func(text string) { said = append(said, text) })
 	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh"), 0o600))
-	testkit.Must(t, os.Chmod(f.Path, 0o644))
+	testkit.Must(t, disk.Chmod(f.Path, 0o644))
 	for range 2 {
 		if c := f.Read(); c.State != Holds {
 			t.Errorf("%v", c)
 		}
 	}
-	if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := disk.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
-	if len(said) != 1 || said[0] != "the token file was readable by other users; its mode is now 0600" {
+	if len(said) != 1 || said[0] != "the token file was readable by other users, and is not any more" {
 		t.Errorf("said %q", said)
 	}
 }
@@ -144,19 +152,21 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 		said string
 	}{
 		"nothing there":   {func(string, string) error { return nil }, ""},
-		"a dangling link": {func(path, other string) error { return os.Symlink(other, path) }, ""},
+		"a dangling link": {func(path, other string) error { return testkit.TrySymlink(other, path) }, ""},
 		"a link": {func(path, other string) error {
-			return errors.Join(os.WriteFile(other, []byte("theirs"), 0o600), os.Symlink(other, path))
+			return errors.Join(os.WriteFile(other, []byte("theirs"), 0o600), testkit.TrySymlink(other, path))
 		}, ""},
 		"a hard link": {func(path, other string) error {
-			return errors.Join(os.WriteFile(other, []byte("theirs, and longer than ours"), 0o600), os.Link(other, path))
+			return errors.Join(testkit.WriteFile(other, "theirs, and longer than ours"), os.Link(other, path))
 		}, "the token file is written in place, so a reader can find it half written: it has several hard links"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := ""
 			f := In(t.TempDir(), func(text string) { said += text })
 			other := filepath.Join(t.TempDir(), "other")
-			testkit.Must(t, c.make(f.Path, other))
+			if testkit.NotHere(t, name, c.make(f.Path, other)) {
+				return
+			}
 			target, err := f.Target()
 			testkit.Must(t, err)
 			testkit.Must(t, f.Replace(target, ours, unchanged))
@@ -168,10 +178,10 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 					t.Errorf("the other name: %q, %v", data, err)
 				}
 			}
-			if info, err := os.Lstat(f.Path); err != nil || (info.Mode().Type() == fs.ModeSymlink) != strings.HasSuffix(name, " link") && name != "a hard link" {
+			if info, err := disk.Lstat(f.Path); err != nil || (info.Mode().Type() == fs.ModeSymlink) != strings.HasSuffix(name, " link") && name != "a hard link" {
 				t.Errorf("it became %v, %v", info, err)
 			}
-			if info, err := os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
+			if info, err := disk.Stat(f.Path); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("its mode: %v, %v", info, err)
 			}
 			if said != c.said {
@@ -187,7 +197,7 @@ func TestReplaceKeepsLinks_F2(t *testing.T) {
 // A link into a folder that does not exist is named as what it is.
 func TestTargetIntoNoFolder(t *testing.T) {
 	f := In(t.TempDir(), nil)
-	testkit.Must(t, os.Symlink("none/token", f.Path))
+	testkit.Symlink(t, "none/token", f.Path)
 	if _, err := f.Target(); err == nil || !strings.HasPrefix(err.Error(), "the token file is a link into a folder that does not exist: ") || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
@@ -235,7 +245,7 @@ func TestReadMeetsAWriter_F3(t *testing.T) {
 		f := In(t.TempDir(), nil)
 		write := func(text string) {
 			testkit.Must(t, os.WriteFile(f.Path, []byte(text), 0o600))
-			testkit.Must(t, os.Chmod(f.Path, 0o644)) // so that the next reading makes it 0600 again
+			testkit.Must(t, disk.Chmod(f.Path, 0o644)) // so that the next reading makes it 0600 again
 		}
 		write("old\naccess")
 		f.Warn = func(string) { // called in the middle of a look
@@ -253,6 +263,7 @@ func TestReadMeetsAWriter_F3(t *testing.T) {
 // F3: readers of the file never see an empty or torn file from our writes,
 // whatever moment they look. Real clock: this is about the kernel's.
 func TestF3ReadersNeverSeeATornFile(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open, and readers do not pause here")
 	dir := t.TempDir()
 	target := filepath.Join(dir, env.TokenFile)
 	long := func(i int) TokenPair {
@@ -261,7 +272,7 @@ func TestF3ReadersNeverSeeATornFile(t *testing.T) {
 	f := File{Path: target}
 	testkit.Must(t, f.Replace(target, long(0), func() error { return nil }))
 	look := func() error {
-		data, err := os.ReadFile(target)
+		data, err := testkit.ReadFile(target)
 		p, parseErr := Parse(data)
 		if err != nil || parseErr != nil || len(p.Access) != 2006 || p.Access[2000:] != p.Refresh[8:] {
 			return fmt.Errorf("a reader saw %d bytes: %v %v", len(data), err, parseErr)
@@ -298,10 +309,10 @@ func TestTokenFileByALink_F6(t *testing.T) {
 	target := filepath.Join(elsewhere, "token")
 	testkit.Must(t, os.WriteFile(target, []byte("refresh\naccess"), 0o600))
 	file := In(home, nil)
-	testkit.Must(t, os.Symlink(target, file.Path))
+	testkit.Symlink(t, target, file.Path)
 	for mode, want := range map[fs.FileMode]State{0o755: Holds, 0o777: Unusable, 0o777 | fs.ModeSticky: Unusable} {
-		testkit.Must(t, os.Chmod(elsewhere, mode))
-		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), "chmod go-w "+elsewhere) {
+		testkit.Must(t, disk.Chmod(elsewhere, mode))
+		if r := file.Read(); r.State != want || want == Unusable && !strings.Contains(r.Hint(), strict.Withdraw("go", elsewhere)) {
 			t.Errorf("in a folder of mode %v: %v, %v, %q", mode, r.State, r.Err, r.Hint())
 		}
 	}
@@ -314,9 +325,9 @@ func TestReadInASwappedHome_F6(t *testing.T) {
 	testkit.Must(t, os.Mkdir(home, 0o700))
 	f := In(home, nil)
 	testkit.Must(t, os.WriteFile(f.Path, []byte("refresh\naccess"), 0o600))
-	testkit.Must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, disk.Chmod(above, 0o777))
 	got := f.Read()
-	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), "chmod go-w "+above) {
+	if got.State != Unusable || got.Pair != (TokenPair{}) || !strings.HasPrefix(got.Err.Error(), above+" can be written by others") || !strings.HasPrefix(got.Hint(), strict.Withdraw("go", above)) {
 		t.Errorf("%v, %q", got, got.Hint())
 	}
 	if f.Check() == nil {

@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package tokenfile
 
@@ -42,10 +42,10 @@ func TestF1LockFollowsThePath(t *testing.T) {
 		t.Fatal("the new file was not locked")
 	}
 	h.Release()
-	if _, err := os.Stat(path); err != nil {
+	if _, err := disk.Stat(path); err != nil {
 		t.Fatal("release unlinked the lock file")
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := disk.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info, err)
 	}
 	again, err := Acquire(ctx, home)
@@ -174,27 +174,27 @@ func TestLockOfASwappedHome_F6(t *testing.T) {
 	l, err := Acquire(t.Context(), home)
 	testkit.Must(t, err)
 	defer l.Release()
-	testkit.Must(t, os.Chmod(above, 0o777))
+	testkit.Must(t, disk.Chmod(above, 0o777))
 	_, err = Acquire(t.Context(), home)
 	for name, err := range map[string]error{"a new one": err, "one that is held": l.Confirm(t.Context())} {
 		if err == nil || !strings.Contains(err.Error(), above+" can be written by others") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	testkit.Must(t, os.Chmod(above, 0o755))
+	testkit.Must(t, disk.Chmod(above, 0o755))
 	testkit.Must(t, l.Confirm(t.Context()))
 	for _, make := range []func() error{
-		func() error { return os.Symlink(filepath.Join(above, "target"), path) },
+		func() error { return testkit.TrySymlink(filepath.Join(above, "target"), path) },
 		func() error { return mkfifo(path) },
 	} {
 		testkit.Must(t, os.Remove(path))
 		testkit.Must(t, make())
 		testkit.Must(t, l.Confirm(t.Context()))
-		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		if info, err := disk.Lstat(path); err != nil || !info.Mode().IsRegular() {
 			t.Errorf("%v, %v", info, err)
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(above, "target")); err == nil {
+	if _, err := disk.Lstat(filepath.Join(above, "target")); err == nil {
 		t.Error("the link was followed")
 	}
 }

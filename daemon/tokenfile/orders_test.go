@@ -4,7 +4,6 @@ package tokenfile
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // F1: with each order in which the neighbours open, lock and unlink, the lock is one: who holds
@@ -50,7 +50,7 @@ func TestF1EachOrderOfTheNeighbours(t *testing.T) {
 			waited := neighbour()
 			want(waited, false, "while we hold it")
 			waited.Release() // in vain for 20 s, it ends, and unlinks ours if it is an old one
-			if _, err := os.Stat(path); (err == nil) != (order == testkit.UnlinksHeld) {
+			if _, err := disk.Stat(path); (err == nil) != (order == testkit.UnlinksHeld) {
 				t.Fatalf("after its end: %v", err)
 			}
 			testkit.Must(t, mine.Confirm(t.Context()))

@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package tokenfile
 
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/fsnotify/fsnotify"
 )
 
@@ -167,7 +168,7 @@ func TestF3WatchBehindALink(t *testing.T) {
 	w := newWatched(t)
 	target := filepath.Join(t.TempDir(), "login") // another name than the link's
 	w.more = []string{target}
-	testkit.Must(t, os.Symlink(target, w.file))
+	testkit.Symlink(t, target, w.file)
 	w.quiet()
 	w.write(target, "text")
 	w.told("the target")
@@ -221,14 +222,14 @@ func TestF3WatchStaysWithTheFolder(t *testing.T) {
 	testkit.Must(t, err)
 	defer events.Close()
 	before, folder := t.TempDir(), t.TempDir()
-	was, err := os.Stat(before)
+	was, err := disk.Stat(before)
 	testkit.Must(t, err)
-	is, err := os.Stat(folder)
+	is, err := disk.Stat(folder)
 	testkit.Must(t, err)
 	testkit.Must(t, events.Add(folder))
 	at := map[string]fs.FileInfo{folder: was}
 	w.turn(events, at, map[string]fs.FileInfo{folder: is})
-	if at[folder] == nil || !os.SameFile(at[folder], is) || len(events.WatchList()) != 1 {
+	if at[folder] == nil || !disk.SameFile(at[folder], is) || len(events.WatchList()) != 1 {
 		t.Errorf("watched: %v", events.WatchList())
 	}
 	<-w.Changed()
@@ -247,12 +248,12 @@ func TestF3WatchStaysWithTheFolder(t *testing.T) {
 // opens all that is in a folder that it watches.
 func TestWatchesOursAlone_F6(t *testing.T) {
 	user := t.TempDir()
-	testkit.Must(t, os.Chmod(user, 0o755))
+	testkit.Must(t, disk.Chmod(user, 0o755))
 	home, other, everybodys := filepath.Join(user, "home"), filepath.Join(user, "other"), filepath.Join(user, "tmp")
 	for _, folder := range []string{home, other, everybodys} {
 		testkit.Must(t, os.Mkdir(folder, 0o700))
 	}
-	testkit.Must(t, os.Chmod(everybodys, 0o1777))
+	testkit.Must(t, disk.Chmod(everybodys, 0o1777))
 	file := filepath.Join(home, "auth0_token")
 	for path, want := range map[string]bool{
 		filepath.Join(home, "config.toml"): true, filepath.Join(other, "login"): true,

@@ -1,21 +1,15 @@
-//go:build linux || darwin
-
 package dockercred
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper/internal/testdaemon"
 	"github.com/falcred/falcred/protocol"
-	falenv "github.com/falcred/falcred/protocol/env"
 )
 
 // asks is each thing that this program can ask a daemon: a verb, and standard input.
@@ -62,42 +56,6 @@ func TestNothingThatADaemonSaysCommandsATerminal_Section4(t *testing.T) {
 	}
 }
 
-// F3: whatever stands where a file or a socket should be, nothing is waited for.
-func TestNoFIFOHoldsTheHelper_F3(t *testing.T) {
-	fifo := func(path string) error { return syscall.Mkfifo(path, 0o600) }
-	held := func(path string) error { // with a writer that writes nothing
-		err := fifo(path)
-		writer, openErr := os.OpenFile(path, os.O_RDWR, 0)
-		if openErr == nil {
-			t.Cleanup(func() { writer.Close() })
-		}
-		return errors.Join(err, openErr)
-	}
-	things := map[string]func(string) error{
-		"a FIFO": fifo, "a FIFO with a writer": held,
-		"a device": func(path string) error { return os.Symlink("/dev/zero", path) },
-		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
-		"a loop":   func(path string) error { return os.Symlink(path, path) },
-	}
-	for what, make := range things {
-		for _, name := range []string{falenv.TokenFile, "falcred.sock", "falcred.sock.start", "falcred.sock.lock", "falcred.env", "falcred.json"} {
-			home := testkit.ShortDir(t)
-			if name != falenv.TokenFile {
-				login(t, home)
-			}
-			if err := make(filepath.Join(home, name)); err != nil {
-				t.Fatal(err)
-			}
-			env := empty(t, "FAL_HOME_DIR", home)
-			begun := time.Now()
-			got := runIn(env, "", "token")
-			if got.code == 0 || got.out != "" || got.err == "" || time.Since(begun) > readiness {
-				t.Errorf("%s as %s: %+v after %s", what, name, got, time.Since(begun))
-			}
-		}
-	}
-}
-
 // stuck is standard input that cannot be read.
 type stuck struct{}
 
@@ -119,7 +77,7 @@ func TestFailuresNameTheirCause_Section4(t *testing.T) {
 
 // §3: FAL_HOME_DIR is enough, whatever HOME is.
 func TestAHomeThatIsNamedIsEnough_Section3(t *testing.T) {
-	for _, variables := range [][]string{nil, {"HOME="}, {"HOME=somewhere"}} {
+	for _, variables := range [][]string{nil, {homeVariable + "="}, {homeVariable + "=somewhere"}} {
 		h := newHouse(t)
 		h.env = append([]string{"FAL_HOME_DIR=" + h.home, "PATH=" + filepath.Dir(daemonBin), "FALCRED_TEST_DIR=" + h.record}, variables...)
 		if got := h.run(t, "token"); got.code != 0 || len(h.starts(t)) != 1 {

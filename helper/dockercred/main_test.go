@@ -14,7 +14,7 @@ var bin, daemonBin string
 func TestMain(m *testing.M) {
 	testkit.Isolate()
 	os.Exit(testkit.Programs(m, func(folder string) error {
-		bin, daemonBin = filepath.Join(folder, "bin", name), filepath.Join(folder, "sbin", "falcred")
+		bin, daemonBin = filepath.Join(folder, "bin", name+testkit.Exe), filepath.Join(folder, "sbin", "falcred"+testkit.Exe)
 		if err := testkit.Build("", bin, "../../cmd/docker-credential-fal"); err != nil {
 			return err
 		}

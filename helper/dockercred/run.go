@@ -76,17 +76,19 @@ const (
 	patience = 45 * time.Second
 	// homePatience is how long the home's file system may take where no daemon answers, and
 	// a start.
-	homePatience = 10 * time.Second
+	homePatience = readiness + 8*time.Second
+	// maxStarts is how many daemons may die in the hands of one run.
+	maxStarts = 3
 	// quiet is how long a person is told nothing.
 	quiet = time.Second
 )
 
-// The 45 s and 10 s are patience and homePatience; made without fmt, since every run makes
-// them.
-var (
-	errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
-	errHangs  = protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within 10 s\nsee: falcred doctor")
-)
+// errSilent is made without fmt, since every run makes it. The 45 s are patience.
+var errSilent = protocol.Errorf(protocol.CodeUnavailable, "falcred did not answer within 45 s\nsee: falcred status")
+
+func errHangs() error {
+	return protocol.Errorf(protocol.CodeUnavailable, "the file system of FAL_HOME_DIR, or of falcred, did not answer within %d s\nsee: falcred doctor", int(homePatience.Seconds()))
+}
 
 // run is one run of the program.
 type run struct {
@@ -183,19 +185,21 @@ func (r *run) credential(ctx context.Context, q protocol.Query) (cred protocol.C
 }
 
 // withDaemon runs ask, and once more after it has started a daemon for it, if
-// that has something to do. It bounds how long all this may take.
+// that has something to do. One that is killed while it is asked is started anew, up to a limit
+// (maxStarts). It bounds how long all this may take.
 func (r *run) withDaemon(ctx context.Context, useful func(home string) bool, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
 	defer cancel()
 	defer time.AfterFunc(quiet, r.tellPerson).Stop()
-	err := ask(ctx)
-	if err != helper.ErrNotRunning || !peer.Serves {
-		return err
+	for starts := 0; ; starts++ {
+		err := ask(ctx)
+		if err != helper.ErrNotRunning || !peer.Serves || starts == maxStarts {
+			return err
+		}
+		if err := r.have(ctx, useful); err != nil {
+			return err
+		}
 	}
-	if err := r.have(ctx, useful); err != nil {
-		return err
-	}
-	return ask(ctx)
 }
 
 // tellPerson is for who looks at a terminal: a script's standard error is a log.
@@ -210,7 +214,7 @@ func (r *run) tellPerson() {
 // have has a daemon run, if that has something to do. All of it is in the hands of file
 // systems, and one whose server is gone answers never.
 func (r *run) have(ctx context.Context, useful func(home string) bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs)
+	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- r.startFor(ctx, useful) }()

@@ -2,21 +2,23 @@ package dockercred
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/limits"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 )
-
-// readiness is how long a daemon that was just started may take to answer. It
-// needs no network for that (R11), so more would only hide that it cannot start.
-const readiness = 2 * time.Second
 
 // mistakeStatus is how a daemon ends that no further start helps (EX_CONFIG of sysexits.h).
 const mistakeStatus = 78
@@ -29,6 +31,66 @@ var (
 	errNoDaemon = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred is not running, and is neither beside "+name+" nor on PATH\ninstall falcred in a folder of PATH, or start it yourself: falcred run")
 )
+
+// Start has a daemon answer for the home that lookup names, as a request has that finds none: one
+// that runs is left alone. Whether there is a login for it is not asked.
+func Start(ctx context.Context, lookup func(string) (string, bool)) error {
+	r := newRun(nil, io.Discard, io.Discard, lookup)
+	defer r.client.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, homePatience, errHangs())
+	defer cancel()
+	home, err := env.Home(lookup)
+	if err == nil {
+		err = r.client.Connect(ctx)
+	}
+	if err != helper.ErrNotRunning {
+		return err
+	}
+	return r.start(ctx, home)
+}
+
+// start brings a daemon up and returns when it answers. However many helpers
+// find none at the same time, the one that gets the lock starts it, and the
+// others wait for the same socket. A crash of that one frees the lock.
+func (r *run) start(ctx context.Context, home string) error {
+	if err := peer.KnownUser(); err != nil {
+		return err // the daemon would serve nobody, and keep the socket from its owner
+	}
+	if err := limits.Check(); err != nil { // the daemon inherits them (S6)
+		return cannotStart(err)
+	}
+	strict.OwnerMask()
+	path, notFound := findDaemon(r.getenv("PATH"))
+	if _, err := os.Lstat(home); errors.Is(err, fs.ErrNotExist) {
+		if notFound != nil {
+			return notFound
+		}
+		makeHome(home)
+	}
+	if err := strict.Folder(home); err != nil { // a daemon would refuse it too (F6)
+		return cannotStart(err)
+	}
+	unlock, err := r.lockStart()
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return r.await(ctx, nil)
+	case err != nil:
+		return err
+	}
+	defer unlock()
+	// The one that had the lock before may have been done by the time we got it.
+	if err := r.client.Connect(ctx); err != helper.ErrNotRunning {
+		return err
+	}
+	if notFound != nil {
+		return notFound
+	}
+	ended, err := spawn(path)
+	if err != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "falcred cannot be started: %v\nsee why: falcred run", reason(err))
+	}
+	return r.await(ctx, ended)
+}
 
 // await tries to connect until a daemon answers, and once more at the end. ended, which may be
 // nil, says how the daemon which was started has gone.
@@ -62,50 +124,62 @@ func interval(waited time.Duration) time.Duration {
 	return min(max(waited/4, 2*time.Millisecond), 100*time.Millisecond)
 }
 
-// findDaemon looks beside this program first: the two belong together. Who may
-// change what is on PATH is its owner's affair (Homebrew's folders are often one
-// user's, or a group's), but not everybody may.
-func findDaemon(path string) (string, error) {
-	file := "falcred"
-	if runtime.GOOS == "windows" {
-		file += ".exe"
+// spawn starts a daemon that outlives its starter's terminal, session, working
+// folder and descriptors, and holds none of them.
+func spawn(path string) (ended <-chan error, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
 	}
-	var failed error = errNoDaemon
-	var folders []string
-	if self, err := os.Executable(); err == nil {
-		folders = append(folders, filepath.Dir(self))
-		if real, err := filepath.EvalSymlinks(self); err == nil {
-			folders = append(folders, filepath.Dir(real))
-		}
+	defer null.Close()
+	p, err := startDetached(path, &os.ProcAttr{
+		Dir:   filepath.VolumeName(path) + string(filepath.Separator), // which no user wants to remove
+		Env:   daemonEnv(os.Environ()),
+		Files: []*os.File{null, null, null},
+	})
+	if err != nil {
+		return nil, err
 	}
-	for _, dir := range append(folders, filepath.SplitList(path)...) {
-		if !filepath.IsAbs(dir) {
-			continue // what lies in the working folder is not to be run
-		}
-		candidate := filepath.Join(dir, file)
-		info, err := os.Stat(candidate)
-		switch {
-		case err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		case strict.Everybodys(candidate):
-			failed = protocol.Errorf(protocol.CodeUnavailable,
-				"falcred is not running, and %s is not started: any user could replace it\ninstall it where only you and root can write", candidate)
-		default:
-			return candidate, nil
-		}
-	}
-	return "", failed
+	done := make(chan error, 1)
+	go func() { done <- howEnded(p.Wait()) }()
+	return done, nil
 }
 
-// daemonEnv is what a daemon started on demand gets of its starter's
-// environment: no caller's key may reach another caller (§5). XDG_RUNTIME_DIR is one of the
-// places where we look for its socket (§3).
-func daemonEnv(environ []string) []string {
-	var env []string
-	for _, entry := range environ {
-		name, _, _ := strings.Cut(entry, "=")
-		if slices.Contains([]string{"HOME", "PATH", "FAL_HOME_DIR", "XDG_RUNTIME_DIR"}, name) || strings.HasPrefix(name, "FALCRED_") {
-			env = append(env, entry)
+// howEnded is what there is to say about a daemon that was started and is gone.
+func howEnded(state *os.ProcessState, err error) error {
+	how := fmt.Sprint(state)
+	switch {
+	case err != nil:
+		how = reason(err).Error()
+	case state.ExitCode() == mistakeStatus:
+		return errMistake
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "falcred was started but ended at once: %s\nsee why: falcred run", how)
+}
+
+func cannotStart(err error) error {
+	what, hint, _ := strings.Cut(err.Error(), "\n")
+	for _, errno := range []syscall.Errno{syscall.EROFS, syscall.EACCES, syscall.ENOSPC, syscall.EDQUOT} {
+		if hint == "" && errors.Is(err, errno) {
+			hint = "let falcred write there, or set XDG_RUNTIME_DIR to a folder of yours where it can"
 		}
 	}
-	return env
+	if errors.Is(err, syscall.EMFILE) {
+		hint = "raise how many files may be open (ulimit -n)"
+	}
+	if t := strict.As(err); t != nil {
+		what, hint = t.Text, t.Hint
+	}
+	if hint == "" {
+		hint = "start it: falcred run"
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running and cannot be started: %s\n%s", what, hint)
+}
+
+// makeHome is for a first login, and only where the folder above is ours (F6).
+// Whoever needs the home sees how it went.
+func makeHome(home string) {
+	if strict.File(home) == nil {
+		os.Mkdir(home, 0o700)
+	}
 }

@@ -1,5 +1,3 @@
-//go:build linux || darwin
-
 package falhttp_test
 
 import (
@@ -17,6 +15,7 @@ import (
 	falcli "github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -42,7 +41,7 @@ func startFal(teams ...idp.Team) (*fal, error) {
 	if err != nil {
 		return nil, err
 	}
-	home, err := os.MkdirTemp("/tmp", "fh")
+	home, err := os.MkdirTemp(testkit.ShortRoot(), "fh")
 	if err != nil {
 		return nil, err
 	}

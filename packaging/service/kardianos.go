@@ -2,7 +2,7 @@ package service
 
 import (
 	"context"
-	"fmt"
+	"runtime"
 
 	"github.com/kardianos/service"
 )
@@ -38,8 +38,12 @@ func (p *program) wait() { <-p.ended }
 
 // Run runs a daemon as service managers want it run, until ctx ends or run returns, and
 // returns what that does: its exit status is for the manager. Where kardianos knows no
-// manager for the platform, run is called as it is.
+// manager for the platform, run is called as it is; so it is on Windows, where falcred is none of
+// its services, and kardianos would wait for Ctrl-C however run ends (service_windows.go:401).
 func Run(ctx context.Context, run func(ctx context.Context) error) error {
+	if runtime.GOOS == "windows" {
+		return run(ctx)
+	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	p := &program{run: run, ctx: ctx, end: end, ended: make(chan struct{})}
@@ -48,29 +52,6 @@ func Run(ctx context.Context, run func(ctx context.Context) error) error {
 		return run(ctx)
 	}
 	return s.Run()
-}
-
-// theirs is a service as kardianos knows it, of one of its systems. text is the whole unit or
-// script: it has nothing of its template language.
-func (s *Service) theirs(system, name, option, text string) (service.Service, error) {
-	for _, known := range service.AvailableSystems() {
-		if known.String() == system {
-			return known.New(nil, &service.Config{
-				Name: name, Option: service.KeyValue{"UserService": !s.System, option: text},
-			})
-		}
-	}
-	return nil, fmt.Errorf("no service manager %s is known on this platform", system)
-}
-
-// runs is what kardianos says of a service; who cannot be asked does not run.
-func runs(ctx context.Context, s service.Service) bool {
-	var status service.Status
-	err := bounded(ctx, func() (err error) {
-		status, err = s.Status()
-		return err
-	})
-	return err == nil && status == service.StatusRunning
 }
 
 // bounded does what kardianos does, which knows no limit of time.

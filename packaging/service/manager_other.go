@@ -1,4 +1,4 @@
-//go:build !linux && !darwin
+//go:build !linux && !darwin && !windows
 
 package service
 
@@ -13,3 +13,4 @@ import (
 func (s *Service) manager() (manager, error) { return nil, peer.ErrNotServed }
 func (s *Service) program() (string, error)  { return "", peer.ErrNotServed }
 func (s *Service) asUser(*exec.Cmd) error    { return peer.ErrNotServed }
+func (s *Service) session() []string         { return nil }

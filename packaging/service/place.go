@@ -64,6 +64,9 @@ func (s *Service) ofUser() error {
 }
 
 func (s *Service) ofMachine(name string) error {
+	if err := machineServes(); err != nil {
+		return err
+	}
 	u, err := lookUp(name)
 	if err != nil {
 		return fmt.Errorf("no user %q is known here\ngive --run-as a name that is", name)

@@ -54,3 +54,8 @@ func (s *Service) asUser(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	return nil
 }
+
+// session is what a service manager gives a daemon, about: nothing of this shell.
+func (s *Service) session() []string {
+	return []string{"HOME=" + s.account.home, "USER=" + s.User, "LOGNAME=" + s.User, "PATH=/usr/local/bin:/usr/bin:/bin"}
+}

@@ -1,5 +1,5 @@
 // Package service is how falcred speaks to service managers: systemd, OpenRC, SysV's init,
-// launchd, and a desktop session that has none. github.com/kardianos/service does what it
+// launchd, and a desktop session that has none, which Windows' is too. github.com/kardianos/service does what it
 // knows; packaging/README.md has the table of what it does for each of them, and why the rest
 // is here. The texts of units and scripts are package packaging's.
 //
@@ -163,25 +163,23 @@ func (s *Service) Line(verb string) string {
 		return "sudo " + line + " --system --run-as " + shellWord(s.User)
 	}
 	if !s.standard {
-		return "FAL_HOME_DIR=" + shellWord(s.Home) + " " + line
+		return withHome(s.Home, line)
 	}
 	return line
 }
 
-// shellWord is text as a shell takes it for one word.
-func shellWord(text string) string {
+// plainWord says whether a shell takes text for one word as it is; more are signs that mean
+// nothing to it.
+func plainWord(text, more string) bool {
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+@:,", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(more, r)
 	}
-	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0
 }
 
-// environment is what a service manager gives a daemon, about: nothing of this shell.
+// environment is the session's, and what the daemon has to know.
 func (s *Service) environment() []string {
-	env := []string{"HOME=" + s.account.home, "USER=" + s.User, "LOGNAME=" + s.User, "PATH=/usr/local/bin:/usr/bin:/bin"}
+	env := s.session()
 	for name, value := range s.Env {
 		env = append(env, name+"="+value)
 	}

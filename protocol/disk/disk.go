@@ -7,6 +7,11 @@
 // What is no file of a home stays with package os: the tables in /etc and /proc, sockets,
 // programs. What the kernel alone knows (ACLs, who holds a lock) is nothing on a simulated
 // disk, which has no other users.
+//
+// On Windows it makes a Unix disk of the system's, as far as that goes: what one of us has open
+// can be renamed and removed; what others have open is waited for; what is made with a mode
+// such as 0600 is ours alone from its first moment; and FileInfo.Mode says in the bits for
+// others what the access list lets them do (see Security there). No folder can be fsynced.
 package disk
 
 import (
@@ -50,7 +55,18 @@ type Disk interface {
 	Notify(report func(path string)) (stop func())
 }
 
-var simulated Disk // nil: files are the system's
+var (
+	simulated Disk // nil: files are the system's
+	native    Disk // what makes a Unix disk of the system's; nil where it is one
+)
+
+// current is nil where package os will do.
+func current() Disk {
+	if simulated != nil {
+		return simulated
+	}
+	return native
+}
 
 // Simulate has all files be on d from now on; nil gives the system's back. It is for a
 // process that does nothing else, before it opens a file.
@@ -71,16 +87,16 @@ func Notify(report func(path string)) (stop func(), ok bool) {
 
 // OpenFile is [os.OpenFile].
 func OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
-	if simulated != nil {
-		return simulated.OpenFile(path, flag, perm)
+	if d := current(); d != nil {
+		return d.OpenFile(path, flag, perm)
 	}
 	return opened(os.OpenFile(path, flag, perm)) // #nosec G304 -- callers check whose it is
 }
 
 // CreateTemp is [os.CreateTemp].
 func CreateTemp(folder, pattern string) (File, error) {
-	if simulated != nil {
-		return simulated.CreateTemp(folder, pattern)
+	if d := current(); d != nil {
+		return d.CreateTemp(folder, pattern)
 	}
 	return opened(os.CreateTemp(folder, pattern))
 }
@@ -95,97 +111,98 @@ func opened(file *os.File, err error) (File, error) {
 
 // Stat is [os.Stat].
 func Stat(path string) (fs.FileInfo, error) {
-	if simulated != nil {
-		return simulated.Stat(path)
+	if d := current(); d != nil {
+		return d.Stat(path)
 	}
 	return os.Stat(path)
 }
 
 // Lstat is [os.Lstat].
 func Lstat(path string) (fs.FileInfo, error) {
-	if simulated != nil {
-		return simulated.Lstat(path)
+	if d := current(); d != nil {
+		return d.Lstat(path)
 	}
 	return os.Lstat(path)
 }
 
 // Readlink is [os.Readlink].
 func Readlink(path string) (string, error) {
-	if simulated != nil {
-		return simulated.Readlink(path)
+	if d := current(); d != nil {
+		return d.Readlink(path)
 	}
 	return os.Readlink(path)
 }
 
 // EvalSymlinks is [filepath.EvalSymlinks].
 func EvalSymlinks(path string) (string, error) {
-	if simulated != nil {
-		return simulated.EvalSymlinks(path)
+	if d := current(); d != nil {
+		return d.EvalSymlinks(path)
 	}
 	return filepath.EvalSymlinks(path)
 }
 
 // ReadDir is [os.ReadDir].
 func ReadDir(path string) ([]fs.DirEntry, error) {
-	if simulated != nil {
-		return simulated.ReadDir(path)
+	if d := current(); d != nil {
+		return d.ReadDir(path)
 	}
 	return os.ReadDir(path)
 }
 
 // Rename is [os.Rename].
 func Rename(from, to string) error {
-	if simulated != nil {
-		return simulated.Rename(from, to)
+	if d := current(); d != nil {
+		return d.Rename(from, to)
 	}
 	return os.Rename(from, to)
 }
 
 // Remove is [os.Remove].
 func Remove(path string) error {
-	if simulated != nil {
-		return simulated.Remove(path)
+	if d := current(); d != nil {
+		return d.Remove(path)
 	}
 	return os.Remove(path)
 }
 
 // Chmod is [os.Chmod].
 func Chmod(path string, mode fs.FileMode) error {
-	if simulated != nil {
-		return simulated.Chmod(path, mode)
+	if d := current(); d != nil {
+		return d.Chmod(path, mode)
 	}
 	return os.Chmod(path, mode)
 }
 
 // MkdirAll is [os.MkdirAll].
 func MkdirAll(path string, perm fs.FileMode) error {
-	if simulated != nil {
-		return simulated.MkdirAll(path, perm)
+	if d := current(); d != nil {
+		return d.MkdirAll(path, perm)
 	}
 	return os.MkdirAll(path, perm)
 }
 
 // SameFile is [os.SameFile].
 func SameFile(a, b fs.FileInfo) bool {
-	if simulated != nil {
-		return simulated.SameFile(a, b)
+	if d := current(); d != nil {
+		return d.SameFile(a, b)
 	}
 	return os.SameFile(a, b)
 }
 
-// TryLock locks an open file (flock(2)) for as long as it is open, and waits for nobody:
-// it fails with EWOULDBLOCK where another has it locked.
+// TryLock locks an open file (flock(2); LockFileEx on Windows) for as long as it is open, and
+// waits for nobody: it fails with EWOULDBLOCK where another has it locked. It keeps nobody
+// from reading and writing the file.
 func TryLock(file File) error {
 	if simulated != nil {
 		return simulated.TryLock(file)
 	}
-	return flock(file.(*os.File))
+	return flock(file)
 }
 
 // Unlock ends a lock of [TryLock] while the file is still open. A simulated one ends with the
 // file: nothing else can have that open.
 func Unlock(file File) {
 	if simulated == nil {
-		funlock(file.(*os.File))
+		funlock(file)
 	}
 }

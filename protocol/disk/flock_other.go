@@ -1,10 +1,8 @@
-//go:build !linux && !darwin && !freebsd && !netbsd && !openbsd && !dragonfly
+//go:build !linux && !darwin && !freebsd && !netbsd && !openbsd && !dragonfly && !windows
 
 package disk
 
-import "os"
-
 // flock locks nothing: there is no flock(2) here, and nobody serves.
-func flock(*os.File) error { return nil }
+func flock(File) error { return nil }
 
-func funlock(*os.File) {}
+func funlock(File) {}

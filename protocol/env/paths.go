@@ -128,10 +128,20 @@ func CheckSocketPath(path string) error {
 
 func sunPath() int {
 	switch runtime.GOOS {
-	case "linux", "windows":
+	case "linux":
 		return 108
+	case "windows": // a file holds the socket's address
+		return 260 // MAX_PATH
 	}
 	return 104 // darwin and the BSDs
+}
+
+// root is what an absolute path begins with, in words.
+func root() string {
+	if runtime.GOOS == "windows" {
+		return `a drive, as C:\`
+	}
+	return "/"
 }
 
 // absolute is a path as fal's own programs expand it ([ExpandUser]). What it cannot take for the
@@ -145,7 +155,7 @@ func absolute(lookup func(string) (string, bool), name, given string) (string, e
 		return "", err
 	}
 	if !filepath.IsAbs(path) || strings.ContainsFunc(path, unicode.IsControl) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with /", name, given)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s is not an absolute path: %q\ngive it one that begins with %s", name, given, root())
 	}
 	return withoutDots(name, path)
 }

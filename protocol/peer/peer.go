@@ -20,7 +20,7 @@ const overflowUID = 65534
 
 // Serves says whether falcred serves on this system. It does not where the user at
 // the other end of a socket cannot be known, or where that has never been tried.
-const Serves = runtime.GOOS == "linux" || runtime.GOOS == "darwin"
+const Serves = runtime.GOOS == "linux" || runtime.GOOS == "darwin" || runtime.GOOS == "windows"
 
 // ErrNotServed is the error of everything in falcred that serves, or asks a daemon, on a
 // system where it does not serve ([Serves]).

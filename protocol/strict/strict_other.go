@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package strict
 
@@ -8,8 +8,7 @@ import (
 	"github.com/falcred/falcred/protocol/disk"
 )
 
-// On Windows access goes by ACL, and the profile folder's keeps other users out. Of
-// the others nothing is known, and nothing serves there.
+// Of these systems nothing is known, and nothing serves there.
 const (
 	nonblock = 0
 	noFollow = 0

@@ -40,7 +40,13 @@ func Plain() *Alarm {
 	c := make(chan struct{}, 1)
 	timer := time.AfterFunc(time.Hour, func() { ring(c) })
 	timer.Stop()
-	return &Alarm{C: c, set: func(d time.Duration) { timer.Reset(d) }, close: func() { timer.Stop() }}
+	closed := false
+	set := func(d time.Duration) {
+		if !closed {
+			timer.Reset(d)
+		}
+	}
+	return &Alarm{C: c, set: set, close: func() { closed = true; timer.Stop() }}
 }
 
 // ring puts one thing into a channel that holds one.
@@ -54,5 +60,5 @@ func ring(c chan<- struct{}) {
 // Set has it ring d from now, and not at the time that was set before.
 func (a *Alarm) Set(d time.Duration) { a.set(d) }
 
-// Close gives it back.
+// Close gives it back: it does not ring any more, whatever is set.
 func (a *Alarm) Close() { a.close() }

@@ -38,14 +38,20 @@ func TestPlainKnowsTheBubblesClock(t *testing.T) {
 	})
 }
 
+// One that was closed does not ring when somebody sets it still, whichever its kind.
 func TestClosedIsSilent(t *testing.T) {
-	a := New()
-	a.Set(time.Hour)
-	a.Close()
-	a.Set(0)
-	select {
-	case <-a.C:
-		t.Error("it rang")
-	default:
+	for name, make := range map[string]func() *Alarm{"the system's": New, "Go's": Plain} {
+		a, other := make(), Plain()
+		a.Set(time.Hour)
+		a.Close()
+		a.Set(0)
+		other.Set(time.Millisecond) // which is later
+		<-other.C
+		other.Close()
+		select {
+		case <-a.C:
+			t.Errorf("%s rang", name)
+		default:
+		}
 	}
 }

@@ -65,7 +65,8 @@ func ReadTail(path string, most int64) ([]byte, error) {
 func OpenAny(path string) (disk.File, error) { return disk.OpenFile(path, os.O_RDONLY|Nonblock, 0) }
 
 // WriteAtomic replaces a small file: a reader, and a crash, meet the old content or the
-// new. It is on the disk when WriteAtomic returns.
+// new, but where it cannot be replaced ([WhyInPlace]). It is on the disk when WriteAtomic
+// returns.
 func WriteAtomic(path string, data []byte) error {
 	if err := WriteRename(path, data); err != nil {
 		return err
@@ -81,11 +82,15 @@ func WriteRename(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.Rename(finished, path); err != nil {
-		disk.Remove(finished)
-		return err
+	err = disk.Rename(finished, path)
+	if err == nil {
+		return nil
 	}
-	return nil
+	disk.Remove(finished)
+	if WhyInPlace(path, err) != "" {
+		return WriteInPlace(path, data)
+	}
+	return err
 }
 
 // WriteTemp brings data to the disk beside path, with mode 0600, for a rename. name is
@@ -136,6 +141,20 @@ func Beside(path, prefix string) (found []string) {
 	return found
 }
 
+// WhyInPlace is why a file is to be written in place, by the error of the rename that was to
+// replace it, "" where it is not. One that others can read is not, where they may have it open:
+// what is written would be theirs.
+func WhyInPlace(path string, err error) string {
+	why := irreplaceable(err)
+	if why == "" {
+		return ""
+	}
+	if info, err := disk.Stat(path); err != nil || !info.Mode().IsRegular() || heldByReaders && OthersCanRead(info) {
+		return ""
+	}
+	return why
+}
+
 // WriteInPlace writes over a file that must not be replaced by a rename: one with several
 // hard links, or a mount point. It is on the disk when WriteInPlace returns. A reader, and a
 // crash, can meet a mixture of the old content and the new, which is why one should mount a
@@ -179,6 +198,12 @@ func Deletable(folder, prefix string) error {
 	probe.Close()
 	return disk.Remove(probe.Name())
 }
+
+// OthersCanRead goes by the mode: group or world have a right to the file.
+func OthersCanRead(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 }
+
+// OthersCanWrite goes by the mode: group or world may write.
+func OthersCanWrite(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
 
 // IsFolder says whether there is a folder of that name, behind links.
 func IsFolder(path string) bool {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/falcred/falcred/protocol/disk"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,12 +17,6 @@ const Nonblock = unix.O_NONBLOCK
 // NoFollow has open(2) fail where a link stands.
 const NoFollow = unix.O_NOFOLLOW
 
-// OthersCanRead goes by the mode: group or world have a right to the file.
-func OthersCanRead(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 }
-
-// OthersCanWrite goes by the mode: group or world may write.
-func OthersCanWrite(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
-
 // HardLinks is how many names the file has, 1 where that is not known.
 func HardLinks(info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -30,8 +25,23 @@ func HardLinks(info fs.FileInfo) uint64 {
 	return 1
 }
 
-// IsMountPoint tells a rename that failed because its target is one.
-func IsMountPoint(err error) bool { return errors.Is(err, unix.EBUSY) }
+// heldByReaders says that what is [irreplaceable] is that since somebody has it open.
+const heldByReaders = false // a mount point is no matter of readers
+
+// irreplaceable is why nothing can be renamed over a file, by the error of that, "" where
+// it is something else.
+func irreplaceable(err error) string {
+	if errors.Is(err, unix.EBUSY) {
+		return "it is a mount point: mount its folder instead"
+	}
+	return ""
+}
+
+// Tighten takes the rights of all others to a file of ours, which is open. It may have to be
+// opened anew for that: go on with what is returned.
+func Tighten(_ string, file disk.File) (same disk.File, done bool, err error) {
+	return file, file.Chmod(0o600) == nil, nil
+}
 
 // ignoreUnsupported: some file systems have no fsync for folders.
 func ignoreUnsupported(err error) error {

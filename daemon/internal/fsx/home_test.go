@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package fsx
 
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -19,14 +20,14 @@ func TestF6HomeOfAnotherUser(t *testing.T) {
 	if err := MakeHome(home); err != nil {
 		t.Fatal(err)
 	}
-	if info, _ := os.Stat(home); info.Mode().Perm() != 0o700 {
+	if info, _ := disk.Stat(home); info.Mode().Perm() != 0o700 {
 		t.Fatalf("a new home has mode %v", info.Mode())
 	}
-	os.Chmod(home, 0o777)
+	disk.Chmod(home, 0o777)
 	if err := MakeHome(home); err == nil {
 		t.Error("a home that others can write was accepted")
 	}
-	os.Chmod(home, 0o755)
+	disk.Chmod(home, 0o755)
 	theirs := testkit.TheirFolder(t)
 	if err := MakeHome(theirs); err == nil || !strings.Contains(err.Error(), "another user") {
 		t.Errorf("another user's home: %v", err)
@@ -47,16 +48,19 @@ func TestHomesOfTheVersionBefore_F6(t *testing.T) {
 		"a private home":          {0o700, 0o700, ""},
 		"as the fal CLI makes it": {0o755, 0o755, ""},
 		"in /tmp":                 {0o777 | fs.ModeSticky, 0o700, ""},
-		"below 0777":              {0o777, 0o700, "chmod go-w "},
-		"below 0757":              {0o757, 0o700, "chmod go-w "},
+		"below 0777":              {0o777, 0o700, "go"},
+		"below 0757":              {0o757, 0o700, "go"},
 	} {
+		if c.above&fs.ModeSticky != 0 && testkit.Wine() {
+			continue // who may write a folder there may remove what is in it
+		}
 		above := t.TempDir()
 		home := filepath.Join(above, "home")
 		testkit.Must(t, os.Mkdir(home, 0o700))
-		testkit.Must(t, os.Chmod(home, c.home))
-		testkit.Must(t, os.Chmod(above, c.above))
+		testkit.Must(t, disk.Chmod(home, c.home))
+		testkit.Must(t, disk.Chmod(above, c.above))
 		err := MakeHome(home)
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want+above) || strings.Contains(err.Error(), "\n")) {
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), strict.Withdraw(c.want, above)) || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -68,7 +72,7 @@ func TestGroupsAbove_F6(t *testing.T) {
 	above := t.TempDir()
 	home := filepath.Join(above, "home")
 	testkit.Must(t, os.Mkdir(home, 0o700))
-	testkit.Must(t, os.Chmod(above, 0o775))
+	testkit.Must(t, disk.Chmod(above, 0o775))
 	troubles, err := strict.Examine(home)
 	if testkit.Must(t, err); len(troubles) != 1 {
 		t.Fatalf("found %+v", troubles)
@@ -85,7 +89,7 @@ func TestCheckPlace_F6(t *testing.T) {
 	everybodys := os.TempDir() // root's
 	if os.Geteuid() == 0 {
 		everybodys = testkit.TheirFolder(t)
-		testkit.Must(t, os.Chmod(everybodys, 0o777|fs.ModeSticky))
+		testkit.Must(t, disk.Chmod(everybodys, 0o777|fs.ModeSticky))
 	}
 	for path, good := range map[string]bool{
 		filepath.Join(t.TempDir(), "a", "b"): true,
@@ -102,7 +106,7 @@ func TestCheckPlace_F6(t *testing.T) {
 	}
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	testkit.Must(t, MakeFolder(folder))
-	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 || !IsFolder(folder) {
+	if info, err := disk.Stat(folder); err != nil || info.Mode().Perm() != 0o700 || !IsFolder(folder) {
 		t.Errorf("a new folder: %v, %v", info, err)
 	}
 }

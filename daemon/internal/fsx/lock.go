@@ -1,6 +1,7 @@
 package fsx
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,21 +12,13 @@ import (
 
 	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
-	"github.com/gofrs/flock"
 )
 
 // Lock is a lock file that this process has locked (flock(2); LockFileEx on Windows). It is
 // for one goroutine.
 type Lock struct {
-	file   locked
-	before locked // what it took the place of, locked as well; mostly nil
-}
-
-// locked is a file that is open and locked, which ends when it is closed: the lock
-// library's on the system's disk, a disk's own file on a simulated one.
-type locked interface {
-	Stat() (fs.FileInfo, error)
-	Close() error
+	file   disk.File
+	before disk.File // what it took the place of, locked as well; mostly nil
 }
 
 // Stat is the locked file's, whatever the path names by now.
@@ -34,9 +27,16 @@ func (l *Lock) Stat() (fs.FileInfo, error) { return l.file.Stat() }
 // Close gives the lock back. The file stays.
 func (l *Lock) Close() error {
 	if l.before != nil {
-		l.before.Close()
+		unlock(l.before)
 	}
-	return l.file.Close()
+	return unlock(l.file)
+}
+
+// unlock gives a lock back before its file is closed: a program that is being started on another
+// thread has its descriptor too until its exec.
+func unlock(file disk.File) error {
+	disk.Unlock(file)
+	return file.Close()
 }
 
 // TryLockPath locks the file of that name, which is made where there is none, and waits
@@ -72,49 +72,30 @@ func TryLockPath(path string) (lock *Lock, err error) {
 func Exposed(info fs.FileInfo) bool { return OthersCanRead(info) || HardLinks(info) > 1 }
 
 // tryLock locks nothing that is not ours. file is nil where nothing was locked.
-func tryLock(path string) (file locked, err error) {
-	file, err = openLocked(path, os.O_CREATE|os.O_RDWR|Nonblock|NoFollow)
+func tryLock(path string) (file disk.File, err error) {
+	file, err = disk.OpenFile(path, os.O_CREATE|os.O_RDWR|Nonblock|NoFollow, 0o600)
 	if err != nil {
 		return nil, strict.NoLink(path, err)
 	}
-	if file == nil {
-		return nil, nil
+	err = disk.TryLock(file)
+	busy := errors.Is(err, syscall.EWOULDBLOCK)
+	if !busy {
+		err = cmp.Or(strict.Own(path, file), err) // a folder has no lock on every system
 	}
-	if err := strict.Own(path, file); err != nil {
-		file.Close()
-		return nil, strict.NoLink(path, err)
+	switch {
+	case err == nil:
+		return file, nil
+	case busy:
+		err = nil
 	}
-	return file, nil
-}
-
-// openLocked opens a file and locks it. file is nil where another has it locked.
-func openLocked(path string, flags int) (file locked, err error) {
-	if disk.Simulated() { // the library opens the system's files only
-		opened, err := disk.OpenFile(path, flags, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		err = disk.TryLock(opened)
-		if err == nil {
-			return opened, nil
-		}
-		opened.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = nil
-		}
-		return nil, err
-	}
-	lock := flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o600))
-	if got, err := lock.TryLock(); err != nil || !got { // it is closed by now
-		return nil, err
-	}
-	return lock, nil
+	file.Close()
+	return nil, strict.NoLink(path, err)
 }
 
 // lockAnew locks a new file and puts it in the place of the one of path, old. Where path names
 // another one by then it fails: the old one was unlinked by a neighbour, and the newer may be
 // locked by somebody who looks no second time.
-func lockAnew(path string, old fs.FileInfo) (locked, error) {
+func lockAnew(path string, old fs.FileInfo) (disk.File, error) {
 	name, err := WriteTemp(path, nil)
 	if err != nil {
 		return nil, err
@@ -203,5 +184,13 @@ func CopyAnew(path string, most int64) error {
 	if err != nil {
 		return err
 	}
-	return WriteAtomic(path, data)
+	finished, err := WriteTemp(path, data)
+	if err != nil {
+		return err
+	}
+	if err := disk.Rename(finished, path); err != nil {
+		disk.Remove(finished)
+		return err
+	}
+	return SyncFolder(filepath.Dir(path))
 }

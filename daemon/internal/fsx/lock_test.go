@@ -1,4 +1,4 @@
-//go:build linux || darwin
+//go:build linux || darwin || windows
 
 package fsx
 
@@ -6,13 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/strict"
-	"golang.org/x/sys/unix"
 )
 
 // F1: a lock waits for nobody and excludes everybody else, this process too.
@@ -40,9 +38,9 @@ func TestTryLockPath_F1(t *testing.T) {
 // same. No link is followed.
 func TestLockFileThatIsNone_F6(t *testing.T) {
 	for kind, make := range map[string]func(path, other string) error{
-		"a link":          func(p, other string) error { return os.Symlink(other, p) },
-		"a dangling link": func(p, other string) error { return os.Symlink(other+".none", p) },
-		"a FIFO":          func(p, _ string) error { return syscall.Mkfifo(p, 0o600) },
+		"a link":          func(p, other string) error { return testkit.TrySymlink(other, p) },
+		"a dangling link": func(p, other string) error { return testkit.TrySymlink(other+".none", p) },
+		"a FIFO":          func(p, _ string) error { return testkit.Mkfifo(p) },
 		"a folder":        func(p, _ string) error { return os.MkdirAll(filepath.Join(p, "in it"), 0o700) },
 		"mode 000":        func(p, _ string) error { return os.WriteFile(p, nil, 0) },
 		"mode 0444":       func(p, _ string) error { return os.WriteFile(p, nil, 0o444) },
@@ -51,12 +49,17 @@ func TestLockFileThatIsNone_F6(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			home := t.TempDir()
 			path, other := filepath.Join(home, "lock"), filepath.Join(home, "other")
-			testkit.Must(t, os.WriteFile(other, []byte("theirs"), 0o600))
-			testkit.Must(t, make(path, other))
+			if testkit.Wine() && kind[:4] == "mode" {
+				t.Skip("on Windows: not in wine: such a file opens all the same, and is not removed")
+			}
+			testkit.Must(t, testkit.WriteFile(other, "theirs"))
+			if testkit.NotHere(t, kind, make(path, other)) {
+				return
+			}
 			lock, err := TryLockPath(path)
 			testkit.Must(t, err)
 			defer lock.Close()
-			info, err := os.Lstat(path)
+			info, err := disk.Lstat(path)
 			if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o600 && !(os.Geteuid() == 0 && kind[:4] == "mode") || HardLinks(info) != 1 {
 				t.Errorf("there is %v, %v", info.Mode(), err)
 			}
@@ -76,20 +79,21 @@ func TestLockFileThatIsNone_F6(t *testing.T) {
 // F1: one that others can open is made anew by whoever gets it: what they have open by then
 // locks nothing. Who waits for the old one waits for as long as for the new.
 func TestExposedLockFileIsMadeAnew_F1(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open")
 	for _, mode := range []fs.FileMode{0o644, 0o640, 0o602} {
 		path := filepath.Join(t.TempDir(), "lock")
 		testkit.Must(t, os.WriteFile(path, nil, 0o600))
-		testkit.Must(t, os.Chmod(path, mode))
-		theirs, err := os.Open(path) // as another user has it open: a descriptor is all that flock(2) wants
+		testkit.Must(t, disk.Chmod(path, mode))
+		theirs, err := disk.OpenFile(path, os.O_RDONLY, 0) // as another user has it open: a descriptor is all that flock(2) wants
 		testkit.Must(t, err)
 		defer theirs.Close()
 		lock, err := TryLockPath(path)
 		testkit.Must(t, err)
-		if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err := disk.Lstat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("its mode: %v, %v", info.Mode(), err)
 		}
-		if named, _ := os.Lstat(path); true {
-			if held, err := lock.Stat(); err != nil || !os.SameFile(named, held) {
+		if named, _ := disk.Lstat(path); true {
+			if held, err := lock.Stat(); err != nil || !disk.SameFile(named, held) {
 				t.Errorf("what is locked is not what the path names: %v", err)
 			}
 		}
@@ -97,7 +101,7 @@ func TestExposedLockFileIsMadeAnew_F1(t *testing.T) {
 			t.Error("who waits for the old one is let in beside us")
 		}
 		lock.Close()
-		testkit.Must(t, unix.Flock(int(theirs.Fd()), unix.LOCK_EX)) // for ever
+		testkit.Must(t, disk.TryLock(theirs)) // for ever
 		if lock, err = TryLockPath(path); err != nil || lock == nil {
 			t.Fatalf("a descriptor of the old one keeps us out: %v", err)
 		}
@@ -110,9 +114,10 @@ func TestExposedLockFileIsMadeAnew_F1(t *testing.T) {
 
 // F1: a copy of a file is nobody else's to lock.
 func TestCopyAnew_F1(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open")
 	path := filepath.Join(t.TempDir(), "file")
 	testkit.Must(t, os.WriteFile(path, []byte("content"), 0o644))
-	theirs, err := os.Open(path)
+	theirs, err := disk.OpenFile(path, os.O_RDONLY, 0)
 	testkit.Must(t, err)
 	defer theirs.Close()
 	testkit.Must(t, disk.TryLock(theirs))
@@ -120,7 +125,7 @@ func TestCopyAnew_F1(t *testing.T) {
 	if data, _ := os.ReadFile(path); string(data) != "content" {
 		t.Errorf("it holds %q", data)
 	}
-	ours, err := os.Open(path)
+	ours, err := disk.OpenFile(path, os.O_RDONLY, 0)
 	testkit.Must(t, err)
 	defer ours.Close()
 	testkit.Must(t, disk.TryLock(ours))
@@ -129,6 +134,7 @@ func TestCopyAnew_F1(t *testing.T) {
 // F1: a lock file is not put in the place of a newer one, which a neighbour may have locked
 // who looks no second time: whoever has unlocked the old one unlinks it then.
 func TestNoLockFileForANewerOne_F1(t *testing.T) {
+	testkit.InWine(t, "it replaces no file that is open")
 	path := filepath.Join(t.TempDir(), "lock")
 	testkit.Must(t, os.WriteFile(path, nil, 0o644))
 	old, err := tryLock(path)
@@ -139,7 +145,7 @@ func TestNoLockFileForANewerOne_F1(t *testing.T) {
 	info, err := old.Stat()
 	testkit.Must(t, err)
 	testkit.Must(t, os.Remove(path))
-	theirs, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	theirs, err := disk.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	testkit.Must(t, err)
 	defer theirs.Close()
 	testkit.Must(t, disk.TryLock(theirs))
@@ -149,7 +155,7 @@ func TestNoLockFileForANewerOne_F1(t *testing.T) {
 	}
 	their, err := theirs.Stat()
 	testkit.Must(t, err)
-	if named, err := os.Lstat(path); err != nil || !os.SameFile(named, their) {
+	if named, err := disk.Lstat(path); err != nil || !disk.SameFile(named, their) {
 		t.Errorf("theirs is gone: %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {

@@ -87,7 +87,7 @@ func DroppedProxy() (name string) {
 }
 
 // ProxyHint is what to do about an [ErrWrongProxy], or a [DroppedProxy].
-const ProxyHint = "set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env (chmod 600); percent-encode special characters in user and password"
+const ProxyHint = "set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT in falcred.env, which only you can read; percent-encode special characters in user and password"
 
 // ProxyRefusal is the status with which a proxy made no tunnel (RFC 9110 §9.3.6).
 // Its words are the proxy's own, and are not kept.

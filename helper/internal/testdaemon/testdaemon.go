@@ -27,7 +27,7 @@ type Server struct {
 // Serve listens at a path until the test ends.
 func Serve(t *testing.T, path string, handle func(protocol.Request) any) *Server {
 	t.Helper()
-	l, err := net.Listen("unix", path)
+	l, err := Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}

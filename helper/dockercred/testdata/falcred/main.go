@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/falcred/falcred/helper/internal/testdaemon"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
@@ -23,6 +24,7 @@ type Record struct {
 	Dir       string
 	HUPIgnore bool
 	Open      map[string]string // descriptor to what it is
+	Console   bool              // it has a window of Windows' console
 }
 
 func main() {
@@ -40,7 +42,7 @@ func main() {
 	places, err := env.Sockets(os.LookupEnv, home)
 	check(err)
 	<-time.After(200 * time.Millisecond) // as long as a slow start
-	l, err := net.Listen("unix", places[0].Path)
+	l, err := testdaemon.Listen(places[0].Path)
 	check(err)
 	check(os.Chmod(places[0].Path, 0o666))
 	check(os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600))
@@ -74,11 +76,10 @@ func serve(c net.Conn, dir, home string) {
 }
 
 func record(dir string) {
-	sid, _, _ := syscall.Syscall(syscall.SYS_GETSID, 0, 0, 0)
 	cwd, err := os.Getwd()
 	check(err)
-	r := Record{Args: os.Args, Env: os.Environ(), PID: os.Getpid(), SID: int(sid), Dir: cwd,
-		HUPIgnore: signal.Ignored(syscall.SIGHUP), Open: map[string]string{}}
+	r := Record{Args: os.Args, Env: os.Environ(), PID: os.Getpid(), SID: session(), Dir: cwd,
+		HUPIgnore: signal.Ignored(syscall.SIGHUP), Open: map[string]string{}, Console: console()}
 	if fds, err := os.ReadDir("/proc/self/fd"); err == nil {
 		for _, fd := range fds {
 			if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil {

@@ -1,18 +1,18 @@
 //go:build unix
 
-package helper
+package local
 
 import (
 	"os"
 	"syscall"
 )
 
-// stream is a connected socket. Package net would be a fifth of the exec'ed
-// program, and much of its start; to os a socket is a file that it can poll.
-type stream = os.File
+// Conn is a client's end. Package net would be a fifth of the exec'ed program, and much of
+// its start; to os a socket is a file that it can poll.
+type Conn = os.File
 
-// openStream never waits: a full queue is EAGAIN on Linux.
-func openStream(path string) (*stream, error) {
+// Dial connects to the socket at path. It never waits: a full queue is EAGAIN on Linux.
+func Dial(path string) (*Conn, error) {
 	syscall.ForkLock.RLock() // no child that starts between the two calls inherits it
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {

@@ -1,0 +1,8 @@
+//go:build unix
+
+package testkit
+
+import "syscall"
+
+// Mkfifo makes one that is ours alone.
+func Mkfifo(path string) error { return syscall.Mkfifo(path, 0o600) }

@@ -1,0 +1,130 @@
+//go:build linux || windows
+
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/helper"
+)
+
+// desktop is a session without a service manager: it starts an entry of the user's when he logs
+// in, and knows nothing of it afterwards. So the daemon is asked itself. What the entry is, and
+// how a process outlives its starter, is each system's.
+type desktop struct{ *Service }
+
+func (d desktop) check(context.Context) error { return nil }
+
+func (d desktop) install(ctx context.Context) error {
+	if err := d.machines(); err != nil {
+		return err
+	}
+	program, err := d.program()
+	if err != nil {
+		return err
+	}
+	if err := d.enter(program); err != nil {
+		return err
+	}
+	if err := d.restart(ctx); err != nil {
+		return err
+	}
+	d.say("%s", d.installed())
+	return nil
+}
+
+func (d desktop) uninstall(ctx context.Context) error {
+	if d.entered() && d.machines() == nil {
+		if err := d.stop(ctx); err != nil {
+			return err
+		}
+	}
+	return d.leave()
+}
+
+func (d desktop) start(ctx context.Context) error {
+	if err := d.machines(); err != nil || d.pid(ctx) != 0 {
+		return err
+	}
+	return d.begin(ctx)
+}
+
+func (d desktop) restart(ctx context.Context) error {
+	err := d.machines()
+	if err == nil {
+		err = d.stop(ctx)
+	}
+	if err == nil {
+		err = d.begin(ctx)
+	}
+	return err
+}
+
+// begin starts a daemon as the session does, but for its log, and waits until it serves.
+func (d desktop) begin(ctx context.Context) error {
+	program, err := d.program()
+	if err != nil {
+		return err
+	}
+	cmd, err := d.spawn(program)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for d.pid(ctx) == 0 {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case err := <-ended:
+			return fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
+		case <-ctx.Done():
+			cmd.Process.Signal(theEnd)
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// sessionOnly leaves out of this shell's environment what the session does not have, for all we
+// know: settings of falcred's, and keys.
+func sessionOnly(environ []string) []string {
+	return slices.DeleteFunc(environ, func(entry string) bool {
+		return strings.HasPrefix(strings.ToUpper(entry), "FAL_") || strings.HasPrefix(strings.ToUpper(entry), "FALCRED_")
+	})
+}
+
+func (d desktop) stop(ctx context.Context) error {
+	client := &helper.Client{Socket: d.Socket}
+	defer client.Close()
+	_, err := End(ctx, client)
+	return err
+}
+
+func (d desktop) status(ctx context.Context) (int, error) {
+	if pid := d.pid(ctx); pid != 0 {
+		d.say("falcred runs (pid %d), and %s starts it when you log in", pid, d.entry())
+		return 0, nil
+	}
+	d.say("falcred does not run; %s starts it when you log in the next time\nto start it now: %s", d.entry(), d.Line("start"))
+	return notRunning, nil
+}
+
+func (d desktop) state(ctx context.Context) State {
+	there := d.entered()
+	return State{Manager: session, Unit: d.unit(), Installed: there, Running: there && d.pid(ctx) != 0}
+}
+
+// pid is the daemon's, 0 where none answers.
+func (d desktop) pid(ctx context.Context) int {
+	client := &helper.Client{Socket: d.Socket}
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if err != nil {
+		return 0
+	}
+	return status.PID
+}

@@ -1,0 +1,5 @@
+//go:build !windows
+
+package skip
+
+func wine() bool { return false }
