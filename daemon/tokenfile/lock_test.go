@@ -60,6 +60,7 @@ func TestF1LockFollowsThePath(t *testing.T) {
 // As long as everybody compares, exclusion holds: who has waited for a file that is
 // unlinked by then has not got the lock.
 func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	home := t.TempDir()
 	path := filepath.Join(home, LockName)
 	var inside, rounds atomic.Int32
@@ -96,6 +97,7 @@ func TestF1ExclusionAmongThoseWhoCompare(t *testing.T) {
 // F1: the same without a pause between two tries, so that a file is often unlinked between
 // its opening and its locking: a lock on that one excludes nobody.
 func TestF1AnUnlinkedFileIsNoLock(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	home := t.TempDir()
 	path := filepath.Join(home, LockName)
 	ended, cancel := context.WithCancel(t.Context())
@@ -149,6 +151,7 @@ func TestF1HeldLock(t *testing.T) {
 
 // F1: whoever unlinks without a pause does not have us keep all the files.
 func TestF1FewFilesAreKept(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	home := t.TempDir()
 	l, err := Acquire(t.Context(), home)
 	testkit.Must(t, err)
