@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -31,7 +32,6 @@ import (
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/falcred/falcred/protocol/words"
-	"github.com/gofrs/flock"
 )
 
 // Examine checks all that can be found out about a home, its sockets and its issuer from
@@ -181,11 +181,14 @@ func examineLock(home string) Finding {
 	if _, err := os.Lstat(path); err != nil {
 		return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
 	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDWR|fsx.Nonblock|fsx.NoFollow))
-	locked, err := lock.TryLock()
-	defer lock.Close()
+	lock, err := disk.OpenFile(path, os.O_RDWR|fsx.Nonblock|fsx.NoFollow, 0)
+	if err == nil {
+		defer lock.Close()
+		err = disk.TryLock(lock)
+	}
+	locked := err == nil
 	switch {
-	case err != nil:
+	case !locked && !errors.Is(err, syscall.EWOULDBLOCK):
 		what, _ := fsx.Explain(strict.NoLink(path, err))
 		return Finding{"lock", Warn, path + " cannot be locked: " + what, "falcred sets it aside when it next takes it; or remove it"}
 	case fsx.HeldByOthers(path):

@@ -16,9 +16,9 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/fsnotify/fsnotify"
-	"github.com/gofrs/flock"
 )
 
 // keeper is a home without a daemon, and the issuer that a person logs in to.
@@ -171,10 +171,9 @@ func TestLoginThatCannotBeKept(t *testing.T) {
 	}
 	os.Remove(k.path)
 
-	neighbour := flock.New(filepath.Join(k.cfg.Home, tokenfile.LockName))
-	if locked, err := neighbour.TryLock(); !locked {
-		t.Fatal(err)
-	}
+	neighbour, err := disk.OpenFile(filepath.Join(k.cfg.Home, tokenfile.LockName), os.O_CREATE|os.O_RDWR, 0o600)
+	testkit.Must(t, err)
+	testkit.Must(t, disk.TryLock(neighbour))
 	defer neighbour.Close()
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
