@@ -13,7 +13,8 @@ import (
 
 // Wine is slow: one process of its own serves all programs.
 const (
-	changes     = 40 // of a login, one after the other
+	ahead       = 100 // requests, sent before the answers are read
+	changes     = 40  // of a login, one after the other
 	manyHostile = 40
 	storeLimit  = testkit.Patience
 )
