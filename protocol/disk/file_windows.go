@@ -172,9 +172,12 @@ func open(path string, flag int, perm fs.FileMode) (syscall.Handle, error) {
 	case flag&os.O_CREATE != 0:
 		how = syscall.OPEN_ALWAYS
 	}
-	attrs := uint32(syscall.FILE_ATTRIBUTE_NORMAL | syscall.FILE_FLAG_BACKUP_SEMANTICS) // or no folder opens
-	if perm&0o200 == 0 && how != syscall.OPEN_EXISTING {
-		attrs = syscall.FILE_ATTRIBUTE_READONLY | syscall.FILE_FLAG_BACKUP_SEMANTICS
+	attrs := uint32(syscall.FILE_ATTRIBUTE_NORMAL)
+	switch writes := flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE) != 0; {
+	case !writes:
+		attrs |= syscall.FILE_FLAG_BACKUP_SEMANTICS // or no folder opens
+	case perm&0o200 == 0 && how != syscall.OPEN_EXISTING:
+		attrs = syscall.FILE_ATTRIBUTE_READONLY
 	}
 	share := uint32(shareAll)
 	if flag&Alone != 0 {
@@ -185,6 +188,8 @@ func open(path string, flag int, perm fs.FileMode) (syscall.Handle, error) {
 	case err == nil || h != syscall.InvalidHandle:
 	case err == syscall.ERROR_FILE_EXISTS:
 		return h, syscall.EEXIST
+	case err == syscall.ERROR_ACCESS_DENIED && isFolder(path):
+		return h, syscall.EISDIR
 	default:
 		return h, err
 	}
@@ -195,6 +200,11 @@ func open(path string, flag int, perm fs.FileMode) (syscall.Handle, error) {
 		}
 	}
 	return h, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
 }
 
 // access is what an opening asks for, to append without the right to write elsewhere.

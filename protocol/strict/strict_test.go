@@ -219,7 +219,7 @@ func TestOpen_F6(t *testing.T) {
 	} {
 		must(t, os.RemoveAll(file))
 		if err := make(); err != nil && runtime.GOOS == "windows" {
-			t.Log("on Windows: links need a right:", err)
+			t.Log("on Windows: not to be had:", err)
 			continue
 		}
 		if opened, err := Open(file, os.O_CREATE|os.O_RDWR, 0o600); err == nil || !strings.Contains(err.Error(), file+" "+kind) {
