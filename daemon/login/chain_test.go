@@ -259,6 +259,7 @@ func TestR4TheHintCrossesTheWire(t *testing.T) {
 // F1: the lock is compared once more before a send and before a write: a
 // neighbour unlinks it whoever holds it, and then another holds the new file.
 func TestF1ComparesBeforeEachSendAndWrite(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.start()
 		e := w.transaction()

@@ -247,6 +247,7 @@ func TestF3WatchStaysWithTheFolder(t *testing.T) {
 // F3, F6: only a folder that is ours alone is watched, and none above the home where the system
 // opens all that is in a folder that it watches.
 func TestWatchesOursAlone_F6(t *testing.T) {
+	testkit.OnWindows(t, "the folders of this test are those of Unix")
 	user := t.TempDir()
 	testkit.Must(t, disk.Chmod(user, 0o755))
 	home, other, everybodys := filepath.Join(user, "home"), filepath.Join(user, "other"), filepath.Join(user, "tmp")

@@ -36,7 +36,7 @@ func TestRead_F6(t *testing.T) {
 		"a link":      {func() error { return testkit.TrySymlink(other, path) }, path + " is a link"},
 		"a FIFO":      {func() error { return testkit.Mkfifo(path) }, path + " is not a regular file of yours"},
 		"a folder":    {func() error { return os.Mkdir(path, 0o700) }, path + " is not a regular file of yours"},
-		"nothing":     {func() error { return nil }, "no such file"},
+		"nothing":     {func() error { return nil }, syscall.ENOENT.Error()},
 		"others' way": {func() error { return disk.Chmod(above, 0o777) }, above + " can be written by others"},
 	} {
 		if testkit.NotHere(t, name, c.make()) {
