@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -80,27 +79,6 @@ func (s *Service) ofThisShell() (lines []string) {
 		}
 	}
 	return lines
-}
-
-// serveLimit is how long a new daemon may take until it answers: another may have to end first.
-const serveLimit = 50 * time.Second
-
-// answers waits until a daemon serves the login. A script's start says too early that it does.
-func (s *Service) answers(ctx context.Context, program string) error {
-	ctx, cancel := context.WithTimeout(ctx, serveLimit)
-	defer cancel()
-	for {
-		var status struct{ Running bool }
-		said, _ := s.outputOf(exec.CommandContext(ctx, program, "status", "--json")) // #nosec G204 -- ourselves
-		if json.Unmarshal([]byte(said), &status) == nil && status.Running {
-			return nil
-		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("the service was started, and no daemon answers within %s\nsee what falcred says in the system's log, or, as %s: falcred run --check", serveLimit, s.User)
-		}
-	}
 }
 
 func (s *Service) envFile() string { return filepath.Join(s.Home, "falcred.env") }

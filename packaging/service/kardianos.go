@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 
 	"github.com/kardianos/service"
@@ -53,29 +52,6 @@ func Run(ctx context.Context, run func(ctx context.Context) error) error {
 		return run(ctx)
 	}
 	return s.Run()
-}
-
-// theirs is a service as kardianos knows it, of one of its systems. text is the whole unit or
-// script: it has nothing of its template language.
-func (s *Service) theirs(system, name, option, text string) (service.Service, error) {
-	for _, known := range service.AvailableSystems() {
-		if known.String() == system {
-			return known.New(nil, &service.Config{
-				Name: name, Option: service.KeyValue{"UserService": !s.System, option: text},
-			})
-		}
-	}
-	return nil, fmt.Errorf("no service manager %s is known on this platform", system)
-}
-
-// runs is what kardianos says of a service; who cannot be asked does not run.
-func runs(ctx context.Context, s service.Service) bool {
-	var status service.Status
-	err := bounded(ctx, func() (err error) {
-		status, err = s.Status()
-		return err
-	})
-	return err == nil && status == service.StatusRunning
 }
 
 // bounded does what kardianos does, which knows no limit of time.
