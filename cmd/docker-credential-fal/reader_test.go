@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // F2, F3: a reader of the token file beside a daemon that refreshes all the
 // time never meets an empty, missing, torn or mixed one.
 func TestReaderNeverMeetsATornFile_F2(t *testing.T) {
+	testkit.OnWindows(t, "a file that is read without a pause is never renamed over")
 	s := newStage(t, idp.Config{})
 	refresh, _, _ := s.IDP.Login("ann")
 	s.expired(refresh, false)

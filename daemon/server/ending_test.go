@@ -100,7 +100,6 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	s := h.serve(func(s *Server) { s.grace = 50 * time.Millisecond })
 	<-hold.Arrived
 	good := h.Dial()
-	const ahead = 3000
 	good.Send("get https://fal.run\n" + strings.Repeat("version\n", ahead))
 	hostile := h.flood("status")
 	// Its get has been counted, and so read, before the end begins.

@@ -18,7 +18,10 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
+var roles = map[string]func() error{}
+
 func TestMain(m *testing.M) {
+	testkit.PlayRole(roles)
 	testkit.Isolate()
 	os.Exit(m.Run())
 }

@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	ahead       = 3000 // requests, sent before the answers are read
 	changes     = 1000 // of a login, one after the other
 	manyHostile = 200
 	storeLimit  = 10 * time.Second

@@ -136,7 +136,7 @@ func (h *House) WriteFile(text string) {
 
 // Tokens reads the token file as the SDK does.
 func (h *House) Tokens() (refresh, access string, err error) {
-	data, err := os.ReadFile(h.File)
+	data, err := ReadFile(h.File)
 	refresh, access, _ = strings.Cut(string(data), "\n")
 	return refresh, access, err
 }

@@ -1,6 +1,8 @@
+//go:build !unix || aix
+
 package testkit
 
 import "errors"
 
-// Mkfifo fails: there are none.
+// Mkfifo fails: package syscall makes none here.
 func Mkfifo(string) error { return errors.ErrUnsupported }
