@@ -193,9 +193,9 @@ func TestDiskAndClockHaveOneDoor(t *testing.T) {
 	testkit.OnWindows(t, "it asks the sources, which are the same")
 	names := map[string][]string{
 		"syscall": {}, "unix": {}, // but for errors and flags
-		"os":       {"Getpid", "FileInfo", "FileMode", "PathError", "LinkError", "ErrNotExist", "ErrExist", "ErrPermission", "ErrDeadlineExceeded"},
+		"os":       {"Getpid", "FileInfo", "FileMode", "PathError", "LinkError", "ErrNotExist", "ErrExist", "ErrPermission", "ErrDeadlineExceeded", "IsPathSeparator"},
 		"time":     {"Time", "Duration", "Month", "Location", "Unix", "UnixMilli", "Date", "Parse", "UTC", "RFC3339", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
-		"filepath": {"Base", "Clean", "Dir", "Ext", "IsAbs", "Join"},
+		"filepath": {"Base", "Clean", "Dir", "Ext", "IsAbs", "Join", "Separator", "VolumeName"},
 	}
 	systems := []string{"io/ioutil", "os/exec", "syscall", "golang.org/x/sys/unix", "golang.org/x/sys/windows"}
 	for _, of := range []struct{ files, more string }{
