@@ -3,7 +3,6 @@
 package socket
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,12 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Conn is the daemon's end of a connection.
-type Conn = net.UnixConn
-
-// Listener takes connections.
-type Listener = net.UnixListener
 
 // probeTimeout bounds the question whether somebody serves on a socket. A
 // connect to a Unix socket does not wait for its server.
@@ -96,23 +89,4 @@ func clearStale(path string) error {
 	}
 	// A full queue (EAGAIN) or a refusal by mode is not proof of death.
 	return fmt.Errorf("cannot tell whether a program serves on %s: %w\nif none does, remove that file", path, err)
-}
-
-// ours says whether the path leads to us.
-func (s *Socket) ours() (bool, error) {
-	if s.bound == nil {
-		return false, errUnbound
-	}
-	now, err := os.Lstat(s.path)
-	return err == nil && os.SameFile(now, s.bound), err
-}
-
-var errUnbound = errors.New("what it is bound to is not known")
-
-func dial(ctx context.Context, path string) (*Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.UnixConn), nil
 }
