@@ -44,7 +44,7 @@ func bind(path string) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
-	return &Socket{path: path, listener: listener}, nil
+	return &Socket{path: path, listener: listener, bound: listener}, nil
 }
 
 // clearStale wants nobody to serve there (S2). An address that leads nowhere is replaced
@@ -77,8 +77,11 @@ func notOurs(path string) error {
 	return fmt.Errorf("%s is not a socket\nmove it away, or set FALCRED_SOCKET to another path", path)
 }
 
+// bound knows the address that it has written.
+type bound = *Listener
+
 // ours says whether the path leads to us.
-func (s *Socket) ours() (bool, error) { return s.listener.Named() }
+func (s *Socket) ours() (bool, error) { return s.bound.Named() }
 
 // PeerPID is the number of the process at the other end, by the kernel's word, or 0. It
 // names a process for a log, and proves nothing: that one may have ended, and its number be

@@ -47,8 +47,8 @@ type Options struct {
 type Socket struct {
 	path      string
 	listener  *Listener
-	bound     fs.FileInfo // what the path names while we can be reached, where that is a socket itself
-	inherited bool        // the name is systemd's
+	bound     bound // what the path names while we can be reached
+	inherited bool  // the name is systemd's
 	lock      *fsx.Lock
 	warnings  []string
 	removed   sync.Once
