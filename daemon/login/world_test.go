@@ -209,7 +209,7 @@ func pass(d time.Duration) {
 
 func (w *world) write(lines ...string) {
 	w.Helper()
-	if err := os.WriteFile(w.path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+	if err := testkit.WriteFile(w.path, strings.Join(lines, "\n")); err != nil {
 		w.Fatal(err)
 	}
 }
