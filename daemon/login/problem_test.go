@@ -18,6 +18,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // foreignToken is an access token of an issuer that is not this home's.
@@ -225,7 +226,7 @@ func TestProblemOfTheHomeEnds_F6(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
-		if err := os.Chmod(w.home, 0o777); err != nil {
+		if err := disk.Chmod(w.home, 0o777); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(61 * time.Minute)
@@ -233,7 +234,7 @@ func TestProblemOfTheHomeEnds_F6(t *testing.T) {
 		if s := w.state(); s.Problem == nil || s.FileProblem == nil {
 			t.Fatalf("nothing stopped it: %+v, %+v", s.Problem, s.FileProblem)
 		}
-		if err := os.Chmod(w.home, 0o700); err != nil {
+		if err := disk.Chmod(w.home, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		w.reconcile()

@@ -12,6 +12,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // R1: one refresh in flight, whoever asks.
@@ -119,7 +120,7 @@ func TestR4PlaceBeforeRequest(t *testing.T) {
 		refresh := w.signIn("ann")
 		w.start()
 		<-hold.Arrived
-		info, err := os.Stat(journal.Path(w.path, refresh))
+		info, err := disk.Stat(journal.Path(w.path, refresh))
 		if err != nil || info.Size() != tokenfile.MaxSize+64 || info.Mode().Perm() != 0o600 {
 			t.Errorf("no place while the request is under way: %v, %v", info, err)
 		}
