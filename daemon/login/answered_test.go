@@ -35,6 +35,7 @@ func TestAnswerToTheTokenHeld_F5R4(t *testing.T) {
 // R7, F5: the answer was lost, and meanwhile somebody without the lock has used the same token up
 // and written what he got: the repetition would be a use of an old token.
 func TestNoRepetitionOverANeighboursToken_R7F5(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Overlap: time.Minute}, func(w *world) {
 		w.idp.Inject(idp.HangAfter())

@@ -54,6 +54,7 @@ func (w *world) force() {
 // neighbour is answered first and writes last. The older of the two competing tokens
 // stands in the file, and only the issuer's overlap lets it be used: at once.
 func TestF5AnOlderCompetingTokenIsUsedWithinTheOverlap(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour, Overlap: 5 * time.Second}, func(w *world) {
 		ours, theirs := idp.NewHold(), idp.NewHold()
 		w.idp.Inject(ours.Before(), theirs.Before())
@@ -356,6 +357,7 @@ func TestR8TheEndOfAnotherLogin(t *testing.T) {
 // R4, R9: a disk that takes no entry for an hour: nothing is sent, the token is
 // served, and the first minute after it refreshes.
 func TestR4AnHourWithoutAnEntry(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 4 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()

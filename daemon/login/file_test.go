@@ -220,6 +220,7 @@ func TestF4NeverDeletes(t *testing.T) {
 // F5: a token that we have spent is neither adopted nor sent, not even after a
 // restart; the living one goes back into the file.
 func TestF5SpentIsNeverSentAgain(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		spent := w.signIn("ann")
 		w.start()

@@ -29,6 +29,7 @@ func foreignToken() string {
 
 // F3, R7: an empty file that cannot be restored is tried again with a pause.
 func TestR7AnEmptyFileIsNoLoop(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -199,6 +200,7 @@ func TestF3RestoresWithoutDiscovery(t *testing.T) {
 // R1, R7: whoever asks at the moment at which a rotation fails finds either that rotation
 // or its pause, and starts no other.
 func TestR7NobodyAsksBetweenAFailureAndItsPause(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		fault := idp.Status(http.StatusServiceUnavailable)
 		w.idp.SetFault(&fault)

@@ -195,6 +195,7 @@ func explore(t *testing.T, scopes []scope) {
 }
 
 func TestReachable(t *testing.T) {
+	manyDays(t)
 	explore(t, []scope{
 		{pauses: true, beside: true}, {problems: true}, {doubts: true}, {meets: true, fallback: true},
 	})

@@ -134,6 +134,7 @@ func TestR4PlaceBeforeRequest(t *testing.T) {
 // R4: a disk that cannot keep the answer stops the refresh before the token is
 // spent, and the current one is still served.
 func TestR4NoPlaceNoRequest(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -255,6 +256,7 @@ func TestR5OnDiskBeforeServed(t *testing.T) {
 // R6: any refresh token in a 2xx body is saved, whatever else is wrong with
 // it, and one request is one request.
 func TestR6OddAnswers(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	odd := map[string]idp.Fault{
 		"text/plain":    idp.Label("text/plain"),
