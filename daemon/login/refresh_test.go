@@ -10,6 +10,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/disk"
@@ -227,6 +228,7 @@ func TestR4TornAnswer(t *testing.T) {
 // R5: the rotated token is on disk before any client sees its access token;
 // if that write fails after all, memory serves and the write is retried.
 func TestR5OnDiskBeforeServed(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
