@@ -45,12 +45,14 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Condition: func(name string) (bool, error) {
-			if name == "root" {
+			switch name {
+			case "root":
 				return os.Geteuid() == 0, nil
-			}
-			if name == "systemd" {
+			case "systemd":
 				_, err := os.Stat("/run/systemd/system")
 				return err == nil, nil
+			case "wine":
+				return testkit.Wine(), nil
 			}
 			return false, errors.New("unknown condition " + name)
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -49,12 +50,12 @@ func TestDoctorKnowsTheLoginsAge_R8(t *testing.T) {
 func TestDoctorNamesAnExposedLock_F1(t *testing.T) {
 	home := testkit.ShortDir(t)
 	path := filepath.Join(home, tokenfile.LockName)
-	testkit.Must(t, os.WriteFile(path, nil, 0o600))
+	testkit.Must(t, testkit.WriteFile(path, ""))
 	if f := examineLock(home); f.Result != OK {
 		t.Errorf("%+v", f)
 	}
-	testkit.Must(t, os.Chmod(path, 0o644))
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o644 {
+	testkit.Must(t, disk.Chmod(path, 0o644))
+	if info, _ := disk.Stat(path); info.Mode().Perm() != 0o644 {
 		t.Skip("access goes by other means here")
 	}
 	if f := examineLock(home); f.Result != Warn || !strings.Contains(f.Text, "others can open") {

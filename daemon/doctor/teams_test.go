@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // restHosts answers for fal's hosts; what has no answer cannot be reached.
@@ -46,7 +48,7 @@ func TestDoctorNamesTheRESTHost_R13(t *testing.T) {
 		"a variable's that is gone": {rest: "https://rest.example", named: "FAL_GRPC_HOST", hosts: restHosts{alpha: 401}, want: "fail https://rest.example: network FAL_GRPC_HOST"},
 		"a profile's":               {config: team + "profile = \"work\"\n[work]\nhost = \"api.example\"\n", hosts: restHosts{"rest.example": 401}, want: "ok https://rest.example knows config.toml work"},
 		"a profile's, of a file that others can write": {config: team + "profile = \"work\"\n[work]\nhost = \"api.example\"\n", mode: 0o664, hosts: restHosts{"rest.example": 401},
-			want: "fail is not used can be written by others chmod go-w config.toml"},
+			want: "fail is not used can be written by others config.toml " + withdraw},
 	} {
 		home := t.TempDir()
 		cfg := Config{Config: login.Config{Home: home, Issuer: issuer.FalIssuer, FalConfig: fal.Config{Path: filepath.Join(home, "config.toml")}, REST: fal.StandardREST, RESTNamed: c.named, Transport: c.hosts}}
@@ -58,18 +60,17 @@ func TestDoctorNamesTheRESTHost_R13(t *testing.T) {
 	}
 }
 
+// withdraw is of [strict.Withdraw], as words.
+var withdraw = map[bool]string{false: "chmod go-w", true: "icacls /inheritance:r"}[runtime.GOOS == "windows"]
+
 func putConfig(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
 	if text == "" {
 		return
 	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(t, testkit.WriteFile(path, text))
 	if mode != 0 {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(t, disk.Chmod(path, mode))
 	}
 }
 
@@ -106,7 +107,7 @@ func TestDoctorNamesTheFalConfig_R13F6(t *testing.T) {
 		"none":               {},
 		"ours":               {config: team},
 		"to be read":         {config: team, mode: 0o644},
-		"to be written":      {config: team, mode: 0o666, want: "warn can be written by others chmod go-w"},
+		"to be written":      {config: team, mode: 0o666, want: "warn can be written by others " + withdraw},
 		"too large":          {config: string(bytes.Repeat([]byte("\n"), 64<<10+1)), want: "fail larger than 64 KiB"},
 		"no TOML":            {config: "[x\nkey = \"secret\"", want: "fail cannot be read as TOML correct"},
 		"no table":           {config: "__internal__ = 1\n", want: "fail is not a table correct"},

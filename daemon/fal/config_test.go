@@ -4,8 +4,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 func TestConfigKeepsTheRest(t *testing.T) {
@@ -94,37 +97,52 @@ func TestLocate_Section3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ann, _ := filepath.Abs("/home/ann") // of a drive, on Windows
+	etc, _ := filepath.Abs("/etc/fal.toml")
+	blank := filepath.Join(here, " ")
+	_, name, found := strings.Cut(me.Username, `\`) // Windows puts the domain first
+	if !found {
+		name = me.Username
+	}
+	if runtime.GOOS == "windows" {
+		blank = "error" // no file is called that
+	}
+	_, err = user.Lookup(name)
+	nameless := testkit.NotHere(t, "~user", err)
 	for given, want := range map[string]string{
-		"(unset)":                     "/home/ann/.fal/config.toml",
-		"":                            "",
-		"~":                           "/home/ann",
-		"~/x/config.toml":             "/home/ann/x/config.toml",
-		"~//x":                        "/home/ann/x",
-		"~" + me.Username + "/x.toml": filepath.Join(me.HomeDir, "x.toml"),
-		"~" + me.Username:             me.HomeDir,
-		"~nobody-of-that-name/x":      "error",
-		"/etc/fal.toml":               "/etc/fal.toml",
-		"/etc/./x/../fal.toml":        "/etc/fal.toml",
-		"relative.toml":               filepath.Join(here, "relative.toml"),
-		"../up.toml":                  filepath.Join(filepath.Dir(here), "up.toml"),
-		"x~/y":                        filepath.Join(here, "x~/y"),
-		" ":                           filepath.Join(here, " "),
-		"a\nb":                        "error",
+		"(unset)":                filepath.Join(ann, ".fal/config.toml"),
+		"":                       "",
+		"~":                      ann,
+		"~/x/config.toml":        filepath.Join(ann, "x/config.toml"),
+		"~//x":                   filepath.Join(ann, "x"),
+		"~" + name + "/x.toml":   filepath.Join(me.HomeDir, "x.toml"),
+		"~" + name:               me.HomeDir,
+		"~nobody-of-that-name/x": "error",
+		"/etc/fal.toml":          etc,
+		"/etc/./x/../fal.toml":   etc,
+		"relative.toml":          filepath.Join(here, "relative.toml"),
+		"../up.toml":             filepath.Join(filepath.Dir(here), "up.toml"),
+		"x~/y":                   filepath.Join(here, "x~/y"),
+		" ":                      blank,
+		"a\nb":                   "error",
 	} {
 		config, err := Locate(func(name string) (string, bool) {
-			value, set := map[string]string{"HOME": "/home/ann", "FAL_CONFIG_PATH": given, "FAL_HOME_DIR": "/elsewhere", "FAL_PROFILE": "work"}[name]
+			value, set := map[string]string{"HOME": ann, "USERPROFILE": ann, "FAL_CONFIG_PATH": given, "FAL_HOME_DIR": "/elsewhere", "FAL_PROFILE": "work"}[name]
 			return value, set && value != "(unset)"
 		})
 		got := config.Path
 		if err != nil {
 			got = "error"
 		}
+		if nameless && strings.HasPrefix(given, "~"+name) {
+			want = "error"
+		}
 		if got != want || got != "error" && got != "" && config.Profile != "work" {
 			t.Errorf("%q: %+v, %v; want %q", given, config, err, want)
 		}
 	}
 	// Where nothing says what the home folder is, the CLI finds no config either.
-	config, err := Locate(func(name string) (string, bool) { return "relative", name == "HOME" })
+	config, err := Locate(func(name string) (string, bool) { return "relative", name == "HOME" || name == "USERPROFILE" })
 	if config != (Config{}) || err != nil {
 		t.Errorf("without a home: %+v, %v", config, err)
 	}

@@ -77,7 +77,7 @@ func TestDamagedEntry_F6_R4(t *testing.T) {
 		e := begin(t, target, "a")
 		testkit.Must(t, e.Record(answer))
 		e.Keep()
-		if testkit.NotHere(t, kind, damage(e.path)) || testkit.Wine() && kind == "answer, 0644" { // it replaces nothing that is open
+		if testkit.NotHere(t, kind, damage(e.path)) || testkit.Wine() && strings.HasSuffix(kind, "44") { // it replaces nothing that is open
 			e.Discard()
 			continue
 		}

@@ -399,7 +399,9 @@ func TestRecover_F6(t *testing.T) {
 		if aside := len(strict.Aside(home)); (aside == 1) == (tt.kept || kind == "nothing") {
 			t.Errorf("%s: set aside: %v", kind, strict.Aside(home))
 		}
-		testkit.Must(t, whole.Save(home))
+		if err := whole.Save(home); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
 		if l, err := Load(home); err != nil || l.Issuer != whole.Issuer {
 			t.Errorf("%s: written anew: %+v, %v", kind, l, err)
 		}

@@ -61,6 +61,7 @@ const rotations = listed + 2
 // long ago that was, with or without its access token, and whatever became of
 // falcred's own files.
 func TestConsumedForEver_F5(t *testing.T) {
+	manyDays(t)
 	if ram := "/dev/shm"; fsx.IsFolder(ram) { // each rotation waits for a disk several times
 		t.Setenv("TMPDIR", ram)
 	}

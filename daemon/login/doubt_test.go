@@ -216,6 +216,7 @@ func TestSkewedClockIsADoubt_R10(t *testing.T) {
 // so that neither a kill nor another daemon of the home serves it; and no version has an
 // access token that it could serve.
 func TestWrongIsWrittenDownAtOnce_R10(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: doubtLifetime}, func(w *world) {
 		w.signIn("ann")
 		w.start()

@@ -16,6 +16,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // F1: a lock that is held too long is an error that names it, and nothing is
@@ -40,6 +41,7 @@ func TestF1HeldLock(t *testing.T) {
 
 // F2: a refresh leaves a symlinked token file a symlink, its target 0600.
 func TestF2Symlink(t *testing.T) {
+	testkit.Symlink(t, t.TempDir(), filepath.Join(t.TempDir(), "probe"))
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		elsewhere := t.TempDir()
 		target := filepath.Join(elsewhere, "dotfiles-token")
@@ -53,7 +55,7 @@ func TestF2Symlink(t *testing.T) {
 		if err != nil || info.Mode()&os.ModeSymlink == 0 {
 			t.Fatal("the link is gone")
 		}
-		if info, err = os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err = disk.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
 			t.Fatalf("the target's mode: %v, %v", info, err)
 		}
 		w.wantAlive()
@@ -85,10 +87,10 @@ func TestF2Tightened(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh, access, _ := w.idp.Login("ann")
 		w.write(refresh, access)
-		os.Chmod(w.path, 0o644)
+		disk.Chmod(w.path, 0o644)
 		w.start()
 		w.pass(10 * time.Minute)
-		if info, _ := os.Stat(w.path); info.Mode().Perm() != 0o600 {
+		if info, _ := disk.Stat(w.path); info.Mode().Perm() != 0o600 {
 			t.Fatalf("mode %v", info.Mode())
 		}
 		if n := strings.Count(w.log.String(), "readable by other users"); n != 1 {
@@ -218,6 +220,7 @@ func TestF4NeverDeletes(t *testing.T) {
 // F5: a token that we have spent is neither adopted nor sent, not even after a
 // restart; the living one goes back into the file.
 func TestF5SpentIsNeverSentAgain(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		spent := w.signIn("ann")
 		w.start()

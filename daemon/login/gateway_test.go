@@ -61,6 +61,7 @@ const (
 // R8: a gateway that answers for some seconds costs a minute or two, whatever its status and
 // its words, and is named meanwhile.
 func TestGatewayForSeconds_R8(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	var gateways []gateway
 	for _, status := range []int{200, 204, 302, 307, 400, 401, 403, 404, 405, 407, 408, 421, 451} {
@@ -101,6 +102,7 @@ func TestGatewayForSeconds_R8(t *testing.T) {
 // R8, R9: a gateway that answers until the token has run out, and a restart meanwhile, end no
 // login. It is back two minutes after the gateway has gone, and nobody was told to log in.
 func TestGatewayOutlivesTheToken_R8R9(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	for _, g := range []gateway{page(302), page(403), {status: 403, kind: "application/json", body: `{"error":"Forbidden"}`}} {
 		for _, restart := range []bool{false, true} {
@@ -152,6 +154,7 @@ func TestGatewayOutlivesTheToken_R8R9(t *testing.T) {
 // for again while the issuer's overlap lasts, whatever it said instead, and however fresh the
 // access token is.
 func TestGatewayThatKeepsTheAnswer_R7R8(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	for _, status := range []int{200, 302, 403, 502} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -199,6 +202,7 @@ func TestGatewayAsksForAPause_R7(t *testing.T) {
 // R8: the issuer's other errors are its word with status 200 too (casdoor): everything is kept,
 // and tried hourly. What is wrong with the client is said.
 func TestIssuerRefusesWith200_R8(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	for _, c := range []struct {
 		status     int
@@ -232,6 +236,7 @@ func TestIssuerRefusesWith200_R8(t *testing.T) {
 
 // R8: invalid_grant with status 200 is the end of the login, as with any other.
 func TestRejectedWith200_R8(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		rejects := idp.OAuthError(200, "invalid_grant")
 		w.idp.SetFault(&rejects)
@@ -247,6 +252,7 @@ func TestRejectedWith200_R8(t *testing.T) {
 // neither do the issuer's keys where refreshes do not pass: other programs delete the file for
 // that. The next refresh that the issuer hears decides.
 func TestVanishedBehindAGateway_F7R8(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	for _, g := range []gateway{page(200), page(404), {status: 200, kind: "application/json", body: `{"error":"Blocked"}`}, {status: 403, kind: "text/html", body: signInPage, only: "/oauth/token"}} {
 		for _, loggedOut := range []bool{false, true} {

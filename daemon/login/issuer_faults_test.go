@@ -185,6 +185,7 @@ func plainTime(d time.Duration) string {
 }
 
 func TestFaultIssuer(t *testing.T) {
+	manyDays(t)
 	faults := issuerFaults()
 	rows := make([][2]string, len(faults)) // they end as they like, and are told in order
 	t.Cleanup(func() {

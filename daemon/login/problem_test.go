@@ -18,6 +18,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // foreignToken is an access token of an issuer that is not this home's.
@@ -28,6 +29,7 @@ func foreignToken() string {
 
 // F3, R7: an empty file that cannot be restored is tried again with a pause.
 func TestR7AnEmptyFileIsNoLoop(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -198,6 +200,7 @@ func TestF3RestoresWithoutDiscovery(t *testing.T) {
 // R1, R7: whoever asks at the moment at which a rotation fails finds either that rotation
 // or its pause, and starts no other.
 func TestR7NobodyAsksBetweenAFailureAndItsPause(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		fault := idp.Status(http.StatusServiceUnavailable)
 		w.idp.SetFault(&fault)
@@ -225,7 +228,7 @@ func TestProblemOfTheHomeEnds_F6(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
-		if err := os.Chmod(w.home, 0o777); err != nil {
+		if err := disk.Chmod(w.home, 0o777); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(61 * time.Minute)
@@ -233,7 +236,7 @@ func TestProblemOfTheHomeEnds_F6(t *testing.T) {
 		if s := w.state(); s.Problem == nil || s.FileProblem == nil {
 			t.Fatalf("nothing stopped it: %+v, %+v", s.Problem, s.FileProblem)
 		}
-		if err := os.Chmod(w.home, 0o700); err != nil {
+		if err := disk.Chmod(w.home, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		w.reconcile()

@@ -195,6 +195,7 @@ func explore(t *testing.T, scopes []scope) {
 }
 
 func TestReachable(t *testing.T) {
+	testkit.InWine(t, "it is about no system, and takes half a minute there")
 	explore(t, []scope{
 		{pauses: true, beside: true}, {problems: true}, {doubts: true}, {meets: true, fallback: true},
 	})

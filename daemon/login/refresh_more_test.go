@@ -213,6 +213,7 @@ func TestR8TriesTheFallbackOnce(t *testing.T) {
 // R8: any other OAuth error keeps everything and is retried hourly (dex says
 // invalid_request for a used-up token).
 func TestR8OtherErrorsHourly(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
@@ -236,6 +237,7 @@ func TestR8OtherErrorsHourly(t *testing.T) {
 
 // R9: an outage is not a logout.
 func TestR9Outage(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
@@ -366,6 +368,7 @@ func TestR11NetworkDownAtStart(t *testing.T) {
 
 // R12: no token in the log, whatever the issuer answers, nor in an error.
 func TestR12NothingLeaks(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Overlap: time.Minute}, func(w *world) {
 		quoting := idp.Fault{Status: 400, Mutate: func(m map[string]any) {
@@ -425,6 +428,7 @@ func TestR13OtherIssuer(t *testing.T) {
 
 // R13: no redirect is followed on a request that carries a credential.
 func TestR13Redirects(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	for _, code := range []int{301, 302, 307, 308} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {

@@ -10,8 +10,10 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // R1: one refresh in flight, whoever asks.
@@ -119,7 +121,7 @@ func TestR4PlaceBeforeRequest(t *testing.T) {
 		refresh := w.signIn("ann")
 		w.start()
 		<-hold.Arrived
-		info, err := os.Stat(journal.Path(w.path, refresh))
+		info, err := disk.Stat(journal.Path(w.path, refresh))
 		if err != nil || info.Size() != tokenfile.MaxSize+64 || info.Mode().Perm() != 0o600 {
 			t.Errorf("no place while the request is under way: %v, %v", info, err)
 		}
@@ -133,6 +135,7 @@ func TestR4PlaceBeforeRequest(t *testing.T) {
 // R4: a disk that cannot keep the answer stops the refresh before the token is
 // spent, and the current one is still served.
 func TestR4NoPlaceNoRequest(t *testing.T) {
+	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()
@@ -225,6 +228,7 @@ func TestR4TornAnswer(t *testing.T) {
 // R5: the rotated token is on disk before any client sees its access token;
 // if that write fails after all, memory serves and the write is retried.
 func TestR5OnDiskBeforeServed(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		hold := idp.NewHold()
 		w.idp.Inject(hold.After())
@@ -254,6 +258,7 @@ func TestR5OnDiskBeforeServed(t *testing.T) {
 // R6: any refresh token in a 2xx body is saved, whatever else is wrong with
 // it, and one request is one request.
 func TestR6OddAnswers(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	odd := map[string]idp.Fault{
 		"text/plain":    idp.Label("text/plain"),

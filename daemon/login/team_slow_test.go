@@ -15,7 +15,10 @@ import (
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/internal/httpx"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // slowREST takes its time for the teams, and for nothing else.
@@ -134,12 +137,8 @@ func TestTheProfilesHostIsAsked_R13(t *testing.T) {
 		path := filepath.Join(w.home, "config.toml")
 		config := func(host string, mode os.FileMode) {
 			text := fmt.Sprintf("[__internal__]\nteam = \"acme\"\nprofile = \"work\"\n[work]\nhost = %q\n", host)
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Chmod(path, mode); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(t, testkit.WriteFile(path, text))
+			testkit.Must(t, disk.Chmod(path, mode))
 		}
 		config("http://127.0.0.1:7777", 0o666)
 		w.signIn("ann")
@@ -147,7 +146,7 @@ func TestTheProfilesHostIsAsked_R13(t *testing.T) {
 		w.pass(time.Minute)
 		w.wantCode(protocol.CodeTeamUnresolved)
 		status := w.Snapshot().Status()
-		if rest.times() != 0 || !strings.Contains(status.LastError, "can be written by others") || status.Hint != "chmod go-w "+path {
+		if rest.times() != 0 || !strings.Contains(status.LastError, "can be written by others") || status.Hint != strict.Withdraw("go", path) {
 			t.Fatalf("asked %q; %q, %q", rest.asked, status.LastError, status.Hint)
 		}
 		config(testIssuer, 0o600)

@@ -30,6 +30,7 @@ func (w *world) vouched(spent string) bool {
 
 // R4: an answer that an earlier process has left is settled so, too.
 func TestSettlingVouchesBeforeItTrims_R4(t *testing.T) {
+	testkit.InWine(t, "a file that is open keeps its name when it is removed")
 	inBubble(t, idp.Config{Opaque: true}, func(w *world) {
 		spent := w.signIn("ann")
 		w.open()

@@ -16,6 +16,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // These tests undo what falcred has done: files of the home are put back,
@@ -199,9 +200,9 @@ func TestF5LoginBeforeAStore(t *testing.T) {
 				w.write(refresh, access)
 				return
 			}
-			os.Chmod(w.path, 0o644) // once more, for the next one
+			disk.Chmod(w.path, 0o644) // once more, for the next one
 		}
-		os.Chmod(w.path, 0o644)
+		disk.Chmod(w.path, 0o644)
 		if err := w.offer(offered); err == nil || looks != 5 {
 			t.Errorf("%v, after %d looks", err, looks)
 		}

@@ -106,6 +106,13 @@ func (w *world) discoveryWithoutRevocation(rw http.ResponseWriter, r *http.Reque
 	json.NewEncoder(rw).Encode(document)
 }
 
+// manyDays leaves a test out in wine, where a look at the files takes 20 ms: one of many virtual
+// hours, which are about no system.
+func manyDays(t testing.TB) {
+	t.Helper()
+	testkit.InWine(t, "it has more virtual hours than wine has time for")
+}
+
 // inBubble runs f on the fake clock, with a home that holds nothing yet and a
 // daemon that has not started.
 func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
@@ -209,7 +216,7 @@ func pass(d time.Duration) {
 
 func (w *world) write(lines ...string) {
 	w.Helper()
-	if err := os.WriteFile(w.path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+	if err := testkit.WriteFile(w.path, strings.Join(lines, "\n")); err != nil {
 		w.Fatal(err)
 	}
 }

@@ -1,12 +1,14 @@
 package socket
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol/disk"
+	"golang.org/x/sys/windows"
 )
 
 // systemsOwn are things that are no sockets: an address that leads to another machine.
@@ -21,9 +23,16 @@ func wantPrivate(t *testing.T, path string) {
 	}
 }
 
+// listenBusily serves with a pipe that only one client fits into.
 func listenBusily(t *testing.T, path string) {
 	t.Helper()
-	listen(t, path)
+	name := fmt.Sprintf(`\\.\pipe\falcred-busy-%d`, os.Getpid())
+	text, err := windows.UTF16PtrFromString(name)
+	testkit.Must(t, err)
+	pipe, err := windows.CreateNamedPipe(text, windows.PIPE_ACCESS_DUPLEX, 0, 1, 512, 512, 0, nil)
+	testkit.Must(t, err)
+	t.Cleanup(func() { windows.CloseHandle(pipe) })
+	testkit.Must(t, os.WriteFile(path, []byte(name+"\n"), 0o600))
 }
 
 // S1, S8: a daemon that was killed leaves an address and a lock file that are nobody's.

@@ -103,8 +103,9 @@ func (w *Watch) Aim(paths ...string) (again time.Duration) {
 	return again
 }
 
-// opensNothing says that the system watches a folder without opening what is in it (inotify).
-const opensNothing = runtime.GOOS == "linux"
+// opensNothing says that the system watches a folder without opening what is in it (inotify,
+// ReadDirectoryChangesW).
+const opensNothing = runtime.GOOS == "linux" || runtime.GOOS == "windows"
 
 // above says whether a folder is one of those above the folder of path.
 func above(info fs.FileInfo, path string) bool {

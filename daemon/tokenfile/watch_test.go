@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -183,9 +184,11 @@ func TestF3FolderMovedAndDeleted(t *testing.T) {
 		w.quiet()
 		away := w.folder + ".away"
 		testkit.Must(t, os.Rename(w.folder, away))
-		w.told("a folder that moves")
-		if i%2 == 0 {
-			w.sees("")
+		if runtime.GOOS != "windows" { // the folder's own name is in no event there
+			w.told("a folder that moves")
+			if i%2 == 0 {
+				w.sees("")
+			}
 		}
 		testkit.Must(t, os.RemoveAll(away))
 		testkit.Must(t, os.Mkdir(w.folder, 0o700))

@@ -81,6 +81,23 @@ func TestOpenIsReplaced(t *testing.T) {
 	}
 }
 
+// A file that nobody may write, as its mode has it, can be replaced.
+func TestReadOnlyIsReplaced(t *testing.T) {
+	folder := t.TempDir()
+	path, other := filepath.Join(folder, "file"), filepath.Join(folder, "other")
+	write(t, path, "old")
+	write(t, other, "new")
+	if err := disk.Chmod(path, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if err := disk.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "new" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

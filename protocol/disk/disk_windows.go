@@ -74,7 +74,14 @@ func (windows) Rename(from, to string) error {
 	if filepath.Dir(from) != filepath.Dir(to) {
 		rename = func() error { return os.Rename(from, to) }
 	}
-	err := again(rename, func(err error) bool {
+	replace := func() error {
+		err := rename()
+		if Held(err) {
+			unprotect(to)
+		}
+		return err
+	}
+	err := again(replace, func(err error) bool {
 		info, lookErr := os.Lstat(to)
 		return Held(err) && (lookErr != nil || !info.IsDir()) // no file ever replaces a folder
 	})
@@ -90,6 +97,14 @@ func (windows) Rename(from, to string) error {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}
 	return nil
+}
+
+// unprotect takes the attribute read-only from a file, which elsewhere keeps nobody from putting
+// another in its place.
+func unprotect(path string) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o200 == 0 {
+		os.Chmod(path, 0o600)
+	}
 }
 
 func (windows) Remove(path string) error {

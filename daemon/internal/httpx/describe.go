@@ -72,7 +72,7 @@ func Describe(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "it was cancelled"
 	case errors.As(err, &errno):
-		return errno.Error()
+		return errnoText(errno)
 	case errors.As(err, &timeout) && timeout.Timeout(): // net/http's own, of a TLS handshake
 		return ErrAnswerSlow.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -23,7 +23,7 @@ type nameserver struct {
 }
 
 // nameservers are those of a test: a resolver's first try of a question goes to the first
-// of them, the next one to the second, whatever resolv.conf this machine has.
+// of them, the next one to the second, whatever resolv.conf this machine has, and to one address.
 type nameservers struct {
 	servers []nameserver
 
@@ -36,6 +36,12 @@ func (s *nameservers) names() *names {
 	n.system.PreferGo, n.hasty.PreferGo = true, true
 	n.dial = func(_ context.Context, network, _ string) (net.Conn, error) {
 		return &datagrams{servers: s, answers: make(chan []byte, 1)}, nil
+	}
+	n.system.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return n.ask(ctx, network, "192.0.2.53:53", 0)
+	}
+	n.hasty.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return n.ask(ctx, network, "192.0.2.53:53", hastyTry)
 	}
 	return n
 }
