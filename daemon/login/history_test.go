@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // told is what the history says, after the owner has ended.
@@ -76,7 +77,7 @@ func TestHistoryTellsWhatHappened(t *testing.T) {
 				w.Error("a token stands in the history")
 			}
 		}
-		if info, _ := os.Stat(filepath.Join(w.home, events.HistoryName)); info.Mode().Perm() != 0o600 {
+		if info, _ := disk.Stat(filepath.Join(w.home, events.HistoryName)); info.Mode().Perm() != 0o600 {
 			w.Errorf("its mode is %o", info.Mode().Perm())
 		}
 	})
