@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/local"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // Conn is the daemon's end of a connection.
@@ -63,9 +64,13 @@ func clearStale(path string) error {
 	conn, err := local.Dial(path)
 	switch {
 	case err == nil:
+		stranger := peer.Check(conn) != nil // who has taken the name that a dead daemon left
 		conn.Close()
+		if stranger {
+			return nil
+		}
 		return fmt.Errorf("another program serves on %s\nstop it, or set FALCRED_SOCKET to another path", path)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrPermission):
 		return nil
 	case errors.Is(err, syscall.ENOTSOCK):
 		return notOurs(path)
