@@ -175,6 +175,7 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	j.begun[refresh] = true
 	j.inFlight[refresh] = &request{p, confirmed}
+	j.repeats(j.w.cur, refresh)
 	j.paced()
 	if g == nil || g.by == nil {
 		return
@@ -187,6 +188,16 @@ func (j *judge) sends(p *process, refresh string) {
 		j.fail("a consumed token is never sent", "%s sends %s, whose answer falcred has", p.name, refresh)
 	case listed(list, print):
 		j.fail("a consumed token is never sent", "%s sends %s, which stands in falcred.consumed", p.name, refresh)
+	}
+}
+
+// repeats judges how often a rotation sends a token: once, and once more where the answer is lost.
+func (j *judge) repeats(t *thread, refresh string) {
+	if t.sends == nil {
+		t.sends = map[string]int{}
+	}
+	if t.sends[refresh]++; t.rotates && t.sends[refresh] > 2 {
+		j.fail("a lost answer is asked for once more (R7)", "%s sends %s for the %dth time in one rotation", t.proc.name, refresh, t.sends[refresh])
 	}
 }
 
