@@ -36,6 +36,7 @@ type judge struct {
 	deletion time.Duration // when that was
 	content  string        // the token file's, as it was seen last
 	exists   bool          //
+	gone     time.Duration // since when there has been none
 	toucher  *process      // who has touched it since
 	touched  bool
 	writer   *process // whose content it is
@@ -51,6 +52,10 @@ type judge struct {
 	requests int
 
 	disturbedUntil time.Duration // in true time: what is expected of falcred's pace is expected after that
+	troubledUntil  time.Duration // the same without sleep
+	woken          time.Duration // when the machine did last
+	since          time.Duration // when the file has changed, in true time
+	sinceMono      time.Duration
 }
 
 // request is one of a falcred's for a refresh.
@@ -138,6 +143,17 @@ func (j *judge) expect(f *family, sure bool) {
 // disturb notes that something is not as it should be, now.
 func (j *judge) disturb() {
 	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+10*time.Second)
+	j.trouble()
+}
+
+// slept notes that the machine wakes up.
+func (j *judge) slept() {
+	j.woken = j.w.clock.mono
+	now := j.w.clock.elapsed()
+	j.disturbedUntil = max(j.disturbedUntil, j.w.net.last+j.w.clock.slept, now+10*time.Second)
+	if j.w.clock.mono < j.w.net.last {
+		j.trouble()
+	}
 }
 
 // calm is for how long nothing has disturbed falcred.
@@ -172,6 +188,9 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
+	}
+	if d := j.w.daemonOf(p); d != nil && j.holds(refresh) {
+		j.late(d)
 	}
 	j.begun[refresh] = true
 	j.inFlight[refresh] = &request{p, confirmed}
@@ -327,6 +346,10 @@ func (j *judge) read() {
 	if !same {
 		j.keeping = nil
 		j.content, j.exists = string(data), exists
+		j.since, j.sinceMono = j.w.clock.elapsed(), j.w.clock.mono
+		if !exists {
+			j.gone = j.w.clock.mono
+		}
 		j.changed(j.toucher)
 	}
 }
@@ -448,7 +471,7 @@ func (j *judge) powerCut() {
 }
 
 // answered judges what a client was told.
-func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Duration) {
+func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error, begun time.Duration) {
 	w := j.w
 	steady := j.expected.sure && w.clock.mono-j.expected.since > 90*time.Second && begun-j.expected.since > 90*time.Second
 	f := j.expected.fam
@@ -456,6 +479,8 @@ func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Durat
 		w.counts.answers++
 		t := w.idp.accesses[string(a.Secret)]
 		switch {
+		case !j.exists && !j.touched && begun-j.gone > 90*time.Second: // a lost event costs a minute
+			j.fail("without a token file nothing is served (F3)", "%s serves a token, and the file has been gone for %v", d.name, w.clock.mono-j.gone)
 		case t == nil && j.odd[string(a.Secret)]:
 		case t == nil:
 			j.fail("what is served is the issuer's", "%s serves %q", d.name, a.Secret)
@@ -467,6 +492,11 @@ func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Durat
 			j.fail("a logout stays one", "%s serves login %d after the logout", d.name, t.fam.id)
 		case steady && f != t.fam && f.ended == "":
 			j.fail("what is served is of the login in force", "%s serves login %d, and login %d is in force", d.name, t.fam.id, f.id)
+		case q.Rejected != "" && q.Rejected == a.Secret:
+			j.rejectedAgain(d, string(a.Secret), begun)
+		}
+		if _, inFile := j.inForce(); inFile != nil && inFile == t {
+			j.late(d)
 		}
 		return
 	}

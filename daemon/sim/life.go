@@ -152,8 +152,7 @@ func (w *world) begin(a act) {
 		if broken { // what is wrong with the disk is so for as long when the machine is awake again
 			w.broken.last += slept
 		}
-		w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
-		w.judge.disturb()
+		w.judge.slept()
 	case "clock":
 		w.clock.off = []time.Duration{0, some(r, time.Second, 2*time.Hour), -some(r, time.Second, 2*time.Hour)}[r.IntN(3)]
 		w.judge.moved = w.clock.elapsed()
@@ -256,6 +255,7 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 	}
 	w.net.last = max(w.net.last, end)
 	w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
+	w.judge.trouble()
 }
 
 // beginVisit has a neighbour, or a person, come by.

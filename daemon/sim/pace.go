@@ -1,0 +1,72 @@
+//go:build linux
+
+package main
+
+import (
+	"time"
+
+	"github.com/falcred/falcred/daemon/tokenfile"
+)
+
+// longestPause is falcred's (R8), and the time for a try.
+const longestPause = 65 * time.Minute
+
+// trouble notes that something is not as it should be. Sleep is none: a machine that wakes up
+// finds all as it was.
+func (j *judge) trouble() {
+	w := j.w
+	end := w.clock.elapsed()
+	if w.net.last > w.clock.mono {
+		end += w.net.last - w.clock.mono
+	}
+	j.troubledUntil = max(j.troubledUntil, end, w.broken.last)
+}
+
+// quiet says that for longer than any pause of falcred's nothing but sleep has disturbed it.
+func (j *judge) quiet() bool {
+	w := j.w
+	return w.clock.off == 0 && w.clock.mono >= w.net.last && w.clock.elapsed()-max(j.troubledUntil, w.broken.last) > longestPause
+}
+
+// inForce is the login in the file that falcred has to keep fresh, and its access token.
+func (j *judge) inForce() (*grant, *access) {
+	pair, err := tokenfile.Parse([]byte(j.content))
+	g, a := j.w.idp.grants[pair.Refresh], j.w.idp.accesses[pair.Access]
+	if j.touched || !j.exists || err != nil || a == nil || !g.alive() || g.fam.excuse != "" {
+		return nil, nil
+	}
+	return g, a
+}
+
+// holds says that the file has that refresh token.
+func (j *judge) holds(refresh string) bool {
+	g, _ := j.inForce()
+	return g != nil && g.refresh == refresh
+}
+
+// late judges that a login is refreshed at half of its access token's life, and after a sleep
+// at once (R2).
+func (j *judge) late(d *daemon) {
+	w := j.w
+	g, a := j.inForce()
+	if g == nil || a.misdated || !j.quiet() {
+		return
+	}
+	due := max(a.issued+a.slept+w.idp.lifetime/2, j.since)
+	if late := min(w.clock.elapsed()-due, w.clock.mono-j.woken); late > 2*time.Minute {
+		j.fail("a login is refreshed at half of its token's life (R2)", "%s has not refreshed %s, which was due %v ago", d.name, g.refresh, late.Round(time.Second))
+	}
+}
+
+// rejectedAgain judges that a client whose token got a 401 is not given it again (§4), where
+// nothing hinders a refresh and the last was long enough ago.
+func (j *judge) rejectedAgain(d *daemon, secret string, begun time.Duration) {
+	g, a := j.inForce()
+	if g == nil || a != j.w.idp.accesses[secret] || !j.quiet() {
+		return
+	}
+	const pause = 6 * time.Minute // R7's are 5
+	if last := max(a.issued, j.sinceMono, d.since, j.woken); begun-last > pause {
+		j.fail("a rejected token is replaced (§4)", "%s serves the token again that a client got a 401 for, and %s is %v old", d.name, g.refresh, (begun - a.issued).Round(time.Second))
+	}
+}
