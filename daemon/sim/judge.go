@@ -34,6 +34,9 @@ type judge struct {
 	filling  []keeper      // those who held a login then
 	keeping  []keeper      // those who held the login whose file a neighbour has deleted in an outage
 	deletion time.Duration // when that was
+	removal  time.Duration // when somebody has deleted the file by hand, the issuer being heard
+	orphan   *family       // whose token was on its way then…
+	orphanOf *process      // …to this daemon
 	content  string        // the token file's, as it was seen last
 	exists   bool          //
 	gone     time.Duration // since when there has been none
@@ -109,8 +112,10 @@ func (j *judge) deleted(f *family, refresh string) {
 // keptAfter is when a daemon has certainly found out that it does not hear the issuer either.
 const keptAfter = 2 * time.Minute
 
-// acts notes that something happens, which may end an outage.
+// acts notes that something happens, which may end an outage, or begin one before a daemon has
+// asked the issuer whether a deletion was a logout.
 func (j *judge) acts() {
+	j.orphaned()
 	if j.w.clock.mono-j.deletion < keptAfter {
 		j.keeping = nil
 	}
@@ -376,8 +381,10 @@ func (j *judge) changed(by *process) {
 			j.made = j.w.clock.elapsed()
 		}
 		j.expected.loose = by.kind > aCommand && (j.holder == nil || j.holder.by != by)
+	case !j.exists && by.name == "rm" && j.quiet(): // each daemon can ask the issuer: a logout (F7)
+		j.removedByHand()
 	case !j.exists:
-		j.expected.sure = false // a logout, if the issuer can be asked (F7)
+		j.expected.sure = false // a logout, if the issuer can be asked
 	}
 }
 

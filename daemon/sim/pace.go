@@ -70,3 +70,36 @@ func (j *judge) rejectedAgain(d *daemon, secret string, begun time.Duration) {
 		j.fail("a rejected token is replaced (§4)", "%s serves the token again that a client got a 401 for, and %s is %v old", d.name, g.refresh, (begun - a.issued).Round(time.Second))
 	}
 }
+
+// askedAfter is when a daemon has certainly asked the issuer about a deletion, and revoked what
+// came after it.
+const askedAfter = time.Minute
+
+// removedByHand notes a logout by an rm: none puts the login back, and what is on its way is
+// revoked when it comes (F5).
+func (j *judge) removedByHand() {
+	f := j.expected.fam
+	j.expect(nil, true)
+	j.expected.loose = true // who looked a moment before did not see it
+	j.removal, j.orphan = j.w.clock.mono, nil
+	for refresh, r := range j.inFlight { // one at most is of this login and arrives
+		if g := j.w.idp.grants[refresh]; g != nil && g.fam == f && f.ended == "" && !r.by.dead && r.by.kind == aDaemon && f.excuse == "" {
+			j.orphan, j.orphanOf = f, r.by
+		}
+	}
+}
+
+// orphaned judges what became of a deletion by hand, when something else happens.
+func (j *judge) orphaned() {
+	f := j.orphan
+	early := j.w.clock.mono-j.removal < askedAfter
+	if e := &j.expected; early && e.fam == nil && e.since == j.removal {
+		e.sure = false
+	}
+	if j.orphan = nil; f == nil || early || j.orphanOf.dead || !j.quiet() || f.excuse != "" {
+		return
+	}
+	if f.ended == "" {
+		j.fail("what comes after a logout is revoked (F5)", "login %d was deleted while a request of %s was under way, and lives", f.id, j.orphanOf.name)
+	}
+}
