@@ -307,6 +307,20 @@ func (j *judge) revoked(g *grant, who *process) {
 	}
 }
 
+// refused notes that the issuer has refused a refresh, which is tried again after an hour (R8).
+func (j *judge) refused() {
+	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+longestPause)
+}
+
+// subject is whose a token is as far as a daemon knows.
+func (j *judge) subject(p *process, refresh string) string {
+	d := j.w.daemonOf(p)
+	if d == nil || !d.serves() {
+		return ""
+	}
+	return d.manager.Snapshot().State.Ledger.SubjectOf(refresh)
+}
+
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
 	j.read()
@@ -364,6 +378,7 @@ func (j *judge) changed(by *process) {
 	pair, err := tokenfile.Parse([]byte(j.content))
 	g := j.w.idp.grants[pair.Refresh]
 	whole := j.exists && err == nil && g != nil
+	j.made = 0
 	if by == nil || by.kind > aCommand { // a part of an access token is one, until a server says
 		j.odd[pair.Access] = j.w.idp.accesses[pair.Access] == nil
 	}

@@ -171,6 +171,8 @@ func (w *world) begin(a act) {
 		w.idp.rotateKey()
 	case "wrong ID token":
 		w.idp.wrongID = true
+	case "bare answer":
+		w.idp.bare = true
 	case "save":
 		w.save(r)
 	case "restore":
@@ -234,6 +236,9 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 		w.net.lossy = end
 	case "pages":
 		w.net.pages, w.net.kept, w.net.status = end, r.IntN(3) == 0, []int{200, 403, 407, 500, 502, 503, 302}[r.IntN(7)]
+	case "refuses":
+		w.net.refuse, w.net.status = end, []int{400, 401, 403}[r.IntN(3)]
+		w.net.error = []string{"invalid_client", "unauthorized_client", "invalid_request", "server_error", "temporarily_unavailable", "access_denied"}[r.IntN(6)]
 	case "slow":
 		w.net.slow = end
 	case "busy":
@@ -299,7 +304,7 @@ func (w *world) calm() {
 	w.doom, w.net, w.broken.errors, w.clock.off = nil, weather{}, 0, 0
 	w.broken.last = min(w.broken.last, w.clock.elapsed())
 	w.disk.Full, w.disk.ReadOnly = false, false
-	w.idp.wrongID = false
+	w.idp.wrongID, w.idp.bare = false, false
 	w.judge.disturb()
 	for _, d := range w.daemons {
 		d.start()

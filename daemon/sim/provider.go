@@ -30,6 +30,7 @@ type provider struct {
 	key      ed25519.PrivateKey
 	keyID    int
 	wrongID  bool // the next ID token is somebody else's
+	bare     bool // the next answer has a refresh token alone
 	late     bool // who sent the request that is handled waits no more
 }
 
@@ -168,6 +169,18 @@ func (p *provider) idToken(subject, by, client string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(p.key, []byte(text)))
 }
 
+// wrongToken is an ID token by another issuer, for another client, or of another account, where
+// the chain's is known to who asks.
+func (p *provider) wrongToken(subject, known string) string {
+	switch x := p.w.rng.Float64(); {
+	case x < 0.4:
+		return p.idToken(subject, "https://elsewhere.example/", issuer.FalClientID)
+	case x < 0.6 || known != subject:
+		return p.idToken(subject, issuer.FalIssuer, "another")
+	}
+	return p.idToken("mallory", issuer.FalIssuer, issuer.FalClientID)
+}
+
 // answer is what the issuer says: a status and a body.
 type answer struct {
 	status int
@@ -201,15 +214,14 @@ func (p *provider) handle(path string, form url.Values, who *process) answer {
 	wrong := ""
 	body := `{"access_token":"` + token + `","refresh_token":"` + g.refresh + `","token_type":"Bearer","expires_in":` + strconv.Itoa(int(p.lifetime/time.Second))
 	switch {
+	case p.bare: // R6
+		p.bare = false
+		body = `{"refresh_token":"` + g.refresh + `"`
 	case p.wrongID:
 		p.wrongID = false
 		wrong = token
 		g.fam.excuse = "its ID token was somebody else's"
-		if p.w.chance(0.5) {
-			body += `,"id_token":"` + p.idToken(g.fam.subject, "https://elsewhere.example/", issuer.FalClientID) + `"`
-		} else {
-			body += `,"id_token":"` + p.idToken(g.fam.subject, issuer.FalIssuer, "another") + `"`
-		}
+		body += `,"id_token":"` + p.wrongToken(g.fam.subject, p.w.judge.subject(who, sent)) + `"`
 	case p.w.rng.Uint32()&15 == 0:
 		body += `,"id_token":"` + p.idToken(g.fam.subject, issuer.FalIssuer, issuer.FalClientID) + `"`
 	}
