@@ -40,6 +40,7 @@ type judge struct {
 	content  string        // the token file's, as it was seen last
 	exists   bool          //
 	gone     time.Duration // since when there has been none
+	removed  *grant        // what was in it then
 	toucher  *process      // who has touched it since
 	touched  bool
 	writer   *process // whose content it is
@@ -47,6 +48,7 @@ type judge struct {
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
 	odd      map[string]bool // what neighbours have left that is no login, and can look like one
+	foreign  map[string]bool // another issuer's logins, as the file had them, and their access tokens
 	begun    map[string]bool // what a falcred has sent
 	unlinks  int             // of the lock, by neighbours, each counted before and after
 	holder   *neighbourLock  // the neighbour who has it
@@ -201,6 +203,12 @@ func (j *judge) sends(p *process, refresh string) {
 	j.inFlight[refresh] = &request{p, confirmed}
 	j.repeats(j.w.cur, refresh)
 	j.paced()
+	if j.foreign[j.content] && strings.HasPrefix(j.content, refresh+"\n") {
+		j.fail("a refresh token goes to its own issuer alone (R13)", "%s sends %s, which is another issuer's", p.name, refresh)
+	}
+	if g != nil && g.closed > 0 {
+		j.fail("a logout stays one", "%s sends %s, which was logged out of here %v ago", p.name, refresh, j.w.clock.elapsed()-g.closed)
+	}
 	if g == nil || g.by == nil {
 		return
 	}
@@ -332,6 +340,9 @@ func (j *judge) loggedOut(f *family) {
 		f.excuse = "it was logged out here"
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
+	if !j.exists && j.w.clock.elapsed() > j.w.broken.last && j.gone == j.w.clock.mono && j.removed.alive() {
+		j.removed.closed = j.w.clock.elapsed()
+	}
 	if !j.exists && !full {
 		j.expect(nil, true)
 	} else {
@@ -364,11 +375,12 @@ func (j *judge) read() {
 	}
 	if !same {
 		j.keeping = nil
+		if !exists {
+			pair, _ := tokenfile.Parse([]byte(j.content))
+			j.gone, j.removed = j.w.clock.mono, j.w.idp.grants[pair.Refresh]
+		}
 		j.content, j.exists = string(data), exists
 		j.since, j.sinceMono = j.w.clock.elapsed(), j.w.clock.mono
-		if !exists {
-			j.gone = j.w.clock.mono
-		}
 		j.changed(j.toucher)
 	}
 }
@@ -503,6 +515,8 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 		switch {
 		case !j.exists && !j.touched && begun-j.gone > 90*time.Second: // a lost event costs a minute
 			j.fail("without a token file nothing is served (F3)", "%s serves a token, and the file has been gone for %v", d.name, w.clock.mono-j.gone)
+		case j.foreign[string(a.Secret)]:
+			j.fail("another issuer's login is not served (R13)", "%s serves it", d.name)
 		case t == nil && j.odd[string(a.Secret)]:
 		case t == nil:
 			j.fail("what is served is the issuer's", "%s serves %q", d.name, a.Secret)
@@ -665,6 +679,9 @@ func (j *judge) restored(path string, at time.Duration) {
 	for _, g := range j.w.idp.grants { // in any order: each for itself
 		if g.by != nil && g.retired > at {
 			g.recorded, g.reached = false, nil
+		}
+		if g.closed > at {
+			g.closed = 0
 		}
 	}
 	if f := j.expected.fam; f != nil && path == home+"/"+journal.LedgerName && j.w.plan.opaque && len(journal.Others(tokenPath, "")) > 0 {

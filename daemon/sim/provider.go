@@ -55,6 +55,7 @@ type grant struct {
 	by         *process      // who had it used up first
 	reached    *process      // the falcred that the whole answer, the tokens after it, has reached
 	recorded   bool          // that answer is on the disk for good
+	closed     time.Duration // when a logout here alone has noted that it is not to be used; 0: none has
 }
 
 // access is one access token.
