@@ -47,11 +47,13 @@ type judge struct {
 	durable  bool     // its folder was synced since
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
-	odd      map[string]bool // what neighbours have left that is no login, and can look like one
-	foreign  map[string]bool // another issuer's logins, as the file had them, and their access tokens
-	begun    map[string]bool // what a falcred has sent
-	unlinks  int             // of the lock, by neighbours, each counted before and after
-	holder   *neighbourLock  // the neighbour who has it
+	odd      map[string]bool       // what neighbours have left that is no login, and can look like one
+	serving  map[*process]*access  // what each daemon has served last
+	patience map[*process]patience // for how long the issuer has asked each to wait
+	foreign  map[string]bool       // another issuer's logins, as the file had them, and their access tokens
+	begun    map[string]bool       // what a falcred has sent
+	unlinks  int                   // of the lock, by neighbours, each counted before and after
+	holder   *neighbourLock        // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
@@ -61,6 +63,7 @@ type judge struct {
 	woken          time.Duration // when the machine did last
 	since          time.Duration // when the file has changed, in true time
 	sinceMono      time.Duration
+	putBack        time.Duration // when a file was put back as it had been, by a power cut or a backup
 }
 
 // request is one of a falcred's for a refresh.
@@ -198,6 +201,7 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	if d := j.w.daemonOf(p); d != nil && j.holds(refresh) {
 		j.late(d)
+		j.early(d)
 	}
 	j.begun[refresh] = true
 	j.inFlight[refresh] = &request{p, confirmed}
@@ -437,6 +441,7 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 	case g.by != nil && j.knows(g, by):
 		j.fail("a consumed token is never written", "%s puts %s into the file, whose answer falcred has", by.name, g.refresh)
 	case j.storing[g.fam]:
+		j.stores(by, g.fam)
 		j.expect(g.fam, true)
 	case e.loose && e.since == j.w.clock.mono: // within one moment
 		j.expect(g.fam, false)
@@ -475,6 +480,7 @@ func (j *judge) powerCut() {
 	j.inFlight, j.holder = map[string]*request{}, nil
 	j.unlinks++ // its file may be gone
 	j.disturb()
+	j.putBack = j.w.clock.mono
 	before, existed := j.content, j.exists
 	writer, durable := j.writer, j.durable
 	j.touched, j.toucher = true, nil
@@ -512,6 +518,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 	if err == nil {
 		w.counts.answers++
 		t := w.idp.accesses[string(a.Secret)]
+		j.serving[d.proc] = t
 		switch {
 		case !j.exists && !j.touched && begun-j.gone > 90*time.Second: // a lost event costs a minute
 			j.fail("without a token file nothing is served (F3)", "%s serves a token, and the file has been gone for %v", d.name, w.clock.mono-j.gone)
@@ -541,6 +548,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 	if !errors.As(err, &e) {
 		return // the daemon ends, or the client has left
 	}
+	j.servedOn(d, e, begun)
 	if !steady || f == nil || f.ended != "" || f.excuse != "" || j.calm() < 2*time.Minute || w.clock.mono-d.since < 2*time.Minute {
 		return
 	}
@@ -666,6 +674,7 @@ func (j *judge) record(t *thread, path string) {
 // restored notes that a file is as it was: what was learned since is forgotten.
 func (j *judge) restored(path string, at time.Duration) {
 	j.disturb()
+	j.putBack = j.w.clock.mono
 	if path == tokenPath {
 		j.touched, j.toucher = true, nil
 		j.read()

@@ -54,7 +54,8 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	if refresh := form.Get("refresh_token"); refresh != "" {
+	refresh := form.Get("refresh_token")
+	if refresh != "" {
 		w.judge.sends(p, refresh)
 		w.cur.phase = "in flight: "
 		defer w.judge.sent(p, refresh)
@@ -77,7 +78,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	if w.cur.phase != "" {
 		w.cur.phase = "answered: "
 	}
-	return w.response(req, p, *got), nil
+	return w.response(req, refresh, p, *got), nil
 }
 
 func (w *world) latency() time.Duration {
@@ -111,13 +112,16 @@ func (w *world) answer(path string, form url.Values, p *process) answer {
 }
 
 // response is what net/http makes of an answer. One that is cut comes without its end.
-func (w *world) response(req *http.Request, p *process, a answer) *http.Response {
+func (w *world) response(req *http.Request, refresh string, p *process, a answer) *http.Response {
 	header := http.Header{"Content-Type": {"application/json"}}
 	if strings.HasPrefix(a.body, "<") {
 		header.Set("Content-Type", "text/html")
 	}
 	if a.status == 429 && w.net.pause > 0 {
 		header.Set("Retry-After", strconv.Itoa(w.net.pause))
+		if w.judge.holds(refresh) {
+			w.judge.asksForPatience(p, w.net.pause)
+		}
 	}
 	var body io.Reader = strings.NewReader(a.body)
 	if w.clock.mono < w.net.lossy && len(a.body) > 0 && w.chance(0.3) {

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/protocol"
 )
 
 // longestPause is falcred's (R8), and the time for a try.
@@ -101,5 +103,58 @@ func (j *judge) orphaned() {
 	}
 	if f.ended == "" {
 		j.fail("what comes after a logout is revoked (F5)", "login %d was deleted while a request of %s was under way, and lives", f.id, j.orphanOf.name)
+	}
+}
+
+// servedOn judges a refusal: what a daemon has served, and is still in the file and good, it goes
+// on serving, whatever becomes of a refresh (R9).
+func (j *judge) servedOn(d *daemon, e *protocol.Error, begun time.Duration) {
+	g, a := j.inForce()
+	if g == nil || j.serving[d.proc] != a || a.wrong || a.misdated || j.w.clock.off != 0 {
+		return
+	}
+	steady := begun-max(j.sinceMono, j.woken, j.putBack) > 2*time.Minute && j.moved < a.issued+a.slept
+	if left := a.ends.Sub(j.w.clock.truth()); steady && left > 2*time.Minute {
+		j.fail("an outage is no logout (R9)", "%s says %s (%s), and what it has served is good for %v", d.name, e.Code, strings.ReplaceAll(e.Message, "\n", "; "), left.Round(time.Second))
+	}
+}
+
+// patience is for how long nothing is sent, in true time, while the file stays as it was then.
+type patience struct {
+	until   time.Duration
+	content string
+}
+
+// asksForPatience notes a Retry-After.
+func (j *judge) asksForPatience(p *process, seconds int) {
+	j.patience[p] = patience{j.w.clock.elapsed() + time.Duration(seconds)*time.Second, j.content}
+}
+
+// early judges that nothing is sent before the issuer's Retry-After is over (R7), and that clients
+// force no refresh within five minutes of the last, though the daemon was started since (§4).
+func (j *judge) early(d *daemon) {
+	w := j.w
+	now := w.clock.elapsed()
+	if p := j.patience[d.proc]; now < p.until-time.Second && p.content == j.content && j.sinceMono < w.clock.mono && w.clock.off == 0 && now-j.moved > 2*time.Hour {
+		j.fail("a Retry-After is honoured (R7)", "%s asks the issuer %v before it wants to be asked again", d.name, (p.until - now).Round(time.Second))
+	}
+	g, a := j.inForce()
+	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
+		return
+	}
+	if j.storing[g.fam] && g.generation == 2 { // a store's proof counts with the daemon that it went to
+		return
+	}
+	if age := now - a.issued - a.slept; age < 4*time.Minute && g.from.by == j.writer && j.writer.kind == aDaemon && w.clock.mono-j.sinceMono < age+time.Second {
+		j.fail("clients force no refresh within 5 min of the last (§4)", "%s sends %s, which is %v old", d.name, g.refresh, age.Round(time.Second))
+	}
+}
+
+// stores judges what a client has put into the file: of the account that is logged in (§4).
+func (j *judge) stores(by *process, f *family) {
+	e := j.expected
+	known := e.fam != nil && e.sure && e.fam.ended == "" && e.fam.excuse == "" && !j.w.idp.opaque && j.w.clock.mono-e.since > 2*time.Minute
+	if known && e.fam.subject != f.subject {
+		j.fail("store does not change the account (§4)", "%s puts %s's login %d where %s is logged in", by.name, f.subject, f.id, e.fam.subject)
 	}
 }
