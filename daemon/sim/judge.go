@@ -47,13 +47,14 @@ type judge struct {
 	durable  bool     // its folder was synced since
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
-	odd      map[string]bool       // what neighbours have left that is no login, and can look like one
-	serving  map[*process]*access  // what each daemon has served last
-	patience map[*process]patience // for how long the issuer has asked each to wait
-	foreign  map[string]bool       // another issuer's logins, as the file had them, and their access tokens
-	begun    map[string]bool       // what a falcred has sent
-	unlinks  int                   // of the lock, by neighbours, each counted before and after
-	holder   *neighbourLock        // the neighbour who has it
+	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
+	serving  map[*process]*access       // what each daemon has served last
+	unheard  map[*process]time.Duration // when each has had no answer to a refresh
+	patience map[*process]patience      // for how long the issuer has asked each to wait
+	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
+	begun    map[string]bool            // what a falcred has sent
+	unlinks  int                        // of the lock, by neighbours, each counted before and after
+	holder   *neighbourLock             // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
@@ -106,12 +107,17 @@ func (j *judge) fillable() bool {
 // deleted notes that a neighbour has deleted the file of a login since it could not refresh: where
 // it did not hear the issuer, nor falcred will for a while, falcred undoes it (F7).
 func (j *judge) deleted(f *family, refresh string) {
+	since := j.sinceMono
 	j.read()
-	if lasts := max(j.w.net.down, j.w.net.pages) - j.w.clock.mono; lasts < keptAfter || j.sending(refresh) {
+	away, mute := max(j.w.net.down, j.w.net.pages)-j.w.clock.mono, j.w.net.mute-j.w.clock.mono
+	if max(away, mute) < keptAfter || j.sending(refresh) {
 		return
 	}
 	j.deletion = j.w.clock.mono
-	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool { return k.held.fam != f || k.held.refresh != refresh })
+	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool {
+		knows := away >= keptAfter || j.unheard[k.proc] > max(j.w.net.muted, since) // whose own refreshes are not answered
+		return k.held.fam != f || k.held.refresh != refresh || !knows
+	})
 }
 
 // keptAfter is when a daemon has certainly found out that it does not hear the issuer either.
@@ -535,6 +541,8 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 			j.fail("a logout stays one", "%s serves login %d after the logout", d.name, t.fam.id)
 		case steady && f != t.fam && f.ended == "":
 			j.fail("what is served is of the login in force", "%s serves login %d, and login %d is in force", d.name, t.fam.id, f.id)
+		case f != nil && f != t.fam && j.tells(d, begun):
+			j.fail("a new login is adopted at once (F3)", "%s serves login %d, %v after login %d was written", d.name, t.fam.id, w.clock.mono-j.expected.since, f.id)
 		case q.Rejected != "" && q.Rejected == a.Secret:
 			j.rejectedAgain(d, string(a.Secret), begun)
 		}

@@ -83,7 +83,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]*access{}, patience: map[*process]patience{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]*access{}, patience: map[*process]patience{}, unheard: map[*process]time.Duration{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation
@@ -239,6 +239,8 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 	case "refuses":
 		w.net.refuse, w.net.status = end, []int{400, 401, 403}[r.IntN(3)]
 		w.net.error = []string{"invalid_client", "unauthorized_client", "invalid_request", "server_error", "temporarily_unavailable", "access_denied"}[r.IntN(6)]
+	case "mute":
+		w.net.mute, w.net.muted = end, w.clock.mono
 	case "slow":
 		w.net.slow = end
 	case "busy":

@@ -24,6 +24,8 @@ type weather struct {
 	slow   time.Duration
 	busy   time.Duration // the issuer asks for patience
 	pause  int           // its Retry-After, in seconds
+	mute   time.Duration // the issuer answers no refresh, though its keys can be had
+	muted  time.Duration // since when
 	refuse time.Duration // the issuer refuses refreshes by an OAuth error that ends no login
 	error  string        // that
 	last   time.Duration // when the last fault ends
@@ -94,6 +96,9 @@ func (w *world) answer(path string, form url.Values, p *process) answer {
 	switch now := w.clock.mono; {
 	case now < w.net.busy:
 		return answer{status: 429, body: `{"error":"slow_down"}`}
+	case now < w.net.mute && form.Get("refresh_token") != "":
+		w.judge.unheard[p] = now
+		return answer{}
 	case now < w.net.refuse && form.Get("refresh_token") != "":
 		w.judge.refused()
 		return answer{status: w.net.status, body: `{"error":"` + w.net.error + `"}`}

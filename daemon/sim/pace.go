@@ -106,6 +106,14 @@ func (j *judge) orphaned() {
 	}
 }
 
+// tells says that a daemon has been told of the login in force by now: the disk reports each change.
+func (j *judge) tells(d *daemon, begun time.Duration) bool {
+	e := j.expected
+	g, _ := j.inForce()
+	return e.sure && !e.loose && g != nil && g.fam == e.fam && j.w.clock.off == 0 && j.w.clock.elapsed() > j.w.broken.last &&
+		begun-max(e.since, j.sinceMono, j.woken, d.since) > 20*time.Second
+}
+
 // servedOn judges a refusal: what a daemon has served, and is still in the file and good, it goes
 // on serving, whatever becomes of a refresh (R9).
 func (j *judge) servedOn(d *daemon, e *protocol.Error, begun time.Duration) {
