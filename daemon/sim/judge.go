@@ -27,6 +27,7 @@ type judge struct {
 	expected expectation
 	storing  map[*family]bool
 	erasing  int // erases under way
+	locally  int // those of them that revoke nothing
 
 	made     time.Duration // when somebody wrote a login of one line, which he goes on with
 	moved    time.Duration // when the wall clock was set
@@ -48,7 +49,7 @@ type judge struct {
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
 	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
-	serving  map[*process]*access       // what each daemon has served last
+	serving  map[*process]served        // what each daemon has served last
 	unheard  map[*process]time.Duration // when each has had no answer to a refresh
 	patience map[*process]patience      // for how long the issuer has asked each to wait
 	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
@@ -430,8 +431,11 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 	e := j.expected
 	switch {
 	case !j.exists:
-		if j.erasing == 0 {
+		switch {
+		case j.erasing == 0:
 			j.fail("falcred never deletes the token file (F4)", "%s has deleted it", by.name)
+		case j.locally == 0 && e.sure && e.since < j.w.clock.mono && j.removed.alive() && j.removed.fam == e.fam && e.fam.excuse == "":
+			j.fail("a login that a person made wins", "%s deletes login %d, which it has not revoked", by.name, e.fam.id)
 		}
 		j.expected.sure = false // until the erase says that it has
 		return
@@ -441,6 +445,9 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 	case !whole:
 		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)
 		return
+	}
+	if pair, _ := tokenfile.Parse([]byte(j.content)); pair.Access != "" && j.w.idp.accesses[pair.Access] == nil && !j.odd[pair.Access] {
+		j.fail("the file is never torn", "%s has put %q into it, which nobody was given", by.name, pair.Access)
 	}
 	j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 	switch {
@@ -524,12 +531,17 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 	if err == nil {
 		w.counts.answers++
 		t := w.idp.accesses[string(a.Secret)]
-		j.serving[d.proc] = t
+		torn := j.torn(d)
+		if g, inFile := j.inForce(); inFile != nil && inFile == t {
+			j.serving[d.proc] = served{g.refresh, string(a.Secret)}
+		}
 		switch {
 		case !j.exists && !j.touched && begun-j.gone > 90*time.Second: // a lost event costs a minute
 			j.fail("without a token file nothing is served (F3)", "%s serves a token, and the file has been gone for %v", d.name, w.clock.mono-j.gone)
 		case j.foreign[string(a.Secret)]:
 			j.fail("another issuer's login is not served (R13)", "%s serves it", d.name)
+		case t == nil && torn == string(a.Secret) && torn != "":
+			j.fail("a torn token is not served (F3)", "%s serves a part of what it has served before", d.name)
 		case t == nil && j.odd[string(a.Secret)]:
 		case t == nil:
 			j.fail("what is served is the issuer's", "%s serves %q", d.name, a.Secret)
@@ -688,8 +700,12 @@ func (j *judge) restored(path string, at time.Duration) {
 		j.read()
 		j.writer = nil
 		pair, _ := tokenfile.Parse([]byte(j.content))
-		if g := j.w.idp.grants[pair.Refresh]; g != nil && g.fam != j.expected.fam {
+		g := j.w.idp.grants[pair.Refresh]
+		if g != nil && g.fam != j.expected.fam {
 			g.fam.excuse = "a later login had taken its place, which makes it an old copy (F5)"
+		}
+		if slices.ContainsFunc(j.w.daemons, func(d *daemon) bool { return d.serves() && d.manager.Snapshot().State.Tokens.Refresh == pair.Refresh }) && g != nil {
+			g.closed = 0 // who still holds it, since the issuer was not heard, finds what it held, and does not look whether that was used up
 		}
 		return
 	}

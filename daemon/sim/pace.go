@@ -114,11 +114,27 @@ func (j *judge) tells(d *daemon, begun time.Duration) bool {
 		begun-max(e.since, j.sinceMono, j.woken, d.since) > 20*time.Second
 }
 
+// served is what a daemon has given to clients.
+type served struct{ refresh, access string }
+
+// torn is the access token in the file where a write of what a daemon has served was cut.
+func (j *judge) torn(d *daemon) string {
+	pair, err := tokenfile.Parse([]byte(j.content))
+	before := j.serving[d.proc]
+	if err != nil || j.touched || pair.Refresh != before.refresh || len(pair.Access) >= len(before.access) || !strings.HasPrefix(before.access, pair.Access) {
+		return ""
+	}
+	return pair.Access
+}
+
 // servedOn judges a refusal: what a daemon has served, and is still in the file and good, it goes
 // on serving, whatever becomes of a refresh (R9).
 func (j *judge) servedOn(d *daemon, e *protocol.Error, begun time.Duration) {
+	if left := j.w.idp.accesses[j.serving[d.proc].access]; j.torn(d) != "" && left != nil && !left.misdated && j.w.clock.off == 0 && left.ends.Sub(j.w.clock.truth()) > 2*time.Minute {
+		j.fail("a torn token changes nothing (F3)", "%s says %s, and a part of what it has served is in the file", d.name, e.Code)
+	}
 	g, a := j.inForce()
-	if g == nil || j.serving[d.proc] != a || a.wrong || a.misdated || j.w.clock.off != 0 {
+	if g == nil || j.w.idp.accesses[j.serving[d.proc].access] != a || a.wrong || a.misdated || j.w.clock.off != 0 {
 		return
 	}
 	steady := begun-max(j.sinceMono, j.woken, j.putBack) > 2*time.Minute && j.moved < a.issued+a.slept

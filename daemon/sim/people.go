@@ -114,6 +114,10 @@ func (d *daemon) erase(local bool) {
 	d.client(func(m *login.Manager) {
 		before := w.judge.expected.fam
 		w.judge.erasing++
+		if local {
+			w.judge.locally++
+			defer func() { w.judge.locally-- }()
+		}
 		defer func() { w.judge.read(); w.judge.erasing-- }()
 		done, err := m.Erase(protocol.Query{ServerURL: server, Local: local})
 		w.say("erase over the socket of %s: revoked %v, %v", d.name, done.Revoked, err)

@@ -28,7 +28,8 @@ type plan struct {
 	overlap  time.Duration
 	daemons  int
 	opaque   bool
-	seams    int // among so many of a rotation's those are picked at which something happens; 0: someSeam picks
+	long     bool // its access tokens are longer than a block of the disk
+	seams    int  // among so many of a rotation's those are picked at which something happens; 0: someSeam picks
 	acts     []act
 }
 
@@ -115,6 +116,7 @@ func (p *plan) make() {
 		at += pause
 	}
 	p.acts = append(p.acts, act{n: len(p.acts), at: at, what: "calm", seed: r.Uint64()})
+	p.long = r.IntN(3) == 0
 }
 
 // with is the same life with those acts only.
@@ -138,6 +140,9 @@ func (p *plan) String() string {
 		return text
 	}
 	text := fmt.Sprintf("seed=%d lifetime=%v overlap=%v daemons=%d opaque=%v", p.seed, p.lifetime, p.overlap, p.daemons, p.opaque)
+	if p.long {
+		text += " long=true"
+	}
 	if p.seams > 0 {
 		text += fmt.Sprintf(" seams=%d", p.seams)
 	}
@@ -190,6 +195,8 @@ func (p *plan) parse(word string) (err error) {
 		p.daemons, err = strconv.Atoi(value)
 	case "seams":
 		p.seams, err = strconv.Atoi(value)
+	case "long":
+		p.long, err = strconv.ParseBool(value)
 	case "opaque":
 		p.opaque, err = strconv.ParseBool(value)
 	default:

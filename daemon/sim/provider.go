@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/issuer"
@@ -125,7 +126,11 @@ func (p *provider) token(f *family) string {
 	text := "at." + strconv.Itoa(p.issued)
 	if !p.opaque {
 		claims := `{"iss":"` + issuer.FalIssuer + `","sub":"` + f.subject + `","aud":"fal-cloud","iat":` + strconv.FormatInt(now.Unix(), 10) +
-			`,"exp":` + strconv.FormatInt(now.Add(p.lifetime).Unix(), 10) + `,"jti":"` + strconv.Itoa(p.issued) + `"}`
+			`,"exp":` + strconv.FormatInt(now.Add(p.lifetime).Unix(), 10) + `,"jti":"` + strconv.Itoa(p.issued) + `"`
+		if p.w.plan.long {
+			claims += `,"permissions":"` + strings.Repeat("read:apps ", 40) + `"`
+		}
+		claims += "}"
 		text = "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"
 	}
 	p.accesses[text] = &access{fam: f, issued: p.w.clock.mono, slept: p.w.clock.slept, ends: now.Add(p.lifetime), misdated: p.w.clock.off != 0}
