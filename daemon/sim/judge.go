@@ -351,8 +351,10 @@ func (j *judge) loggedOut(f *family) {
 		f.excuse = "it was logged out here"
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
-	if !j.exists && j.w.clock.elapsed() > j.w.broken.last && j.gone == j.w.clock.mono && j.removed.alive() {
-		j.removed.closed = j.w.clock.elapsed()
+	if g := j.removed; !j.exists && j.gone == j.w.clock.mono && g != nil {
+		if g.left = true; g.alive() && j.w.clock.elapsed() > j.w.broken.last {
+			g.closed = j.w.clock.elapsed()
+		}
 	}
 	if !j.exists && !full {
 		j.expect(nil, true)
@@ -700,12 +702,8 @@ func (j *judge) restored(path string, at time.Duration) {
 		j.read()
 		j.writer = nil
 		pair, _ := tokenfile.Parse([]byte(j.content))
-		g := j.w.idp.grants[pair.Refresh]
-		if g != nil && g.fam != j.expected.fam {
+		if g := j.w.idp.grants[pair.Refresh]; g != nil && g.fam != j.expected.fam {
 			g.fam.excuse = "a later login had taken its place, which makes it an old copy (F5)"
-		}
-		if slices.ContainsFunc(j.w.daemons, func(d *daemon) bool { return d.serves() && d.manager.Snapshot().State.Tokens.Refresh == pair.Refresh }) && g != nil {
-			g.closed = 0 // who still holds it, since the issuer was not heard, finds what it held, and does not look whether that was used up
 		}
 		return
 	}

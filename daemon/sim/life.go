@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/sim/drive"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/disk"
 )
@@ -347,8 +348,25 @@ func (d *daemon) reject() {
 
 // saved is a copy of a file, and when it was made.
 type saved struct {
-	of drive.Saved
-	at time.Duration
+	of   drive.Saved
+	at   time.Duration
+	held *grant // of the token file's
+}
+
+// copy makes one.
+func (w *world) copy(path string) saved {
+	data, _ := w.disk.ReadRaw(path)
+	pair, _ := tokenfile.Parse(data)
+	return saved{w.disk.Save(path), w.clock.elapsed(), w.idp.grants[pair.Refresh]}
+}
+
+// returns says whether a copy is put back. Not one of a login that was logged out of here while a
+// daemon still holds it, since it does not hear the issuer: that finds what it holds, and looks no
+// further (known; it is over within a minute).
+func (w *world) returns(s saved) bool {
+	return s.held == nil || !s.held.left || !slices.ContainsFunc(w.daemons, func(d *daemon) bool {
+		return d.serves() && d.manager.Snapshot().State.Tokens.Refresh == s.held.refresh
+	})
 }
 
 // copied are the files of a home that a backup may have.
@@ -358,7 +376,7 @@ var copied = []string{tokenPath, home + "/" + journal.LedgerName, home + "/" + j
 func (w *world) save(r *rand.Rand) {
 	path := copied[r.IntN(len(copied))]
 	if _, there := w.disk.ReadRaw(path); there {
-		w.saved[path] = saved{w.disk.Save(path), w.clock.elapsed()}
+		w.saved[path] = w.copy(path)
 	}
 }
 
@@ -366,7 +384,7 @@ func (w *world) save(r *rand.Rand) {
 func (w *world) restore(r *rand.Rand) {
 	path := copied[r.IntN(len(copied))]
 	s, ok := w.saved[path]
-	if !ok {
+	if !ok || !w.returns(s) {
 		return
 	}
 	w.say("%s is put back as it was %v ago", class(path), w.clock.elapsed()-s.at)

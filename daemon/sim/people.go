@@ -197,10 +197,10 @@ func (w *world) oldCopy(d *daemon, after time.Duration) {
 	if !there {
 		return
 	}
-	copied := saved{w.disk.Save(tokenPath), w.clock.elapsed()}
+	copied := w.copy(tokenPath)
 	d.erase(true)
 	w.clock.add(after, nil, func() {
-		if _, there := w.disk.ReadRaw(tokenPath); !there {
+		if _, there := w.disk.ReadRaw(tokenPath); !there && w.returns(copied) {
 			w.say("the token file is put back as it was before the logout")
 			w.disk.Put(copied.of)
 			w.judge.restored(tokenPath, copied.at)
