@@ -50,6 +50,7 @@ type judge struct {
 	inFlight map[string]*request
 	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
 	serving  map[*process]served        // what each daemon has served last
+	older    map[*process]older         // an old copy of what each holds
 	unheard  map[*process]time.Duration // when each has had no answer to a refresh
 	patience map[*process]patience      // for how long the issuer has asked each to wait
 	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
@@ -65,6 +66,7 @@ type judge struct {
 	woken          time.Duration // when the machine did last
 	since          time.Duration // when the file has changed, in true time
 	sinceMono      time.Duration
+	untold         bool          // falcred.json was put back once: it can name an old copy as the newest
 	putBack        time.Duration // when a file was put back as it had been, by a power cut or a backup
 }
 
@@ -216,6 +218,9 @@ func (j *judge) sends(p *process, refresh string) {
 	j.paced()
 	if j.foreign[j.content] && strings.HasPrefix(j.content, refresh+"\n") {
 		j.fail("a refresh token goes to its own issuer alone (R13)", "%s sends %s, which is another issuer's", p.name, refresh)
+	}
+	if o, ok := j.older[p]; ok && o.refresh == refresh && o.held.fam.ended == "" {
+		j.fail("an old copy is never sent (F5)", "%s sends %s, and held %s when that came back", p.name, refresh, o.held.refresh)
 	}
 	if g != nil && g.closed > 0 {
 		j.fail("a logout stays one", "%s sends %s, which was logged out of here %v ago", p.name, refresh, j.w.clock.elapsed()-g.closed)
@@ -705,8 +710,10 @@ func (j *judge) restored(path string, at time.Duration) {
 		if g := j.w.idp.grants[pair.Refresh]; g != nil && g.fam != j.expected.fam {
 			g.fam.excuse = "a later login had taken its place, which makes it an old copy (F5)"
 		}
+		j.returned(pair)
 		return
 	}
+	j.untold = j.untold || path == home+"/"+journal.LedgerName
 	for _, g := range j.w.idp.grants { // in any order: each for itself
 		if g.by != nil && g.retired > at {
 			g.recorded, g.reached = false, nil

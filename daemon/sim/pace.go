@@ -182,3 +182,25 @@ func (j *judge) stores(by *process, f *family) {
 		j.fail("store does not change the account (§4)", "%s puts %s's login %d where %s is logged in", by.name, f.subject, f.id, e.fam.subject)
 	}
 }
+
+// older is an old copy of a login that came back, and what a daemon held then.
+type older struct {
+	refresh string
+	held    *grant
+}
+
+// returned notes that an old copy of what daemons hold is in the file: its access token says so,
+// whatever falcred.consumed knows.
+func (j *judge) returned(copied tokenfile.TokenPair) {
+	a := j.w.idp.accesses[copied.Access]
+	if a == nil || j.w.idp.opaque || j.untold {
+		return
+	}
+	for _, k := range j.keepers() {
+		d := j.w.daemonOf(k.proc)
+		held := j.w.idp.accesses[d.manager.Snapshot().State.Tokens.Access]
+		if held != nil && held.fam.subject == a.fam.subject && held.issued+held.slept-a.issued-a.slept > 6*time.Minute {
+			j.older[k.proc] = older{copied.Refresh, k.held}
+		}
+	}
+}
