@@ -42,6 +42,8 @@ type judge struct {
 	exists   bool          //
 	gone     time.Duration // since when there has been none
 	removed  *grant        // what was in it then
+	former   *grant        // what was in it before a neighbour's refresh
+	adopted  time.Duration // when that was
 	toucher  *process      // who has touched it since
 	touched  bool
 	writer   *process // whose content it is
@@ -130,6 +132,7 @@ const keptAfter = 2 * time.Minute
 // asked the issuer whether a deletion was a logout.
 func (j *judge) acts() {
 	j.orphaned()
+	j.noted()
 	if j.w.clock.mono-j.deletion < keptAfter {
 		j.keeping = nil
 	}
@@ -221,6 +224,9 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	if o, ok := j.older[p]; ok && o.refresh == refresh && o.held.fam.ended == "" {
 		j.fail("an old copy is never sent (F5)", "%s sends %s, and held %s when that came back", p.name, refresh, o.held.refresh)
+	}
+	if g != nil && g.noted {
+		j.fail("a consumed token is never sent", "%s sends %s, which a neighbour has used up", p.name, refresh)
 	}
 	if g != nil && g.closed > 0 {
 		j.fail("a logout stays one", "%s sends %s, which was logged out of here %v ago", p.name, refresh, j.w.clock.elapsed()-g.closed)
@@ -397,9 +403,13 @@ func (j *judge) read() {
 			pair, _ := tokenfile.Parse([]byte(j.content))
 			j.gone, j.removed = j.w.clock.mono, j.w.idp.grants[pair.Refresh]
 		}
+		former, _ := tokenfile.Parse([]byte(j.content))
+		age := j.w.clock.mono - j.sinceMono
+		j.former = nil
 		j.content, j.exists = string(data), exists
 		j.since, j.sinceMono = j.w.clock.elapsed(), j.w.clock.mono
 		j.changed(j.toucher)
+		j.takenOver(former, age, j.toucher)
 	}
 }
 
@@ -721,6 +731,7 @@ func (j *judge) restored(path string, at time.Duration) {
 		if g.closed > at {
 			g.closed = 0
 		}
+		g.noted = false
 	}
 	if f := j.expected.fam; f != nil && path == home+"/"+journal.LedgerName && j.w.plan.opaque && len(journal.Others(tokenPath, "")) > 0 {
 		f.excuse = "falcred.json was put back that vouched for an answer in the journal"

@@ -166,8 +166,8 @@ func (j *judge) early(d *daemon) {
 	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
 		return
 	}
-	if j.storing[g.fam] && g.generation == 2 { // a store's proof counts with the daemon that it went to
-		return
+	if j.storing[g.fam] && g.generation == 2 || j.moved > 0 && now-j.moved < 3*time.Hour {
+		return // a store's proof counts with the daemon that it went to, and a time of a clock that was ahead until that is over
 	}
 	if age := now - a.issued - a.slept; age < 4*time.Minute && g.from.by == j.writer && j.writer.kind == aDaemon && w.clock.mono-j.sinceMono < age+time.Second {
 		j.fail("clients force no refresh within 5 min of the last (§4)", "%s sends %s, which is %v old", d.name, g.refresh, age.Round(time.Second))
@@ -201,6 +201,32 @@ func (j *judge) returned(copied tokenfile.TokenPair) {
 		held := j.w.idp.accesses[d.manager.Snapshot().State.Tokens.Access]
 		if held != nil && held.fam.subject == a.fam.subject && held.issued+held.slept-a.issued-a.slept > 6*time.Minute {
 			j.older[k.proc] = older{copied.Refresh, k.held}
+		}
+	}
+}
+
+// takenOver notes that a neighbour has written what came for the login in the file, which the
+// daemons have had for a while.
+func (j *judge) takenOver(former tokenfile.TokenPair, age time.Duration, by *process) {
+	before, a := j.w.idp.grants[former.Refresh], j.w.idp.accesses[former.Access]
+	g, now := j.inForce()
+	if by == nil || by.kind != aNeighbour || g == nil || a == nil || g.from != before || j.w.idp.opaque || age < 2*time.Minute || now.issued-a.issued < 2*time.Minute {
+		return
+	}
+	for _, k := range j.w.daemons {
+		if !k.serves() || k.manager.Snapshot().State.Tokens.Refresh != former.Refresh {
+			return
+		}
+	}
+	j.former, j.adopted = before, j.w.clock.mono
+}
+
+// noted says that the daemons have had a minute to write down that it was used up (F5).
+func (j *judge) noted() {
+	w := j.w
+	if g := j.former; g != nil && !j.touched && w.clock.elapsed() > w.broken.last && w.clock.mono-j.adopted > time.Minute && w.clock.off == 0 {
+		for _, d := range w.daemons {
+			g.noted = g.noted || d.serves() && d.since < j.adopted
 		}
 	}
 }

@@ -56,6 +56,7 @@ type grant struct {
 	by         *process      // who had it used up first
 	reached    *process      // the falcred that the whole answer, the tokens after it, has reached
 	recorded   bool          // that answer is on the disk for good
+	noted      bool          // the daemons have seen what a neighbour has got for it
 	left       bool          // a logout here has deleted it
 	closed     time.Duration // when a logout here alone has noted that it is not to be used; 0: none has
 }
