@@ -44,6 +44,8 @@ type judge struct {
 	removed  *grant        // what was in it then
 	former   *grant        // what was in it before a neighbour's refresh
 	adopted  time.Duration // when that was
+	alone    *family       // the last that was written where there was none, and none held
+	spare    *grant        // what a `falcred login` of the same account has put out of the file
 	toucher  *process      // who has touched it since
 	touched  bool
 	writer   *process // whose content it is
@@ -133,6 +135,7 @@ const keptAfter = 2 * time.Minute
 func (j *judge) acts() {
 	j.orphaned()
 	j.noted()
+	j.spares()
 	if j.w.clock.mono-j.deletion < keptAfter {
 		j.keeping = nil
 	}
@@ -405,11 +408,13 @@ func (j *judge) read() {
 		}
 		former, _ := tokenfile.Parse([]byte(j.content))
 		age := j.w.clock.mono - j.sinceMono
-		j.former = nil
+		before := j.expected
+		j.former, j.spare = nil, nil
 		j.content, j.exists = string(data), exists
 		j.since, j.sinceMono = j.w.clock.elapsed(), j.w.clock.mono
 		j.changed(j.toucher)
 		j.takenOver(former, age, j.toucher)
+		j.replaces(former, age, before, j.toucher)
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -228,5 +229,40 @@ func (j *judge) noted() {
 		for _, d := range w.daemons {
 			g.noted = g.noted || d.serves() && d.since < j.adopted
 		}
+	}
+}
+
+// replaces notes that somebody has logged in anew, to the same account: the daemon keeps what it
+// had refreshed last until the new one has been (F5).
+func (j *judge) replaces(former tokenfile.TokenPair, age time.Duration, before expectation, by *process) {
+	old := j.w.idp.grants[former.Refresh]
+	g, _ := j.inForce()
+	if former.Refresh == "" && g != nil && (age > 2*time.Minute || g.fam.id == 1) && by != nil && by.kind == aCommand && (j.quiet() || g.fam.id == 1) {
+		j.alone = g.fam
+	}
+	if g == nil || by == nil || by.kind != aCommand || !before.sure || before.fam == g.fam || !old.alive() || old.fam != before.fam {
+		return
+	}
+	first := old.generation == 1 && old.fam == j.alone
+	own := old.from != nil && old.from.by == j.w.daemons[0].proc && !(j.storing[old.fam] && old.generation == 2) // what a store has brought is kept without its account
+	if (first || own) && len(j.w.daemons) == 1 && old.fam.excuse == "" && old.fam.subject == g.fam.subject && !j.w.idp.opaque && j.quiet() && j.w.clock.mono-before.since > 2*time.Minute {
+		j.spare, j.adopted = old, j.w.clock.mono
+	}
+}
+
+// spares judges that what was kept is tried when the issuer has ended the login after it (R8).
+func (j *judge) spares() {
+	w := j.w
+	pair, _ := tokenfile.Parse([]byte(j.content))
+	g, a := w.idp.grants[pair.Refresh], w.idp.accesses[pair.Access]
+	if j.spare == nil || j.touched || g == nil || a == nil || g.fam.ended == "" || !j.spare.alive() || j.spare.fam.excuse != "" || !j.quiet() {
+		return
+	}
+	if slices.ContainsFunc(w.daemons, func(d *daemon) bool { return !d.serves() || d.since > j.adopted }) {
+		return
+	}
+	due := a.issued + a.slept + w.idp.lifetime/2
+	if late := min(w.clock.elapsed()-due, w.clock.mono-j.woken); late > 5*time.Minute && max(j.troubledUntil, w.broken.last) < due {
+		j.fail("the login before one that has ended is tried (R8)", "login %d has ended, and %s lives and was not tried for %v", g.fam.id, j.spare.refresh, late.Round(time.Second))
 	}
 }
