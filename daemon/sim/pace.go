@@ -65,8 +65,8 @@ func (j *judge) late(d *daemon) {
 // nothing hinders a refresh and the last was long enough ago.
 func (j *judge) rejectedAgain(d *daemon, secret string, begun time.Duration) {
 	g, a := j.inForce()
-	if g == nil || a != j.w.idp.accesses[secret] || !j.quiet() {
-		return
+	if g == nil || a != j.w.idp.accesses[secret] || !j.quiet() || j.holder != nil || len(j.w.daemons) > 1 {
+		return // another may be refreshing it at this moment
 	}
 	const pause = 6 * time.Minute // R7's are 5
 	if last := max(a.issued, j.sinceMono, d.since, j.woken); begun-last > pause {
