@@ -239,7 +239,7 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	list, _ := j.w.disk.ReadRaw(home + "/" + journal.ConsumedName)
 	print := tokenfile.Fingerprint(refresh)
-	unwritten := g.fam.ended != "" && g.retired < j.w.broken.last // who discarded its answer after a logout could not write that down
+	unwritten := (g.fam.ended != "" || g.fam.excuse != "") && g.retired < j.w.broken.last // who discarded its answer after a logout, or for a neighbour's, could not write that down
 	switch {
 	case j.knows(g, p) && !unwritten:
 		j.fail("a consumed token is never sent", "%s sends %s, whose answer falcred has", p.name, refresh)
