@@ -82,6 +82,10 @@ const askedAfter = time.Minute
 // revoked when it comes (F5).
 func (j *judge) removedByHand() {
 	f := j.expected.fam
+	if slices.ContainsFunc(j.w.threads, j.waits) {
+		j.expected.sure = false
+		return
+	}
 	j.expect(nil, true)
 	j.expected.loose = true // who looked a moment before did not see it
 	j.removal, j.orphan = j.w.clock.mono, nil
@@ -90,6 +94,20 @@ func (j *judge) removedByHand() {
 			j.orphan, j.orphanOf = f, r.by
 		}
 	}
+}
+
+// waits says that a thread's rotation has begun and not sent anything. It sends the token all the
+// same where its login vanishes then, before the issuer is asked, and undoes that (known).
+func (j *judge) waits(t *thread) bool {
+	if !t.rotates || t.steps == 0 || t.proc.dead {
+		return false
+	}
+	for _, r := range j.inFlight {
+		if r.by == t.proc {
+			return false
+		}
+	}
+	return true
 }
 
 // orphaned judges what became of a deletion by hand, when something else happens.
