@@ -211,7 +211,7 @@ func (j *judge) sends(p *process, refresh string) {
 	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || confirmed < 0) {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
-	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
+	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] && len(j.w.cur.sends) == 0 { // one that was refused in its place is followed by what the file has (R8)
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
 	}
 	if d := j.w.daemonOf(p); d != nil && j.holds(refresh) {
