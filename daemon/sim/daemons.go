@@ -66,6 +66,14 @@ func (d *daemon) start() {
 	w.spawn(p, func() { d.serve(p, stop) })
 }
 
+// daemonOf is the one that a process is, nil where it is none.
+func (w *world) daemonOf(p *process) *daemon {
+	if i := slices.IndexFunc(w.daemons, func(d *daemon) bool { return d.proc == p }); i >= 0 {
+		return w.daemons[i]
+	}
+	return nil
+}
+
 func (d *daemon) runs() bool { return d.proc != nil && !d.proc.dead }
 
 // serve is what `falcred run` does about the login.
@@ -142,7 +150,7 @@ func (d *daemon) get(m *login.Manager, q protocol.Query) {
 	begun := d.w.clock.mono
 	q.ServerURL = server
 	a, err := m.Get(context.Background(), q)
-	d.w.judge.answered(d, a, err, begun)
+	d.w.judge.answered(d, q, a, err, begun)
 }
 
 // ask is a client that gets once.

@@ -27,6 +27,7 @@ type judge struct {
 	expected expectation
 	storing  map[*family]bool
 	erasing  int // erases under way
+	locally  int // those of them that revoke nothing
 
 	made     time.Duration // when somebody wrote a login of one line, which he goes on with
 	moved    time.Duration // when the wall clock was set
@@ -34,23 +35,43 @@ type judge struct {
 	filling  []keeper      // those who held a login then
 	keeping  []keeper      // those who held the login whose file a neighbour has deleted in an outage
 	deletion time.Duration // when that was
+	removal  time.Duration // when somebody has deleted the file by hand, the issuer being heard
+	orphan   *family       // whose token was on its way then…
+	orphanOf *process      // …to this daemon
 	content  string        // the token file's, as it was seen last
 	exists   bool          //
+	gone     time.Duration // since when there has been none
+	removed  *grant        // what was in it then
+	former   *grant        // what was in it before a neighbour's refresh
+	adopted  time.Duration // when that was
+	alone    *family       // the last that was written where there was none, and none held
+	spare    *grant        // what a `falcred login` of the same account has put out of the file
 	toucher  *process      // who has touched it since
 	touched  bool
 	writer   *process // whose content it is
 	durable  bool     // its folder was synced since
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
-	odd      map[string]bool // what neighbours have left that is no login, and can look like one
-	begun    map[string]bool // what a falcred has sent
-	unlinks  int             // of the lock, by neighbours, each counted before and after
-	holder   *neighbourLock  // the neighbour who has it
+	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
+	serving  map[*process]served        // what each daemon has served last
+	older    map[*process]older         // an old copy of what each holds
+	unheard  map[*process]time.Duration // when each has had no answer to a refresh
+	patience map[*process]patience      // for how long the issuer has asked each to wait
+	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
+	begun    map[string]bool            // what a falcred has sent
+	unlinks  int                        // of the lock, by neighbours, each counted before and after
+	holder   *neighbourLock             // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
 
 	disturbedUntil time.Duration // in true time: what is expected of falcred's pace is expected after that
+	troubledUntil  time.Duration // the same without sleep
+	woken          time.Duration // when the machine did last
+	since          time.Duration // when the file has changed, in true time
+	sinceMono      time.Duration
+	untold         bool          // falcred.json was put back once: it can name an old copy as the newest
+	putBack        time.Duration // when a file was put back as it had been, by a power cut or a backup
 }
 
 // request is one of a falcred's for a refresh.
@@ -93,19 +114,28 @@ func (j *judge) fillable() bool {
 // deleted notes that a neighbour has deleted the file of a login since it could not refresh: where
 // it did not hear the issuer, nor falcred will for a while, falcred undoes it (F7).
 func (j *judge) deleted(f *family, refresh string) {
+	since := j.sinceMono
 	j.read()
-	if lasts := max(j.w.net.down, j.w.net.pages) - j.w.clock.mono; lasts < keptAfter || j.sending(refresh) {
+	away, mute := max(j.w.net.down, j.w.net.pages)-j.w.clock.mono, j.w.net.mute-j.w.clock.mono
+	if max(away, mute) < keptAfter || j.sending(refresh) {
 		return
 	}
 	j.deletion = j.w.clock.mono
-	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool { return k.held.fam != f || k.held.refresh != refresh })
+	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool {
+		knows := away >= keptAfter || j.unheard[k.proc] > max(j.w.net.muted, since) // whose own refreshes are not answered
+		return k.held.fam != f || k.held.refresh != refresh || !knows
+	})
 }
 
 // keptAfter is when a daemon has certainly found out that it does not hear the issuer either.
 const keptAfter = 2 * time.Minute
 
-// acts notes that something happens, which may end an outage.
+// acts notes that something happens, which may end an outage, or begin one before a daemon has
+// asked the issuer whether a deletion was a logout.
 func (j *judge) acts() {
+	j.orphaned()
+	j.noted()
+	j.spares()
 	if j.w.clock.mono-j.deletion < keptAfter {
 		j.keeping = nil
 	}
@@ -138,6 +168,17 @@ func (j *judge) expect(f *family, sure bool) {
 // disturb notes that something is not as it should be, now.
 func (j *judge) disturb() {
 	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+10*time.Second)
+	j.trouble()
+}
+
+// slept notes that the machine wakes up.
+func (j *judge) slept() {
+	j.woken = j.w.clock.mono
+	now := j.w.clock.elapsed()
+	j.disturbedUntil = max(j.disturbedUntil, j.w.net.last+j.w.clock.slept, now+10*time.Second)
+	if j.w.clock.mono < j.w.net.last {
+		j.trouble()
+	}
 }
 
 // calm is for how long nothing has disturbed falcred.
@@ -170,23 +211,50 @@ func (j *judge) sends(p *process, refresh string) {
 	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || confirmed < 0) {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
-	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
+	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] && len(j.w.cur.sends) == 0 { // one that was refused in its place is followed by what the file has (R8)
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
+	}
+	if d := j.w.daemonOf(p); d != nil && j.holds(refresh) {
+		j.late(d)
+		j.early(d)
 	}
 	j.begun[refresh] = true
 	j.inFlight[refresh] = &request{p, confirmed}
+	j.repeats(j.w.cur, refresh)
 	j.paced()
+	if j.foreign[j.content] && strings.HasPrefix(j.content, refresh+"\n") {
+		j.fail("a refresh token goes to its own issuer alone (R13)", "%s sends %s, which is another issuer's", p.name, refresh)
+	}
+	if o, ok := j.older[p]; ok && o.refresh == refresh && o.held.fam.ended == "" {
+		j.fail("an old copy is never sent (F5)", "%s sends %s, and held %s when that came back", p.name, refresh, o.held.refresh)
+	}
+	if g != nil && g.noted {
+		j.fail("a consumed token is never sent", "%s sends %s, which a neighbour has used up", p.name, refresh)
+	}
+	if g != nil && g.closed > 0 {
+		j.fail("a logout stays one", "%s sends %s, which was logged out of here %v ago", p.name, refresh, j.w.clock.elapsed()-g.closed)
+	}
 	if g == nil || g.by == nil {
 		return
 	}
 	list, _ := j.w.disk.ReadRaw(home + "/" + journal.ConsumedName)
 	print := tokenfile.Fingerprint(refresh)
-	unwritten := g.fam.ended != "" && g.retired < j.w.broken.last // who discarded its answer after a logout could not write that down
+	unwritten := (g.fam.ended != "" || g.fam.excuse != "") && g.retired < j.w.broken.last // who discarded its answer after a logout, or for a neighbour's, could not write that down
 	switch {
 	case j.knows(g, p) && !unwritten:
 		j.fail("a consumed token is never sent", "%s sends %s, whose answer falcred has", p.name, refresh)
 	case listed(list, print):
 		j.fail("a consumed token is never sent", "%s sends %s, which stands in falcred.consumed", p.name, refresh)
+	}
+}
+
+// repeats judges how often a rotation sends a token: once, and once more where the answer is lost.
+func (j *judge) repeats(t *thread, refresh string) {
+	if t.sends == nil {
+		t.sends = map[string]int{}
+	}
+	if t.sends[refresh]++; t.rotates && t.sends[refresh] > 2 {
+		j.fail("a lost answer is asked for once more (R7)", "%s sends %s for the %dth time in one rotation", t.proc.name, refresh, t.sends[refresh])
 	}
 }
 
@@ -272,6 +340,20 @@ func (j *judge) revoked(g *grant, who *process) {
 	}
 }
 
+// refused notes that the issuer has refused a refresh, which is tried again after an hour (R8).
+func (j *judge) refused() {
+	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+longestPause)
+}
+
+// subject is whose a token is as far as a daemon knows.
+func (j *judge) subject(p *process, refresh string) string {
+	d := j.w.daemonOf(p)
+	if d == nil || !d.serves() {
+		return ""
+	}
+	return d.manager.Snapshot().State.Ledger.SubjectOf(refresh)
+}
+
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
 	j.read()
@@ -283,6 +365,11 @@ func (j *judge) loggedOut(f *family) {
 		f.excuse = "it was logged out here"
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
+	if g := j.removed; !j.exists && j.gone == j.w.clock.mono && g != nil {
+		if g.left = true; g.alive() && j.w.clock.elapsed() > j.w.broken.last {
+			g.closed = j.w.clock.elapsed()
+		}
+	}
 	if !j.exists && !full {
 		j.expect(nil, true)
 	} else {
@@ -315,8 +402,19 @@ func (j *judge) read() {
 	}
 	if !same {
 		j.keeping = nil
+		if !exists {
+			pair, _ := tokenfile.Parse([]byte(j.content))
+			j.gone, j.removed = j.w.clock.mono, j.w.idp.grants[pair.Refresh]
+		}
+		former, _ := tokenfile.Parse([]byte(j.content))
+		age := j.w.clock.mono - j.sinceMono
+		before := j.expected
+		j.former, j.spare = nil, nil
 		j.content, j.exists = string(data), exists
+		j.since, j.sinceMono = j.w.clock.elapsed(), j.w.clock.mono
 		j.changed(j.toucher)
+		j.takenOver(former, age, j.toucher)
+		j.replaces(former, age, before, j.toucher)
 	}
 }
 
@@ -325,6 +423,7 @@ func (j *judge) changed(by *process) {
 	pair, err := tokenfile.Parse([]byte(j.content))
 	g := j.w.idp.grants[pair.Refresh]
 	whole := j.exists && err == nil && g != nil
+	j.made = 0
 	if by == nil || by.kind > aCommand { // a part of an access token is one, until a server says
 		j.odd[pair.Access] = j.w.idp.accesses[pair.Access] == nil
 	}
@@ -342,8 +441,10 @@ func (j *judge) changed(by *process) {
 			j.made = j.w.clock.elapsed()
 		}
 		j.expected.loose = by.kind > aCommand && (j.holder == nil || j.holder.by != by)
+	case !j.exists && by.name == "rm" && j.quiet(): // each daemon can ask the issuer: a logout (F7)
+		j.removedByHand()
 	case !j.exists:
-		j.expected.sure = false // a logout, if the issuer can be asked (F7)
+		j.expected.sure = false // a logout, if the issuer can be asked
 	}
 }
 
@@ -352,8 +453,11 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 	e := j.expected
 	switch {
 	case !j.exists:
-		if j.erasing == 0 {
+		switch {
+		case j.erasing == 0:
 			j.fail("falcred never deletes the token file (F4)", "%s has deleted it", by.name)
+		case j.locally == 0 && e.sure && e.since < j.w.clock.mono && j.removed.alive() && j.removed.fam == e.fam && e.fam.excuse == "":
+			j.fail("a login that a person made wins", "%s deletes login %d, which it has not revoked", by.name, e.fam.id)
 		}
 		j.expected.sure = false // until the erase says that it has
 		return
@@ -364,11 +468,15 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)
 		return
 	}
+	if pair, _ := tokenfile.Parse([]byte(j.content)); pair.Access != "" && j.w.idp.accesses[pair.Access] == nil && !j.odd[pair.Access] {
+		j.fail("the file is never torn", "%s has put %q into it, which nobody was given", by.name, pair.Access)
+	}
 	j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
 	switch {
 	case g.by != nil && j.knows(g, by):
 		j.fail("a consumed token is never written", "%s puts %s into the file, whose answer falcred has", by.name, g.refresh)
 	case j.storing[g.fam]:
+		j.stores(by, g.fam)
 		j.expect(g.fam, true)
 	case e.loose && e.since == j.w.clock.mono: // within one moment
 		j.expect(g.fam, false)
@@ -407,6 +515,7 @@ func (j *judge) powerCut() {
 	j.inFlight, j.holder = map[string]*request{}, nil
 	j.unlinks++ // its file may be gone
 	j.disturb()
+	j.putBack = j.w.clock.mono
 	before, existed := j.content, j.exists
 	writer, durable := j.writer, j.durable
 	j.touched, j.toucher = true, nil
@@ -437,14 +546,24 @@ func (j *judge) powerCut() {
 }
 
 // answered judges what a client was told.
-func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Duration) {
+func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error, begun time.Duration) {
 	w := j.w
 	steady := j.expected.sure && w.clock.mono-j.expected.since > 90*time.Second && begun-j.expected.since > 90*time.Second
 	f := j.expected.fam
 	if err == nil {
 		w.counts.answers++
 		t := w.idp.accesses[string(a.Secret)]
+		torn := j.torn(d)
+		if g, inFile := j.inForce(); inFile != nil && inFile == t {
+			j.serving[d.proc] = served{g.refresh, string(a.Secret)}
+		}
 		switch {
+		case !j.exists && !j.touched && begun-j.gone > 90*time.Second: // a lost event costs a minute
+			j.fail("without a token file nothing is served (F3)", "%s serves a token, and the file has been gone for %v", d.name, w.clock.mono-j.gone)
+		case j.foreign[string(a.Secret)]:
+			j.fail("another issuer's login is not served (R13)", "%s serves it", d.name)
+		case t == nil && torn == string(a.Secret) && torn != "":
+			j.fail("a torn token is not served (F3)", "%s serves a part of what it has served before", d.name)
 		case t == nil && j.odd[string(a.Secret)]:
 		case t == nil:
 			j.fail("what is served is the issuer's", "%s serves %q", d.name, a.Secret)
@@ -456,6 +575,13 @@ func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Durat
 			j.fail("a logout stays one", "%s serves login %d after the logout", d.name, t.fam.id)
 		case steady && f != t.fam && f.ended == "":
 			j.fail("what is served is of the login in force", "%s serves login %d, and login %d is in force", d.name, t.fam.id, f.id)
+		case f != nil && f != t.fam && j.tells(d, begun):
+			j.fail("a new login is adopted at once (F3)", "%s serves login %d, %v after login %d was written", d.name, t.fam.id, w.clock.mono-j.expected.since, f.id)
+		case q.Rejected != "" && q.Rejected == a.Secret:
+			j.rejectedAgain(d, string(a.Secret), begun)
+		}
+		if _, inFile := j.inForce(); inFile != nil && inFile == t {
+			j.late(d)
 		}
 		return
 	}
@@ -464,6 +590,7 @@ func (j *judge) answered(d *daemon, a *login.Answer, err error, begun time.Durat
 	if !errors.As(err, &e) {
 		return // the daemon ends, or the client has left
 	}
+	j.servedOn(d, e, begun)
 	if !steady || f == nil || f.ended != "" || f.excuse != "" || j.calm() < 2*time.Minute || w.clock.mono-d.since < 2*time.Minute {
 		return
 	}
@@ -589,6 +716,7 @@ func (j *judge) record(t *thread, path string) {
 // restored notes that a file is as it was: what was learned since is forgotten.
 func (j *judge) restored(path string, at time.Duration) {
 	j.disturb()
+	j.putBack = j.w.clock.mono
 	if path == tokenPath {
 		j.touched, j.toucher = true, nil
 		j.read()
@@ -597,12 +725,18 @@ func (j *judge) restored(path string, at time.Duration) {
 		if g := j.w.idp.grants[pair.Refresh]; g != nil && g.fam != j.expected.fam {
 			g.fam.excuse = "a later login had taken its place, which makes it an old copy (F5)"
 		}
+		j.returned(pair)
 		return
 	}
+	j.untold = j.untold || path == home+"/"+journal.LedgerName
 	for _, g := range j.w.idp.grants { // in any order: each for itself
 		if g.by != nil && g.retired > at {
 			g.recorded, g.reached = false, nil
 		}
+		if g.closed > at {
+			g.closed = 0
+		}
+		g.noted = false
 	}
 	if f := j.expected.fam; f != nil && path == home+"/"+journal.LedgerName && j.w.plan.opaque && len(journal.Others(tokenPath, "")) > 0 {
 		f.excuse = "falcred.json was put back that vouched for an answer in the journal"

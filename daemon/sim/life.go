@@ -15,6 +15,7 @@ import (
 	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/sim/drive"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/disk"
 )
@@ -83,7 +84,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]served{}, patience: map[*process]patience{}, unheard: map[*process]time.Duration{}, older: map[*process]older{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation
@@ -152,8 +153,7 @@ func (w *world) begin(a act) {
 		if broken { // what is wrong with the disk is so for as long when the machine is awake again
 			w.broken.last += slept
 		}
-		w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
-		w.judge.disturb()
+		w.judge.slept()
 	case "clock":
 		w.clock.off = []time.Duration{0, some(r, time.Second, 2*time.Hour), -some(r, time.Second, 2*time.Hour)}[r.IntN(3)]
 		w.judge.moved = w.clock.elapsed()
@@ -172,6 +172,8 @@ func (w *world) begin(a act) {
 		w.idp.rotateKey()
 	case "wrong ID token":
 		w.idp.wrongID = true
+	case "bare answer":
+		w.idp.bare = true
 	case "save":
 		w.save(r)
 	case "restore":
@@ -235,6 +237,11 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 		w.net.lossy = end
 	case "pages":
 		w.net.pages, w.net.kept, w.net.status = end, r.IntN(3) == 0, []int{200, 403, 407, 500, 502, 503, 302}[r.IntN(7)]
+	case "refuses":
+		w.net.refuse, w.net.status = end, []int{400, 401, 403}[r.IntN(3)]
+		w.net.error = []string{"invalid_client", "unauthorized_client", "invalid_request", "server_error", "temporarily_unavailable", "access_denied"}[r.IntN(6)]
+	case "mute":
+		w.net.mute, w.net.muted = end, w.clock.mono
 	case "slow":
 		w.net.slow = end
 	case "busy":
@@ -256,6 +263,7 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 	}
 	w.net.last = max(w.net.last, end)
 	w.judge.disturbedUntil = max(w.judge.disturbedUntil, w.net.last+w.clock.slept)
+	w.judge.trouble()
 }
 
 // beginVisit has a neighbour, or a person, come by.
@@ -286,6 +294,10 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 		w.logout(r.IntN(3) == 0)
 	case "erase":
 		d.erase(r.IntN(3) == 0)
+	case "foreign":
+		w.foreignLogin(some(r, time.Minute, 3*time.Hour))
+	case "old copy":
+		w.oldCopy(d, some(r, time.Second, w.plan.lifetime))
 	case "fal logout":
 		w.falLogout(locks)
 	}
@@ -299,7 +311,7 @@ func (w *world) calm() {
 	w.doom, w.net, w.broken.errors, w.clock.off = nil, weather{}, 0, 0
 	w.broken.last = min(w.broken.last, w.clock.elapsed())
 	w.disk.Full, w.disk.ReadOnly = false, false
-	w.idp.wrongID = false
+	w.idp.wrongID, w.idp.bare = false, false
 	w.judge.disturb()
 	for _, d := range w.daemons {
 		d.start()
@@ -336,8 +348,25 @@ func (d *daemon) reject() {
 
 // saved is a copy of a file, and when it was made.
 type saved struct {
-	of drive.Saved
-	at time.Duration
+	of   drive.Saved
+	at   time.Duration
+	held *grant // of the token file's
+}
+
+// copy makes one.
+func (w *world) copy(path string) saved {
+	data, _ := w.disk.ReadRaw(path)
+	pair, _ := tokenfile.Parse(data)
+	return saved{w.disk.Save(path), w.clock.elapsed(), w.idp.grants[pair.Refresh]}
+}
+
+// returns says whether a copy is put back. Not one of a login that was logged out of here while a
+// daemon still holds it, since it does not hear the issuer: that finds what it holds, and looks no
+// further (known; it is over within a minute).
+func (w *world) returns(s saved) bool {
+	return s.held == nil || !s.held.left || !slices.ContainsFunc(w.daemons, func(d *daemon) bool {
+		return d.serves() && d.manager.Snapshot().State.Tokens.Refresh == s.held.refresh
+	})
 }
 
 // copied are the files of a home that a backup may have.
@@ -347,7 +376,7 @@ var copied = []string{tokenPath, home + "/" + journal.LedgerName, home + "/" + j
 func (w *world) save(r *rand.Rand) {
 	path := copied[r.IntN(len(copied))]
 	if _, there := w.disk.ReadRaw(path); there {
-		w.saved[path] = saved{w.disk.Save(path), w.clock.elapsed()}
+		w.saved[path] = w.copy(path)
 	}
 }
 
@@ -355,7 +384,7 @@ func (w *world) save(r *rand.Rand) {
 func (w *world) restore(r *rand.Rand) {
 	path := copied[r.IntN(len(copied))]
 	s, ok := w.saved[path]
-	if !ok {
+	if !ok || !w.returns(s) {
 		return
 	}
 	w.say("%s is put back as it was %v ago", class(path), w.clock.elapsed()-s.at)

@@ -149,7 +149,7 @@ func (w *world) sdk(p *process) {
 // neighbourRefresh is a neighbour's request.
 func (w *world) neighbourRefresh(p *process, refresh string) (fresh tokenfile.TokenPair) {
 	w.sleep(w.latency())
-	if now := w.clock.mono; now < w.net.down || now < w.net.pages || now < w.net.busy {
+	if now := w.clock.mono; now < w.net.down || now < w.net.pages || now < w.net.busy || now < w.net.refuse || now < w.net.mute {
 		return fresh
 	}
 	old := w.idp.grants[refresh]

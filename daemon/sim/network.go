@@ -24,6 +24,10 @@ type weather struct {
 	slow   time.Duration
 	busy   time.Duration // the issuer asks for patience
 	pause  int           // its Retry-After, in seconds
+	mute   time.Duration // the issuer answers no refresh, though its keys can be had
+	muted  time.Duration // since when
+	refuse time.Duration // the issuer refuses refreshes by an OAuth error that ends no login
+	error  string        // that
 	last   time.Duration // when the last fault ends
 }
 
@@ -52,7 +56,8 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	if refresh := form.Get("refresh_token"); refresh != "" {
+	refresh := form.Get("refresh_token")
+	if refresh != "" {
 		w.judge.sends(p, refresh)
 		w.cur.phase = "in flight: "
 		defer w.judge.sent(p, refresh)
@@ -75,7 +80,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	if w.cur.phase != "" {
 		w.cur.phase = "answered: "
 	}
-	return w.response(req, p, *got), nil
+	return w.response(req, refresh, p, *got), nil
 }
 
 func (w *world) latency() time.Duration {
@@ -91,6 +96,12 @@ func (w *world) answer(path string, form url.Values, p *process) answer {
 	switch now := w.clock.mono; {
 	case now < w.net.busy:
 		return answer{status: 429, body: `{"error":"slow_down"}`}
+	case now < w.net.mute && form.Get("refresh_token") != "":
+		w.judge.unheard[p] = now
+		return answer{}
+	case now < w.net.refuse && form.Get("refresh_token") != "":
+		w.judge.refused()
+		return answer{status: w.net.status, body: `{"error":"` + w.net.error + `"}`}
 	case now < w.net.pages:
 		if w.net.kept {
 			w.idp.handle(path, form, p)
@@ -106,13 +117,16 @@ func (w *world) answer(path string, form url.Values, p *process) answer {
 }
 
 // response is what net/http makes of an answer. One that is cut comes without its end.
-func (w *world) response(req *http.Request, p *process, a answer) *http.Response {
+func (w *world) response(req *http.Request, refresh string, p *process, a answer) *http.Response {
 	header := http.Header{"Content-Type": {"application/json"}}
 	if strings.HasPrefix(a.body, "<") {
 		header.Set("Content-Type", "text/html")
 	}
 	if a.status == 429 && w.net.pause > 0 {
 		header.Set("Retry-After", strconv.Itoa(w.net.pause))
+		if w.judge.holds(refresh) {
+			w.judge.asksForPatience(p, w.net.pause)
+		}
 	}
 	var body io.Reader = strings.NewReader(a.body)
 	if w.clock.mono < w.net.lossy && len(a.body) > 0 && w.chance(0.3) {

@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
@@ -112,6 +114,10 @@ func (d *daemon) erase(local bool) {
 	d.client(func(m *login.Manager) {
 		before := w.judge.expected.fam
 		w.judge.erasing++
+		if local {
+			w.judge.locally++
+			defer func() { w.judge.locally-- }()
+		}
 		defer func() { w.judge.read(); w.judge.erasing-- }()
 		done, err := m.Erase(protocol.Query{ServerURL: server, Local: local})
 		w.say("erase over the socket of %s: revoked %v, %v", d.name, done.Revoked, err)
@@ -157,6 +163,49 @@ func (w *world) falLogout(locks bool) {
 		w.disk.Remove(tokenPath)
 		w.judge.loggedOut(w.judge.expected.fam)
 		w.judge.expected.loose = w.judge.holder == nil || w.judge.holder.by != p
+	})
+}
+
+// foreignLogin is somebody's who writes another issuer's login, and takes it away after a while.
+func (w *world) foreignLogin(after time.Duration) {
+	w.outside("another fal", aPerson, func(p *process) {
+		w.idp.issued++
+		id := strconv.Itoa(w.idp.issued)
+		claims := `{"iss":"https://elsewhere.example/","sub":"ann","iat":` + strconv.FormatInt(w.clock.truth().Unix(), 10) +
+			`,"exp":` + strconv.FormatInt(w.clock.truth().Add(w.idp.lifetime).Unix(), 10) + `}`
+		pair := tokenfile.TokenPair{Refresh: "elsewhere." + id, Access: "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"}
+		text := string(pair.Bytes())
+		w.judge.foreign[text], w.judge.foreign[pair.Access] = true, true
+		if f := w.judge.expected.fam; f != nil {
+			f.excuse = "another issuer's login was written over it"
+		}
+		w.judge.expected.sure = false
+		w.writeInPlace(p, pair)
+		w.sleep(after)
+		if data, _ := w.disk.ReadRaw(tokenPath); string(data) == text {
+			w.disk.Remove(tokenPath)
+		}
+	})
+}
+
+// oldCopy is a logout here alone, and somebody who puts back what was in the file.
+func (w *world) oldCopy(d *daemon, after time.Duration) {
+	if !d.serves() {
+		return
+	}
+	_, there := w.disk.ReadRaw(tokenPath)
+	if !there {
+		return
+	}
+	copied := w.copy(tokenPath)
+	d.erase(true)
+	w.clock.add(after, nil, func() {
+		if _, there := w.disk.ReadRaw(tokenPath); !there && w.returns(copied) {
+			w.say("the token file is put back as it was before the logout")
+			w.disk.Put(copied.of)
+			w.judge.restored(tokenPath, copied.at)
+			w.changed = w.clock.mono
+		}
 	})
 }
 

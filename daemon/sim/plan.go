@@ -28,7 +28,8 @@ type plan struct {
 	overlap  time.Duration
 	daemons  int
 	opaque   bool
-	seams    int // among so many of a rotation's those are picked at which something happens; 0: someSeam picks
+	long     bool // its access tokens are longer than a block of the disk
+	seams    int  // among so many of a rotation's those are picked at which something happens; 0: someSeam picks
 	acts     []act
 }
 
@@ -61,6 +62,7 @@ var kinds = []struct {
 	{"cli", 3}, {"sdk", 2}, {"unlink", 1}, {"editor", 0.7}, {"rm", 0.3},
 	{"login", 0.7}, {"fal login", 0.7}, {"other", 0.4}, {"ended soon", 0.5}, {"store", 0.4}, {"logout", 0.3}, {"erase", 0.3}, {"fal logout", 0.2},
 	{"get", 4}, {"reject", 2}, {"watch", 1},
+	{"refuses", 0.7}, {"bare answer", 0.2}, {"foreign", 0.2}, {"old copy", 0.2}, {"mute", 1},
 }
 
 // always are in each life.
@@ -114,6 +116,7 @@ func (p *plan) make() {
 		at += pause
 	}
 	p.acts = append(p.acts, act{n: len(p.acts), at: at, what: "calm", seed: r.Uint64()})
+	p.long = r.IntN(3) == 0
 }
 
 // with is the same life with those acts only.
@@ -137,6 +140,9 @@ func (p *plan) String() string {
 		return text
 	}
 	text := fmt.Sprintf("seed=%d lifetime=%v overlap=%v daemons=%d opaque=%v", p.seed, p.lifetime, p.overlap, p.daemons, p.opaque)
+	if p.long {
+		text += " long=true"
+	}
 	if p.seams > 0 {
 		text += fmt.Sprintf(" seams=%d", p.seams)
 	}
@@ -189,6 +195,8 @@ func (p *plan) parse(word string) (err error) {
 		p.daemons, err = strconv.Atoi(value)
 	case "seams":
 		p.seams, err = strconv.Atoi(value)
+	case "long":
+		p.long, err = strconv.ParseBool(value)
 	case "opaque":
 		p.opaque, err = strconv.ParseBool(value)
 	default:

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/issuer"
@@ -30,6 +31,7 @@ type provider struct {
 	key      ed25519.PrivateKey
 	keyID    int
 	wrongID  bool // the next ID token is somebody else's
+	bare     bool // the next answer has a refresh token alone
 	late     bool // who sent the request that is handled waits no more
 }
 
@@ -54,6 +56,9 @@ type grant struct {
 	by         *process      // who had it used up first
 	reached    *process      // the falcred that the whole answer, the tokens after it, has reached
 	recorded   bool          // that answer is on the disk for good
+	noted      bool          // the daemons have seen what a neighbour has got for it
+	left       bool          // a logout here has deleted it
+	closed     time.Duration // when a logout here alone has noted that it is not to be used; 0: none has
 }
 
 // access is one access token.
@@ -123,7 +128,11 @@ func (p *provider) token(f *family) string {
 	text := "at." + strconv.Itoa(p.issued)
 	if !p.opaque {
 		claims := `{"iss":"` + issuer.FalIssuer + `","sub":"` + f.subject + `","aud":"fal-cloud","iat":` + strconv.FormatInt(now.Unix(), 10) +
-			`,"exp":` + strconv.FormatInt(now.Add(p.lifetime).Unix(), 10) + `,"jti":"` + strconv.Itoa(p.issued) + `"}`
+			`,"exp":` + strconv.FormatInt(now.Add(p.lifetime).Unix(), 10) + `,"jti":"` + strconv.Itoa(p.issued) + `"`
+		if p.w.plan.long {
+			claims += `,"permissions":"` + strings.Repeat("read:apps ", 40) + `"`
+		}
+		claims += "}"
 		text = "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"
 	}
 	p.accesses[text] = &access{fam: f, issued: p.w.clock.mono, slept: p.w.clock.slept, ends: now.Add(p.lifetime), misdated: p.w.clock.off != 0}
@@ -168,6 +177,18 @@ func (p *provider) idToken(subject, by, client string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(p.key, []byte(text)))
 }
 
+// wrongToken is an ID token by another issuer, for another client, or of another account, where
+// the chain's is known to who asks.
+func (p *provider) wrongToken(subject, known string) string {
+	switch x := p.w.rng.Float64(); {
+	case x < 0.4:
+		return p.idToken(subject, "https://elsewhere.example/", issuer.FalClientID)
+	case x < 0.6 || known != subject:
+		return p.idToken(subject, issuer.FalIssuer, "another")
+	}
+	return p.idToken("mallory", issuer.FalIssuer, issuer.FalClientID)
+}
+
 // answer is what the issuer says: a status and a body.
 type answer struct {
 	status int
@@ -201,15 +222,14 @@ func (p *provider) handle(path string, form url.Values, who *process) answer {
 	wrong := ""
 	body := `{"access_token":"` + token + `","refresh_token":"` + g.refresh + `","token_type":"Bearer","expires_in":` + strconv.Itoa(int(p.lifetime/time.Second))
 	switch {
+	case p.bare: // R6
+		p.bare = false
+		body = `{"refresh_token":"` + g.refresh + `"`
 	case p.wrongID:
 		p.wrongID = false
 		wrong = token
 		g.fam.excuse = "its ID token was somebody else's"
-		if p.w.chance(0.5) {
-			body += `,"id_token":"` + p.idToken(g.fam.subject, "https://elsewhere.example/", issuer.FalClientID) + `"`
-		} else {
-			body += `,"id_token":"` + p.idToken(g.fam.subject, issuer.FalIssuer, "another") + `"`
-		}
+		body += `,"id_token":"` + p.wrongToken(g.fam.subject, p.w.judge.subject(who, sent)) + `"`
 	case p.w.rng.Uint32()&15 == 0:
 		body += `,"id_token":"` + p.idToken(g.fam.subject, issuer.FalIssuer, issuer.FalClientID) + `"`
 	}

@@ -75,11 +75,12 @@ type thread struct {
 	late      bool        // its time is over
 	begun     bool
 	over      bool
-	rotates   bool   // a daemon's rotations run in it
-	trail     []seam // the seams of the present one
-	steps     int    // seams since it last rested…
-	confirmed int    // how often the lock had been unlinked when it last compared it with its path since; -1: it has not
-	phase     string // …and how far a rotation of it has come since
+	rotates   bool           // a daemon's rotations run in it
+	trail     []seam         // the seams of the present one
+	steps     int            // seams since it last rested…
+	confirmed int            // how often the lock had been unlinked when it last compared it with its path since; -1: it has not
+	sends     map[string]int // how often it has sent a token since
+	phase     string         // …and how far a rotation of it has come since
 }
 
 // killed is what a seam panics with in a process that is no more.
@@ -244,6 +245,9 @@ func (w *world) Wait(d time.Duration, poll func() bool) bool {
 	t := w.cur
 	if t == nil {
 		panic("the world itself waits")
+	}
+	if d >= task.Forever {
+		t.sends = nil
 	}
 	if poll() {
 		return true
