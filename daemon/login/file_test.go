@@ -200,6 +200,7 @@ func TestF3SlowCheck(t *testing.T) {
 
 // F4: falcred never deletes the token file, whatever the issuer answers.
 func TestF4NeverDeletes(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	faults := []idp.Fault{idp.Status(500), idp.OAuthError(403, "invalid_grant"), idp.OAuthError(401, "invalid_client"), idp.HTML(200), idp.Refuse()}
 	for i, fault := range faults {
@@ -309,6 +310,7 @@ func TestWhatIsBuriedIsConsumed_F5(t *testing.T) {
 // F7: a file that vanishes while the issuer cannot be reached stops the
 // serving; the issuer's next answer decides.
 func TestF7VanishedInAnOutage(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	t.Run("restored", func(t *testing.T) {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {

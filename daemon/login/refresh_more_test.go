@@ -42,6 +42,7 @@ func TestR7OneReplay(t *testing.T) {
 // R7: one hold of the lock lasts at most 17 s, whatever the issuer does, and
 // then the pauses grow to a minute.
 func TestR7HoldAndPause(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		hang := idp.HangBefore()
@@ -77,6 +78,7 @@ func TestR7HoldAndPause(t *testing.T) {
 // R7: the pauses of one login are not those of the next. Who logs in during an outage is
 // tried as soon as the first one was.
 func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		broken := idp.Status(503)
@@ -348,6 +350,7 @@ func TestR10OnlyWarns(t *testing.T) {
 
 // R11: starts and serves with the network down.
 func TestR11NetworkDownAtStart(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh, access, _ := w.idp.Login("ann")
