@@ -138,6 +138,7 @@ func (c *Client) Erase(ctx context.Context, q protocol.Query) (protocol.EraseAns
 // Stop has the daemon end, as SIGTERM does. It returns when the daemon has begun to: the
 // socket is about to go, and a refresh under way is finished first.
 func (c *Client) Stop(ctx context.Context) error {
+	c.dropIdle() // it may be the last that the daemon has room for
 	return c.once(ctx, protocol.Request{Verb: protocol.VerbStop}, nil)
 }
 

@@ -60,7 +60,10 @@ func examineHelper(ctx context.Context) doctor.Finding {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		self, _ := os.Executable()
-		path = filepath.Join(filepath.Dir(self), name+filepath.Ext(self))
+		path = filepath.Join(filepath.Dir(self), name)
+		if ext := filepath.Ext(self); ext == ".exe" {
+			path += ext
+		}
 		if _, err := os.Stat(path); err != nil {
 			return doctor.Finding{Check: "helper", Result: doctor.Warn, Text: name + " is not on PATH", Hint: "install it beside falcred, in a folder of PATH"}
 		}

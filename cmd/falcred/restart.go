@@ -61,8 +61,10 @@ func restart(ctx context.Context) (now restarted, err error) {
 	if s, state := theService(ctx); s != nil {
 		now.Service = state.Unit
 		_, err = s.Do(ctx, "restart")
-	} else if _, err = stop(ctx); err == nil {
-		err = dockercred.Start(ctx, os.LookupEnv)
+	} else if err = dockercred.Startable(os.LookupEnv); err == nil { // before anything is stopped
+		if _, err = stop(ctx); err == nil {
+			err = dockercred.Start(ctx, os.LookupEnv)
+		}
 	}
 	if err != nil {
 		return now, err

@@ -93,8 +93,12 @@ func stop(ctx context.Context) (done stopped, err error) {
 	return done, err
 }
 
-// theService is the one that is to serve this home, nil where none is installed.
+// theService is the one that is to serve this home, nil where none is installed, or where
+// FALCRED_SOCKET names a daemon: several can serve a home, each on a socket of its own.
 func theService(ctx context.Context) (*service.Service, service.State) {
+	if os.Getenv("FALCRED_SOCKET") != "" {
+		return nil, service.State{}
+	}
 	installed, states, _ := servicesHere(ctx)
 	for i, state := range states {
 		if state.Running {

@@ -76,13 +76,6 @@ func (e runningError) Error() string {
 	return "falcred is already running on " + e.path
 }
 
-func (e runningError) there() string {
-	if e.away == "" {
-		return ""
-	}
-	return ", " + e.away
-}
-
 // endIt is for a person.
 func (e runningError) endIt() string {
 	if e.away != "" {

@@ -23,3 +23,10 @@ func ClaimFollow(path string) (io.Closer, error) {
 	}
 	return lock, nil
 }
+
+func (e runningError) there() string {
+	if e.away == "" {
+		return ""
+	}
+	return ", " + e.away
+}

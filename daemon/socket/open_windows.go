@@ -11,6 +11,7 @@ import (
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/local"
+	"github.com/falcred/falcred/protocol/peer"
 )
 
 // Conn is the daemon's end of a connection.
@@ -44,7 +45,7 @@ func bind(path string) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
-	return &Socket{path: path, listener: listener}, nil
+	return &Socket{path: path, listener: listener, bound: listener}, nil
 }
 
 // clearStale wants nobody to serve there (S2). An address that leads nowhere is replaced
@@ -63,9 +64,13 @@ func clearStale(path string) error {
 	conn, err := local.Dial(path)
 	switch {
 	case err == nil:
+		stranger := peer.Check(conn) != nil // who has taken the name that a dead daemon left
 		conn.Close()
+		if stranger {
+			return nil
+		}
 		return fmt.Errorf("another program serves on %s\nstop it, or set FALCRED_SOCKET to another path", path)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrPermission):
 		return nil
 	case errors.Is(err, syscall.ENOTSOCK):
 		return notOurs(path)
@@ -77,8 +82,11 @@ func notOurs(path string) error {
 	return fmt.Errorf("%s is not a socket\nmove it away, or set FALCRED_SOCKET to another path", path)
 }
 
+// bound knows the address that it has written.
+type bound = *Listener
+
 // ours says whether the path leads to us.
-func (s *Socket) ours() (bool, error) { return s.listener.Named() }
+func (s *Socket) ours() (bool, error) { return s.bound.Named() }
 
 // PeerPID is the number of the process at the other end, by the kernel's word, or 0. It
 // names a process for a log, and proves nothing: that one may have ended, and its number be

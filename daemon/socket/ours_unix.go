@@ -4,8 +4,12 @@ package socket
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
+
+// bound is the socket's own file.
+type bound = fs.FileInfo
 
 // ours says whether the path leads to us.
 func (s *Socket) ours() (bool, error) {

@@ -8,8 +8,9 @@
 // that nobody else can write. What stands at the path is replaced only where nobody
 // serves on it, and only the daemon's own socket is ever removed.
 //
-// On Linux and macOS alone: elsewhere the user at the other end of a connection cannot
-// be known, and everything here that opens something returns [peer.ErrNotServed].
+// On Windows it is a named pipe, and what stands at the path is its address (package local).
+// On other systems than Linux, macOS and Windows the user at the other end of a connection
+// cannot be known, and everything here that opens something returns [peer.ErrNotServed].
 // Who connects is for the server to check, with [peer.Check].
 package socket
 
@@ -47,8 +48,8 @@ type Options struct {
 type Socket struct {
 	path      string
 	listener  *Listener
-	bound     fs.FileInfo // what the path names while we can be reached, where that is a socket itself
-	inherited bool        // the name is systemd's
+	bound     bound // what the path names while we can be reached
+	inherited bool  // the name is systemd's
 	lock      *fsx.Lock
 	warnings  []string
 	removed   sync.Once

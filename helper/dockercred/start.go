@@ -49,15 +49,43 @@ func Start(ctx context.Context, lookup func(string) (string, bool)) error {
 	return r.start(ctx, home)
 }
 
+// Startable says what would keep [Start] from starting a daemon.
+func Startable(lookup func(string) (string, bool)) error {
+	r := newRun(nil, io.Discard, io.Discard, lookup)
+	defer r.client.Close()
+	home, err := env.Home(lookup)
+	if err != nil {
+		return err
+	}
+	if r.forwarded(home) && !r.hasLogin(home) {
+		return errAway
+	}
+	if _, err := findDaemon(r.getenv("PATH")); err != nil {
+		return err
+	}
+	return mayStart(home)
+}
+
+// mayStart says why no daemon would serve the home.
+func mayStart(home string) error {
+	if err := peer.KnownUser(); err != nil {
+		return err // it would serve nobody, and keep the socket from its owner
+	}
+	if err := limits.Check(); err != nil { // it inherits them (S6)
+		return cannotStart(err)
+	}
+	if err := strict.Folder(home); err != nil && !errors.Is(err, fs.ErrNotExist) { // it would refuse it too (F6)
+		return cannotStart(err)
+	}
+	return nil
+}
+
 // start brings a daemon up and returns when it answers. However many helpers
 // find none at the same time, the one that gets the lock starts it, and the
 // others wait for the same socket. A crash of that one frees the lock.
 func (r *run) start(ctx context.Context, home string) error {
-	if err := peer.KnownUser(); err != nil {
-		return err // the daemon would serve nobody, and keep the socket from its owner
-	}
-	if err := limits.Check(); err != nil { // the daemon inherits them (S6)
-		return cannotStart(err)
+	if err := mayStart(home); err != nil {
+		return err
 	}
 	strict.OwnerMask()
 	path, notFound := findDaemon(r.getenv("PATH"))

@@ -107,7 +107,9 @@ func writeAddress(path, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(file, name+"\n")
+	if _, err = io.WriteString(file, name+"\n"); err == nil {
+		err = file.Sync() // or a power cut can leave the name of a file of zeros
+	}
 	if err = errors.Join(err, file.Close()); err == nil {
 		err = disk.Rename(file.Name(), path)
 	}

@@ -84,7 +84,7 @@ func begin(path string) (root string, names []string) {
 }
 
 func parts(path string) []string {
-	names := strings.FieldsFunc(path, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
+	names := strings.FieldsFunc(path, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }) // #nosec G115 -- below 0x80
 	return slices.DeleteFunc(names, func(name string) bool { return name == "." })
 }
 
