@@ -101,6 +101,7 @@ func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
 
 // R7: without a connection nothing is used up, and 4 s bound the try.
 func TestR7Connect(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
@@ -264,6 +265,7 @@ func TestR9Outage(t *testing.T) {
 // R10: a token whose ID token is wrong is never served, triggers no refresh,
 // and its refresh token is kept; a restart changes nothing of that.
 func TestR10WrongIDToken(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	faults := map[string]idp.Fault{
 		"issuer": idp.WrongIssuer(), "audience": idp.WrongAudience(), "subject": idp.OtherSubject("eve"),
@@ -308,6 +310,7 @@ func TestR10WrongIDToken(t *testing.T) {
 
 // R10: keys that cannot be had only warn, and so does a skewed clock.
 func TestR10OnlyWarns(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	t.Run("keys", func(t *testing.T) {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
