@@ -102,6 +102,7 @@ func TestR3AnotherFalcredsTokenDoesNotCompete(t *testing.T) {
 
 // R7: an issuer whose tokens are born old is not asked without a pause.
 func TestR7TokensBornOld(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: -time.Second}, func(w *world) {
 		w.signIn("ann")

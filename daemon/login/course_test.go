@@ -127,6 +127,7 @@ func TestCourseOfAdoptedLogins_R8(t *testing.T) {
 
 // §3, R8: the hook is told once a day that the login has ended, for as long as it has.
 func TestHookIsToldAgain_R8(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.onChangeCommand = `echo "$FALCRED_STATE" >>"$FAL_HOME_DIR/changes"`

@@ -180,6 +180,7 @@ func TestGatewayThatKeepsTheAnswer_R7R8(t *testing.T) {
 // R7: a gateway that asks for a pause gets one, of an hour at most, and one that asks for less
 // than our own gets no storm.
 func TestGatewayAsksForAPause_R7(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	for value, want := range map[string]span{"600": {6, 8}, "99999999999": {1, 2}, "1": anHour} {
 		t.Run(value, func(t *testing.T) {

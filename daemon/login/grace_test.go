@@ -95,7 +95,7 @@ func TestF3ALoginThatWasMade(t *testing.T) {
 						t.Error("a client was given nothing")
 					}
 				}
-				if took := time.Since(begun); took != row.wait {
+				if took := elapsed(begun); took != row.wait {
 					t.Errorf("it took %v, want %v", took, row.wait)
 				}
 				w.wantRequests(1, "one refresh for all")

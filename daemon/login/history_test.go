@@ -34,6 +34,7 @@ func (w *world) told() (kinds []string) {
 // Why was I logged out? Each thing that happens to a login leaves a line, and
 // none holds a token (R12).
 func TestHistoryTellsWhatHappened(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		var secrets []string

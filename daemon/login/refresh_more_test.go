@@ -42,6 +42,7 @@ func TestR7OneReplay(t *testing.T) {
 // R7: one hold of the lock lasts at most 17 s, whatever the issuer does, and
 // then the pauses grow to a minute.
 func TestR7HoldAndPause(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		hang := idp.HangBefore()
@@ -77,6 +78,7 @@ func TestR7HoldAndPause(t *testing.T) {
 // R7: the pauses of one login are not those of the next. Who logs in during an outage is
 // tried as soon as the first one was.
 func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		broken := idp.Status(503)
@@ -99,6 +101,7 @@ func TestR7ANewLoginHasAPauseOfItsOwn(t *testing.T) {
 
 // R7: without a connection nothing is used up, and 4 s bound the try.
 func TestR7Connect(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.signIn("ann")
@@ -262,6 +265,7 @@ func TestR9Outage(t *testing.T) {
 // R10: a token whose ID token is wrong is never served, triggers no refresh,
 // and its refresh token is kept; a restart changes nothing of that.
 func TestR10WrongIDToken(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	faults := map[string]idp.Fault{
 		"issuer": idp.WrongIssuer(), "audience": idp.WrongAudience(), "subject": idp.OtherSubject("eve"),
@@ -306,6 +310,7 @@ func TestR10WrongIDToken(t *testing.T) {
 
 // R10: keys that cannot be had only warn, and so does a skewed clock.
 func TestR10OnlyWarns(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	t.Run("keys", func(t *testing.T) {
 		inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
@@ -348,6 +353,7 @@ func TestR10OnlyWarns(t *testing.T) {
 
 // R11: starts and serves with the network down.
 func TestR11NetworkDownAtStart(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		refresh, access, _ := w.idp.Login("ann")

@@ -43,6 +43,7 @@ func (w *world) wantTeam(id string) {
 // §2: the config's team is resolved once, kept on disk, and read anew when the
 // config changes.
 func TestTeamIsResolvedOnce(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
 		w.names("ACME") // as the CLI, in any case
