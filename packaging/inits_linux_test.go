@@ -138,6 +138,7 @@ func (m *scripted) killHard() (before string) {
 	m.Helper()
 	before = m.sh("root", m.pid)
 	m.sh("root", "kill -9 "+before)
+	m.eventually("it is gone", func() bool { return m.try("root", "test -d /proc/"+before) != nil })
 	return before
 }
 
