@@ -25,7 +25,7 @@ import (
 var elsewhere = []string{
 	"demo",            // TestDemoShowsNoSecret
 	"run",             // every test of this package
-	"stop", "restart", // they end the daemon that is watched here, and are given no secret
+	"restart", "stop", // withoutDaemon
 }
 
 // wantAllCommands compares what was run with what falcred says it can do, so that
