@@ -174,6 +174,9 @@ func (j *judge) disturb() {
 // slept notes that the machine wakes up.
 func (j *judge) slept() {
 	j.woken = j.w.clock.mono
+	for _, a := range j.w.idp.accesses {
+		a.asleep = a.asleep || j.woken-a.issued < 20*time.Second // longer no answer is waited for
+	}
 	now := j.w.clock.elapsed()
 	j.disturbedUntil = max(j.disturbedUntil, j.w.net.last+j.w.clock.slept, now+10*time.Second)
 	if j.w.clock.mono < j.w.net.last {

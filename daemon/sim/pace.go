@@ -52,7 +52,7 @@ func (j *judge) holds(refresh string) bool {
 func (j *judge) late(d *daemon) {
 	w := j.w
 	g, a := j.inForce()
-	if g == nil || a.misdated || !j.quiet() {
+	if g == nil || a.misdated || a.asleep || !j.quiet() {
 		return
 	}
 	due := max(a.issued+a.slept+w.idp.lifetime/2, j.since)
