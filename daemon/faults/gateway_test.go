@@ -25,7 +25,8 @@ import (
 // gateway's address.
 type gateway struct {
 	address string
-	behind  http.Handler // the issuer, set before anybody asks
+	listens net.Listener
+	behind  http.Handler // the issuer
 
 	mu        sync.Mutex
 	weather   *weather        // nil: fine
@@ -59,11 +60,16 @@ func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	testkit.Must(t, err)
-	g := &gateway{address: l.Addr().String(), endpoints: map[string]bool{}, asked: map[string]int{}}
+	t.Cleanup(func() { l.Close() })
+	return &gateway{address: l.Addr().String(), listens: l, endpoints: map[string]bool{}, asked: map[string]int{}}
+}
+
+// open has it answer from now on. Who has asked before is answered, too.
+func (g *gateway) open(t *testing.T, issuer http.Handler) {
+	g.behind = issuer
 	server := &http.Server{Handler: g, ReadHeaderTimeout: testkit.Patience}
-	go server.Serve(l)
+	go server.Serve(g.listens)
 	t.Cleanup(func() { server.Close() })
-	return g
 }
 
 func (g *gateway) turn(w *weather) {

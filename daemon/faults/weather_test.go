@@ -173,7 +173,8 @@ func ownClimate(t *testing.T) *climate {
 	c := newClimate(t, "")
 	p, err := idp.New(c.Issuer, idp.Config{Lifetime: weatherLife, Overlap: weatherOverlap, AutoApprove: true, Interval: time.Second})
 	c.Must(err)
-	c.gateway.behind, c.rotate = p, p.RotateKey
+	c.gateway.open(t, p)
+	c.rotate = p.RotateKey
 	c.reused = func() int { return p.Stats().ReuseDetections }
 	return c
 }
@@ -181,7 +182,7 @@ func ownClimate(t *testing.T) *climate {
 func foreignClimate(t *testing.T) *climate {
 	c := newClimate(t, "")
 	p := providers.StartOIDC(t, c.Issuer)
-	c.gateway.behind = reverse(p.Address)
+	c.gateway.open(t, reverse(p.Address))
 	p.Order(providers.Order{"lifetime": weatherLife.Seconds(), "grace": weatherOverlap.Milliseconds()})
 	c.approve = func(name, value string) {
 		if name == "verification_uri_complete" {
@@ -196,7 +197,7 @@ func foreignClimate(t *testing.T) *climate {
 func dexClimate(t *testing.T) *climate {
 	c := newClimate(t, "/dex")
 	address := providers.FreeAddress(t)
-	c.gateway.behind = reverse(address)
+	c.gateway.open(t, reverse(address))
 	d := providers.StartDex(t, address, c.Issuer, weatherLife, weatherOverlap)
 	c.approve = func(name, value string) {
 		if name == "user_code" {
