@@ -53,6 +53,9 @@ func (m *machine) read(e Read) {
 			m.do(rotate{})
 		}
 	case Consumed: // a rotation puts the valid token back
+		if m.Phase == Missing && e.Pair.Refresh == m.Tokens.Refresh { // what is held is a copy itself, then
+			m.forget("it was ended, or used up, by another falcred of this home")
+		}
 		if m.mayTry(m.now) {
 			m.do(rotate{})
 		}
@@ -195,7 +198,8 @@ func (m *machine) dated(p tokenfile.TokenPair) tokenfile.Token {
 	if t.Fresh(m.now) || !same || age < -time.Second || age > justNow || p.Access == "" || t.Expires.IsZero() && l.TipLasts == 0 {
 		return t
 	}
-	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, m.now.Add(-max(age, 0)))
+	received := m.now.Add(-max(age, 0))
+	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, received, received)
 	return t
 }
 

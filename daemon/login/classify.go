@@ -43,7 +43,7 @@ func classify(r Reading, s State) Meaning {
 	}
 	t := tokenfile.Dated(r.Pair, time.Time{}) // whose and since when, by its own word, whatever the time
 	switch {
-	case r.Pair == s.Tokens.TokenPair:
+	case r.Pair == s.Tokens.TokenPair && !r.Used:
 		return Unchanged
 	case s.Replaces != "" && r.Pair.Refresh == s.Replaces:
 		return Behind

@@ -310,6 +310,17 @@ func TestFallbackIsTheNewest_F5(t *testing.T) {
 	}
 }
 
+// R8, F5: the account of a fallback is known when another login is the newest that the ledger names.
+func TestFallbackHasAnAccount_R8F5(t *testing.T) {
+	for _, e := range []Event{
+		Stored{Reply: issuer.Reply{Tokens: newer, Asked: noon}}, Settled{newer}, Granted{From: "held", Reply: issuer.Reply{Tokens: newer, Asked: noon}},
+	} {
+		if s, _ := next(in(Active), e, noon); s.Fallback != (Fallback{"newer", "ann"}) {
+			t.Errorf("after %T it is %+v", e, s.Fallback)
+		}
+	}
+}
+
 // A look that finds what the one before has found is no reason for another: the schedule
 // looks again as soon as what it waits for has moved.
 func TestLooksComeToRest(t *testing.T) {

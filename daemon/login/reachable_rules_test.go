@@ -188,7 +188,8 @@ func (j *judgement) missing() {
 	ok := false
 	switch e := j.e.(type) {
 	case Read: // the file is back
-		ok = e.State == tokenfile.Holds && j.after.Phase != LoggedOut
+		copied := e.Pair.Refresh == j.before.Tokens.Refresh && (e.Used || j.before.Ledger.Consumed(e.Pair.Refresh)) // and what is held was ended elsewhere
+		ok = e.State == tokenfile.Holds && (j.after.Phase != LoggedOut || copied)
 	case Pinged:
 		ok = e.Err == nil && j.after.Phase == LoggedOut && (j.before.Problem == nil || !j.before.Problem.unheard)
 	case Failed:

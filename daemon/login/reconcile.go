@@ -44,7 +44,7 @@ func (m *Manager) read() Reading {
 func readAnyway(m *Manager) (r Reading, unreadable error) {
 	s := &m.Snapshot().State
 	r = Reading{Content: m.file.Read(), Held: s.Tokens.TokenPair}
-	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh {
+	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh && s.Phase != Missing { // whose file vanished: it may have been a logout since
 		return r, nil
 	}
 	r.Known, _ = journal.Load(m.cfg.Home)

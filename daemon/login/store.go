@@ -219,7 +219,7 @@ func (o *offer) install(m *Manager) error {
 	} else if err != nil {
 		return err
 	}
-	m.apply(Stepped{o.refresh, o.reply.Tokens, o.client, o.subject})
+	m.apply(Stepped{o.refresh, o.reply.Tokens, o.client, o.subject, true})
 	t.saveLedger()
 	if err := o.entry.Commit(m.file, t.target, o.reply.Tokens); err != nil {
 		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, fsx.Hint(err))

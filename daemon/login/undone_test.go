@@ -447,3 +447,91 @@ func TestF3AnEmptyFileMakesNobodyWait(t *testing.T) {
 		w.wantAlive()
 	})
 }
+
+// F7: while the issuer is asked whether it can be heard, a rotation that has waited for the lock
+// sends nothing, which would undo the logout that the answer makes of it.
+func TestF7DeletedAndAskedWhileWeWaitForTheLock(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		theirs, err := tokenfile.Acquire(t.Context(), w.home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		f := start(w.Manager, w.state().Tokens.Access)
+		w.mu.Unlock()
+		w.pass(time.Second)
+		w.keys = newGate()
+		os.Remove(w.path)
+		w.reconcile()
+		<-w.keys.arrived
+		theirs.Release()
+		<-f.done
+		w.wantRequests(1, "nobody knows yet what the deletion means")
+		close(w.keys.release)
+		w.pass(time.Minute)
+		w.wantCode(protocol.CodeNotFound)
+		if _, err := os.Stat(w.path); err == nil {
+			t.Error("the deleted file is back")
+		}
+	})
+}
+
+// §4: a store's proof is a refresh, for the other daemons of the home, too: no client has its token
+// replaced within five minutes of it.
+func TestNoRefreshIsForcedAfterAStoreElsewhere(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.start()
+		first, end := w.Manager, w.stop
+		w.start()
+		offered, _, _ := w.idp.Login("ann")
+		if err := first.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(offered)}, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		first.Close()
+		w.reconcile()
+		given := w.mustGet()
+		c, err := w.ask(t.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)})
+		if err != nil || string(c.Secret) != given {
+			t.Errorf("%v, %v", c, err)
+		}
+		w.wantRequests(1, "the store's proof")
+	})
+}
+
+// F5: where a neighbour's login was written meanwhile, and the disk is full, the journal's entry alone
+// knows that the token before it was used up: it stays until that can be written down.
+func TestEntryStaysUntilItIsWrittenDown_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		spent := w.signIn("ann")
+		w.start()
+		<-hold.Arrived
+		ledger := filepath.Join(w.home, journal.LedgerName)
+		if err := os.Rename(ledger, ledger+".away"); err != nil {
+			t.Fatal(err)
+		}
+		unblock := block(w, ledger)
+		refresh, access, _ := w.idp.Login("ann")
+		w.write(refresh, access)
+		close(hold.Release)
+		w.settle()
+		if !journal.Exists(w.path, spent) {
+			t.Fatal("nothing on the disk knows of the token that was used up")
+		}
+		unblock()
+		if err := os.Rename(ledger+".away", ledger); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(2 * time.Hour)
+		w.wantNoEntries()
+		if known, err := journal.Load(w.home); err != nil || !known.Consumed(spent) {
+			t.Errorf("it is not written down: %v", err)
+		}
+		w.wantAlive()
+	})
+}

@@ -340,7 +340,11 @@ func overwrite(w *world, path, text string, at int64) {
 // unblock: what stands in its place cannot be set aside.
 func blockEntry(w *world, refresh string) (unblock func()) {
 	w.Helper()
-	path := journal.Path(w.path, refresh)
+	return block(w, journal.Path(w.path, refresh))
+}
+
+func block(w *world, path string) (unblock func()) {
+	w.Helper()
 	names := []string{path, path + ".damaged", path + ".damaged-1", path + ".damaged-2"}
 	for _, name := range names {
 		if err := os.MkdirAll(filepath.Join(name, "not empty"), 0o700); err != nil {

@@ -52,15 +52,15 @@ type judge struct {
 	durable  bool     // its folder was synced since
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
-	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
-	serving  map[*process]served        // what each daemon has served last
-	older    map[*process]older         // an old copy of what each holds
-	unheard  map[*process]time.Duration // when each has had no answer to a refresh
-	patience map[*process]patience      // for how long the issuer has asked each to wait
-	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
-	begun    map[string]bool            // what a falcred has sent
-	unlinks  int                        // of the lock, by neighbours, each counted before and after
-	holder   *neighbourLock             // the neighbour who has it
+	odd      map[string]bool         // what neighbours have left that is no login, and can look like one
+	serving  map[*process]served     // what each daemon has served last
+	older    map[*process]older      // an old copy of what each holds
+	unheard  map[*process]unanswered // what each has had no answer to
+	patience map[*process]patience   // for how long the issuer has asked each to wait
+	foreign  map[string]bool         // another issuer's logins, as the file had them, and their access tokens
+	begun    map[string]bool         // what a falcred has sent
+	unlinks  int                     // of the lock, by neighbours, each counted before and after
+	holder   *neighbourLock          // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
@@ -78,6 +78,12 @@ type judge struct {
 type request struct {
 	by      *process
 	unlinks int // when its lock was last compared with the path
+}
+
+// unanswered is a refresh that nobody has answered.
+type unanswered struct {
+	refresh string
+	at      time.Duration
 }
 
 // keeper is a daemon that has a living token in memory which is in no file.
@@ -122,7 +128,8 @@ func (j *judge) deleted(f *family, refresh string) {
 	}
 	j.deletion = j.w.clock.mono
 	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool {
-		knows := away >= keptAfter || j.unheard[k.proc] > max(j.w.net.muted, since) // whose own refreshes are not answered
+		u := j.unheard[k.proc]
+		knows := away >= keptAfter || u.refresh == k.held.refresh && u.at > max(j.w.net.muted, since) // whose own refreshes of it are not answered
 		return k.held.fam != f || k.held.refresh != refresh || !knows
 	})
 }
@@ -174,9 +181,6 @@ func (j *judge) disturb() {
 // slept notes that the machine wakes up.
 func (j *judge) slept() {
 	j.woken = j.w.clock.mono
-	for _, a := range j.w.idp.accesses {
-		a.asleep = a.asleep || j.woken-a.issued < 20*time.Second // longer no answer is waited for
-	}
 	now := j.w.clock.elapsed()
 	j.disturbedUntil = max(j.disturbedUntil, j.w.net.last+j.w.clock.slept, now+10*time.Second)
 	if j.w.clock.mono < j.w.net.last {
@@ -214,7 +218,7 @@ func (j *judge) sends(p *process, refresh string) {
 	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || confirmed < 0) {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
-	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] && len(j.w.cur.sends) == 0 { // one that was refused in its place is followed by what the file has (R8)
+	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
 	}
 	if d := j.w.daemonOf(p); d != nil && j.holds(refresh) {
@@ -242,9 +246,8 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	list, _ := j.w.disk.ReadRaw(home + "/" + journal.ConsumedName)
 	print := tokenfile.Fingerprint(refresh)
-	unwritten := (g.fam.ended != "" || g.fam.excuse != "") && g.retired < j.w.broken.last // who discarded its answer after a logout, or for a neighbour's, could not write that down
 	switch {
-	case j.knows(g, p) && !unwritten:
+	case j.knows(g, p):
 		j.fail("a consumed token is never sent", "%s sends %s, whose answer falcred has", p.name, refresh)
 	case listed(list, print):
 		j.fail("a consumed token is never sent", "%s sends %s, which stands in falcred.consumed", p.name, refresh)

@@ -97,7 +97,7 @@ func (w *world) answer(path string, form url.Values, p *process) answer {
 	case now < w.net.busy:
 		return answer{status: 429, body: `{"error":"slow_down"}`}
 	case now < w.net.mute && form.Get("refresh_token") != "":
-		w.judge.unheard[p] = now
+		w.judge.unheard[p] = unanswered{form.Get("refresh_token"), now}
 		return answer{}
 	case now < w.net.refuse && form.Get("refresh_token") != "":
 		w.judge.refused()

@@ -52,7 +52,7 @@ func (j *judge) holds(refresh string) bool {
 func (j *judge) late(d *daemon) {
 	w := j.w
 	g, a := j.inForce()
-	if g == nil || a.misdated || a.asleep || !j.quiet() {
+	if g == nil || a.misdated || !j.quiet() {
 		return
 	}
 	due := max(a.issued+a.slept+w.idp.lifetime/2, j.since)
@@ -82,10 +82,6 @@ const askedAfter = time.Minute
 // revoked when it comes (F5).
 func (j *judge) removedByHand() {
 	f := j.expected.fam
-	if slices.ContainsFunc(j.w.threads, j.waits) {
-		j.expected.sure = false
-		return
-	}
 	j.expect(nil, true)
 	j.expected.loose = true // who looked a moment before did not see it
 	j.removal, j.orphan = j.w.clock.mono, nil
@@ -94,20 +90,6 @@ func (j *judge) removedByHand() {
 			j.orphan, j.orphanOf = f, r.by
 		}
 	}
-}
-
-// waits says that a thread's rotation has begun and not sent anything. It sends the token all the
-// same where its login vanishes then, before the issuer is asked, and undoes that (known).
-func (j *judge) waits(t *thread) bool {
-	if !t.rotates || t.steps == 0 || t.proc.dead {
-		return false
-	}
-	for _, r := range j.inFlight {
-		if r.by == t.proc {
-			return false
-		}
-	}
-	return true
 }
 
 // orphaned judges what became of a deletion by hand, when something else happens.
@@ -185,9 +167,6 @@ func (j *judge) early(d *daemon) {
 	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
 		return
 	}
-	if j.storing[g.fam] && g.generation == 2 || j.moved > 0 && now-j.moved < 3*time.Hour {
-		return // a store's proof counts with the daemon that it went to, and a time of a clock that was ahead until that is over
-	}
 	if age := now - a.issued - a.slept; age < 4*time.Minute && g.from.by == j.writer && j.writer.kind == aDaemon && w.clock.mono-j.sinceMono < age+time.Second {
 		j.fail("clients force no refresh within 5 min of the last (§4)", "%s sends %s, which is %v old", d.name, g.refresh, age.Round(time.Second))
 	}
@@ -211,12 +190,16 @@ type older struct {
 // returned notes that an old copy of what daemons hold is in the file: its access token says so,
 // whatever falcred.consumed knows.
 func (j *judge) returned(copied tokenfile.TokenPair) {
+	clear(j.older)
 	a := j.w.idp.accesses[copied.Access]
 	if a == nil || j.w.idp.opaque || j.untold {
 		return
 	}
 	for _, k := range j.keepers() {
 		d := j.w.daemonOf(k.proc)
+		if d.manager.Snapshot().State.Ledger.IsTip(copied.Refresh) {
+			continue // to falcred that is the newest: it has refreshed nothing since
+		}
 		held := j.w.idp.accesses[d.manager.Snapshot().State.Tokens.Access]
 		if held != nil && held.fam.subject == a.fam.subject && held.issued+held.slept-a.issued-a.slept > 6*time.Minute {
 			j.older[k.proc] = older{copied.Refresh, k.held}
@@ -262,7 +245,7 @@ func (j *judge) replaces(former tokenfile.TokenPair, age time.Duration, before e
 		return
 	}
 	first := old.generation == 1 && old.fam == j.alone
-	own := old.from != nil && old.from.by == j.w.daemons[0].proc && !(j.storing[old.fam] && old.generation == 2) // what a store has brought is kept without its account
+	own := old.from != nil && old.from.by == j.w.daemons[0].proc
 	if (first || own) && len(j.w.daemons) == 1 && old.fam.excuse == "" && old.fam.subject == g.fam.subject && !j.w.idp.opaque && j.quiet() && j.w.clock.mono-before.since > 2*time.Minute {
 		j.spare, j.adopted = old, j.w.clock.mono
 	}

@@ -68,7 +68,6 @@ type access struct {
 	slept    time.Duration // …and for how long the machine had slept then
 	ends     time.Time
 	misdated bool // came while the machine's clock was wrong: who starts when it is right again, or wakes, cannot tell its end
-	asleep   bool // the machine slept while it was on its way, or just had come: falcred counts its life from its coming
 	wrong    bool // came with an ID token that is somebody else's
 }
 
