@@ -235,6 +235,9 @@ func (j *judge) sends(p *process, refresh string) {
 	if o, ok := j.older[p]; ok && o.refresh == refresh && o.held.fam.ended == "" {
 		j.fail("an old copy is never sent (F5)", "%s sends %s, and held %s when that came back", p.name, refresh, o.held.refresh)
 	}
+	if g != nil && g.distrusted {
+		j.fail("a wrong ID token's login is not refreshed (R10)", "%s sends %s, which came with one", p.name, refresh)
+	}
 	if g != nil && g.noted {
 		j.fail("a consumed token is never sent", "%s sends %s, which a neighbour has used up", p.name, refresh)
 	}
@@ -319,6 +322,9 @@ func (j *judge) reuse(g *grant, who *process) {
 	if who.kind > aCommand {
 		return // by a neighbour, who had it from a reading of his own
 	}
+	if j.storing[g.fam] && g.from == nil {
+		return // a store's, of which nobody replays a lost answer
+	}
 	if g.by == nil || g.by.kind > aCommand {
 		return // or used up by one, which falcred could not know, or sends has spoken
 	}
@@ -346,8 +352,12 @@ func (j *judge) revoked(g *grant, who *process) {
 	}
 }
 
-// refused notes that the issuer has refused a refresh, which is tried again after an hour (R8).
-func (j *judge) refused() {
+// refused notes that the issuer has refused a refresh, which is tried again after an hour (R8), but for
+// a login that has come since.
+func (j *judge) refused(refresh string) {
+	if j.read(); !strings.HasPrefix(j.content, refresh) {
+		return
+	}
 	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+longestPause)
 }
 
@@ -372,7 +382,7 @@ func (j *judge) loggedOut(f *family) {
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
 	if g := j.removed; !j.exists && j.gone == j.w.clock.mono && g != nil {
-		if g.left = true; g.alive() && j.w.clock.elapsed() > j.w.broken.last {
+		if g.alive() && j.w.clock.elapsed() > j.w.broken.last {
 			g.closed = j.w.clock.elapsed()
 		}
 	}
@@ -467,17 +477,18 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		}
 		j.expected.sure = false // until the erase says that it has
 		return
-	case !whole && j.odd[j.content]: // a part of a line is a line
+	case !whole && (j.odd[j.content] || j.w.linked && j.content != ""): // a part of a line is a line
 		j.expected.sure = false
 		return
 	case !whole:
 		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)
 		return
 	}
-	if pair, _ := tokenfile.Parse([]byte(j.content)); pair.Access != "" && j.w.idp.accesses[pair.Access] == nil && !j.odd[pair.Access] {
+	if pair, _ := tokenfile.Parse([]byte(j.content)); pair.Access != "" && j.w.idp.accesses[pair.Access] == nil && !j.odd[pair.Access] && !j.w.linked {
 		j.fail("the file is never torn", "%s has put %q into it, which nobody was given", by.name, pair.Access)
 	}
 	j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
+	g.distrusted = g.distrusted || g.wrong && g.from.reached == by && j.w.clock.elapsed() > j.w.broken.last
 	switch {
 	case g.by != nil && j.knows(g, by):
 		j.fail("a consumed token is never written", "%s puts %s into the file, whose answer falcred has", by.name, g.refresh)
@@ -531,6 +542,10 @@ func (j *judge) powerCut() {
 	}
 	if j.writer != nil || before == j.content && existed == j.exists {
 		j.writer = writer
+		return
+	}
+	if f := j.expected.fam; j.w.linked && f != nil {
+		f.excuse = "the file has two names, and was being written in place"
 		return
 	}
 	ours := writer != nil && writer.kind <= aCommand
@@ -597,6 +612,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 		return // the daemon ends, or the client has left
 	}
 	j.servedOn(d, e, begun)
+	j.leftAlone(d)
 	if !steady || f == nil || f.ended != "" || f.excuse != "" || j.calm() < 2*time.Minute || w.clock.mono-d.since < 2*time.Minute {
 		return
 	}
@@ -742,7 +758,7 @@ func (j *judge) restored(path string, at time.Duration) {
 		if g.closed > at {
 			g.closed = 0
 		}
-		g.noted = false
+		g.noted, g.distrusted = false, false
 	}
 	if f := j.expected.fam; f != nil && path == home+"/"+journal.LedgerName && j.w.plan.opaque && len(journal.Others(tokenPath, "")) > 0 {
 		f.excuse = "falcred.json was put back that vouched for an answer in the journal"

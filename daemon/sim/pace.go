@@ -144,6 +144,21 @@ func (j *judge) servedOn(d *daemon, e *protocol.Error, begun time.Duration) {
 	}
 }
 
+// leftAlone judges a refusal where a login of one line is in the file, whose maker does not go on with
+// it: falcred does, whatever became of the login before (F3, R8).
+func (j *judge) leftAlone(d *daemon) {
+	w := j.w
+	pair, err := tokenfile.Parse([]byte(j.content))
+	g := w.idp.grants[pair.Refresh]
+	if j.touched || err != nil || pair.Access != "" || !g.alive() || g.from != nil || j.begun[pair.Refresh] || g.fam.excuse != "" || w.clock.off != 0 {
+		return
+	}
+	last := max(j.sinceMono, w.net.last, d.since, j.woken, j.putBack)
+	if alone := w.clock.mono - last; alone > 3*time.Minute && w.clock.elapsed()-max(w.broken.last, j.moved) > 3*time.Minute && j.holder == nil {
+		j.fail("a login of one line is refreshed (F3)", "%s has left %s alone for %v", d.name, g.refresh, alone)
+	}
+}
+
 // patience is for how long nothing is sent, in true time, while the file stays as it was then.
 type patience struct {
 	until   time.Duration
@@ -164,7 +179,7 @@ func (j *judge) early(d *daemon) {
 		j.fail("a Retry-After is honoured (R7)", "%s asks the issuer %v before it wants to be asked again", d.name, (p.until - now).Round(time.Second))
 	}
 	g, a := j.inForce()
-	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
+	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || a.issued+a.slept <= w.broken.last || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
 		return
 	}
 	if age := now - a.issued - a.slept; age < 4*time.Minute && g.from.by == j.writer && j.writer.kind == aDaemon && w.clock.mono-j.sinceMono < age+time.Second {

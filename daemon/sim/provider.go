@@ -57,7 +57,8 @@ type grant struct {
 	reached    *process      // the falcred that the whole answer, the tokens after it, has reached
 	recorded   bool          // that answer is on the disk for good
 	noted      bool          // the daemons have seen what a neighbour has got for it
-	left       bool          // a logout here has deleted it
+	wrong      bool          // came with an ID token that is somebody else's…
+	distrusted bool          // …and a falcred has put it into the file, which it does when it has written that down
 	closed     time.Duration // when a logout here alone has noted that it is not to be used; 0: none has
 }
 
