@@ -120,6 +120,9 @@ func newLogger(w io.Writer, name string, asJSON, toSyslog bool) (*slog.Logger, e
 	if asJSON {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
+	if journal, there := service.ToJournal(level); there {
+		return slog.New(journal), nil
+	}
 	return slog.New(slog.NewTextHandler(w, options)), nil
 }
 

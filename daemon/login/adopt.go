@@ -66,7 +66,9 @@ func (m *machine) read(e Read) {
 			m.Ledger = m.Ledger.Follow(e.Known)
 		}
 		kind := m.adopt(e.Pair)
-		if !noted {
+		if noted {
+			m.hear(kind)
+		} else {
 			m.record(kind, "")
 		}
 		if !m.Tokens.Fresh(m.now) && !m.over() && m.mayTry(m.now) {
@@ -176,7 +178,6 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 		m.Tokens.Expires, m.Tokens.RefreshAt = time.Time{}, time.Time{}
 		m.Served = m.Tokens
 	}
-	m.log(slog.LevelInfo, "adopted the login in the token file", "expires", m.Tokens.Expires)
 	if before.Refresh == "" {
 		return events.LoggedIn
 	}
@@ -240,7 +241,6 @@ func (m *machine) foreign(other string) {
 	m.Tokens, m.Served, m.Fallback, m.Replaces, m.Owed = tokenfile.Token{}, tokenfile.Token{}, Fallback{}, "", ""
 	m.Phase = Foreign
 	m.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: text, Hint: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
-	m.log(slog.LevelError, text)
 	m.record(events.LoginRequired, text)
 }
 
@@ -253,7 +253,6 @@ func (m *machine) forget(why string) {
 	m.Replaces, m.Owed, m.Fallback, m.Trying, m.Doubt = "", "", Fallback{}, "", nil
 	m.Phase, m.Problem, m.Retry = LoggedOut, nil, time.Time{}
 	m.do(resetPause{})
-	m.log(slog.LevelInfo, "logged out", "cause", why)
 }
 
 // distrust: a token that failed verification is neither served nor refreshed, and stays

@@ -102,7 +102,6 @@ func (m *machine) committed() {
 	if m.Phase == Missing {
 		m.Phase = Active
 	}
-	m.log(slog.LevelInfo, "refreshed", "expires", m.Tokens.Expires)
 	m.record(events.Refreshed, "")
 	m.do(reported{events.Change{State: events.Refreshed}})
 }
@@ -189,7 +188,6 @@ func (m *machine) failed(e Failed) {
 		return
 	}
 	if m.Problem == nil || m.Problem.Text != e.Text {
-		m.log(slog.LevelWarn, "refresh failed", "cause", e.Text)
 		kind := events.Unavailable
 		if e.ended {
 			kind = events.LoginRequired

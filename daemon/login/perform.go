@@ -39,8 +39,10 @@ func perform(m *Manager, a Action) {
 			m.apply(Pinged{err, max(m.pause.next(), httpx.Said(err).RetryAfter)})
 		})
 	case recorded:
-		a.PID = task.PID()
-		m.history.Add(a.Event)
+		m.log.LogAttrs(context.Background(), a.Level(), a.Text(), a.Attrs()...)
+		if a.PID = task.PID(); !a.known {
+			m.history.Add(a.Event)
+		}
 	case reported:
 		m.hook.Add(a.Change)
 	case remember:

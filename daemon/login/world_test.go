@@ -40,6 +40,7 @@ type world struct {
 	*Manager
 	stop            context.CancelFunc
 	onChangeCommand string
+	handler         slog.Handler // of what is logged; nil: text, into log
 
 	keys   *gate                             // what a request for the issuer's keys meets
 	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
@@ -156,7 +157,10 @@ func (w *world) run() {
 func (w *world) open() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	m, err := Open(ctx, w.config(), slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if w.handler == nil {
+		w.handler = slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	m, err := Open(ctx, w.config(), slog.New(w.handler))
 	if err != nil {
 		w.Fatal(err)
 	}
