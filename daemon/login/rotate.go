@@ -146,11 +146,11 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 	if err != nil {
 		return nil, entryFailure(err)
 	}
+	t.recordIssuer()
 	if err := t.unchanged(c.before); err != nil {
 		entry.Abandon()
 		return nil, err
 	}
-	t.recordIssuer()
 	return entry, nil
 }
 

@@ -119,11 +119,11 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	if err != nil {
 		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, fsx.Hint(err))
 	}
+	t.recordIssuer()
 	if err := t.unchanged(before); err != nil {
 		entry.Discard()
 		return nil, err
 	}
-	t.recordIssuer()
 	client := clientOf(m, tokenfile.TokenPair{Refresh: refresh})
 	reply := t.send(entry, candidate{refresh: refresh, before: before, client: client}, nil)
 	if reply.Outcome != issuer.Granted {

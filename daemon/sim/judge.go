@@ -39,6 +39,7 @@ type judge struct {
 	orphan   *family       // whose token was on its way then…
 	orphanOf *process      // …to this daemon
 	content  string        // the token file's, as it was seen last
+	previous string        // the refresh token that it had before
 	exists   bool          //
 	gone     time.Duration // since when there has been none
 	removed  *grant        // what was in it then
@@ -225,6 +226,7 @@ func (j *judge) sends(p *process, refresh string) {
 		j.late(d)
 		j.early(d)
 	}
+	j.compared(p, refresh)
 	j.begun[refresh] = true
 	j.inFlight[refresh] = &request{p, confirmed}
 	j.repeats(j.w.cur, refresh)
@@ -423,6 +425,7 @@ func (j *judge) read() {
 			j.gone, j.removed = j.w.clock.mono, j.w.idp.grants[pair.Refresh]
 		}
 		former, _ := tokenfile.Parse([]byte(j.content))
+		j.previous = former.Refresh
 		age := j.w.clock.mono - j.sinceMono
 		before := j.expected
 		j.former, j.spare = nil, nil

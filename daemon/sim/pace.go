@@ -25,10 +25,22 @@ func (j *judge) trouble() {
 	j.troubledUntil = max(j.troubledUntil, end, w.broken.last)
 }
 
-// quiet says that for longer than any pause of falcred's nothing but sleep has disturbed it.
-func (j *judge) quiet() bool {
+// quiet says that the clock is right, and nothing but sleep has disturbed falcred for long.
+func (j *judge) quiet() bool { return j.w.clock.off == 0 && j.undisturbed() }
+
+// undisturbed says that for longer than any pause of falcred's nothing but sleep has disturbed it.
+func (j *judge) undisturbed() bool {
 	w := j.w
-	return w.clock.off == 0 && w.clock.mono >= w.net.last && w.clock.elapsed()-max(j.troubledUntil, w.broken.last) > longestPause
+	return w.clock.mono >= w.net.last && w.clock.elapsed()-max(j.troubledUntil, w.broken.last) > longestPause
+}
+
+// dated says that a daemon can know when an access token ends: the clock was right when it came, and
+// is, or is as wrong as it was when this daemon asked for it.
+func (j *judge) dated(d *daemon, g *grant, a *access) bool {
+	if j.w.clock.off == 0 && !a.misdated {
+		return true
+	}
+	return j.moved < a.issued+a.slept && g.from != nil && g.from.by == d.proc
 }
 
 // inForce is the login in the file that falcred has to keep fresh, and its access token.
@@ -52,7 +64,7 @@ func (j *judge) holds(refresh string) bool {
 func (j *judge) late(d *daemon) {
 	w := j.w
 	g, a := j.inForce()
-	if g == nil || a.misdated || !j.quiet() {
+	if g == nil || !j.dated(d, g, a) || !j.undisturbed() {
 		return
 	}
 	due := max(a.issued+a.slept+w.idp.lifetime/2, j.since)
@@ -141,6 +153,17 @@ func (j *judge) servedOn(d *daemon, e *protocol.Error, begun time.Duration) {
 	steady := begun-max(j.sinceMono, j.woken, j.putBack) > 2*time.Minute && j.moved < a.issued+a.slept
 	if left := a.ends.Sub(j.w.clock.truth()); steady && left > 2*time.Minute {
 		j.fail("an outage is no logout (R9)", "%s says %s (%s), and what it has served is good for %v", d.name, e.Code, strings.ReplaceAll(e.Message, "\n", "; "), left.Round(time.Second))
+	}
+}
+
+// compared judges that the file was looked at before its token is sent: who has written another login
+// there since, was not overlooked (F5).
+func (j *judge) compared(p *process, refresh string) {
+	j.read()
+	pair, _ := tokenfile.Parse([]byte(j.content))
+	g := j.w.idp.grants[pair.Refresh]
+	if p.kind == aDaemon && len(j.w.cur.sends) == 0 && j.previous == refresh && g.alive() && g.fam.excuse == "" && j.sinceMono < j.w.clock.mono {
+		j.fail("the file is compared before its token is sent (F5)", "%s sends %s, and %s has been in the file for %v", p.name, refresh, g.refresh, j.w.clock.mono-j.sinceMono)
 	}
 }
 
