@@ -27,9 +27,13 @@ runs notices it; none is needed. A login that is there already is replaced only
 when the new one has succeeded, and Ctrl-C changes nothing. A login of fal's is then
 shown to fal's REST host, which is asked for the teams that you are in.
 
+Two accounts at once want two homes, each with a daemon of its own: with FAL_HOME_DIR set to
+another folder, login and all else are about that one.
+
 Through a pipe it prints lines that a script can read, and no QR code.`
 
 const loginExample = `  falcred login
+  FAL_HOME_DIR=~/work/.fal falcred login
   falcred login --connection github
   falcred login --no-browser --qr=always
   falcred login --team acme`
