@@ -67,6 +67,7 @@ func (m *machine) read(e Read) {
 		}
 		kind := m.adopt(e.Pair)
 		if noted {
+			m.Competing = "" // what a falcred was given competes with nothing, though the ledger held is not that one yet
 			m.hear(kind)
 		} else {
 			m.record(kind, "")

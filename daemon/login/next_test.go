@@ -325,6 +325,21 @@ func TestFallbackHasAnAccount_R8F5(t *testing.T) {
 	}
 }
 
+// F5: what another falcred of the home was given competes with nothing, though the ledger here has
+// something to write yet and does not follow.
+func TestAnotherFalcredsTokenDoesNotCompete_F5(t *testing.T) {
+	for _, noted := range []bool{false, true} {
+		s := in(Active, func(s *State) { s.Refreshed, s.Fallback, s.ledgerRev = noon, Fallback{"held", "ann"}, 1 })
+		e := Read{fileHolds(s, newer)}
+		if noted {
+			e.Known = e.Known.WithTip(newer, "ann")
+		}
+		if s, _ = next(s, e, noon); s.Tokens.Refresh != "newer" || s.competes() == noted {
+			t.Errorf("noted %v: %q competes: %v", noted, s.Tokens.Refresh, s.competes())
+		}
+	}
+}
+
 // A look that finds what the one before has found is no reason for another: the schedule
 // looks again as soon as what it waits for has moved.
 func TestLooksComeToRest(t *testing.T) {

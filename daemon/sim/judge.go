@@ -53,15 +53,16 @@ type judge struct {
 	durable  bool     // its folder was synced since
 	under    bool     // what a neighbour wrote, and did not bring to the disk, may come back in a power cut
 	inFlight map[string]*request
-	odd      map[string]bool         // what neighbours have left that is no login, and can look like one
-	serving  map[*process]served     // what each daemon has served last
-	older    map[*process]older      // an old copy of what each holds
-	unheard  map[*process]unanswered // what each has had no answer to
-	patience map[*process]patience   // for how long the issuer has asked each to wait
-	foreign  map[string]bool         // another issuer's logins, as the file had them, and their access tokens
-	begun    map[string]bool         // what a falcred has sent
-	unlinks  int                     // of the lock, by neighbours, each counted before and after
-	holder   *neighbourLock          // the neighbour who has it
+	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
+	serving  map[*process]served        // what each daemon has served last
+	older    map[*process]older         // an old copy of what each holds
+	unheard  map[*process]unanswered    // what each has had no answer to
+	patience map[*process]patience      // for how long the issuer has asked each to wait
+	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
+	begun    map[string]bool            // what a falcred has sent
+	asked    map[*process]time.Duration // when each had an answer last
+	unlinks  int                        // of the lock, by neighbours, each counted before and after
+	holder   *neighbourLock             // the neighbour who has it
 
 	hour     time.Duration // since when requests are counted
 	requests int
@@ -298,6 +299,7 @@ func listed(list []byte, print string) bool {
 }
 
 func (j *judge) sent(p *process, refresh string) {
+	j.asked[p] = j.w.clock.elapsed()
 	if f := j.inFlight[refresh]; f != nil && f.by == p {
 		delete(j.inFlight, refresh)
 	}

@@ -84,7 +84,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]served{}, patience: map[*process]patience{}, unheard: map[*process]unanswered{}, older: map[*process]older{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, asked: map[*process]time.Duration{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]served{}, patience: map[*process]patience{}, unheard: map[*process]unanswered{}, older: map[*process]older{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation

@@ -205,6 +205,9 @@ func (j *judge) early(d *daemon) {
 	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || a.issued+a.slept <= w.broken.last || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
 		return
 	}
+	if last, ok := j.asked[d.proc]; ok && now-last < 2*time.Minute {
+		return // what another falcred got at the same time, the lock having been unlinked, may compete with its own (F5)
+	}
 	if age := now - a.issued - a.slept; age < 4*time.Minute && g.from.by == j.writer && j.writer.kind == aDaemon && w.clock.mono-j.sinceMono < age+time.Second {
 		j.fail("clients force no refresh within 5 min of the last (§4)", "%s sends %s, which is %v old", d.name, g.refresh, age.Round(time.Second))
 	}
