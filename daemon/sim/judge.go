@@ -43,6 +43,7 @@ type judge struct {
 	exists   bool          //
 	gone     time.Duration // since when there has been none
 	removed  *grant        // what was in it then
+	lived    time.Duration // for how long that had been in it
 	former   *grant        // what was in it before a neighbour's refresh
 	adopted  time.Duration // when that was
 	alone    *family       // the last that was written where there was none, and none held
@@ -391,7 +392,7 @@ func (j *judge) loggedOut(f *family) {
 		}
 	}
 	if !j.exists && !full {
-		j.expect(nil, true)
+		j.expect(nil, j.lived > time.Second) // a daemon that has not seen it holds the login before
 	} else {
 		j.expected.sure = false
 	}
@@ -429,6 +430,7 @@ func (j *judge) read() {
 		former, _ := tokenfile.Parse([]byte(j.content))
 		j.previous = former.Refresh
 		age := j.w.clock.mono - j.sinceMono
+		j.lived = age
 		before := j.expected
 		j.former, j.spare = nil, nil
 		j.content, j.exists = string(data), exists
