@@ -23,7 +23,7 @@ const (
 	Vanished      = "vanished"       // the file is gone, and the issuer cannot be asked whether that is a logout
 	LoggedOut     = "logged_out"     //
 	Unavailable   = "unavailable"    // refreshing fails; it is tried again
-	Refused       = "refused"        // clients get no token from now on, though there is a login, or was one
+	Refused       = "refused"        // clients get no token of the login from now on, by something else than a logout
 	Served        = "served"         // they do again
 	Clock         = "clock"          // it jumped, or the machine slept
 	LeftOut       = "left_out"       // events that came too fast for the history

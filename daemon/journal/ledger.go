@@ -236,14 +236,14 @@ func (l Ledger) Follow(other Ledger) Ledger {
 	return l
 }
 
-// Learn adds what only grows: it is true whoever knows it. Of two lists the one whose
+// Learn adds what is true whoever knows it. Of two lists the one whose
 // newest entry the other has, too, is the older: its own entries come before the
 // other's, so that what is left out for room is what is oldest.
 func (l Ledger) Learn(other Ledger) Ledger {
 	extra := slices.DeleteFunc(slices.Clone(other.Recent), func(print string) bool { return slices.Contains(l.Recent, print) })
 	younger, older := l.follows(other), other.follows(l)
-	switch { // the clock may have been ahead when the older was written
-	case younger == older:
+	switch { // the clock may have been ahead when the older was written, of another token
+	case younger == older || l.Tip == other.Tip:
 		l.Rotated = max(l.Rotated, other.Rotated)
 	case older:
 		l.Rotated = other.Rotated

@@ -464,8 +464,8 @@ func TestMergeTakesTheNewer_F5(t *testing.T) {
 // When falcred last refreshed is what the younger of two ledgers says: the clock may have been ahead
 // when the older was written.
 func TestLastRefreshIsTheYoungers(t *testing.T) {
-	older := Ledger{Recent: []string{"a", "b"}, Rotated: 5000}
-	younger := Ledger{Recent: []string{"a", "b", "c"}, Rotated: 1000}
+	older := Ledger{Tip: "c", Recent: []string{"a", "b"}, Rotated: 5000}
+	younger := Ledger{Tip: "d", Recent: []string{"a", "b", "c"}, Rotated: 1000}
 	if got := older.Learn(younger).Rotated; got != 1000 {
 		t.Errorf("the older learns %d", got)
 	}

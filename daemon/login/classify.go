@@ -12,7 +12,7 @@ import (
 type Reading struct {
 	tokenfile.Content
 	Held  tokenfile.TokenPair // what was held when it was made: it says nothing about newer tokens
-	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held
+	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held, or the one whose file had vanished
 	Used  bool                // the refresh token is in falcred.consumed
 }
 

@@ -110,7 +110,7 @@ func (m *machine) committed() {
 func (m *machine) rotated(e Rotated) {
 	m.Committing = false
 	if e.Tokens.Refresh == "" {
-		if m.Tokens.Fresh(m.now) && !m.over() {
+		if m.Phase != Missing && m.Tokens.Fresh(m.now) && !m.over() { // what is known of the issuer decides about a deletion (F7)
 			m.recovered()
 		}
 		return

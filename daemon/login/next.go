@@ -106,7 +106,8 @@ func (m *machine) fallback(e Event) {
 	}
 }
 
-// refuse notes from when on clients are refused, though somebody has logged in, and when that is over.
+// refuse notes from when on requests for the login are refused, by something else than a logout, and when
+// that is over.
 func (m *machine) refuse() {
 	why := m.refusal()
 	refused := why != nil && why != protocol.ErrNotFound && !m.token().Valid(m.now)

@@ -22,7 +22,7 @@ func refreshAll(m *Manager) {
 }
 
 // performAll does what follows from the changes of the login, in their order, until
-// Close. It waits for nothing: what takes time has a goroutine of its own.
+// Close. It waits for nothing: what takes time has a goroutine of its own, and so has a daemon's log.
 func performAll(m *Manager) {
 	defer close(m.performed)
 	for a := range m.actions.all() {

@@ -240,6 +240,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 			m.apply(Ended{"the token file was deleted during a refresh"})
 			m.apply(ConsumedHere{[]string{reply.Tokens.Refresh}}) // it is revoked
 			drop(entry, saved)
+			t.saveLedger()
 			return outcome{client: c.client, revoke: reply.Tokens.Refresh}
 		}
 	case NewTokens, OtherIssuer: // another login: it counts, ours is kept as the fallback

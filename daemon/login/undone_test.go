@@ -5,6 +5,7 @@ package login
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -455,7 +456,7 @@ func TestF7DeletedAndAskedWhileWeWaitForTheLock(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		w.mustGet()
-		theirs, err := tokenfile.Acquire(t.Context(), w.home)
+		theirs, err := tokenfile.Acquire(context.Background(), w.home)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -479,6 +480,72 @@ func TestF7DeletedAndAskedWhileWeWaitForTheLock(t *testing.T) {
 	})
 }
 
+// F7: what is known of the issuer when the file vanishes is not forgotten by a rotation that had nothing to
+// do: where refreshes are not answered the CLI's is not either, and it deletes the file for it.
+func TestF7DeletedWhileRefreshesAreNotAnswered(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+			if !w.mute.Load() || !strings.HasSuffix(r.URL.Path, "/token") {
+				return false
+			}
+			rw.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		w.signIn("ann")
+		w.start()
+		given := w.mustGet()
+		w.mute.Store(true)
+		w.pass(10 * time.Minute)
+		rejected := protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)}
+		w.ask(context.Background(), rejected) // which finds out that refreshes are not answered
+		w.pass(5 * time.Minute)
+		theirs, err := tokenfile.Acquire(context.Background(), w.home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		f := start(w.Manager, given)
+		w.mu.Unlock()
+		w.pass(time.Second)
+		w.keys = newGate()
+		os.Remove(w.path)
+		w.reconcile()
+		<-w.keys.arrived
+		theirs.Release()
+		<-f.done
+		close(w.keys.release)
+		w.pass(time.Minute)
+		w.wantCode(protocol.CodeUnavailable)
+		w.mute.Store(false)
+		w.pass(5 * time.Minute)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
+// F5: what is held is not sent where another falcred of the home has logged out of it, and an old copy
+// is in its place before anybody has looked.
+func TestHeldTokenThatWasLoggedOutElsewhere_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		copied, sent := w.inFile(), w.idp.Stats().TokenRequests
+		first, end := w.Manager, w.stop
+		w.open()
+		w.reconcile()
+		if _, err := w.Manager.logout(true, true); err != nil {
+			t.Fatal(err)
+		}
+		w.kill()
+		w.Manager, w.stop = first, end
+		w.write(copied.Refresh, copied.Access)
+		w.pass(3 * time.Hour)
+		w.wantCode(protocol.CodeLoginRequired)
+		w.wantRequests(sent, "it was logged out of")
+	})
+}
+
 // §4: a store's proof is a refresh, for the other daemons of the home, too: no client has its token
 // replaced within five minutes of it.
 func TestNoRefreshIsForcedAfterAStoreElsewhere(t *testing.T) {
@@ -494,7 +561,7 @@ func TestNoRefreshIsForcedAfterAStoreElsewhere(t *testing.T) {
 		first.Close()
 		w.reconcile()
 		given := w.mustGet()
-		c, err := w.ask(t.Context(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)})
+		c, err := w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)})
 		if err != nil || string(c.Secret) != given {
 			t.Errorf("%v, %v", c, err)
 		}

@@ -50,6 +50,8 @@ type world struct {
 	front    func(rw http.ResponseWriter, r *http.Request) (answered bool) // may stand before the issuer
 	gateway  *atomic.Pointer[http.HandlerFunc]                             // answers everything in the issuer's place (R8)
 
+	mute *atomic.Bool // for a front's use
+
 	noRevocation bool // the issuer's discovery names no endpoint for it
 
 	strays *atomic.Int32 // requests for another host than the issuer's (R13)
@@ -124,7 +126,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc]), gateway: new(atomic.Pointer[http.HandlerFunc])}
+		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), mute: new(atomic.Bool), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc]), gateway: new(atomic.Pointer[http.HandlerFunc])}
 		w.path = filepath.Join(home, env.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)

@@ -95,11 +95,14 @@ type keeper struct {
 	held *grant
 }
 
+// blameless says that a token lives, and that nobody but falcred could take its login away.
+func (j *judge) blameless(g *grant) bool { return g.alive() && g.fam.excuse == "" }
+
 // keepers are those of the daemons.
 func (j *judge) keepers() (all []keeper) {
 	for _, d := range j.w.daemons {
 		if d.serves() {
-			if g := j.w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]; g != nil && g.alive() && g.fam.excuse == "" {
+			if g := j.w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]; j.blameless(g) {
 				all = append(all, keeper{d.proc, g})
 			}
 		}
@@ -378,7 +381,7 @@ func (j *judge) subject(p *process, refresh string) string {
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
 	j.read()
-	j.keeping = nil
+	j.keeping, j.filling = nil, nil
 	if !j.exists && j.writer != nil {
 		j.claims(j.writer)
 	}
@@ -636,7 +639,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 func (j *judge) recovered() {
 	w, e := j.w, j.expected
 	for _, d := range w.daemons {
-		if j.exists && j.content == "" && d.serves() && d.since < j.emptied && d.manager.Snapshot().State.Tokens.Refresh != "" {
+		if j.exists && j.content == "" && d.serves() && d.since < j.emptied && j.blameless(w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]) {
 			j.fail("an empty file is filled again (F3)", "%s holds a login, and the file has been empty for %v", d.name, w.clock.mono-j.emptied)
 		}
 	}

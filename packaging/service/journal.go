@@ -2,16 +2,23 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
+	"github.com/falcred/falcred/protocol"
 )
 
 // Journal is a [slog.Handler] for systemd's journal: each record has its priority, and each attribute
 // is a field of its own, FALCRED_ and its name, besides being in the text, which people read. The time
-// is the journal's own. Send is [journal.Send], or a test's. Concurrent use is Send's matter.
+// is the journal's own. Send takes one line of text and fields of one line; concurrent use is its matter.
 type Journal struct {
 	Level slog.Leveler
 	Send  func(text string, p journal.Priority, fields map[string]string) error
@@ -23,7 +30,47 @@ type Journal struct {
 // ToJournal is a handler for a program whose standard error is the journal; false where it is not.
 func ToJournal(level slog.Leveler) (Journal, bool) {
 	there, err := journal.StderrIsJournalStream()
-	return Journal{Level: level, Send: journal.Send}, there && err == nil
+	return Journal{Level: level, Send: (&journalSocket{path: "/run/systemd/journal/socket", instead: os.Stderr}).send}, there && err == nil
+}
+
+// journalSocket speaks the journal's own protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) over a socket
+// that is connected: [journal.Send] has one that is not, and spins for as long as the journal's queue is
+// full. What cannot be sent within a second is written instead, with its priority (sd-daemon(3)).
+type journalSocket struct {
+	path    string
+	instead io.Writer
+
+	mu   sync.Mutex
+	conn *net.UnixConn
+}
+
+func (j *journalSocket) send(text string, p journal.Priority, fields map[string]string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var record strings.Builder
+	fmt.Fprintf(&record, "MESSAGE=%s\nPRIORITY=%d\n", text, p)
+	for name, value := range fields {
+		fmt.Fprintf(&record, "%s=%s\n", name, value)
+	}
+	for range 2 { // the journal may have been started anew
+		if j.conn == nil {
+			conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: j.path, Net: "unixgram"})
+			if err != nil {
+				break
+			}
+			j.conn = conn
+		}
+		j.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		if _, err := j.conn.Write([]byte(record.String())); err == nil {
+			return nil
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		j.conn.Close()
+		j.conn = nil
+	}
+	_, err := fmt.Fprintf(j.instead, "<%d>%s\n", p, text)
+	return err
 }
 
 // Enabled says whether a record of that level is logged.
@@ -104,11 +151,11 @@ func inWords(text string, attrs []slog.Attr) string {
 	return text
 }
 
-// plain is a value on one line.
+// plain is a value on one line, with nothing that a terminal would obey: an account is its issuer's word.
 func plain(v slog.Value) string {
 	text := v.Resolve().String()
 	if v.Kind() == slog.KindTime {
 		text = v.Time().Format(time.RFC3339)
 	}
-	return strings.ReplaceAll(text, "\n", "; ")
+	return protocol.Printable(strings.ReplaceAll(text, "\n", "; "))
 }

@@ -3,10 +3,15 @@ package service
 import (
 	"log/slog"
 	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // A record in the journal: one line of text, its priority, a field for each attribute, no second time.
@@ -35,5 +40,40 @@ func TestJournal(t *testing.T) {
 	}
 	if log.Debug("too small"); text == "too small" {
 		t.Error("below the level")
+	}
+}
+
+// A journal that takes nothing keeps nobody for longer than a second, and the line goes to standard error
+// with its priority; one that was started anew is found.
+func TestJournalHangs(t *testing.T) {
+	testkit.OnWindows(t, "it has no journal")
+	path := filepath.Join(testkit.ShortDir(t), "socket")
+	listen := func() *net.UnixConn {
+		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		testkit.Must(t, err)
+		return l
+	}
+	there := listen()
+	var instead strings.Builder
+	j := &journalSocket{path: path, instead: &instead}
+	for instead.Len() == 0 { // until its queue is full
+		testkit.Must(t, j.send("refreshing fails", journal.PriWarning, map[string]string{"FALCRED_EVENT": "unavailable"}))
+	}
+	if instead.String() != "<4>refreshing fails\n" {
+		t.Errorf("%q", instead.String())
+	}
+	record := make([]byte, 1000)
+	n, err := there.Read(record)
+	if want := "MESSAGE=refreshing fails\nPRIORITY=4\nFALCRED_EVENT=unavailable\n"; err != nil || string(record[:n]) != want {
+		t.Errorf("%q, %v", record[:n], err)
+	}
+	there.Close()
+	os.Remove(path)
+	again := listen()
+	defer again.Close()
+	instead.Reset()
+	testkit.Must(t, j.send("refreshed", journal.PriInfo, nil))
+	if n, err := again.Read(record); err != nil || instead.Len() != 0 || string(record[:n]) != "MESSAGE=refreshed\nPRIORITY=6\n" {
+		t.Errorf("%q, %v", record[:n], err)
 	}
 }
