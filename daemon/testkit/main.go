@@ -32,6 +32,7 @@ func Isolate() {
 			os.Unsetenv(name)
 		}
 	}
+	os.Setenv("FALCRED_NOTIFY", "0") // his desktop is told nothing
 	umask()
 }
 
