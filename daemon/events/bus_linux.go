@@ -37,10 +37,7 @@ const noticeIcon = "dialog-password"
 const noticeExpires = int32(-1)
 
 // bus is a connection to the session's bus.
-type bus struct {
-	conn *dbus.Conn
-	hung func() bool // stops the end by ctx
-}
+type bus struct{ *dbus.Conn }
 
 // dialBus connects to the session's bus, if there is one and it is ours. No bus is ever started
 // for it. ctx bounds all that is done with it.
@@ -66,27 +63,19 @@ func dialBus(ctx context.Context) (*bus, error) {
 		stream.Close()
 		return nil, err
 	}
-	hung := context.AfterFunc(ctx, func() { stream.Close() })
-	conn, err := dbus.NewConn(stream, dbus.WithContext(ctx))
+	conn, err := dbus.NewConn(stream, dbus.WithContext(ctx)) // which closes it
 	if err != nil {
-		hung()
 		stream.Close()
 		return nil, err
 	}
-	b := &bus{conn, hung}
 	if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err == nil {
 		err = conn.Hello()
 	}
 	if err != nil {
-		b.close()
+		conn.Close()
 		return nil, err
 	}
-	return b, nil
-}
-
-func (b *bus) close() {
-	b.hung()
-	b.conn.Close()
+	return &bus{conn}, nil
 }
 
 // busAddress is the path of the session bus's socket, or its abstract name behind an @: what
@@ -142,7 +131,7 @@ func (b *bus) show(ctx context.Context, before notice, text string) (notice, err
 		replaces = before.ID
 	}
 	var shown notice
-	err := b.conn.Object(notifications, notificationsPath).CallWithContext(ctx, notifications+".Notify", 0,
+	err := b.Object(notifications, notificationsPath).CallWithContext(ctx, notifications+".Notify", 0,
 		"falcred", replaces, noticeIcon, noticeTitle, text, []string{}, noticeHints, noticeExpires).Store(&shown.ID)
 	if err != nil {
 		return notice{}, err
@@ -156,16 +145,16 @@ func (b *bus) takeBack(ctx context.Context, shown notice) error {
 	if server, err := b.server(ctx); err != nil || server != shown.Server {
 		return err
 	}
-	return b.conn.Object(notifications, notificationsPath).CallWithContext(ctx, notifications+".CloseNotification", dbus.FlagNoAutoStart, shown.ID).Err
+	return b.Object(notifications, notificationsPath).CallWithContext(ctx, notifications+".CloseNotification", dbus.FlagNoAutoStart, shown.ID).Err
 }
 
 // server names the program that shows notifications: the bus, and its name there. An error is
 // that there is none yet.
 func (b *bus) server(ctx context.Context) (string, error) {
 	var id, owner string
-	if err := b.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Store(&id); err != nil {
+	if err := b.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Store(&id); err != nil {
 		return "", err
 	}
-	err := b.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, notifications).Store(&owner)
+	err := b.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, notifications).Store(&owner)
 	return id + " " + owner, err
 }

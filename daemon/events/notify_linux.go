@@ -178,7 +178,7 @@ func (n *Notifier) tell(ctx context.Context, c Change, before notice) error {
 	if err != nil {
 		return err
 	}
-	defer b.close()
+	defer b.Close()
 	if c.State != protocol.StateLoginRequired {
 		return b.takeBack(ctx, before)
 	}

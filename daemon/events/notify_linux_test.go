@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -87,6 +88,12 @@ func TestNotifyOnce_S12(t *testing.T) {
 		n.Close(t.Context())
 		if shown := d.Shown(); len(shown) != 2 || shown[1][1] != uint32(1) || len(d.Open()) != 1 {
 			t.Errorf("after a day: %v, of which %v can be seen", shown, d.Open())
+		}
+		n = open()
+		tell(n, ended(time.Now())) // of a login that came and went while no daemon ran
+		n.Close(t.Context())
+		if shown := d.Shown(); len(shown) != 3 || len(d.Open()) != 1 {
+			t.Errorf("another login's end: %v, of which %v can be seen", shown, d.Open())
 		}
 	})
 }
@@ -327,7 +334,9 @@ func TestBusOfAnotherProcess_S12(t *testing.T) {
 	testkit.Must(t, err)
 	testkit.Must(t, os.Chown(filepath.Join(run, "bus"), 0, 0))
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+filepath.Join(run, "bus"))
-	if _, err := dialBus(t.Context()); err == nil || !strings.Contains(err.Error(), "is of the user 12345") {
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience/4)
+	defer cancel()
+	if _, err := dialBus(ctx); err == nil || !strings.Contains(err.Error(), "is of the user 12345") {
 		t.Errorf("dialled: %v", err)
 	}
 	if rest, err := io.ReadAll(out); len(rest) > 0 || err != nil {
