@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
@@ -98,6 +99,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err := cfg.CheckIssuer(); err != nil {
 		return cfg, err
 	}
+	defer events.Quiet(cfg.Home)()
 	if l.team != "" && cfg.REST == "" {
 		return cfg, errNoTeams(cfg)
 	}

@@ -47,6 +47,7 @@ var mirrored = []struct{ flag, variable, usage string }{
 	{"share-socket", "FALCRED_SHARE_SOCKET", "a second socket, from which others may only read the login's access token"},
 	{"allow-uids", "FALCRED_ALLOW_UIDS", "the others' user numbers, comma-separated (default your own only)"},
 	{"on-change", "FALCRED_ON_CHANGE", "a command to run at each change of the login's state"},
+	{"notify", "FALCRED_NOTIFY", "0: no desktop notification when the login has ended"},
 }
 
 var logLevels = map[string]slog.Level{

@@ -144,7 +144,7 @@ func (m *machine) report(e Event) {
 		cause = p.Text
 	}
 	m.reportedAt = m.now
-	m.do(reported{events.Change{State: state, Cause: cause}})
+	m.do(reported{events.Change{State: state, Cause: cause, Ended: m.Ledger.Course.Ended}})
 }
 
 // tick starts what is due by the clock.

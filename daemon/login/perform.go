@@ -45,6 +45,7 @@ func perform(m *Manager, a Action) {
 		}
 	case reported:
 		m.hook.Add(a.Change)
+		m.desktop.Add(a.Change)
 	case remember:
 		ctx := m.ending.side
 		if a.verdict {

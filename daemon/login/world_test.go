@@ -41,6 +41,7 @@ type world struct {
 	stop            context.CancelFunc
 	onChangeCommand string
 	handler         slog.Handler // of what is logged; nil: text, into log
+	notify          bool
 
 	keys   *gate                             // what a request for the issuer's keys meets
 	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
@@ -176,7 +177,7 @@ func (w *world) config() Config {
 	return Config{
 		Home: w.home, Issuer: testIssuer, ClientID: cmp.Or(w.clientID, "test-client"), Servers: testkit.FalServers(),
 		FalConfig: fal.Config{Path: filepath.Join(w.home, "config.toml")}, REST: testIssuer,
-		OnChange: w.onChangeCommand, Transport: transport,
+		OnChange: w.onChangeCommand, Notify: w.notify, Transport: transport,
 	}
 }
 
