@@ -119,7 +119,7 @@ func (m *machine) refuse() {
 		m.refused = true
 		text, _, _ := strings.Cut(why.Message, "\n")
 		m.record(events.Refused, text)
-	case m.refused && m.token().Valid(m.now):
+	case m.refused && m.token().Valid(m.now) && !m.Committing: // else in a moment, by what was refreshed
 		m.refused = false
 		m.record(events.Served, "")
 	case why == protocol.ErrNotFound: // a logout

@@ -396,7 +396,7 @@ func TestUnheardUntilHeard_F7(t *testing.T) {
 // F7: a file that is back because a rotation has put it there was adopted from nobody.
 func TestBackByOurselves_F7(t *testing.T) {
 	s, _ := next(in(Missing), Granted{From: "held", Reply: issuer.Reply{Tokens: twoDots}, Recorded: true}, noon)
-	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active served hook logged_in" {
+	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active hook logged_in" {
 		t.Errorf("a reading right after the commit: %q", got)
 	}
 	s, _ = next(s, Rotated{}, noon)
