@@ -68,11 +68,27 @@ func (u *upgrades) helperAsks() {
 func (u *upgrades) endAll() {
 	(&helper.Client{Socket: u.Sock}).Stop(context.Background())
 	for begun := time.Now(); time.Since(begun) < testkit.Patience; time.Sleep(5 * time.Millisecond) {
-		if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); errors.Is(err, syscall.ECHILD) {
+		if u.reap() {
 			return
 		}
 	}
 	u.Error("a daemon is left")
+}
+
+// reap wants those that have ended to have done so in order; a race that the detector has found in
+// a daemon shows so too. It says whether none is left.
+func (u *upgrades) reap() (none bool) {
+	u.Helper()
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		if pid <= 0 {
+			return errors.Is(err, syscall.ECHILD)
+		}
+		if status.ExitStatus() != 0 && status.Signal() != syscall.SIGKILL {
+			u.Errorf("process %d ended with %#x", pid, status)
+		}
+	}
 }
 
 // install puts the next version in the place of the program, by a rename as go install does,

@@ -96,7 +96,7 @@ func TestClientsDoNotFeelUpgrades_S9(t *testing.T) {
 	for range count {
 		s := u.serves(u.install())
 		pids[s.PID] = true
-		syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		u.reap()
 	}
 	end()
 	wg.Wait()
@@ -112,7 +112,7 @@ func TestClientsDoNotFeelUpgrades_S9(t *testing.T) {
 	}
 	table.Report(t, fmt.Sprintf("%d clients, each with a held connection, requests in flight, new connections and a watch", clients),
 		testkit.Count(count, "upgrade"), fmt.Sprintf("%s and %s, %d failed; the longest took %d ms", testkit.Count(int(a.requests.Load()), "request"),
-			testkit.Count(int(a.watches.Load()), "watch"), a.failures.Load(), time.Duration(a.longest.Load()).Milliseconds()))
+			testkit.Count(int(a.watches.Load()), "")+" watches", a.failures.Load(), time.Duration(a.longest.Load()).Milliseconds()))
 }
 
 // held has a new program wait, in the middle of a handover, until it is let go: begun is its
@@ -281,6 +281,9 @@ func TestOddInstallsAreNotFollowed_S9(t *testing.T) {
 	if s := u.serves(version); len(s.Warnings) > 0 {
 		t.Errorf("%+v", s)
 	}
+	u.Must(testkit.Build("", u.program, "-ldflags", "-X main.release=9.1.0 -X main.lookEvery=100ms", "../falcred"))
+	u.serves("9.1.0")
+	table.Report(t, "go build over the running program", "1 build", "followed")
 	table.Report(t, "a program in a folder that others can write", "1 program", "not started, and why is said; followed once the folder is mended")
 }
 
