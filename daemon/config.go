@@ -13,6 +13,7 @@ import (
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/daemon/tokenfile"
+	"github.com/falcred/falcred/daemon/upgrade"
 	"github.com/falcred/falcred/protocol/env"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	EnvFile    map[string]string // what falcred.env names, whatever the environment says; it can hold a key
 	EnvOdd     []string          // what is odd in that file and the environment, without a value; the second line of each says what to do
 	KeyRefused error             // why the key of this environment cannot be served; Run returns it
+
+	Program     upgrade.Program      // what this process runs, where it is to follow an upgrade (S9)
+	Inheritance *upgrade.Inheritance // what the daemon before this one hands over; nil for none
 
 	TakeOver bool                // ask a daemon that holds the socket's lock to end: for services
 	Ready    func(socket string) // is called once, when clients are served; may be nil

@@ -36,12 +36,14 @@ import (
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until ctx ends, a
-// client asks it to stop, or its socket is lost, and then finishes what was begun, for
+// client asks it to stop, its socket is lost, or an upgrade of its program takes its place (S9), and then finishes what was begun, for
 // [login.TotalEnd] at most. It returns nil where ctx or a client ended it. Signals are the
 // caller's. An error's second line, if any, says what to do. One that is a [Mistake] has been
 // told for 30 s to whoever asked, on a socket that a service manager has made.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	ctx, end := context.WithCancel(ctx)
+	asked, stop := context.WithCancel(ctx) // ends when somebody wants it
+	defer stop()
+	ctx, end := context.WithCancel(asked)
 	defer end()
 	total := clock.After(ctx, login.TotalEnd)
 	sock, m, err := open(ctx, cfg, log)
@@ -70,7 +72,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		end()
 	})
-	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: end, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != ""}
+	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: stop, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != ""}
+	next := &handover{cfg: cfg, sock: sock, m: m, log: log, asked: asked}
+	parts.Go(func() { next.follow(ctx, end) })
 	if o.Shared {
 		parts.Go(func() { server.Share(ctx, m, cfg.ShareSocket, cfg.AllowUIDs, o) })
 	}
@@ -86,12 +90,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		end()
 		parts.Wait()
 		m.Wait() // the history has what is still finished before the end
-		m.Note(events.Stopped, "")
+		m.Note(events.Stopped, next.ending())
 		m.Close()
 		// The socket's lock is kept until here: no other daemon comes in between.
 	}()
 	select {
 	case <-done:
+		next.letGo()
 		sock.Close()
 		return lost
 	case <-total.Done():
@@ -115,7 +120,12 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 	if err := enough(); err != nil {
 		return inherited, nil, err
 	}
-	sock, err := socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver, Inherited: inherited})
+	var sock *socket.Socket
+	if cfg.Inheritance != nil {
+		sock, err = inherit(ctx, cfg)
+	} else {
+		sock, err = socket.Open(ctx, socket.Options{Path: cfg.Socket, Home: cfg.Home, TakeOver: cfg.TakeOver, Inherited: inherited})
+	}
 	if strict.As(err) != nil {
 		err = &Mistake{err}
 	}

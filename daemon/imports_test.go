@@ -22,7 +22,7 @@ const project = "github.com/falcred/falcred/"
 // houseRules says what each of the daemon's packages may import of the others. All of them
 // may import protocol, and those of internal/.
 var houseRules = map[string]string{
-	"daemon":         "server socket login doctor follow tokenfile journal issuer fal events envfile",
+	"daemon":         "server socket login doctor follow tokenfile journal issuer fal events envfile upgrade",
 	"daemon/server":  "login socket",
 	"daemon/login":   "tokenfile journal issuer fal events",
 	"daemon/journal": "tokenfile",
@@ -31,7 +31,7 @@ var houseRules = map[string]string{
 	"daemon/doctor":  "login issuer journal socket tokenfile fal envfile",
 	"daemon/follow":  "socket tokenfile",
 
-	"daemon/tokenfile": "", "daemon/envfile": "", "daemon/events": "", "daemon/socket": "",
+	"daemon/tokenfile": "", "daemon/envfile": "", "daemon/events": "", "daemon/socket": "", "daemon/upgrade": "",
 	"daemon/internal/task": "", "daemon/internal/clock": "internal/task", "daemon/internal/fsx": "", "daemon/internal/threads": "internal/task",
 	"daemon/internal/httpx": "internal/clock internal/fsx",
 

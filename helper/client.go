@@ -142,6 +142,39 @@ func (c *Client) Stop(ctx context.Context) error {
 	return c.once(ctx, protocol.Request{Verb: protocol.VerbStop}, nil)
 }
 
+// End is Stop, and says which daemon ends, as far as that could still say: both are asked on one
+// connection, since a daemon can make way for its upgrade at any moment.
+func (c *Client) End(ctx context.Context) (protocol.Status, error) {
+	c.dropIdle()
+	status, err := c.endOnce(ctx)
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*protocol.Error)) { // it has just made way: to ask twice for an end is to ask once
+		status, err = c.endOnce(ctx)
+	}
+	if err != nil {
+		err = brokenOff(ctx, err)
+	}
+	return status, err
+}
+
+func (c *Client) endOnce(ctx context.Context) (status protocol.Status, err error) {
+	cn, err := c.dial(ctx)
+	if err != nil {
+		return status, err
+	}
+	defer cn.Close()
+	answer, err := cn.exchange(ctx, protocol.VerbStatus, []byte(protocol.VerbStatus+"\n"))
+	if err == nil {
+		err = protocol.ParseAnswer(answer, &status)
+	}
+	if err != nil {
+		return status, err
+	}
+	if answer, err = cn.exchange(ctx, protocol.VerbStop, []byte(protocol.VerbStop+"\n")); err == nil {
+		err = protocol.ParseAnswer(answer, nil)
+	}
+	return status, err
+}
+
 // Connect connects to the daemon, if there is one, and keeps the connection for the next
 // request. It asks nothing, and takes the daemons of our own user and root only.
 func (c *Client) Connect(ctx context.Context) error {

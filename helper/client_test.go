@@ -61,6 +61,20 @@ func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
 	}
 }
 
+// S9, S10: the process that is told to be ending is the one that was asked to.
+func TestEndAsksOneDaemon_S10(t *testing.T) {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
+		if r.Verb == protocol.VerbStatus {
+			return protocol.Status{PID: 17}
+		}
+		return testdaemon.Bearer(r)
+	})
+	status, err := client(t, s.Path).End(t.Context())
+	if err != nil || status.PID != 17 || !slices.Equal(s.Lines(), []string{"status", "stop"}) || s.Dials() != 1 {
+		t.Errorf("%+v, %v; %q on %d connections", status, err, s.Lines(), s.Dials())
+	}
+}
+
 func TestClientReturnsTheDaemonsErrors_Section4(t *testing.T) {
 	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return protocol.ErrNotFound })
 	if _, err := client(t, s.Path).Get(t.Context(), fal); !errors.Is(err, protocol.ErrNotFound) {

@@ -26,11 +26,16 @@ var bin string
 
 func TestMain(m *testing.M) {
 	testkit.Isolate()
-	os.Exit(testkit.Programs(m, func(folder string) error {
+	code := testkit.Programs(m, func(folder string) error {
 		bin = folder
 		return testkit.Build("", bin+"/", "../falcred", ".")
-	}))
+	})
+	table.Print(os.Stdout)
+	os.Exit(code)
 }
+
+// table is what upgrades came to.
+var table = testkit.Table{Columns: [3]string{"what asks, or is broken", "tried", "what came of it"}}
 
 // stage is a home with a login, and its issuer.
 type stage struct {

@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"time"
 
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/upgrade"
 	"github.com/falcred/falcred/packaging/service"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -150,12 +153,33 @@ func checkConfig(out io.Writer) error {
 	return err
 }
 
+// lookEvery is how often a daemon looks for an upgrade of its program: once a minute. Tests have no
+// time for that, and build falcred with another one.
+var lookEvery string
+
+// onDemand is the program that this daemon is to follow (S9): the one that docker-credential-fal has
+// started. A service is upgraded by its manager, and what runs in a terminal by whoever sits there.
+// The variable that says so is for this process alone, and for the one that takes its place.
+func onDemand(asService bool) (p upgrade.Program) {
+	if os.Getenv(env.OnDemand) == "1" && !asService {
+		p = upgrade.Started(os.Args, os.Environ())
+		p.Every, _ = time.ParseDuration(lookEvery)
+	}
+	os.Unsetenv(env.OnDemand)
+	return p
+}
+
 // runDaemon runs until it is asked to end. A service takes the place of a daemon that a client
 // has started.
 func runDaemon(ctx context.Context, log *slog.Logger, asService bool) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
+	inheritance, err := upgrade.Inherited()
+	if err != nil {
+		return err
+	}
+	program := onDemand(asService)
 	ctx, stop := signal.NotifyContext(ctx, endings...)
 	defer stop()
 	// The first signal lets a refresh in flight finish (S5), a second one ends
@@ -170,6 +194,7 @@ func runDaemon(ctx context.Context, log *slog.Logger, asService bool) error {
 		err = daemon.Refuse(ctx, err, log)
 	} else {
 		cfg.TakeOver, cfg.Ready, cfg.Refused = asService, manager.ready, manager.cannotStart
+		cfg.Program, cfg.Inheritance = program, inheritance
 		err = daemon.Run(ctx, cfg, log)
 	}
 	if errors.As(err, new(*daemon.Mistake)) {

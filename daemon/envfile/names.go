@@ -22,7 +22,8 @@ var elsewhere = map[string]string{ // #nosec G101 -- names of variables
 	"FAL_HOME_DIR":      "", // settable
 	"FALCRED_SOCKET":    "",
 	"FALCRED_AUTOSTART": "docker-credential-fal reads it, and does not read this file",
-	"GOGC":              runtimes, "GOMEMLIMIT": runtimes, "GOMAXPROCS": runtimes, "GOTRACEBACK": runtimes,
+	"FALCRED_ON_DEMAND": "docker-credential-fal tells it the daemon that it starts", "FALCRED_INHERITANCE": "a daemon tells it the one that takes its place",
+	"GOGC": runtimes, "GOMEMLIMIT": runtimes, "GOMAXPROCS": runtimes, "GOTRACEBACK": runtimes,
 }
 
 const runtimes = "it is read before this file is"

@@ -234,6 +234,10 @@ func (m *Manager) WarnInstead(what, why string) {
 	m.apply(Warned{why, what})
 }
 
+// AtRest says whether all that is known of the login is on the disk, or can be asked for again, and
+// nothing is under way or waited for: whoever starts now knows as much (S9).
+func (m *Manager) AtRest() bool { return m.queue.empty() && m.Snapshot().atRest() }
+
 // pause backs off with jitter to at most a minute (R7).
 type pause struct {
 	mu sync.Mutex

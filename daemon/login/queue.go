@@ -165,6 +165,13 @@ func (q *queue) leave(one *waiter, refused bool) {
 	q.letIn()
 }
 
+// empty says that no store or erase is under way, or waits.
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !q.inside && len(q.waiting) == 0
+}
+
 // warning is for status, "" where nothing is paced.
 func (q *queue) warning() string {
 	q.mu.Lock()

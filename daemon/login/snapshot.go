@@ -91,6 +91,19 @@ func (s *Snapshot) final(now time.Time) (*Answer, error) {
 	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has expired, and there is no new one yet")
 }
 
+// atRest leaves out what a restart may forget: pauses, a doubt (R10), why something failed, and what
+// is written down with the next rotation.
+func (s *Snapshot) atRest() bool {
+	l := &s.State
+	switch {
+	case s.rotating, l.Committing, l.Pinging, l.Leaving, l.Team.Asking:
+		return false
+	case l.Phase == Missing, l.Replaces != "", l.Owed != "", l.Trying != "", !l.EmptySince.IsZero():
+		return false // F7, F5, F3: the file has not what we have
+	}
+	return l.Fallback.Refresh == "" || l.Fallback.Refresh == l.Tokens.Refresh
+}
+
 // Servers is the answer to list: the servers that there is a credential for, and its kind.
 // forced leaves out a key of the daemon's environment.
 func (s *Snapshot) Servers(forced bool) map[string]string {

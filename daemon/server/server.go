@@ -139,19 +139,26 @@ func Refusing(err *protocol.Error, o Options) *Server {
 
 // Serve answers until ctx ends, or the listener is closed. It returns when everybody who
 // had asked is answered, or has had 5 s to take the answers (2 s at a share socket, one more
-// where they waited for a refresh). The socket's name is gone then; its lock is not, so that
-// no other daemon starts before the caller lets it.
+// where they waited for a refresh). The socket's name is gone then, unless it was left to another
+// process (S9); its lock is not, so that no other daemon starts before the caller lets it.
 func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	listener := sock.Listener()
 	s.path = sock.Path()
 	stop := context.AfterFunc(ctx, func() {
 		sock.Remove() // who comes now finds nobody, and need not wait for us
-		listener.SetDeadline(clock.Now().Add(lastCall))
+		more := lastCall
+		if sock.Left() {
+			more = 0 // who comes now waits in the queue for the next one (S9)
+		}
+		listener.SetDeadline(clock.Now().Add(more))
 	})
 	defer stop()
 	s.accept(ctx, listener)
 	sock.Remove()
 	go listener.Close() // what somebody in its queue has passed along may hold that up
+	if sock.Left() {
+		clock.Sleep(lastCall) // who has come is about to ask
+	}
 	s.closeReads()
 	s.conns.Wait()
 }

@@ -31,6 +31,21 @@ func TestMain(m *testing.M) {
 var roles = map[string]func() error{
 	"daemon":    playDaemon,
 	"activated": playActivated,
+	"heir":      playHeir,
+}
+
+// playHeir takes over a socket that it was started with, says so, and has it until nobody wants it.
+func playHeir() error {
+	s, err := Handed([2]*os.File{os.NewFile(3, "listener"), os.NewFile(4, "lock")})
+	if err == nil {
+		err = s.Own()
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println("it is mine")
+	io.Copy(io.Discard, os.Stdin)
+	return nil
 }
 
 // playDaemon has a socket until SIGTERM, or until it is asked to stop by somebody whom

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
@@ -53,6 +54,7 @@ type Socket struct {
 	lock      *fsx.Lock
 	warnings  []string
 	removed   sync.Once
+	left      atomic.Bool // another process of ours has it by now, or is about to
 }
 
 // Path is where clients connect.
@@ -68,6 +70,14 @@ func (s *Socket) Listener() *Listener { return s.listener }
 // Warnings are sentences for the user: the daemon serves, but not as it should.
 func (s *Socket) Warnings() []string { return s.warnings }
 
+// Leave leaves the socket, its name and its lock to the process that has been handed them
+// ([Socket.Descriptors]): from now on Close and Remove take nothing away. With false they do
+// again, since that process is gone.
+func (s *Socket) Leave(left bool) { s.left.Store(left) }
+
+// Left says whether the socket is another process's by now.
+func (s *Socket) Left() bool { return s.left.Load() }
+
 // Remove takes the socket's name away, if it is still ours and not systemd's:
 // whoever comes from now on finds nobody. Only the first call does something. It must come
 // before the listener is closed: until then the kernel keeps the inode, and no other
@@ -75,6 +85,9 @@ func (s *Socket) Warnings() []string { return s.warnings }
 // socket there: the folder is ours alone, as is the way to it, and every falcred holds
 // the lock first.
 func (s *Socket) Remove() {
+	if s.left.Load() {
+		return
+	}
 	s.removed.Do(func() {
 		if s.inherited || strict.Folder(filepath.Dir(s.path)) != nil {
 			return
@@ -118,7 +131,11 @@ func (s *Socket) Guard(ctx context.Context, minute *clock.Alarm) error {
 // hang.
 func (s *Socket) Close() {
 	s.Remove()
-	if s.lock != nil {
+	switch {
+	case s.lock == nil:
+	case s.left.Load():
+		s.lock.Leave()
+	default:
 		s.lock.Close()
 	}
 	go s.listener.Close()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -40,17 +41,17 @@ func findDaemon(path string) (string, error) {
 	return "", failed
 }
 
-// daemonEnv is what a daemon started on demand gets of its starter's
-// environment: no caller's key may reach another caller (§5). XDG_RUNTIME_DIR is one of the
-// places where we look for its socket (§3).
+// daemonEnv is what a daemon started on demand gets: of its starter's environment some names
+// alone, since no caller's key may reach another caller (§5), and that it is one (S9).
+// XDG_RUNTIME_DIR is one of the places where we look for its socket (§3).
 func daemonEnv(environ []string) []string {
-	passed := append([]string{"PATH", "FAL_HOME_DIR", "XDG_RUNTIME_DIR"}, systemVariables...)
-	var env []string
+	names := append([]string{"PATH", "FAL_HOME_DIR", "XDG_RUNTIME_DIR"}, systemVariables...)
+	var passed []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if name = foldVariable(name); slices.Contains(passed, name) || strings.HasPrefix(name, "FALCRED_") {
-			env = append(env, entry)
+		if name = foldVariable(name); slices.Contains(names, name) || strings.HasPrefix(name, "FALCRED_") && name != env.OnDemand {
+			passed = append(passed, entry)
 		}
 	}
-	return env
+	return append(passed, env.OnDemand+"=1")
 }

@@ -117,9 +117,9 @@ func addedBySystem(entry string) bool {
 
 func TestADaemonStartedOnDemandGetsThisEnvironmentOnly_Section5(t *testing.T) {
 	h := newHouse(t, "FALCRED_ISSUER=http://127.0.0.1:1/", "FALCRED_SERVERS=x.example.com")
-	passed := slices.Clone(h.env) // its XDG_RUNTIME_DIR too: where its starter looks for it
+	passed := append(slices.Clone(h.env), "FALCRED_ON_DEMAND=1") // its XDG_RUNTIME_DIR too: where its starter looks for it
 	h.env = append(h.env, "FAL_KEY=k", "FAL_KEY_ID=i", "FAL_KEY_SECRET=s", "FAL_FORCE_AUTH_BY_USER=1", "FAL_RUN_HOST=y.example.com",
-		"SECRET=x", "XDG_CONFIG_HOME=/x", "HTTPS_PROXY=http://proxy", "LD_LIBRARY_PATH=/x", "GODEBUG=", "FALCREDX=1", "XHOME=1")
+		"SECRET=x", "XDG_CONFIG_HOME=/x", "HTTPS_PROXY=http://proxy", "LD_LIBRARY_PATH=/x", "GODEBUG=", "FALCREDX=1", "FALCRED_ON_DEMAND=0", "XHOME=1")
 	if got := h.run(t, "token"); got.code != 0 {
 		t.Fatalf("%+v", got)
 	}

@@ -13,10 +13,7 @@ import (
 // End asks the daemon that client finds to end (S10), and waits until its process has: what it
 // has begun it finishes first (S5). pid is that process, 0 where no daemon runs.
 func End(ctx context.Context, client *helper.Client) (pid int, err error) {
-	status, err := client.Status(ctx)
-	if err == nil {
-		err = client.Stop(ctx)
-	}
+	status, err := client.End(ctx)
 	refused := new(protocol.Error)
 	switch {
 	case errors.Is(err, helper.ErrNotRunning):

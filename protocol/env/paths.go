@@ -22,6 +22,10 @@ const TokenFile = "auth0_token" // #nosec G101 -- a file's name
 // and nothing else comes of it.
 const Placeholder = "falcred-follow.no-refresh-token.see-falcred-follow--help" // #nosec G101 -- a placeholder
 
+// OnDemand is the variable that tells a daemon that docker-credential-fal has started it, and so
+// that nobody else will see to it: it is 1 then.
+const OnDemand = "FALCRED_ON_DEMAND"
+
 const socketName = "falcred.sock"
 
 // Home is the login's home: FAL_HOME_DIR, else ~/.fal. A relative or an empty

@@ -33,3 +33,6 @@ func OwnerMask() {}
 
 // Everybodys is not asked: see noFollow.
 func Everybodys(string) bool { return false }
+
+// Program is not asked: see noFollow.
+func Program(string) error { return nil }

@@ -139,6 +139,35 @@ func Everybodys(path string) bool {
 	return false
 }
 
+// Program is nil where nobody but we and root can write a program, or the folder that holds it,
+// or put another one in its place. Behind links it is the program itself that counts, and its
+// folder. Else it is a *[Problem], or why it could not be looked at.
+func Program(path string) error {
+	steps, end, err := walk(path)
+	if err == nil && end == nil {
+		err = &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT}
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if t := onTheWay(s, path); t != nil && !t.Minor {
+			return t
+		}
+	}
+	// The folder, in which the sticky bit is of no use to a program, and the program.
+	folders := slices.DeleteFunc(steps, func(s step) bool { return !s.info.IsDir() })
+	for _, s := range []step{folders[len(folders)-1], {path, end}} {
+		switch {
+		case !trusted(s.info):
+			return &Problem{Path: s.path, Text: s.path + " belongs to another user", Hint: "install it where only you and root can write"}
+		case s.info.Mode().Perm()&0o022 != 0 && !ourGroups(s):
+			return &Problem{Path: s.path, Text: s.path + " can be written by others", Hint: Withdraw("go", s.path)}
+		}
+	}
+	return nil
+}
+
 // holding judges the folder itself. A home is ours alone, by its mode.
 func holding(s step, home bool) *Problem {
 	switch {

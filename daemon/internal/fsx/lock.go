@@ -32,6 +32,21 @@ func (l *Lock) Close() error {
 	return unlock(l.file)
 }
 
+// Inherited is a lock that another process took, and whose file this one has been handed open.
+func Inherited(file disk.File) *Lock { return &Lock{file: file} }
+
+// File is what is locked: who inherits its descriptor has the lock too.
+func (l *Lock) File() disk.File { return l.file }
+
+// Leave has this process forget the lock, and lets whoever has inherited it keep it: it is given
+// back when the last descriptor is closed.
+func (l *Lock) Leave() error {
+	if l.before != nil {
+		l.before.Close()
+	}
+	return l.file.Close()
+}
+
 // unlock gives a lock back before its file is closed: a program that is being started on another
 // thread has its descriptor too until its exec.
 func unlock(file disk.File) error {

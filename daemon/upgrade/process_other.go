@@ -1,0 +1,9 @@
+//go:build !unix
+
+package upgrade
+
+import "syscall"
+
+var detached *syscall.SysProcAttr
+
+func closeOnExec(int) {}
