@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/local"
 	"github.com/falcred/falcred/protocol/peer"
 )
@@ -135,7 +136,7 @@ func TestKnown_S3_S8(t *testing.T) {
 	daemon, err := l.AcceptUnix()
 	testkit.Must(t, err)
 	defer daemon.Close()
-	own, err := local.OwnUser()
+	own, err := disk.OwnUser()
 	testkit.Must(t, err)
 	for _, c := range []*local.Conn{client, daemon} {
 		if err := peer.Check(c); err != nil {
