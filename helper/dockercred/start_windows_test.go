@@ -5,10 +5,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/disk"
 )
 
 // That the runs of all tests end shows one more thing: no daemon holds the pipe of its starter's
@@ -48,5 +51,31 @@ func TestADaemonStartedOnDemandInheritsNothing_S8(t *testing.T) {
 	}
 	if n := len(h.starts(t)); n != 1 {
 		t.Errorf("%d starts", n)
+	}
+}
+
+// S3, S8: a stranger who serves by the name that a daemon of ours has left is not running, and
+// another is started; where others can write the folder, so that the address may be his, he is
+// refused.
+func TestTheNameOfADeadDaemonIsTaken_S3_S8(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode os.FileMode
+		out  func(all []started) string
+	}{
+		"in a folder of ours":      {0o700, func(all []started) string { return "pid-" + strconv.Itoa(all[len(all)-1].PID) + "\n" }},
+		"in a folder of everybody": {0o777, func([]started) string { return "" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			stranger := exec.Command(daemonBin, "run")
+			stranger.Env = h.env
+			testkit.Start(t, testkit.As(t, testkit.Stranger, stranger))
+			testkit.Eventually(t, "the stranger listens", func() bool { return !testkit.Gone(filepath.Join(h.record, "ready")) })
+			testkit.Must(t, disk.Chmod(h.home, c.mode))
+			got := h.run(t, "token")
+			if all := h.starts(t); got.out != c.out(all) || (got.out == "") != strings.Contains(got.err, "denied") || (got.out == "") != (len(all) == 1) {
+				t.Errorf("%+v, %d starts", got, len(all))
+			}
+		})
 	}
 }
