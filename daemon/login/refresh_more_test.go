@@ -183,7 +183,7 @@ func TestR8LoginRequired(t *testing.T) {
 		w.idp.RevokeFamily(refresh)
 		w.start()
 		w.wantCode(protocol.CodeLoginRequired)
-		w.pass(48 * time.Hour)
+		w.pass(hours(48))
 		w.wantRequests(1, "a dead token is not sent again")
 		if w.inFile().Refresh != refresh {
 			t.Fatal("the file was touched")
@@ -424,7 +424,7 @@ func TestR13OtherIssuer(t *testing.T) {
 		w.write(refresh, access)
 		w.start()
 		w.wantCode(protocol.CodeLoginRequired)
-		w.pass(24 * time.Hour)
+		w.pass(hours(24))
 		w.wantRequests(0, "a login of another issuer")
 		w.signIn("ann")
 		w.pass(time.Minute)
