@@ -1,6 +1,7 @@
 package dockercred
 
 import (
+	"debug/pe"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,5 +78,22 @@ func TestTheNameOfADeadDaemonIsTaken_S3_S8(t *testing.T) {
 				t.Errorf("%+v, %d starts", got, len(all))
 			}
 		})
+	}
+}
+
+// No DLL that lies beside the program is loaded with it: it is linked to a KnownDLL alone, and what
+// Go's libraries load later is from the system's folder.
+func TestNoLibraryBesideTheProgram_S8(t *testing.T) {
+	program, err := pe.Open(bin)
+	testkit.Must(t, err)
+	defer program.Close()
+	symbols, err := program.ImportedSymbols()
+	if err != nil || len(symbols) == 0 {
+		t.Errorf("%d symbols: %v", len(symbols), err)
+	}
+	for _, symbol := range symbols {
+		if !strings.HasSuffix(symbol, ":kernel32.dll") {
+			t.Errorf("it is linked to %s", symbol)
+		}
 	}
 }

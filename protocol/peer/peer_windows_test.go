@@ -69,18 +69,21 @@ func TestClients_S3_S8(t *testing.T) {
 	l, err := local.Listen(path)
 	testkit.Must(t, err)
 	defer l.Close()
-	for sid, want := range map[string]string{
-		"": "served", system: "served",
-		testkit.Stranger: "denied: the other end belongs to user " + testkit.Stranger,
+	for _, c := range []struct{ name, sid, want string }{
+		{"ourselves", "", "served"},
+		{"the system", system, "served"},
+		{"a stranger", testkit.Stranger, "denied: the other end belongs to user " + testkit.Stranger},
 	} {
-		client := testkit.Role("client", "FALCRED_TEST_SOCKET="+path)
-		if sid != "" {
-			testkit.As(t, sid, client)
-		}
-		go serve(l)
-		if out, err := client.CombinedOutput(); string(out) != want || err != nil {
-			t.Errorf("%q was told %q, %v; want %q", sid, out, err, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			client := testkit.Role("client", "FALCRED_TEST_SOCKET="+path)
+			if c.sid != "" {
+				testkit.As(t, c.sid, client)
+			}
+			go serve(l)
+			if out, err := client.CombinedOutput(); string(out) != c.want || err != nil {
+				t.Errorf("%q was told %q, %v; want %q", c.sid, out, err, c.want)
+			}
+		})
 	}
 }
 
