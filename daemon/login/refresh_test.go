@@ -259,7 +259,6 @@ func TestR5OnDiskBeforeServed(t *testing.T) {
 // R6: any refresh token in a 2xx body is saved, whatever else is wrong with
 // it, and one request is one request.
 func TestR6OddAnswers(t *testing.T) {
-	manyDays(t)
 	t.Parallel()
 	odd := map[string]idp.Fault{
 		"text/plain":    idp.Label("text/plain"),
