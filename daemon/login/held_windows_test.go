@@ -8,6 +8,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol"
 )
 
 // keepOpen has the token file open as few programs do: others may read it, and nothing else.
@@ -33,6 +34,12 @@ func TestHeldTokenFile_R4F7(t *testing.T) {
 		if s := w.Snapshot().Status(); !strings.Contains(s.LastError, "not refreshed") || !strings.Contains(s.Hint, "close what has it open") {
 			t.Errorf("status says %q, %q", s.LastError, s.Hint)
 		}
+		other, _, _ := w.idp.Login("ann")
+		err := w.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(other)}, Client{})
+		if err == nil || !strings.Contains(err.Error(), "not stored") || !strings.Contains(err.Error(), "\nclose what has it open") || !w.idp.Alive(other) {
+			t.Errorf("store says %v", err)
+		}
+		w.wantRequests(1, "its answer could not be kept")
 		if _, err := w.logout(false, false); err == nil || !strings.Contains(err.Error(), "still logged in") {
 			t.Errorf("a logout says %v", err)
 		}
