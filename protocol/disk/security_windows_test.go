@@ -95,21 +95,24 @@ func TestWaitsForOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, try := range map[string]func() error{
-		"rename": func() error { return Rename(other, path) },
-		"remove": func() error { return Remove(path) },
+	for _, c := range []struct {
+		name string
+		try  func() error
+	}{
+		{"rename", func() error { return Rename(other, path) }},
+		{"remove", func() error { return Remove(path) }}, // what has been renamed
 	} {
 		holder, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if err := try(); !Held(err) || time.Since(begun) < patience {
-			t.Errorf("%s, while it is held: %v after %v", name, err, time.Since(begun))
+		if err := c.try(); !Held(err) || time.Since(begun) < patience {
+			t.Errorf("%s, while it is held: %v after %v", c.name, err, time.Since(begun))
 		}
 		time.AfterFunc(50*time.Millisecond, func() { holder.Close() })
-		if err := try(); err != nil {
-			t.Errorf("%s, after that: %v", name, err)
+		if err := c.try(); err != nil {
+			t.Errorf("%s, after that: %v", c.name, err)
 		}
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
