@@ -114,6 +114,7 @@ func settings(version, home string, file envfile.File) (Config, error) {
 			Named:    getenv("FALCRED_ISSUER") != "",
 			Servers:  servers,
 			OnChange: getenv("FALCRED_ON_CHANGE"),
+			Notify:   getenv("FALCRED_NOTIFY") != "0",
 		},
 		Socket:  getenv("FALCRED_SOCKET"),
 		Version: version,

@@ -51,7 +51,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		return refuse(ctx, sock, err, log)
 	}
-	m.Note(events.Started, "")
+	m.Note(events.Started, cfg.Version)
 
 	// Clients can connect by now and wait in the kernel's queue: nobody is answered before
 	// the token file has been read.
@@ -74,7 +74,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if o.Shared {
 		parts.Go(func() { server.Share(ctx, m, cfg.ShareSocket, cfg.AllowUIDs, o) })
 	}
-	log.Info("ready", "socket", sock.Path(), "pid", os.Getpid())
+	log.Info("ready", "version", cfg.Version, "socket", sock.Path(), "pid", os.Getpid())
 	if cfg.Ready != nil {
 		cfg.Ready(sock.Path())
 	}
@@ -93,7 +93,6 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	select {
 	case <-done:
 		sock.Close()
-		log.Info("stopped")
 		return lost
 	case <-total.Done():
 		return errHangs // the process's end closes the socket and gives the lock back

@@ -44,7 +44,9 @@ func TestSystemd(t *testing.T) {
 	m.step("service", m.byCommand)
 	m.step("service --system", m.bySystemCommand)
 	m.step("the journal holds no secret", func() {
-		m.secretFree(m.sh("root", "journalctl --no-pager --all -o export"), "\n_COMM=falcred\n")
+		said := m.sh("root", "journalctl --no-pager --all -o export")
+		m.secretFree(said, "\n_COMM=falcred\n")
+		m.inTheJournal(said)
 	})
 	m.nothingLost()
 }
@@ -365,4 +367,16 @@ func (m *installed) bySystemCommand() {
 	m.sh("root", "falcred service status --system --run-as bob >/dev/null; falcred service uninstall --system --run-as bob")
 	m.is("root", "find /etc/systemd -name '*falcred*'", "")
 	m.daemons(0)
+}
+
+// inTheJournal wants what happened to be found by its fields and its priority.
+func (m *installed) inTheJournal(said string) {
+	m.Helper()
+	for _, field := range []string{"FALCRED_EVENT=started", "FALCRED_EVENT=refreshed", "FALCRED_ACCOUNT=auth0|ann", "SYSLOG_IDENTIFIER=falcred"} {
+		if !strings.Contains(said, "\n"+field+"\n") {
+			m.Errorf("the journal has no %s", field)
+		}
+	}
+	m.is("root", "journalctl --no-pager -q -o cat -p warning FALCRED_EVENT=refreshed | wc -l", "0")
+	m.is("root", "journalctl --no-pager -q -o cat FALCRED_EVENT=refreshed | grep -c time= || true", "0")
 }

@@ -104,7 +104,7 @@ func (d *dex) falcred(args ...string) *exec.Cmd {
 	cmd.Args = append([]string{"falcred"}, args...)
 	cmd.Stderr = os.Stderr
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + d.home, "FAL_HOME_DIR=" + d.home,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + d.home, "FAL_HOME_DIR=" + d.home, "FALCRED_NOTIFY=0",
 		"FALCRED_ISSUER=" + d.issuer, "FALCRED_CLIENT_ID=" + providers.DexClient,
 	}
 	return cmd

@@ -60,10 +60,11 @@ func newFollow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := newLogger(cmd.ErrOrStderr(), "info", false, false)
+			handler, err := newHandler(cmd.ErrOrStderr(), "info", false, false)
 			if err != nil {
 				return err
 			}
+			log := slog.New(handler)
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal ends it as signals do

@@ -24,23 +24,6 @@ const historyExample = `  falcred history
   falcred history -n 20
   falcred history --json | jq -r 'select(.Event == "login_required") | .Time + " " + .Cause'`
 
-// happenings says each event in words.
-var happenings = map[string]string{
-	events.Started:       "the daemon started",
-	events.Stopped:       "the daemon stopped",
-	events.LoggedIn:      "a login appeared",
-	events.Adopted:       "another program wrote the token file",
-	events.Refreshed:     "refreshed",
-	events.Rejected:      "the refresh token was rejected",
-	events.LoginRequired: "the login ended",
-	events.Restored:      "put the valid token back into the file",
-	events.Vanished:      "the token file vanished",
-	events.LoggedOut:     "logged out",
-	events.Unavailable:   "refreshing fails",
-	events.Clock:         "the clock jumped",
-	events.LeftOut:       "events that came too fast, and are left out",
-}
-
 func newHistory() *cobra.Command {
 	var asJSON bool
 	var last int
@@ -96,14 +79,14 @@ func printHistory(w io.Writer, colour ui.Paint, events []events.Event) error {
 }
 
 func happened(colour ui.Paint, e events.Event) string {
-	text := happenings[e.Event]
+	text := e.Text()
 	if text == "" {
 		text = protocol.Printable(e.Event) // of a newer falcred
 	}
 	switch e.Event {
 	case events.Rejected, events.LoginRequired:
 		text = colour.Red(text)
-	case events.LoggedOut, events.Unavailable, events.Vanished, events.Clock:
+	case events.LoggedOut, events.Unavailable, events.Refused, events.Vanished, events.Clock:
 		text = colour.Yellow(text)
 	}
 	if e.Event == events.LoggedIn && e.Subject != "" {

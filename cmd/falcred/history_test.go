@@ -22,7 +22,7 @@ func TestHistorySaysWhatIsSo_Section4(t *testing.T) {
 		}
 	}
 	e := events.Event{Time: at, Event: events.LoginRequired, Cause: "revoked", Since: at.Add(-30 * 24 * time.Hour)}
-	if got, want := happened(false, e), "the login ended: revoked; it was 30 d old, of "+e.Since.Local().Format("2 January 2006"); got != want {
+	if got, want := happened(false, e), "log in again: revoked; it was 30 d old, of "+e.Since.Local().Format("2 January 2006"); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -24,10 +24,11 @@ import (
 // something.
 type life struct {
 	*testing.T
-	issuer *idp.Server
-	bin    string // the folder of the programs
-	home   string
-	as     *syscall.SysProcAttr
+	issuer  *idp.Server
+	bin     string // the folder of the programs
+	home    string
+	runtime string // XDG_RUNTIME_DIR
+	as      *syscall.SysProcAttr
 }
 
 func newLife(t *testing.T, goarch string) *life {
@@ -53,7 +54,7 @@ func (l *life) run(program string, args ...string) (out string, code int) {
 	ctx, cancel := context.WithTimeout(l.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, program), args...)
-	cmd.Env = []string{"HOME=" + l.bin, "PATH=" + l.bin + ":/usr/bin:/bin", "FAL_HOME_DIR=" + l.home, "XDG_RUNTIME_DIR=",
+	cmd.Env = []string{"HOME=" + l.bin, "PATH=" + l.bin + ":/usr/bin:/bin", "FAL_HOME_DIR=" + l.home, "XDG_RUNTIME_DIR=" + l.runtime,
 		"FALCRED_ISSUER=" + l.issuer.URL, "FALCRED_CLIENT_ID=" + testClient}
 	cmd.SysProcAttr, cmd.WaitDelay, cmd.Dir = l.as, time.Second, "/"
 	both, err := cmd.CombinedOutput()

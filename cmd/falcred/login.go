@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
@@ -27,9 +28,13 @@ runs notices it; none is needed. A login that is there already is replaced only
 when the new one has succeeded, and Ctrl-C changes nothing. A login of fal's is then
 shown to fal's REST host, which is asked for the teams that you are in.
 
+Two accounts at once want two homes, each with a daemon of its own: with FAL_HOME_DIR set to
+another folder, login and all else are about that one.
+
 Through a pipe it prints lines that a script can read, and no QR code.`
 
 const loginExample = `  falcred login
+  FAL_HOME_DIR=~/work/.fal falcred login
   falcred login --connection github
   falcred login --no-browser --qr=always
   falcred login --team acme`
@@ -94,6 +99,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err := cfg.CheckIssuer(); err != nil {
 		return cfg, err
 	}
+	defer events.Quiet(cfg.Home)()
 	if l.team != "" && cfg.REST == "" {
 		return cfg, errNoTeams(cfg)
 	}

@@ -104,6 +104,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("USERPROFILE", env.WorkDir)
 	env.Setenv("FALCRED_CLIENT_ID", testClient)
+	env.Setenv("FALCRED_NOTIFY", "0")
 	env.Values["issuers"] = map[string]*idp.Server{}
 	return nil
 }

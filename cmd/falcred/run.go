@@ -47,6 +47,7 @@ var mirrored = []struct{ flag, variable, usage string }{
 	{"share-socket", "FALCRED_SHARE_SOCKET", "a second socket, from which others may only read the login's access token"},
 	{"allow-uids", "FALCRED_ALLOW_UIDS", "the others' user numbers, comma-separated (default your own only)"},
 	{"on-change", "FALCRED_ON_CHANGE", "a command to run at each change of the login's state"},
+	{"notify", "FALCRED_NOTIFY", "0: no desktop notification when the login has ended"},
 }
 
 var logLevels = map[string]slog.Level{
@@ -63,10 +64,13 @@ func newRun() *cobra.Command {
 		Example: runExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLogger(cmd.ErrOrStderr(), level, asJSON, toSyslog)
+			handler, err := newHandler(cmd.ErrOrStderr(), level, asJSON, toSyslog)
 			if err != nil {
 				return err
 			}
+			handler, written := newBehind(handler)
+			defer written()
+			log := slog.New(handler)
 			if err := mirror(cmd); err != nil {
 				return err
 			}
@@ -106,7 +110,8 @@ func mirror(cmd *cobra.Command) error {
 	return nil
 }
 
-func newLogger(w io.Writer, name string, asJSON, toSyslog bool) (*slog.Logger, error) {
+// newHandler is where lines go: to syslog or the journal, or to who reads standard error.
+func newHandler(w io.Writer, name string, asJSON, toSyslog bool) (slog.Handler, error) {
 	level, ok := logLevels[name]
 	if !ok {
 		return nil, usageError{"--log-level is not one of debug, info, warn and error: " + name, "see: falcred run --help"}
@@ -114,13 +119,16 @@ func newLogger(w io.Writer, name string, asJSON, toSyslog bool) (*slog.Logger, e
 	options := &slog.HandlerOptions{Level: level}
 	if toSyslog {
 		if system, err := service.SystemLog(); err == nil {
-			return slog.New(newSyslog(system, options)), nil
+			return newSyslog(system, options), nil
 		} // where there is none, who reads standard error has the lines
 	}
 	if asJSON {
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.NewJSONHandler(w, options), nil
 	}
-	return slog.New(slog.NewTextHandler(w, options)), nil
+	if journal, there := service.ToJournal(level); there {
+		return journal, nil
+	}
+	return slog.NewTextHandler(w, options), nil
 }
 
 // collectAt is the heap's growth in percent at which garbage is collected: the

@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -48,6 +49,7 @@ type standing struct {
 	Home    string           `json:",omitempty"`
 	Socket  string           `json:",omitempty"`
 	Daemon  *protocol.Status `json:",omitempty"`
+	Before  string           `json:",omitempty"` // another account that was logged in here, not long ago
 	Shell   shell            // what this shell would get
 	Error   string           `json:",omitempty"`
 	Hint    string           `json:",omitempty"`
@@ -137,6 +139,7 @@ func standNow(ctx context.Context) *standing {
 	case err == nil:
 		s.Running, s.Daemon = true, &d
 		s.Home, s.Socket = cmp.Or(d.Home, s.Home), cmp.Or(d.Socket, s.Socket)
+		s.Before = another(s.Home, d.Subject, time.Now())
 	case !errors.Is(err, helper.ErrNotRunning):
 		s.failed(err)
 	}
@@ -183,4 +186,22 @@ func hasLogin(d *protocol.Status, home string) (bool, error) {
 		return false, nil
 	}
 	return err == nil && info.Size() > 0, err
+}
+
+// recently is how long ago another account was logged in here, for somebody who changes between two.
+const recently = 7 * 24 * time.Hour
+
+// another is the account that was logged in at a home before this one, "" where there was none
+// recently.
+func another(home, account string, now time.Time) (before string) {
+	all, err := events.Read(home)
+	if err != nil || account == "" {
+		return ""
+	}
+	for _, e := range all {
+		if e.Subject != "" && e.Subject != account && now.Sub(e.Time) < recently {
+			before = e.Subject
+		}
+	}
+	return before
 }

@@ -30,7 +30,7 @@ func (s *standing) print(w io.Writer, colour ui.Paint, now time.Time) error {
 		p.Line("socket", "%s", s.Socket)
 	}
 	if s.Daemon != nil {
-		p.daemon(s.Daemon, now)
+		p.daemon(s.Daemon, s.Before, now)
 	}
 	if s.Error != "" {
 		p.Line("error", "%s", p.Red(s.Error))
@@ -42,11 +42,15 @@ func (s *standing) print(w io.Writer, colour ui.Paint, now time.Time) error {
 	return err
 }
 
-func (p *page) daemon(d *protocol.Status, now time.Time) {
+func (p *page) daemon(d *protocol.Status, before string, now time.Time) {
 	p.Line("issuer", "%s", d.Issuer)
 	p.Line("state", "%s", p.state(d))
 	if d.Subject != "" {
 		p.Line("login", "%s", protocol.Printable(d.Subject))
+	}
+	if before != "" {
+		p.Under(protocol.Printable(before) + " was logged in here before")
+		p.Under("two accounts at once: give each a home, FAL_HOME_DIR (falcred login --help)")
 	}
 	if !d.LoginSince.IsZero() {
 		p.Line("since", "%s", ui.When(d.LoginSince, now))

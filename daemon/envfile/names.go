@@ -9,7 +9,7 @@ import (
 // and that a line may set. A name that is as near to two of them means the first.
 var known = []string{
 	"FALCRED_ISSUER", "FALCRED_CLIENT_ID", "FALCRED_AUDIENCE", "FALCRED_SCOPES", "FALCRED_SERVERS",
-	"FALCRED_SHARE_SOCKET", "FALCRED_ALLOW_UIDS", commandName,
+	"FALCRED_SHARE_SOCKET", "FALCRED_ALLOW_UIDS", commandName, "FALCRED_NOTIFY",
 	"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET", "FAL_FORCE_AUTH_BY_USER",
 	"FAL_CONFIG_PATH", "FAL_PROFILE",
 	"FAL_HOST", "FAL_RUN_HOST", "FAL_QUEUE_RUN_HOST", "FAL_GRPC_HOST", "FAL_REST_HOST",

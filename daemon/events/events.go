@@ -1,10 +1,11 @@
 // Package events reports what happens to a login to those who are not asking: to the
-// [History], a file in the home that answers "why was I logged out?", and to the [Hook],
-// a command of the user's that runs at each change.
+// [History], a file in the home that answers "why was I logged out?", to the [Hook], a
+// command of the user's that runs at each change, and to the [Notifier], by which a desktop
+// says that the login has ended.
 //
-// Both do their work behind the caller's back: Add never waits, neither for a slow disk
-// nor for a command that hangs, and Close waits for a bounded time. What they cannot do
-// they say in the log, and nothing else comes of it. No secret is given to either, and no
+// All do their work behind the caller's back: Add never waits, neither for a slow disk nor
+// for a command or a desktop that hangs, and Close waits for a bounded time. What they cannot
+// do they say in the log, and nothing else comes of it. No secret is given to any, and no
 // key of the daemon's environment reaches the command.
 package events
 
@@ -23,6 +24,8 @@ const (
 	Vanished      = "vanished"       // the file is gone, and the issuer cannot be asked whether that is a logout
 	LoggedOut     = "logged_out"     //
 	Unavailable   = "unavailable"    // refreshing fails; it is tried again
+	Refused       = "refused"        // clients get no token of the login from now on, by something else than a logout
+	Served        = "served"         // they do again
 	Clock         = "clock"          // it jumped, or the machine slept
 	LeftOut       = "left_out"       // events that came too fast for the history
 )
@@ -38,6 +41,10 @@ type Event struct {
 	PID     int       // of the daemon: several may share a home
 }
 
-// Change is one change of a login's state, for the command: the new state, one of those of
-// protocol.Status or [Refreshed], and why, "" where there is nothing to say.
-type Change struct{ State, Cause string }
+// Change is one change of a login's state: the new state, one of those of protocol.Status or
+// [Refreshed], why, "" where there is nothing to say, and when a login of the home ended last,
+// zero where none has.
+type Change struct {
+	State, Cause string
+	Ended        time.Time
+}

@@ -116,7 +116,7 @@ func (h *History) append(e Event) error {
 		return err
 	}
 	flags := os.O_RDWR | os.O_APPEND
-	if e.Event != LoggedOut && e.Event != Vanished {
+	if e.Event != LoggedOut && e.Event != Vanished && e.Event != Refused {
 		flags |= os.O_CREATE // those can be an `rm -r` of the home, which a new file would stop
 	}
 	file, err := strict.OpenRepaired(h.path, flags, 0o600)

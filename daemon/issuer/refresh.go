@@ -37,6 +37,7 @@ type Reply struct {
 	Tokens   tokenfile.TokenPair
 	IDToken  IDToken       // zero where there was none
 	Lifetime time.Duration // the access token's (expires_in); 0: it was not said
+	Asked    time.Time     // when it was asked for: the access token is not older than that
 	Said     httpx.Answer  // the answer that granted nothing, zero where none came
 	Err      error         // why nothing was granted, in words that are ours
 }
@@ -68,7 +69,7 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 	defer cancel(nil)
 	stop := clock.AfterFunc(httpx.ConnectTimeout, func() { cancel(httpx.ErrConnectSlow) })
 	defer func() { stop() }()
-	sent := false
+	sent, asked := false, clock.Now()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		sent = true
 		stop()
@@ -84,6 +85,7 @@ func (p *Provider) Refresh(ctx context.Context, refresh string, limit time.Durat
 		p.doubt() // there may be nobody, since the issuer has moved
 	}
 	r := answer.judge(token, err, sent)
+	r.Asked = asked
 	if r.Outcome == Granted && r.Tokens.Refresh == "" {
 		r.Tokens.Refresh = refresh // an issuer that does not rotate
 	}

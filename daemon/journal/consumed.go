@@ -23,7 +23,7 @@ import (
 //
 // It is appended to under .portalock and never rewritten: 16 bytes for each rotation,
 // so 300 KiB for a year of tokens that live for an hour. It is scanned, not held in
-// memory, and only where a refresh token turns up that is not the one held.
+// memory: where a refresh token turns up that is not the one held, and before one is sent.
 const ConsumedName = "falcred.consumed"
 
 // recordSize is what names one token: the first bytes of its SHA-256. The file has one

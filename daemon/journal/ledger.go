@@ -236,23 +236,35 @@ func (l Ledger) Follow(other Ledger) Ledger {
 	return l
 }
 
-// Learn adds what only grows: it is true whoever knows it. Of two lists the one whose
+// Learn adds what is true whoever knows it. Of two lists the one whose
 // newest entry the other has, too, is the older: its own entries come before the
 // other's, so that what is left out for room is what is oldest.
 func (l Ledger) Learn(other Ledger) Ledger {
 	extra := slices.DeleteFunc(slices.Clone(other.Recent), func(print string) bool { return slices.Contains(l.Recent, print) })
-	if len(extra) < len(other.Recent) && slices.Contains(l.Recent, other.Recent[len(other.Recent)-1]) {
+	younger, older := l.follows(other), other.follows(l)
+	switch { // the clock may have been ahead when the older was written, of another token
+	case younger == older || l.Tip == other.Tip:
+		l.Rotated = max(l.Rotated, other.Rotated)
+	case older:
+		l.Rotated = other.Rotated
+	}
+	if younger {
 		l.Recent = newest(slices.Concat(extra, l.Recent), maxConsumed)
 	} else {
 		l.Recent = newest(slices.Concat(l.Recent, extra), maxConsumed)
 	}
 	l.Wrong = l.Wrong.with(other.Wrong...)
 	l.Unverified = cmp.Or(l.Unverified, other.Unverified)
-	l.Rotated = max(l.Rotated, other.Rotated)
 	if other.Erased.At > l.Erased.At {
 		l.Erased = other.Erased
 	}
 	return l
+}
+
+// follows says whether l has the newest entry of another's list.
+func (l Ledger) follows(other Ledger) bool {
+	n := len(other.Recent)
+	return n > 0 && slices.Contains(l.Recent, other.Recent[n-1])
 }
 
 // Merge adds what a daemon knows and could not write.

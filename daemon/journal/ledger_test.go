@@ -460,3 +460,20 @@ func TestMergeTakesTheNewer_F5(t *testing.T) {
 		}
 	}
 }
+
+// When falcred last refreshed is what the younger of two ledgers says: the clock may have been ahead
+// when the older was written.
+func TestLastRefreshIsTheYoungers(t *testing.T) {
+	older := Ledger{Tip: "c", Recent: []string{"a", "b"}, Rotated: 5000}
+	younger := Ledger{Tip: "d", Recent: []string{"a", "b", "c"}, Rotated: 1000}
+	if got := older.Learn(younger).Rotated; got != 1000 {
+		t.Errorf("the older learns %d", got)
+	}
+	if got := younger.Learn(older).Rotated; got != 1000 {
+		t.Errorf("the younger learns %d", got)
+	}
+	apart := Ledger{Recent: []string{"d"}, Rotated: 6000}
+	if got := younger.Learn(apart).Rotated; got != 6000 {
+		t.Errorf("of two that know nothing of each other it is %d", got)
+	}
+}

@@ -16,8 +16,12 @@ type (
 	ping        struct{}                // ask whether the issuer can be heard (F7)
 	resetPause  struct{}                // R7's pause starts from its beginning
 	resetAsking struct{}                // the same of the questions for a team
-	recorded    struct{ events.Event }  // into the history
-	reported    struct{ events.Change } // to the hook
+	reported    struct{ events.Change } // to the hook and the desktop
+	// recorded goes into the log, and into the history, where that has it not already.
+	recorded struct {
+		events.Event
+		known bool
+	}
 	// remember writes the ledger, with a note; verdict: even when the daemon ends (R10).
 	remember struct {
 		Note

@@ -53,6 +53,9 @@ func (m *machine) read(e Read) {
 			m.do(rotate{})
 		}
 	case Consumed: // a rotation puts the valid token back
+		if m.Phase == Missing && e.Pair.Refresh == m.Tokens.Refresh { // what is held is a copy itself, then
+			m.forget("it was ended, or used up, by another falcred of this home")
+		}
 		if m.mayTry(m.now) {
 			m.do(rotate{})
 		}
@@ -63,7 +66,10 @@ func (m *machine) read(e Read) {
 			m.Ledger = m.Ledger.Follow(e.Known)
 		}
 		kind := m.adopt(e.Pair)
-		if !noted {
+		if noted {
+			m.Competing = "" // what a falcred was given competes with nothing, though the ledger held is not that one yet
+			m.hear(kind)
+		} else {
 			m.record(kind, "")
 		}
 		if !m.Tokens.Fresh(m.now) && !m.over() && m.mayTry(m.now) {
@@ -173,7 +179,6 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 		m.Tokens.Expires, m.Tokens.RefreshAt = time.Time{}, time.Time{}
 		m.Served = m.Tokens
 	}
-	m.log(slog.LevelInfo, "adopted the login in the token file", "expires", m.Tokens.Expires)
 	if before.Refresh == "" {
 		return events.LoggedIn
 	}
@@ -195,7 +200,8 @@ func (m *machine) dated(p tokenfile.TokenPair) tokenfile.Token {
 	if t.Fresh(m.now) || !same || age < -time.Second || age > justNow || p.Access == "" || t.Expires.IsZero() && l.TipLasts == 0 {
 		return t
 	}
-	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, m.now.Add(-max(age, 0)))
+	received := m.now.Add(-max(age, 0))
+	t, _ = tokenfile.DatedReply(p, time.Duration(l.TipLasts)*time.Second, received, received)
 	return t
 }
 
@@ -236,7 +242,6 @@ func (m *machine) foreign(other string) {
 	m.Tokens, m.Served, m.Fallback, m.Replaces, m.Owed = tokenfile.Token{}, tokenfile.Token{}, Fallback{}, "", ""
 	m.Phase = Foreign
 	m.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: text, Hint: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
-	m.log(slog.LevelError, text)
 	m.record(events.LoginRequired, text)
 }
 
@@ -249,7 +254,6 @@ func (m *machine) forget(why string) {
 	m.Replaces, m.Owed, m.Fallback, m.Trying, m.Doubt = "", "", Fallback{}, "", nil
 	m.Phase, m.Problem, m.Retry = LoggedOut, nil, time.Time{}
 	m.do(resetPause{})
-	m.log(slog.LevelInfo, "logged out", "cause", why)
 }
 
 // distrust: a token that failed verification is neither served nor refreshed, and stays

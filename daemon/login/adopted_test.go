@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
@@ -82,7 +83,7 @@ func TestEmptyFileGetsTheAnswer_F3F5(t *testing.T) {
 		answer := w.leavesAnswer(sent)
 		testkit.Must(w.T, os.Truncate(w.path, 0))
 		w.pass(2 * time.Minute)
-		if now := w.inFile(); now != answer || strings.Contains(fmt.Sprint(w.log), "restored the token file") {
+		if now := w.inFile(); now != answer || strings.Contains(fmt.Sprint(w.log), (events.Event{Event: events.Restored}).Text()) {
 			t.Errorf("the file holds %q\n%s", now.Bytes(), w.log)
 		}
 	})

@@ -32,8 +32,10 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 		f.file = true
 		return c, f
 	case tokenfile.Absent:
-		if !t.missing || s.Phase != Missing {
-			return c, nil // we may be the first to see it: the CLI deletes the file and then gives the lock away (F7)
+		// We may be the first to see it: the CLI deletes the file and then gives the lock away. And
+		// while the issuer is asked whether it can be heard, that decides (F7).
+		if !t.missing || s.Phase != Missing || s.Pinging {
+			return c, nil
 		}
 		return t.decisive(r.Content, s.Tokens.Refresh)
 	case tokenfile.Empty:
@@ -57,7 +59,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	}
 	t.about = s.Tokens.Refresh
 	switch now := clock.Now(); {
-	case meaning == Consumed:
+	case meaning == Consumed || t.wasUsed(r.Pair.Refresh): // or it is what is held, which another falcred has ended or used up since
 		return c, t.restoreOver(r.Content, s)
 	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes() && !s.fallbackPending():
 		return c, nil // somebody else's is fresh: nothing is sent (R3)
@@ -226,7 +228,12 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 	t.m.apply(Refused{refresh})
 	r := t.m.read()
 	if r.State == tokenfile.Holds && r.Pair.Refresh != refresh && r.Pair.Refresh != before.Pair.Refresh {
-		if classify(r, t.m.Snapshot().State) != Consumed {
+		switch {
+		case classify(r, t.m.Snapshot().State) == Consumed:
+		case t.early(): // its maker goes on with it, and the next rotation when he has had his time
+			t.m.reconcile()
+			return candidate{}, nil
+		default:
 			return t.choose(forced) // somebody was faster
 		}
 	}

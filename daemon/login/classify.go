@@ -12,7 +12,7 @@ import (
 type Reading struct {
 	tokenfile.Content
 	Held  tokenfile.TokenPair // what was held when it was made: it says nothing about newer tokens
-	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held
+	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held, or the one whose file had vanished
 	Used  bool                // the refresh token is in falcred.consumed
 }
 
@@ -43,7 +43,7 @@ func classify(r Reading, s State) Meaning {
 	}
 	t := tokenfile.Dated(r.Pair, time.Time{}) // whose and since when, by its own word, whatever the time
 	switch {
-	case r.Pair == s.Tokens.TokenPair:
+	case r.Pair == s.Tokens.TokenPair && !r.Used:
 		return Unchanged
 	case s.Replaces != "" && r.Pair.Refresh == s.Replaces:
 		return Behind

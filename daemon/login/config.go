@@ -28,6 +28,7 @@ type Config struct {
 	Key      env.Key // served instead of the login to those who are not forced to that
 
 	OnChange  string     // a command to run at each change of state
+	Notify    bool       // have the desktop show that the login has ended
 	FalConfig fal.Config // names the team
 	REST      string     // fal's REST host, which knows a team's id; "" resolves none
 	RESTNamed string     // the variable that names it; "" leaves it to the fal config where REST is fal's own

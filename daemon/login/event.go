@@ -85,12 +85,14 @@ type (
 		Keys    string
 	}
 	// Stepped is one rotation of the login that is about to be committed: From was consumed,
-	// and To came for it, for a client. Subject is whose it is, where that was proved.
+	// and To came for it, for a client. Subject is whose it is, where that was proved. JustNow says
+	// that it came a moment ago, and not to an earlier process.
 	Stepped struct {
 		From    string
 		To      tokenfile.TokenPair
 		Client  string
 		Subject string
+		JustNow bool
 	}
 	// Followed has the ledger say of the newest login what another one says.
 	Followed struct{ Ledger journal.Ledger }

@@ -257,6 +257,7 @@ func TestVanishedBesideAnAnswer_F7(t *testing.T) {
 				w.signIn("ann")
 				w.start()
 				w.mustGet()
+				w.settle() // it looks no more, until something happens
 				sent := w.inFile().Refresh
 				answer := w.leavesAnswer(sent)
 				w.net.Set(testkit.ErrNetDown, false)

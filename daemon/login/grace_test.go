@@ -148,3 +148,27 @@ func TestR4NoGraceForOurOwn(t *testing.T) {
 		w.wantAlive()
 	})
 }
+
+// F3: the same for one that is written while the one before it is refused.
+func TestF3ALoginWhileARefreshIsRefused(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		old, _, _ := w.idp.Login("ann")
+		w.idp.RevokeFamily(old)
+		w.write(old, w.ranOut("ann"))
+		hold := idp.NewHold()
+		w.idp.Inject(hold.Before())
+		w.start()
+		<-hold.Arrived
+		refresh, _, _ := w.idp.Login("ann")
+		w.write(refresh)
+		if err := os.Chtimes(w.path, time.Now(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		close(hold.Release)
+		w.pass(loginGrace / 2)
+		w.wantRequests(1, "its writer is at work")
+		w.pass(loginGrace)
+		w.wantRequests(2, "he has had his time")
+		w.wantAlive()
+	})
+}

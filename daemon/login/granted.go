@@ -69,7 +69,7 @@ func (m *machine) owesSaving() bool {
 // granted makes the issuer's answer the login that is held. It is served once it is in the
 // file and verified (R5, R10).
 func (m *machine) granted(e Granted) {
-	tokens, skew := tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, m.now)
+	tokens, skew := tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, e.Reply.Asked, m.now)
 	if skew != 0 {
 		m.warned(Warned{Text: "this machine's clock differs from the issuer's by " + words.Span(skew.Abs().Round(time.Second))})
 	}
@@ -102,7 +102,6 @@ func (m *machine) committed() {
 	if m.Phase == Missing {
 		m.Phase = Active
 	}
-	m.log(slog.LevelInfo, "refreshed", "expires", m.Tokens.Expires)
 	m.record(events.Refreshed, "")
 	m.do(reported{events.Change{State: events.Refreshed}})
 }
@@ -111,7 +110,7 @@ func (m *machine) committed() {
 func (m *machine) rotated(e Rotated) {
 	m.Committing = false
 	if e.Tokens.Refresh == "" {
-		if m.Tokens.Fresh(m.now) && !m.over() {
+		if m.Phase != Missing && m.Tokens.Fresh(m.now) && !m.over() { // what is known of the issuer decides about a deletion (F7)
 			m.recovered()
 		}
 		return
@@ -189,7 +188,6 @@ func (m *machine) failed(e Failed) {
 		return
 	}
 	if m.Problem == nil || m.Problem.Text != e.Text {
-		m.log(slog.LevelWarn, "refresh failed", "cause", e.Text)
 		kind := events.Unavailable
 		if e.ended {
 			kind = events.LoginRequired
@@ -215,6 +213,9 @@ func (m *machine) step(e Stepped) {
 	if e.Subject != "" {
 		l = l.Belongs(e.To.Refresh, e.Subject)
 	}
+	if e.JustNow {
+		l.Rotated = m.now.Unix()
+	}
 	m.setLedger(l)
 }
 
@@ -225,7 +226,7 @@ func (m *machine) settled(e Settled) {
 		return // a neighbour has used it up since, and what it wrote was adopted
 	}
 	m.record(m.adopt(e.Tokens), "")
-	m.Fallback = Fallback{Refresh: e.Tokens.Refresh}
+	m.Fallback = Fallback{e.Tokens.Refresh, m.Tokens.Subject}
 }
 
 func (m *machine) stored(e Stored) {
@@ -234,8 +235,8 @@ func (m *machine) stored(e Stored) {
 	}
 	m.adopt(e.Reply.Tokens)
 	m.record(events.LoggedIn, "store")
-	m.Tokens, _ = tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, m.now)
-	m.Served, m.Fallback, m.Refreshed = m.Tokens, Fallback{Refresh: m.Tokens.Refresh}, m.now
+	m.Tokens, _ = tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, e.Reply.Asked, m.now)
+	m.Served, m.Fallback, m.Refreshed = m.Tokens, Fallback{m.Tokens.Refresh, m.Tokens.Subject}, m.now
 	if e.Verdict.Doubt != nil {
 		m.doubt(e.Verdict, e.Subject, e.Keys, false)
 	}

@@ -66,8 +66,8 @@ func TestHistoryTellsWhatHappened(t *testing.T) {
 		os.Remove(w.path)
 		w.reconcile()
 		w.pass(time.Second)
-		want := []string{events.LoggedIn, events.Refreshed, events.Adopted, events.Rejected, events.LoginRequired,
-			events.Adopted, events.Refreshed, events.Vanished, events.Unavailable, events.Refreshed, events.Vanished, events.LoggedOut}
+		want := []string{events.LoggedIn, events.Refreshed, events.Adopted, events.Rejected, events.LoginRequired, events.Refused,
+			events.Adopted, events.Refreshed, events.Served, events.Vanished, events.Refused, events.Unavailable, events.Refreshed, events.Served, events.Vanished, events.LoggedOut}
 		got := w.told()
 		if !slices.Equal(got, want) {
 			w.Errorf("the history says\n%v, want\n%v", got, want)

@@ -27,8 +27,13 @@ func (m *machine) log(level slog.Level, text string, args ...any) {
 	m.do(logged{level, text, args})
 }
 
-// record writes an event about the login held into the history.
-func (m *machine) record(kind, cause string) {
+// record writes an event about the login held into the log and the history.
+func (m *machine) record(kind, cause string) { m.do(recorded{m.event(kind, cause), false}) }
+
+// hear is record for what another falcred has written into the history.
+func (m *machine) hear(kind string) { m.do(recorded{m.event(kind, ""), true}) }
+
+func (m *machine) event(kind, cause string) events.Event {
 	e := events.Event{
 		Time: m.now.UTC(), Event: kind, Cause: cause,
 		Subject: m.Subject(), Expires: clock.WallTime(m.Tokens.Expires, m.now),
@@ -36,7 +41,7 @@ func (m *machine) record(kind, cause string) {
 	if kind == events.LoginRequired || kind == events.LoggedOut {
 		e.Since = m.Ledger.Course.SinceOf(m.Tokens.Refresh)
 	}
-	m.do(recorded{e})
+	return e
 }
 
 func (m *machine) setLedger(l journal.Ledger) {

@@ -50,6 +50,7 @@ type Manager struct {
 	issuer  *issuer.Provider
 	history *events.History
 	hook    *events.Hook
+	desktop *events.Notifier // nil where it is told nothing
 	ending  ending
 	pause   *pause // R7's, between rotations
 	asking  *pause // the same between questions for a team

@@ -1,7 +1,7 @@
 package login
 
 import (
-	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/events"
@@ -48,7 +48,6 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.fallback(e)
 	case Restored:
 		m.Replaces, m.Owed, m.EmptySince = "", "", time.Time{}
-		m.log(slog.LevelWarn, "restored the token file", "cause", e.Why)
 		m.record(events.Restored, e.Why)
 	case Settled:
 		m.settled(e)
@@ -83,6 +82,7 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 		m.Fallback = Fallback{}
 	}
 	m.attribute()
+	m.refuse()
 	m.report(e)
 	return m.State, m.actions
 }
@@ -106,6 +106,27 @@ func (m *machine) fallback(e Event) {
 	}
 }
 
+// refuse notes from when on requests for the login are refused, by something else than a logout, and when
+// that is over.
+func (m *machine) refuse() {
+	why := m.refusal()
+	refused := why != nil && why != protocol.ErrNotFound && !m.token().Valid(m.now)
+	if m.Phase == Missing && m.Pinging { // in a moment it may be a logout, which says all
+		return
+	}
+	switch {
+	case refused && !m.refused:
+		m.refused = true
+		text, _, _ := strings.Cut(why.Message, "\n")
+		m.record(events.Refused, text)
+	case m.refused && m.token().Valid(m.now):
+		m.refused = false
+		m.record(events.Served, "")
+	case why == protocol.ErrNotFound: // a logout
+		m.refused = false
+	}
+}
+
 // report passes a new state of the login on to the hook. The first one after the start,
 // which the first reading brings, is no change, unless somebody has to do something about it.
 func (m *machine) report(e Event) {
@@ -123,7 +144,7 @@ func (m *machine) report(e Event) {
 		cause = p.Text
 	}
 	m.reportedAt = m.now
-	m.do(reported{events.Change{State: state, Cause: cause}})
+	m.do(reported{events.Change{State: state, Cause: cause, Ended: m.Ledger.Course.Ended}})
 }
 
 // tick starts what is due by the clock.

@@ -50,12 +50,16 @@ func in(phase Phase, change ...func(*State)) State {
 		s.Served = s.Tokens
 	}
 	switch phase {
+	case Missing:
+		s.refused = true
 	case Rejected:
 		s.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: "rejected"}
 	case Unverified:
 		s.Served = tokenfile.Token{}
+		s.refused = true
 		s.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: "unverified"}
 	case Foreign:
+		s.refused = true
 		s.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: "another issuer"}
 	}
 	s.reported = s.Login(noon)
@@ -126,12 +130,12 @@ var phases = []string{"LoggedOut", "Active", "Missing", "Rejected", "Unverified"
 func TestNext(t *testing.T) {
 	const table = `
 from       | same            | new tokens                                   | new, run out                                         | consumed                  | other issuer                                        | gone                                        | empty          | unusable   | issuer heard                          | not heard | network error            | invalid_grant                                        | logout
-LoggedOut  | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | LoggedOut rotate          | Foreign login_required hook login_required          | -                                           | LoggedOut      | LoggedOut  | -                                     | -         | LoggedOut unavailable    | Rejected login_required hook login_required          | LoggedOut logged_out
-Active     | Active          | Active remember adopted                      | Active adopted rotate                                | Active rotate             | Foreign login_required hook login_required          | Missing vanished ping hook unavailable      | Active         | Active     | Active                                | Active    | Active unavailable       | Rejected login_required remember hook login_required | LoggedOut logged_out hook logged_out
-Missing    | Active adopted hook logged_in | Active remember adopted hook logged_in | Active adopted rotate hook logged_in            | Missing rotate            | Foreign login_required hook login_required          | Missing                                     | Missing        | Missing    | LoggedOut logged_out hook logged_out  | Missing   | Missing unavailable      | Rejected login_required remember hook login_required | LoggedOut logged_out hook logged_out
-Rejected   | Rejected        | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Rejected rotate           | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Rejected       | Rejected   | Rejected                              | Rejected  | Rejected                 | Rejected login_required                              | LoggedOut logged_out hook logged_out
-Unverified | Unverified      | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Unverified rotate         | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Unverified     | Unverified | Unverified                            | Unverified | Unverified              | Unverified login_required                            | LoggedOut logged_out hook logged_out
-Foreign    | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | Foreign rotate            | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Foreign        | Foreign    | Foreign                               | Foreign   | Foreign                  | Rejected login_required                              | LoggedOut logged_out hook logged_out
+LoggedOut  | -               | Active logged_in hook logged_in              | Active logged_in rotate hook logged_in               | LoggedOut rotate          | Foreign login_required refused hook login_required | -                                           | LoggedOut      | LoggedOut refused | -                                     | -         | LoggedOut unavailable refused | Rejected login_required refused hook login_required | LoggedOut logged_out
+Active     | Active          | Active remember adopted                      | Active adopted rotate                                | Active rotate             | Foreign login_required refused hook login_required | Missing vanished ping hook unavailable      | Active         | Active     | Active                                | Active    | Active unavailable       | Rejected login_required remember hook login_required | LoggedOut logged_out hook logged_out
+Missing    | Active adopted served hook logged_in | Active remember adopted served hook logged_in | Active adopted rotate hook logged_in            | Missing rotate            | Foreign login_required hook login_required          | Missing                                     | Missing        | Missing    | LoggedOut logged_out hook logged_out  | Missing   | Missing unavailable      | Rejected login_required remember served hook login_required | LoggedOut logged_out hook logged_out
+Rejected   | Rejected        | Active remember adopted hook logged_in       | Active adopted rotate hook logged_in                 | Rejected rotate           | Foreign login_required refused | LoggedOut logged_out hook logged_out        | Rejected       | Rejected   | Rejected                              | Rejected  | Rejected                 | Rejected login_required                              | LoggedOut logged_out hook logged_out
+Unverified | Unverified      | Active remember adopted served hook logged_in | Active adopted rotate hook logged_in                 | Unverified rotate         | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Unverified     | Unverified | Unverified                            | Unverified | Unverified              | Unverified login_required                            | LoggedOut logged_out hook logged_out
+Foreign    | -               | Active logged_in served hook logged_in | Active logged_in rotate hook logged_in               | Foreign rotate            | Foreign login_required                              | LoggedOut logged_out hook logged_out        | Foreign        | Foreign    | Foreign                               | Foreign   | Foreign                  | Rejected login_required                              | LoggedOut logged_out hook logged_out
 `
 	rows := strings.Split(strings.TrimSpace(table), "\n")
 	names := cells(rows[0])[1:]
@@ -277,7 +281,7 @@ func TestNextRotated(t *testing.T) {
 		served string
 	}{
 		{"no ID token", placed, Rotated{Tokens: twoDots}, "Active remember", twoDots.Access},
-		{"wrong", placed, Rotated{Tokens: twoDots, Verdict: issuer.Verdict{Wrong: errors.New("another account")}}, "Unverified login_required remember hook login_required", ""},
+		{"wrong", placed, Rotated{Tokens: twoDots, Verdict: issuer.Verdict{Wrong: errors.New("another account")}}, "Unverified login_required remember refused hook login_required", ""},
 		{"in doubt", placed, Rotated{Tokens: twoDots, Verdict: issuer.Verdict{Doubt: errors.New("no key")}}, "Active remember", twoDots.Access},
 		{"another was adopted since", in(Active), Rotated{Tokens: twoDots}, "Active", anns.Access},
 		{"nothing was sent", in(Active), Rotated{}, "Active", anns.Access},
@@ -306,6 +310,32 @@ func TestFallbackIsTheNewest_F5(t *testing.T) {
 	for _, e := range []Event{FallbackTaken{""}, FallbackTaken{"older"}, FallbackKept{older}, FallbackFound{older}} {
 		if s, _ = next(s, e, noon); s.Fallback.Refresh != "held" {
 			t.Errorf("after %T it is %q", e, s.Fallback.Refresh)
+		}
+	}
+}
+
+// R8, F5: the account of a fallback is known when another login is the newest that the ledger names.
+func TestFallbackHasAnAccount_R8F5(t *testing.T) {
+	for _, e := range []Event{
+		Stored{Reply: issuer.Reply{Tokens: newer, Asked: noon}}, Settled{newer}, Granted{From: "held", Reply: issuer.Reply{Tokens: newer, Asked: noon}},
+	} {
+		if s, _ := next(in(Active), e, noon); s.Fallback != (Fallback{"newer", "ann"}) {
+			t.Errorf("after %T it is %+v", e, s.Fallback)
+		}
+	}
+}
+
+// F5: what another falcred of the home was given competes with nothing, though the ledger here has
+// something to write yet and does not follow.
+func TestAnotherFalcredsTokenDoesNotCompete_F5(t *testing.T) {
+	for _, noted := range []bool{false, true} {
+		s := in(Active, func(s *State) { s.Refreshed, s.Fallback, s.ledgerRev = noon, Fallback{"held", "ann"}, 1 })
+		e := Read{fileHolds(s, newer)}
+		if noted {
+			e.Known = e.Known.WithTip(newer, "ann")
+		}
+		if s, _ = next(s, e, noon); s.Tokens.Refresh != "newer" || s.competes() == noted {
+			t.Errorf("noted %v: %q competes: %v", noted, s.Tokens.Refresh, s.competes())
 		}
 	}
 }
@@ -366,11 +396,11 @@ func TestUnheardUntilHeard_F7(t *testing.T) {
 // F7: a file that is back because a rotation has put it there was adopted from nobody.
 func TestBackByOurselves_F7(t *testing.T) {
 	s, _ := next(in(Missing), Granted{From: "held", Reply: issuer.Reply{Tokens: twoDots}, Recorded: true}, noon)
-	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active hook logged_in" {
+	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active served hook logged_in" {
 		t.Errorf("a reading right after the commit: %q", got)
 	}
 	s, _ = next(s, Rotated{}, noon)
-	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active adopted hook logged_in" {
+	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active adopted served hook logged_in" {
 		t.Errorf("a reading after a rotation that could not commit: %q", got)
 	}
 }

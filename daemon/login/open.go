@@ -56,6 +56,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Manager, error) {
 	publish(m)
 	m.history = events.OpenHistory(cfg.Home, log)
 	m.hook = events.OpenHook(cfg.OnChange, cfg.Home, log)
+	if cfg.Notify {
+		m.desktop = events.OpenNotifier(cfg.Home, cfg.FalsHome, log)
+	}
 	task.Go(func() { refreshAll(m) })
 	task.Go(func() { performAll(m) })
 	if problems, err := strict.Examine(cfg.Home); err == nil {
@@ -77,5 +80,6 @@ func (m *Manager) Close() {
 	m.actions.end()
 	task.Wait(task.Forever, m.performed)
 	m.hook.Close(m.ending.last)
+	m.desktop.Close(m.ending.last)
 	m.history.Close()
 }

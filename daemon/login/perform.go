@@ -22,7 +22,7 @@ func refreshAll(m *Manager) {
 }
 
 // performAll does what follows from the changes of the login, in their order, until
-// Close. It waits for nothing: what takes time has a goroutine of its own.
+// Close. It waits for nothing: what takes time has a goroutine of its own, and so has a daemon's log.
 func performAll(m *Manager) {
 	defer close(m.performed)
 	for a := range m.actions.all() {
@@ -39,10 +39,13 @@ func perform(m *Manager, a Action) {
 			m.apply(Pinged{err, max(m.pause.next(), httpx.Said(err).RetryAfter)})
 		})
 	case recorded:
-		a.PID = task.PID()
-		m.history.Add(a.Event)
+		m.log.LogAttrs(context.Background(), a.Level(), a.Text(), a.Attrs()...)
+		if a.PID = task.PID(); !a.known {
+			m.history.Add(a.Event)
+		}
 	case reported:
 		m.hook.Add(a.Change)
+		m.desktop.Add(a.Change)
 	case remember:
 		ctx := m.ending.side
 		if a.verdict {

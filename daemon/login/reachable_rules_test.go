@@ -188,7 +188,7 @@ func (j *judgement) missing() {
 	ok := false
 	switch e := j.e.(type) {
 	case Read: // the file is back
-		ok = e.State == tokenfile.Holds && j.after.Phase != LoggedOut
+		ok = e.State == tokenfile.Holds && (j.after.Phase != LoggedOut || j.copied(e))
 	case Pinged:
 		ok = e.Err == nil && j.after.Phase == LoggedOut && (j.before.Problem == nil || !j.before.Problem.unheard)
 	case Failed:
@@ -216,6 +216,12 @@ func (j *judgement) consumed() {
 	}
 }
 
+// copied says that the file whose login had vanished holds a copy of it, and that another falcred has ended
+// that, or used it up.
+func (j *judgement) copied(e Read) bool {
+	return j.before.Phase == Missing && e.Pair.Refresh == j.before.Tokens.Refresh && (e.Used || j.before.Ledger.Consumed(e.Pair.Refresh))
+}
+
 // outage: F3, R9: what is no logout changes nothing that is held or served.
 func (j *judgement) outage() {
 	quiet := false
@@ -223,7 +229,7 @@ func (j *judgement) outage() {
 	case Failed:
 		quiet = !e.gone && !e.ended
 	case Read:
-		quiet = e.State == tokenfile.Empty || e.State == tokenfile.Unusable || e.Used || e.Held != j.before.Tokens.TokenPair
+		quiet = e.State == tokenfile.Empty || e.State == tokenfile.Unusable || e.Used && !j.copied(e) || e.Held != j.before.Tokens.TokenPair
 	case Tick, LedgerSaved, FallbackKept, FallbackFound, FallbackTaken, Restored, Refused, Happened, Warned, TeamRead, TeamAnswered, Leaving, Retried:
 		quiet = true
 	case Pinged:

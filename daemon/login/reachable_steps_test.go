@@ -115,10 +115,10 @@ func (m *moves) read(name string, r Reading) {
 }
 
 // holds is a reading of a file that holds a pair, with what falcred.consumed says of another
-// than the one held.
+// than the one held, or of that, where its file had vanished.
 func (m *moves) holds(k kind) Reading {
 	r := Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: pairOf[k]}}
-	r.Used = k.name != m.Tokens.Refresh && (k.name == "spent" || k.name == "ancient" || m.Ledger.Consumed(k.name))
+	r.Used = (k.name != m.Tokens.Refresh || m.Phase == Missing) && (k.name == "spent" || k.name == "ancient" || m.Ledger.Consumed(k.name))
 	return r
 }
 

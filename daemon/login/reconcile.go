@@ -30,7 +30,7 @@ func (m *Manager) read() Reading {
 	r, err := readAnyway(m)
 	state := m.Snapshot().State
 	switch {
-	case err != nil && r.Held.Refresh != "" && state.living() && !r.Known.IsTip(r.Pair.Refresh):
+	case err != nil && r.Held.Refresh != "" && r.Held.Refresh != r.Pair.Refresh && state.living() && !r.Known.IsTip(r.Pair.Refresh):
 		r.Content = r.Because(errUseUnknown(m.file.Path, err),
 			"make "+filepath.Join(m.cfg.Home, journal.ConsumedName)+" a readable file of yours, or move it away: it holds no login")
 	case err != nil:
@@ -44,7 +44,7 @@ func (m *Manager) read() Reading {
 func readAnyway(m *Manager) (r Reading, unreadable error) {
 	s := &m.Snapshot().State
 	r = Reading{Content: m.file.Read(), Held: s.Tokens.TokenPair}
-	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh {
+	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh && s.Phase != Missing { // whose file vanished: it may have been a logout since
 		return r, nil
 	}
 	r.Known, _ = journal.Load(m.cfg.Home)

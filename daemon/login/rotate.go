@@ -146,6 +146,7 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 	if err != nil {
 		return nil, entryFailure(err)
 	}
+	t.recordIssuer()
 	if err := t.unchanged(c.before); err != nil {
 		entry.Abandon()
 		return nil, err
@@ -154,7 +155,6 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 		entry.Abandon()
 		return nil, entryFailure(err)
 	}
-	t.recordIssuer()
 	return entry, nil
 }
 
@@ -234,19 +234,21 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	case Unchanged, Behind, Torn, Consumed, Empty: // ours: what was there before, late writes of consumed tokens, a writer that died
 	case Gone:
 		switch {
-		case c.before.State == tokenfile.Absent && t.missing: // F7: the issuer knows the login, so it goes back
+		case c.before.State == tokenfile.Absent && s.Phase == Missing && !s.Pinging: // F7: the issuer knows the login, so it goes back
 		case !entry.InPlace():
 			// The whole folder is away, and may come back with the answer in it (F3). If
 			// it does not, nobody has what came.
 			entry.Keep()
 			return got
 		default: // a logout while the rotation was under way
-			entry.Discard()
 			m.apply(Ended{"the token file was deleted during a refresh"})
+			m.apply(ConsumedHere{[]string{reply.Tokens.Refresh}}) // it is revoked
+			drop(entry, saved)
+			t.saveLedger()
 			return outcome{client: c.client, revoke: reply.Tokens.Refresh}
 		}
 	case NewTokens, OtherIssuer: // another login: it counts, ours is kept as the fallback
-		entry.Discard()
+		drop(entry, saved)
 		m.apply(Read{r})
 		return outcome{}
 	default:
@@ -263,6 +265,16 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	}
 	m.apply(Committed{})
 	return got
+}
+
+// drop ends the entry of an answer that does not go into the file. Where the ledger could not be
+// saved, the entry alone knows that its token was used up, and stays until somebody can write that down.
+func drop(entry *journal.Entry, saved error) {
+	if saved != nil {
+		entry.Keep()
+		return
+	}
+	entry.Discard()
 }
 
 // readWhole is a reading that waits for a neighbour who is between its truncate and its

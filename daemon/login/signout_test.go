@@ -156,3 +156,34 @@ func TestSignOutSaysThatTheTeamStays(t *testing.T) {
 		})
 	}
 }
+
+// F5: another daemon of the home, which keeps the login in memory since it cannot hear the issuer,
+// takes no old copy for its own once that was logged out of.
+func TestOldCopyAfterASignOutElsewhere_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		first, end := w.Manager, w.stop
+		w.start()
+		w.mustGet()
+		copied := w.inFile()
+		sent := w.idp.Stats().TokenRequests
+		w.net.Set(testkit.ErrNetDown, false)
+		if _, err := first.logout(true, true); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		first.Close()
+		w.reconcile()
+		w.settle()
+		w.wantCode(protocol.CodeUnavailable)
+		w.write(copied.Refresh, copied.Access)
+		w.pass(2 * time.Minute)
+		w.wantCode(protocol.CodeLoginRequired)
+		w.net.Set(nil, false)
+		w.pass(3 * time.Hour)
+		w.wantCode(protocol.CodeLoginRequired)
+		w.wantRequests(sent, "it was logged out of")
+	})
+}

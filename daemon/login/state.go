@@ -65,6 +65,7 @@ type State struct {
 	Forced      string    // fingerprint of the last access token that a client has had replaced
 	minute      time.Time // since when inMinute counts refreshes
 	inMinute    int
+	refused     bool   // clients are
 	reported    string // the state that the hook heard of last, "" before the first
 	reportedAt  time.Time
 	Warnings    []string // what people should know but what stops nothing
@@ -152,8 +153,8 @@ func (s *State) due(unfinished bool, now time.Time) bool {
 }
 
 // moments are when something may be due, zero where nothing is.
-func (s *State) moments() (at [5]time.Time) {
-	at = [5]time.Time{s.Tokens.RefreshAt, s.Retry, s.Team.retryAt()}
+func (s *State) moments() (at [6]time.Time) {
+	at = [6]time.Time{s.Tokens.RefreshAt, s.Retry, s.Team.retryAt(), 5: s.Served.Expires}
 	if !s.EmptySince.IsZero() {
 		at[3] = s.EmptySince.Add(writerDied)
 	}

@@ -122,11 +122,11 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	if err != nil {
 		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, fsx.Hint(err))
 	}
+	t.recordIssuer()
 	if err := t.unchanged(before); err != nil {
 		entry.Discard()
 		return nil, err
 	}
-	t.recordIssuer()
 	client := clientOf(m, tokenfile.TokenPair{Refresh: refresh})
 	reply := t.send(entry, candidate{refresh: refresh, before: before, client: client}, nil)
 	if reply.Outcome != issuer.Granted {
@@ -222,7 +222,7 @@ func (o *offer) install(m *Manager) error {
 	} else if err != nil {
 		return err
 	}
-	m.apply(Stepped{o.refresh, o.reply.Tokens, o.client, o.subject})
+	m.apply(Stepped{o.refresh, o.reply.Tokens, o.client, o.subject, true})
 	t.saveLedger()
 	if err := o.entry.Commit(m.file, t.target, o.reply.Tokens); err != nil {
 		return protocol.Errorf(protocol.CodeInternal, "the new login could not be put in place: %v\n%s", err, fsx.Hint(err))

@@ -62,7 +62,10 @@ func (m *machine) teamNamed(name string) {
 	m.do(resetAsking{})
 	if name != "" {
 		m.log(slog.LevelInfo, "the fal config names a team", "team", short(name))
-	} else if m.Ledger.Team.Name != "" {
+		return
+	}
+	m.log(slog.LevelInfo, "the fal config names no team: requests are the account's own")
+	if m.Ledger.Team.Name != "" {
 		m.do(remember{Note: Note{Team: &journal.Team{}}})
 	}
 }

@@ -5,6 +5,7 @@ package login
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -444,6 +445,160 @@ func TestF3AnEmptyFileMakesNobodyWait(t *testing.T) {
 			w.Error("the old token was served")
 		}
 		w.wantRequests(2, "at once")
+		w.wantAlive()
+	})
+}
+
+// F7: while the issuer is asked whether it can be heard, a rotation that has waited for the lock
+// sends nothing, which would undo the logout that the answer makes of it.
+func TestF7DeletedAndAskedWhileWeWaitForTheLock(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		theirs, err := tokenfile.Acquire(context.Background(), w.home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		f := start(w.Manager, w.state().Tokens.Access)
+		w.mu.Unlock()
+		w.pass(time.Second)
+		w.keys = newGate()
+		os.Remove(w.path)
+		w.reconcile()
+		<-w.keys.arrived
+		theirs.Release()
+		<-f.done
+		w.wantRequests(1, "nobody knows yet what the deletion means")
+		close(w.keys.release)
+		w.pass(time.Minute)
+		w.wantCode(protocol.CodeNotFound)
+		if _, err := os.Stat(w.path); err == nil {
+			t.Error("the deleted file is back")
+		}
+	})
+}
+
+// F7: what is known of the issuer when the file vanishes is not forgotten by a rotation that had nothing to
+// do: where refreshes are not answered the CLI's is not either, and it deletes the file for it.
+func TestF7DeletedWhileRefreshesAreNotAnswered(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+			if !w.mute.Load() || !strings.HasSuffix(r.URL.Path, "/token") {
+				return false
+			}
+			rw.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		w.signIn("ann")
+		w.start()
+		given := w.mustGet()
+		w.mute.Store(true)
+		w.pass(10 * time.Minute)
+		rejected := protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)}
+		w.ask(context.Background(), rejected) // which finds out that refreshes are not answered
+		w.pass(5 * time.Minute)
+		theirs, err := tokenfile.Acquire(context.Background(), w.home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		f := start(w.Manager, given)
+		w.mu.Unlock()
+		w.pass(time.Second)
+		w.keys = newGate()
+		os.Remove(w.path)
+		w.reconcile()
+		<-w.keys.arrived
+		theirs.Release()
+		<-f.done
+		close(w.keys.release)
+		w.pass(time.Minute)
+		w.wantCode(protocol.CodeUnavailable)
+		w.mute.Store(false)
+		w.pass(5 * time.Minute)
+		w.mustGet()
+		w.wantAlive()
+	})
+}
+
+// F5: what is held is not sent where another falcred of the home has logged out of it, and an old copy
+// is in its place before anybody has looked.
+func TestHeldTokenThatWasLoggedOutElsewhere_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		copied, sent := w.inFile(), w.idp.Stats().TokenRequests
+		first, end := w.Manager, w.stop
+		w.open()
+		w.reconcile()
+		if _, err := w.Manager.logout(true, true); err != nil {
+			t.Fatal(err)
+		}
+		w.kill()
+		w.Manager, w.stop = first, end
+		w.write(copied.Refresh, copied.Access)
+		w.pass(3 * time.Hour)
+		w.wantCode(protocol.CodeLoginRequired)
+		w.wantRequests(sent, "it was logged out of")
+	})
+}
+
+// §4: a store's proof is a refresh, for the other daemons of the home, too: no client has its token
+// replaced within five minutes of it.
+func TestNoRefreshIsForcedAfterAStoreElsewhere(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.start()
+		first, end := w.Manager, w.stop
+		w.start()
+		offered, _, _ := w.idp.Login("ann")
+		if err := first.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(offered)}, Client{}); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		first.Close()
+		w.reconcile()
+		given := w.mustGet()
+		c, err := w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)})
+		if err != nil || string(c.Secret) != given {
+			t.Errorf("%v, %v", c, err)
+		}
+		w.wantRequests(1, "the store's proof")
+	})
+}
+
+// F5: where a neighbour's login was written meanwhile, and the disk is full, the journal's entry alone
+// knows that the token before it was used up: it stays until that can be written down.
+func TestEntryStaysUntilItIsWrittenDown_F5(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		hold := idp.NewHold()
+		w.idp.Inject(hold.After())
+		spent := w.signIn("ann")
+		w.start()
+		<-hold.Arrived
+		ledger := filepath.Join(w.home, journal.LedgerName)
+		if err := os.Rename(ledger, ledger+".away"); err != nil {
+			t.Fatal(err)
+		}
+		unblock := block(w, ledger)
+		refresh, access, _ := w.idp.Login("ann")
+		w.write(refresh, access)
+		close(hold.Release)
+		w.settle()
+		if !journal.Exists(w.path, spent) {
+			t.Fatal("nothing on the disk knows of the token that was used up")
+		}
+		unblock()
+		if err := os.Rename(ledger+".away", ledger); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(2 * time.Hour)
+		w.wantNoEntries()
+		if known, err := journal.Load(w.home); err != nil || !known.Consumed(spent) {
+			t.Errorf("it is not written down: %v", err)
+		}
 		w.wantAlive()
 	})
 }

@@ -40,6 +40,8 @@ type world struct {
 	*Manager
 	stop            context.CancelFunc
 	onChangeCommand string
+	handler         slog.Handler // of what is logged; nil: text, into log
+	notify          bool
 
 	keys   *gate                             // what a request for the issuer's keys meets
 	keySet *atomic.Pointer[http.HandlerFunc] // answers it in the issuer's place
@@ -48,6 +50,8 @@ type world struct {
 	clientID string                                                        // "test-client" where it is not another
 	front    func(rw http.ResponseWriter, r *http.Request) (answered bool) // may stand before the issuer
 	gateway  *atomic.Pointer[http.HandlerFunc]                             // answers everything in the issuer's place (R8)
+
+	mute *atomic.Bool // for a front's use
 
 	noRevocation bool // the issuer's discovery names no endpoint for it
 
@@ -132,7 +136,7 @@ func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc]), gateway: new(atomic.Pointer[http.HandlerFunc])}
+		w := &world{T: t, idp: p, net: testkit.NewMemoryNet(httpx.ConnectTimeout + time.Second), home: home, log: &testkit.LogBuffer{}, strays: new(atomic.Int32), mute: new(atomic.Bool), asked: new(atomic.Int32), keySet: new(atomic.Pointer[http.HandlerFunc]), gateway: new(atomic.Pointer[http.HandlerFunc])}
 		w.path = filepath.Join(home, env.TokenFile)
 		server := &http.Server{Handler: w}
 		go server.Serve(w.net)
@@ -165,7 +169,10 @@ func (w *world) run() {
 func (w *world) open() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	m, err := Open(ctx, w.config(), slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if w.handler == nil {
+		w.handler = slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	m, err := Open(ctx, w.config(), slog.New(w.handler))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -179,7 +186,7 @@ func (w *world) config() Config {
 	return Config{
 		Home: w.home, Issuer: testIssuer, ClientID: cmp.Or(w.clientID, "test-client"), Servers: testkit.FalServers(),
 		FalConfig: fal.Config{Path: filepath.Join(w.home, "config.toml")}, REST: testIssuer,
-		OnChange: w.onChangeCommand, Transport: transport,
+		OnChange: w.onChangeCommand, Notify: w.notify, Transport: transport,
 	}
 }
 
@@ -349,7 +356,11 @@ func overwrite(w *world, path, text string, at int64) {
 // unblock: what stands in its place cannot be set aside.
 func blockEntry(w *world, refresh string) (unblock func()) {
 	w.Helper()
-	path := journal.Path(w.path, refresh)
+	return block(w, journal.Path(w.path, refresh))
+}
+
+func block(w *world, path string) (unblock func()) {
+	w.Helper()
 	names := []string{path, path + ".damaged", path + ".damaged-1", path + ".damaged-2"}
 	for _, name := range names {
 		if err := os.MkdirAll(filepath.Join(name, "not empty"), 0o700); err != nil {

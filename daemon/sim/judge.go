@@ -39,9 +39,11 @@ type judge struct {
 	orphan   *family       // whose token was on its way then…
 	orphanOf *process      // …to this daemon
 	content  string        // the token file's, as it was seen last
+	previous string        // the refresh token that it had before
 	exists   bool          //
 	gone     time.Duration // since when there has been none
 	removed  *grant        // what was in it then
+	lived    time.Duration // for how long that had been in it
 	former   *grant        // what was in it before a neighbour's refresh
 	adopted  time.Duration // when that was
 	alone    *family       // the last that was written where there was none, and none held
@@ -55,10 +57,11 @@ type judge struct {
 	odd      map[string]bool            // what neighbours have left that is no login, and can look like one
 	serving  map[*process]served        // what each daemon has served last
 	older    map[*process]older         // an old copy of what each holds
-	unheard  map[*process]time.Duration // when each has had no answer to a refresh
+	unheard  map[*process]unanswered    // what each has had no answer to
 	patience map[*process]patience      // for how long the issuer has asked each to wait
 	foreign  map[string]bool            // another issuer's logins, as the file had them, and their access tokens
 	begun    map[string]bool            // what a falcred has sent
+	asked    map[*process]time.Duration // when each had an answer last
 	unlinks  int                        // of the lock, by neighbours, each counted before and after
 	holder   *neighbourLock             // the neighbour who has it
 
@@ -80,17 +83,26 @@ type request struct {
 	unlinks int // when its lock was last compared with the path
 }
 
+// unanswered is a refresh that nobody has answered.
+type unanswered struct {
+	refresh string
+	at      time.Duration
+}
+
 // keeper is a daemon that has a living token in memory which is in no file.
 type keeper struct {
 	proc *process
 	held *grant
 }
 
+// blameless says that a token lives, and that nobody but falcred could take its login away.
+func (j *judge) blameless(g *grant) bool { return g.alive() && g.fam.excuse == "" }
+
 // keepers are those of the daemons.
 func (j *judge) keepers() (all []keeper) {
 	for _, d := range j.w.daemons {
 		if d.serves() {
-			if g := j.w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]; g != nil && g.alive() && g.fam.excuse == "" {
+			if g := j.w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]; j.blameless(g) {
 				all = append(all, keeper{d.proc, g})
 			}
 		}
@@ -122,7 +134,8 @@ func (j *judge) deleted(f *family, refresh string) {
 	}
 	j.deletion = j.w.clock.mono
 	j.keeping = slices.DeleteFunc(j.keepers(), func(k keeper) bool {
-		knows := away >= keptAfter || j.unheard[k.proc] > max(j.w.net.muted, since) // whose own refreshes are not answered
+		u := j.unheard[k.proc]
+		knows := away >= keptAfter || u.refresh == k.held.refresh && u.at > max(j.w.net.muted, since) // whose own refreshes of it are not answered
 		return k.held.fam != f || k.held.refresh != refresh || !knows
 	})
 }
@@ -174,9 +187,6 @@ func (j *judge) disturb() {
 // slept notes that the machine wakes up.
 func (j *judge) slept() {
 	j.woken = j.w.clock.mono
-	for _, a := range j.w.idp.accesses {
-		a.asleep = a.asleep || j.woken-a.issued < 20*time.Second // longer no answer is waited for
-	}
 	now := j.w.clock.elapsed()
 	j.disturbedUntil = max(j.disturbedUntil, j.w.net.last+j.w.clock.slept, now+10*time.Second)
 	if j.w.clock.mono < j.w.net.last {
@@ -214,13 +224,14 @@ func (j *judge) sends(p *process, refresh string) {
 	if h := j.holder; h != nil && h.unlinks == j.unlinks && (confirmed == j.unlinks || confirmed < 0) {
 		j.fail("falcred respects the neighbours' lock (F1)", "%s sends %s while a neighbour holds it", p.name, refresh)
 	}
-	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] && len(j.w.cur.sends) == 0 { // one that was refused in its place is followed by what the file has (R8)
+	if age := j.w.clock.elapsed() - j.made; j.w.clock.off == 0 && j.made > j.moved && !j.expected.loose && p.kind == aDaemon && j.content == refresh && age < 900*time.Millisecond && !j.begun[refresh] {
 		j.fail("a login in the making is left to its maker (F3)", "%s sends %s, which was written %v ago", p.name, refresh, age)
 	}
 	if d := j.w.daemonOf(p); d != nil && j.holds(refresh) {
 		j.late(d)
 		j.early(d)
 	}
+	j.compared(p, refresh)
 	j.begun[refresh] = true
 	j.inFlight[refresh] = &request{p, confirmed}
 	j.repeats(j.w.cur, refresh)
@@ -230,6 +241,9 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	if o, ok := j.older[p]; ok && o.refresh == refresh && o.held.fam.ended == "" {
 		j.fail("an old copy is never sent (F5)", "%s sends %s, and held %s when that came back", p.name, refresh, o.held.refresh)
+	}
+	if g != nil && g.distrusted {
+		j.fail("a wrong ID token's login is not refreshed (R10)", "%s sends %s, which came with one", p.name, refresh)
 	}
 	if g != nil && g.noted {
 		j.fail("a consumed token is never sent", "%s sends %s, which a neighbour has used up", p.name, refresh)
@@ -242,9 +256,8 @@ func (j *judge) sends(p *process, refresh string) {
 	}
 	list, _ := j.w.disk.ReadRaw(home + "/" + journal.ConsumedName)
 	print := tokenfile.Fingerprint(refresh)
-	unwritten := (g.fam.ended != "" || g.fam.excuse != "") && g.retired < j.w.broken.last // who discarded its answer after a logout, or for a neighbour's, could not write that down
 	switch {
-	case j.knows(g, p) && !unwritten:
+	case j.knows(g, p):
 		j.fail("a consumed token is never sent", "%s sends %s, whose answer falcred has", p.name, refresh)
 	case listed(list, print):
 		j.fail("a consumed token is never sent", "%s sends %s, which stands in falcred.consumed", p.name, refresh)
@@ -290,6 +303,7 @@ func listed(list []byte, print string) bool {
 }
 
 func (j *judge) sent(p *process, refresh string) {
+	j.asked[p] = j.w.clock.elapsed()
 	if f := j.inFlight[refresh]; f != nil && f.by == p {
 		delete(j.inFlight, refresh)
 	}
@@ -315,6 +329,9 @@ func (j *judge) sending(refresh string) bool {
 func (j *judge) reuse(g *grant, who *process) {
 	if who.kind > aCommand {
 		return // by a neighbour, who had it from a reading of his own
+	}
+	if j.storing[g.fam] && g.from == nil {
+		return // a store's, of which nobody replays a lost answer
 	}
 	if g.by == nil || g.by.kind > aCommand {
 		return // or used up by one, which falcred could not know, or sends has spoken
@@ -343,8 +360,12 @@ func (j *judge) revoked(g *grant, who *process) {
 	}
 }
 
-// refused notes that the issuer has refused a refresh, which is tried again after an hour (R8).
-func (j *judge) refused() {
+// refused notes that the issuer has refused a refresh, which is tried again after an hour (R8), but for
+// a login that has come since.
+func (j *judge) refused(refresh string) {
+	if j.read(); !strings.HasPrefix(j.content, refresh) {
+		return
+	}
 	j.disturbedUntil = max(j.disturbedUntil, j.w.clock.elapsed()+longestPause)
 }
 
@@ -360,7 +381,7 @@ func (j *judge) subject(p *process, refresh string) string {
 // loggedOut says that a person has ended the login.
 func (j *judge) loggedOut(f *family) {
 	j.read()
-	j.keeping = nil
+	j.keeping, j.filling = nil, nil
 	if !j.exists && j.writer != nil {
 		j.claims(j.writer)
 	}
@@ -369,12 +390,12 @@ func (j *judge) loggedOut(f *family) {
 	}
 	full := j.w.disk.Full || j.w.clock.mono < j.w.broken.errors // nothing tells the other daemons of the home
 	if g := j.removed; !j.exists && j.gone == j.w.clock.mono && g != nil {
-		if g.left = true; g.alive() && j.w.clock.elapsed() > j.w.broken.last {
+		if g.alive() && j.w.clock.elapsed() > j.w.broken.last {
 			g.closed = j.w.clock.elapsed()
 		}
 	}
 	if !j.exists && !full {
-		j.expect(nil, true)
+		j.expect(nil, j.lived > time.Second) // a daemon that has not seen it holds the login before
 	} else {
 		j.expected.sure = false
 	}
@@ -410,7 +431,9 @@ func (j *judge) read() {
 			j.gone, j.removed = j.w.clock.mono, j.w.idp.grants[pair.Refresh]
 		}
 		former, _ := tokenfile.Parse([]byte(j.content))
+		j.previous = former.Refresh
 		age := j.w.clock.mono - j.sinceMono
+		j.lived = age
 		before := j.expected
 		j.former, j.spare = nil, nil
 		j.content, j.exists = string(data), exists
@@ -464,17 +487,18 @@ func (j *judge) writes(by *process, g *grant, whole bool) {
 		}
 		j.expected.sure = false // until the erase says that it has
 		return
-	case !whole && j.odd[j.content]: // a part of a line is a line
+	case !whole && (j.odd[j.content] || j.w.linked && j.content != ""): // a part of a line is a line
 		j.expected.sure = false
 		return
 	case !whole:
 		j.fail("the file is never torn", "%s has left %q in it", by.name, j.content)
 		return
 	}
-	if pair, _ := tokenfile.Parse([]byte(j.content)); pair.Access != "" && j.w.idp.accesses[pair.Access] == nil && !j.odd[pair.Access] {
+	if pair, _ := tokenfile.Parse([]byte(j.content)); pair.Access != "" && j.w.idp.accesses[pair.Access] == nil && !j.odd[pair.Access] && !j.w.linked {
 		j.fail("the file is never torn", "%s has put %q into it, which nobody was given", by.name, pair.Access)
 	}
 	j.w.say("%s has written login %d (%s)", by.name, g.fam.id, g.refresh)
+	g.distrusted = g.distrusted || g.wrong && g.from.reached == by && j.w.clock.elapsed() > j.w.broken.last
 	switch {
 	case g.by != nil && j.knows(g, by):
 		j.fail("a consumed token is never written", "%s puts %s into the file, whose answer falcred has", by.name, g.refresh)
@@ -528,6 +552,10 @@ func (j *judge) powerCut() {
 	}
 	if j.writer != nil || before == j.content && existed == j.exists {
 		j.writer = writer
+		return
+	}
+	if f := j.expected.fam; j.w.linked && f != nil {
+		f.excuse = "the file has two names, and was being written in place"
 		return
 	}
 	ours := writer != nil && writer.kind <= aCommand
@@ -594,6 +622,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 		return // the daemon ends, or the client has left
 	}
 	j.servedOn(d, e, begun)
+	j.leftAlone(d)
 	if !steady || f == nil || f.ended != "" || f.excuse != "" || j.calm() < 2*time.Minute || w.clock.mono-d.since < 2*time.Minute {
 		return
 	}
@@ -610,7 +639,7 @@ func (j *judge) answered(d *daemon, q protocol.Query, a *login.Answer, err error
 func (j *judge) recovered() {
 	w, e := j.w, j.expected
 	for _, d := range w.daemons {
-		if j.exists && j.content == "" && d.serves() && d.since < j.emptied && d.manager.Snapshot().State.Tokens.Refresh != "" {
+		if j.exists && j.content == "" && d.serves() && d.since < j.emptied && j.blameless(w.idp.grants[d.manager.Snapshot().State.Tokens.Refresh]) {
 			j.fail("an empty file is filled again (F3)", "%s holds a login, and the file has been empty for %v", d.name, w.clock.mono-j.emptied)
 		}
 	}
@@ -739,7 +768,7 @@ func (j *judge) restored(path string, at time.Duration) {
 		if g.closed > at {
 			g.closed = 0
 		}
-		g.noted = false
+		g.noted, g.distrusted = false, false
 	}
 	if f := j.expected.fam; f != nil && path == home+"/"+journal.LedgerName && j.w.plan.opaque && len(journal.Others(tokenPath, "")) > 0 {
 		f.excuse = "falcred.json was put back that vouched for an answer in the journal"

@@ -15,7 +15,6 @@ import (
 	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/sim/drive"
-	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/disk"
 )
@@ -27,6 +26,7 @@ const calmTime = 80 * time.Minute
 // broken is what is wrong with the disk, and until when.
 type broken struct {
 	errors time.Duration
+	slow   time.Duration // to bring something to the disk takes time
 	last   time.Duration // when the last of it ends, in true time
 }
 
@@ -84,7 +84,7 @@ func live(p *plan, loud bool) (*world, *verdict) {
 func newWorld(p *plan, loud bool) *world {
 	w := &world{rng: rand.New(rand.NewPCG(p.seed, 3)), counts: newCounts(), saved: map[string]saved{}} // #nosec G404 -- a simulation
 	w.plan, w.story.on = p, loud
-	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]served{}, patience: map[*process]patience{}, unheard: map[*process]time.Duration{}, older: map[*process]older{}}
+	w.judge = judge{w: w, storing: map[*family]bool{}, inFlight: map[string]*request{}, begun: map[string]bool{}, asked: map[*process]time.Duration{}, odd: map[string]bool{}, foreign: map[string]bool{}, serving: map[*process]served{}, patience: map[*process]patience{}, unheard: map[*process]unanswered{}, older: map[*process]older{}}
 	w.idp = &provider{w: w, lifetime: p.lifetime, overlap: p.overlap, opaque: p.opaque, grants: map[string]*grant{}, accesses: map[string]*access{}}
 	w.idp.rotateKey()
 	w.disk = drive.New(rand.New(rand.NewPCG(p.seed, 4))) // #nosec G404 -- a simulation
@@ -103,6 +103,9 @@ func newWorld(p *plan, loud bool) *world {
 func (w *world) before(op drive.Op) error {
 	w.at = op
 	w.seam("")
+	if (op.Kind == drive.Sync || op.Kind == drive.SyncFolder) && w.clock.mono < w.broken.slow && w.cur != nil {
+		w.sleep(w.between(time.Millisecond, time.Second))
+	}
 	fails := w.clock.mono < w.broken.errors && writes(op) && w.chance(0.2)
 	w.judge.operates(w.proc, op, fails)
 	if fails {
@@ -254,6 +257,8 @@ func (w *world) beginFault(what string, r *rand.Rand) {
 		w.disk.ReadOnly = true
 		w.broken.last = max(w.broken.last, end+w.clock.slept)
 		w.clock.add(end-w.clock.mono, nil, func() { w.disk.ReadOnly = false })
+	case "slow disk":
+		w.broken.slow = end
 	case "I/O errors":
 		end = min(end, w.clock.mono+10*time.Minute)
 		w.broken.errors = end
@@ -284,12 +289,18 @@ func (w *world) beginVisit(what string, r *rand.Rand, d *daemon) {
 		w.falcredLogin("ann")
 	case "fal login":
 		w.falLogin("ann", locks)
+	case "hard link":
+		w.hardLink(some(r, time.Minute, 2*w.plan.lifetime))
+	case "half login":
+		w.halfLogin("ann")
 	case "other":
 		w.falcredLogin("bob")
 	case "ended soon":
 		w.endedSoon([]string{"ann", "bob"}[r.IntN(2)], some(r, time.Minute, w.plan.lifetime/2))
 	case "store":
 		d.store("ann")
+	case "store again":
+		d.storeAgain()
 	case "logout":
 		w.logout(r.IntN(3) == 0)
 	case "erase":
@@ -308,7 +319,7 @@ func (w *world) calm() {
 	if w.clock.off != 0 {
 		w.judge.moved = w.clock.elapsed()
 	}
-	w.doom, w.net, w.broken.errors, w.clock.off = nil, weather{}, 0, 0
+	w.doom, w.net, w.broken.errors, w.broken.slow, w.clock.off = nil, weather{}, 0, 0, 0
 	w.broken.last = min(w.broken.last, w.clock.elapsed())
 	w.disk.Full, w.disk.ReadOnly = false, false
 	w.idp.wrongID, w.idp.bare = false, false
@@ -348,25 +359,13 @@ func (d *daemon) reject() {
 
 // saved is a copy of a file, and when it was made.
 type saved struct {
-	of   drive.Saved
-	at   time.Duration
-	held *grant // of the token file's
+	of drive.Saved
+	at time.Duration
 }
 
 // copy makes one.
 func (w *world) copy(path string) saved {
-	data, _ := w.disk.ReadRaw(path)
-	pair, _ := tokenfile.Parse(data)
-	return saved{w.disk.Save(path), w.clock.elapsed(), w.idp.grants[pair.Refresh]}
-}
-
-// returns says whether a copy is put back. Not one of a login that was logged out of here while a
-// daemon still holds it, since it does not hear the issuer: that finds what it holds, and looks no
-// further (known; it is over within a minute).
-func (w *world) returns(s saved) bool {
-	return s.held == nil || !s.held.left || !slices.ContainsFunc(w.daemons, func(d *daemon) bool {
-		return d.serves() && d.manager.Snapshot().State.Tokens.Refresh == s.held.refresh
-	})
+	return saved{w.disk.Save(path), w.clock.elapsed()}
 }
 
 // copied are the files of a home that a backup may have.
@@ -384,7 +383,7 @@ func (w *world) save(r *rand.Rand) {
 func (w *world) restore(r *rand.Rand) {
 	path := copied[r.IntN(len(copied))]
 	s, ok := w.saved[path]
-	if !ok || !w.returns(s) {
+	if !ok {
 		return
 	}
 	w.say("%s is put back as it was %v ago", class(path), w.clock.elapsed()-s.at)

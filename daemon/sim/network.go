@@ -97,10 +97,10 @@ func (w *world) answer(path string, form url.Values, p *process) answer {
 	case now < w.net.busy:
 		return answer{status: 429, body: `{"error":"slow_down"}`}
 	case now < w.net.mute && form.Get("refresh_token") != "":
-		w.judge.unheard[p] = now
+		w.judge.unheard[p] = unanswered{form.Get("refresh_token"), now}
 		return answer{}
 	case now < w.net.refuse && form.Get("refresh_token") != "":
-		w.judge.refused()
+		w.judge.refused(form.Get("refresh_token"))
 		return answer{status: w.net.status, body: `{"error":"` + w.net.error + `"}`}
 	case now < w.net.pages:
 		if w.net.kept {
@@ -134,7 +134,7 @@ func (w *world) response(req *http.Request, refresh string, p *process, a answer
 	} else if a.grant != nil {
 		a.grant.from.reached = p
 		if t := w.idp.accesses[a.wrong]; t != nil {
-			t.wrong = true
+			t.wrong, a.grant.wrong = true, true
 		}
 	}
 	return &http.Response{

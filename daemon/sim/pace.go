@@ -25,10 +25,22 @@ func (j *judge) trouble() {
 	j.troubledUntil = max(j.troubledUntil, end, w.broken.last)
 }
 
-// quiet says that for longer than any pause of falcred's nothing but sleep has disturbed it.
-func (j *judge) quiet() bool {
+// quiet says that the clock is right, and nothing but sleep has disturbed falcred for long.
+func (j *judge) quiet() bool { return j.w.clock.off == 0 && j.undisturbed() }
+
+// undisturbed says that for longer than any pause of falcred's nothing but sleep has disturbed it.
+func (j *judge) undisturbed() bool {
 	w := j.w
-	return w.clock.off == 0 && w.clock.mono >= w.net.last && w.clock.elapsed()-max(j.troubledUntil, w.broken.last) > longestPause
+	return w.clock.mono >= w.net.last && w.clock.elapsed()-max(j.troubledUntil, w.broken.last) > longestPause
+}
+
+// dated says that a daemon can know when an access token ends: the clock was right when it came, and
+// is, or is as wrong as it was when this daemon asked for it.
+func (j *judge) dated(d *daemon, g *grant, a *access) bool {
+	if j.w.clock.off == 0 && !a.misdated {
+		return true
+	}
+	return j.moved < a.issued+a.slept && g.from != nil && g.from.by == d.proc
 }
 
 // inForce is the login in the file that falcred has to keep fresh, and its access token.
@@ -52,7 +64,7 @@ func (j *judge) holds(refresh string) bool {
 func (j *judge) late(d *daemon) {
 	w := j.w
 	g, a := j.inForce()
-	if g == nil || a.misdated || a.asleep || !j.quiet() {
+	if g == nil || !j.dated(d, g, a) || !j.undisturbed() {
 		return
 	}
 	due := max(a.issued+a.slept+w.idp.lifetime/2, j.since)
@@ -82,10 +94,6 @@ const askedAfter = time.Minute
 // revoked when it comes (F5).
 func (j *judge) removedByHand() {
 	f := j.expected.fam
-	if slices.ContainsFunc(j.w.threads, j.waits) {
-		j.expected.sure = false
-		return
-	}
 	j.expect(nil, true)
 	j.expected.loose = true // who looked a moment before did not see it
 	j.removal, j.orphan = j.w.clock.mono, nil
@@ -94,20 +102,6 @@ func (j *judge) removedByHand() {
 			j.orphan, j.orphanOf = f, r.by
 		}
 	}
-}
-
-// waits says that a thread's rotation has begun and not sent anything. It sends the token all the
-// same where its login vanishes then, before the issuer is asked, and undoes that (known).
-func (j *judge) waits(t *thread) bool {
-	if !t.rotates || t.steps == 0 || t.proc.dead {
-		return false
-	}
-	for _, r := range j.inFlight {
-		if r.by == t.proc {
-			return false
-		}
-	}
-	return true
 }
 
 // orphaned judges what became of a deletion by hand, when something else happens.
@@ -162,6 +156,32 @@ func (j *judge) servedOn(d *daemon, e *protocol.Error, begun time.Duration) {
 	}
 }
 
+// compared judges that the file was looked at before its token is sent: who has written another login
+// there since, was not overlooked (F5).
+func (j *judge) compared(p *process, refresh string) {
+	j.read()
+	pair, _ := tokenfile.Parse([]byte(j.content))
+	g := j.w.idp.grants[pair.Refresh]
+	if p.kind == aDaemon && len(j.w.cur.sends) == 0 && j.previous == refresh && g.alive() && g.fam.excuse == "" && j.sinceMono < j.w.clock.mono {
+		j.fail("the file is compared before its token is sent (F5)", "%s sends %s, and %s has been in the file for %v", p.name, refresh, g.refresh, j.w.clock.mono-j.sinceMono)
+	}
+}
+
+// leftAlone judges a refusal where a login of one line is in the file, whose maker does not go on with
+// it: falcred does, whatever became of the login before (F3, R8).
+func (j *judge) leftAlone(d *daemon) {
+	w := j.w
+	pair, err := tokenfile.Parse([]byte(j.content))
+	g := w.idp.grants[pair.Refresh]
+	if j.touched || err != nil || pair.Access != "" || !g.alive() || g.from != nil || j.begun[pair.Refresh] || g.fam.excuse != "" || w.clock.off != 0 {
+		return
+	}
+	last := max(j.sinceMono, w.net.last, d.since, j.woken, j.putBack)
+	if alone := w.clock.mono - last; alone > 3*time.Minute && w.clock.elapsed()-max(w.broken.last, j.moved) > 3*time.Minute && j.holder == nil {
+		j.fail("a login of one line is refreshed (F3)", "%s has left %s alone for %v", d.name, g.refresh, alone)
+	}
+}
+
 // patience is for how long nothing is sent, in true time, while the file stays as it was then.
 type patience struct {
 	until   time.Duration
@@ -182,11 +202,11 @@ func (j *judge) early(d *daemon) {
 		j.fail("a Retry-After is honoured (R7)", "%s asks the issuer %v before it wants to be asked again", d.name, (p.until - now).Round(time.Second))
 	}
 	g, a := j.inForce()
-	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
+	if w.idp.opaque || a.misdated || a.wrong || w.clock.off != 0 || a.issued+a.slept <= w.broken.last || now <= w.broken.last || j.putBack >= a.issued || g.from == nil || g.from.by == nil {
 		return
 	}
-	if j.storing[g.fam] && g.generation == 2 || j.moved > 0 && now-j.moved < 3*time.Hour {
-		return // a store's proof counts with the daemon that it went to, and a time of a clock that was ahead until that is over
+	if last, ok := j.asked[d.proc]; ok && now-last < 2*time.Minute {
+		return // what another falcred got at the same time, the lock having been unlinked, may compete with its own (F5)
 	}
 	if age := now - a.issued - a.slept; age < 4*time.Minute && g.from.by == j.writer && j.writer.kind == aDaemon && w.clock.mono-j.sinceMono < age+time.Second {
 		j.fail("clients force no refresh within 5 min of the last (§4)", "%s sends %s, which is %v old", d.name, g.refresh, age.Round(time.Second))
@@ -211,12 +231,16 @@ type older struct {
 // returned notes that an old copy of what daemons hold is in the file: its access token says so,
 // whatever falcred.consumed knows.
 func (j *judge) returned(copied tokenfile.TokenPair) {
+	clear(j.older)
 	a := j.w.idp.accesses[copied.Access]
 	if a == nil || j.w.idp.opaque || j.untold {
 		return
 	}
 	for _, k := range j.keepers() {
 		d := j.w.daemonOf(k.proc)
+		if d.manager.Snapshot().State.Ledger.IsTip(copied.Refresh) {
+			continue // to falcred that is the newest: it has refreshed nothing since
+		}
 		held := j.w.idp.accesses[d.manager.Snapshot().State.Tokens.Access]
 		if held != nil && held.fam.subject == a.fam.subject && held.issued+held.slept-a.issued-a.slept > 6*time.Minute {
 			j.older[k.proc] = older{copied.Refresh, k.held}
@@ -262,7 +286,7 @@ func (j *judge) replaces(former tokenfile.TokenPair, age time.Duration, before e
 		return
 	}
 	first := old.generation == 1 && old.fam == j.alone
-	own := old.from != nil && old.from.by == j.w.daemons[0].proc && !(j.storing[old.fam] && old.generation == 2) // what a store has brought is kept without its account
+	own := old.from != nil && old.from.by == j.w.daemons[0].proc
 	if (first || own) && len(j.w.daemons) == 1 && old.fam.excuse == "" && old.fam.subject == g.fam.subject && !j.w.idp.opaque && j.quiet() && j.w.clock.mono-before.since > 2*time.Minute {
 		j.spare, j.adopted = old, j.w.clock.mono
 	}

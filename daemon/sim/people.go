@@ -90,6 +90,15 @@ func (w *world) falLogin(subject string, locks bool) {
 	})
 }
 
+// halfLogin is one that is interrupted before it refreshes.
+func (w *world) halfLogin(subject string) {
+	w.outside("fal auth login", aPerson, func(p *process) {
+		f := w.idp.login(subject)
+		w.say("%s confirms login %d in the browser, and interrupts what follows", subject, f.id)
+		w.writeInPlace(p, tokenfile.TokenPair{Refresh: f.newest.refresh})
+	})
+}
+
 // logout is `falcred logout`, which asks a daemon where one runs.
 func (w *world) logout(local bool) {
 	for _, d := range w.daemons {
@@ -134,10 +143,25 @@ func (d *daemon) store(subject string) {
 		f := w.idp.login(subject)
 		f.excuse = "it was brought by store"
 		w.judge.storing[f] = true
-		err := m.Store(protocol.Login{ServerURL: server, Username: protocol.TokenUsername, Secret: protocol.Secret(f.newest.refresh)}, login.Client{PID: 1})
+		w.offered = f.newest.refresh
+		err := m.Store(offer(w.offered), login.Client{PID: 1})
 		w.say("store of login %d over the socket of %s: %v", f.id, d.name, err)
 		if err == nil {
 			f.excuse = ""
+		}
+	})
+}
+
+func offer(refresh string) protocol.Login {
+	return protocol.Login{ServerURL: server, Username: protocol.TokenUsername, Secret: protocol.Secret(refresh)}
+}
+
+// storeAgain is a client that brings what the last one has brought.
+func (d *daemon) storeAgain() {
+	w := d.w
+	d.client(func(m *login.Manager) {
+		if w.offered != "" {
+			w.say("store of %s, once more, over the socket of %s: %v", w.offered, d.name, m.Store(offer(w.offered), login.Client{PID: 2}))
 		}
 	})
 }
@@ -200,12 +224,26 @@ func (w *world) oldCopy(d *daemon, after time.Duration) {
 	copied := w.copy(tokenPath)
 	d.erase(true)
 	w.clock.add(after, nil, func() {
-		if _, there := w.disk.ReadRaw(tokenPath); !there && w.returns(copied) {
+		if _, there := w.disk.ReadRaw(tokenPath); !there {
 			w.say("the token file is put back as it was before the logout")
 			w.disk.Put(copied.of)
 			w.judge.restored(tokenPath, copied.at)
 			w.changed = w.clock.mono
 		}
+	})
+}
+
+// hardLink gives the token file a second name for a while: it is written in place then, and whoever
+// reads it in the middle of that, or a crash, finds a mixture (F2).
+func (w *world) hardLink(long time.Duration) {
+	const second = tokenPath + ".too"
+	if w.disk.Link(tokenPath, second) != nil {
+		return
+	}
+	w.linked = true
+	w.clock.add(long, nil, func() {
+		w.linked = false
+		w.disk.Remove(second)
 	})
 }
 

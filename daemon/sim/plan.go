@@ -62,7 +62,7 @@ var kinds = []struct {
 	{"cli", 3}, {"sdk", 2}, {"unlink", 1}, {"editor", 0.7}, {"rm", 0.3},
 	{"login", 0.7}, {"fal login", 0.7}, {"other", 0.4}, {"ended soon", 0.5}, {"store", 0.4}, {"logout", 0.3}, {"erase", 0.3}, {"fal logout", 0.2},
 	{"get", 4}, {"reject", 2}, {"watch", 1},
-	{"refuses", 0.7}, {"bare answer", 0.2}, {"foreign", 0.2}, {"old copy", 0.2}, {"mute", 1},
+	{"refuses", 0.7}, {"bare answer", 0.2}, {"foreign", 0.2}, {"old copy", 0.2}, {"mute", 1}, {"half login", 0.3}, {"store again", 0.3}, {"slow disk", 0.7}, {"hard link", 0.2},
 }
 
 // always are in each life.

@@ -57,7 +57,8 @@ type grant struct {
 	reached    *process      // the falcred that the whole answer, the tokens after it, has reached
 	recorded   bool          // that answer is on the disk for good
 	noted      bool          // the daemons have seen what a neighbour has got for it
-	left       bool          // a logout here has deleted it
+	wrong      bool          // came with an ID token that is somebody else's…
+	distrusted bool          // …and a falcred has put it into the file, which it does when it has written that down
 	closed     time.Duration // when a logout here alone has noted that it is not to be used; 0: none has
 }
 
@@ -68,7 +69,6 @@ type access struct {
 	slept    time.Duration // …and for how long the machine had slept then
 	ends     time.Time
 	misdated bool // came while the machine's clock was wrong: who starts when it is right again, or wakes, cannot tell its end
-	asleep   bool // the machine slept while it was on its way, or just had come: falcred counts its life from its coming
 	wrong    bool // came with an ID token that is somebody else's
 }
 

@@ -36,6 +36,8 @@ type world struct {
 	counts *counts
 
 	plan    *plan
+	offered string   // what a client has brought last
+	linked  bool     // the token file has a second name
 	at      drive.Op // what the running thread is about to do to the disk
 	broken  broken
 	saved   map[string]saved

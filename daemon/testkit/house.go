@@ -90,6 +90,7 @@ func (h *House) Env() []string {
 		"FALCRED_SOCKET=" + h.Sock,
 		"FALCRED_ISSUER=" + h.Issuer,
 		"FALCRED_CLIENT_ID=test-client",
+		"FALCRED_NOTIFY=0",                         // the developer's desktop is told nothing
 		"GORACE=halt_on_error=1 atexit_sleep_ms=0", // a race ends a program that looks for them
 	}, h.More...)
 }

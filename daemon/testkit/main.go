@@ -13,6 +13,9 @@ import (
 // LongVariable asks for the numbers that the documentation quotes, where it is set.
 const LongVariable = "FALCRED_LONG"
 
+// PictureVariable names a file for the picture of a notification, which packaging/README.md shows.
+const PictureVariable = "FALCRED_PICTURE"
+
 // Long picks how much is tried.
 func Long[T any](short, long T) T {
 	if os.Getenv(LongVariable) != "" {
@@ -28,10 +31,11 @@ func Isolate() {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		ours := strings.HasPrefix(name, "FAL") || strings.HasPrefix(name, "LISTEN_") || name == "XDG_RUNTIME_DIR"
-		if ours && name != LongVariable && name != "FAL_CLIENT_DIR" {
+		if ours && name != LongVariable && name != PictureVariable && name != "FAL_CLIENT_DIR" {
 			os.Unsetenv(name)
 		}
 	}
+	os.Setenv("FALCRED_NOTIFY", "0") // his desktop is told nothing
 	umask()
 }
 

@@ -34,7 +34,7 @@ func FuzzParseClaims(f *testing.F) {
 		if !token.Expires.IsZero() && token.RefreshAt.After(token.Expires) {
 			t.Fatalf("refreshed at %v, expired at %v", token.RefreshAt, token.Expires)
 		}
-		token, _ = DatedReply(TokenPair{"r", jwt}, time.Hour, now)
+		token, _ = DatedReply(TokenPair{"r", jwt}, time.Hour, now, now)
 		if jwt != "" && !token.Expires.After(now) && token.Fresh(now) {
 			t.Fatal("expired and fresh")
 		}

@@ -152,19 +152,24 @@ const (
 	TolerableSkew = time.Minute
 )
 
-// DatedReply dates a pair that the issuer has just sent. Where the two clocks
+// DatedReply dates a pair that the issuer has just sent, and that was asked for a moment ago, or
+// before the machine slept. Where the two clocks
 // disagree, only the length of its life is taken from the token: otherwise a
 // clock that is ahead would see every new token as expired and ask for ever.
 // skew is how far our clock is ahead, 0 where that is tolerable. lifetime is what the
 // reply said, 0 where it said nothing.
-func DatedReply(p TokenPair, lifetime time.Duration, now time.Time) (t Token, skew time.Duration) {
+func DatedReply(p TokenPair, lifetime time.Duration, asked, now time.Time) (t Token, skew time.Duration) {
+	onItsWay := now.Round(0).Sub(asked.Round(0)) // by the wall clock, which goes on in a sleep
+	if onItsWay < TolerableSkew {
+		onItsWay = 0
+	}
 	t = Dated(p, now)
 	c := parseClaims(p.Access)
 	readable := !c.Expiry.IsZero()
 	switch {
 	case readable && !c.Issued.IsZero():
 		skew = now.Sub(c.Issued)
-		if skew.Abs() < TolerableSkew {
+		if -TolerableSkew < skew && skew < onItsWay+TolerableSkew {
 			return t, 0
 		}
 		lifetime = c.Expiry.Sub(c.Issued)
@@ -174,7 +179,8 @@ func DatedReply(p TokenPair, lifetime time.Duration, now time.Time) (t Token, sk
 	if lifetime <= 0 {
 		lifetime = assumedLifetime
 	}
-	t.Expires = now.Add(lifetime)
-	t.RefreshAt = halfway(now, t.Expires)
+	issued := now.Add(-onItsWay)
+	t.Expires = issued.Add(lifetime)
+	t.RefreshAt = halfway(issued, t.Expires)
 	return t, skew
 }

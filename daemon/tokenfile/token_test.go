@@ -78,9 +78,30 @@ func TestDatedReply_R2(t *testing.T) {
 		"in milliseconds":             {jwt(t, map[string]any{"iat": noon.UnixMilli(), "exp": noon.Add(time.Hour).UnixMilli()}), time.Hour, assumedLifetime, noon.Sub(time.Unix(0, int64(clock.Latest)))},
 		"no iat, and run out by ours": {jwt(t, map[string]any{"exp": noon.Unix()}), 10 * time.Minute, 10 * time.Minute, 0},
 	} {
-		got, skew := DatedReply(TokenPair{"refresh", c.access}, c.lifetime, noon)
+		got, skew := DatedReply(TokenPair{"refresh", c.access}, c.lifetime, noon.Add(-time.Second), noon)
 		if got.Expires.Sub(noon) != c.expires || skew != c.skew || !got.Valid(noon) || !got.Fresh(noon) {
 			t.Errorf("%s: until %v, skew %v, due at %v", name, got.Expires.Sub(noon), skew, got.RefreshAt.Sub(noon))
+		}
+	}
+}
+
+// R2: a token that was on its way while the machine slept has lived for as long.
+func TestTokenThatSleptOnItsWay_R2(t *testing.T) {
+	asked := noon.Add(-3 * time.Hour)
+	for name, c := range map[string]struct {
+		access  string
+		expires time.Duration // from now
+	}{
+		"issued before":     {lasting(t, "ann", asked.Add(time.Second), 10*time.Hour), 7*time.Hour + time.Second},
+		"issued after":      {lasting(t, "ann", noon.Add(-time.Second), 10*time.Hour), 10*time.Hour - time.Second},
+		"nobody says":       {"opaque", 7 * time.Hour},
+		"by another clock":  {lasting(t, "ann", asked.Add(-5*time.Hour), 10*time.Hour), 7 * time.Hour},
+		"without a date":    {jwt(t, map[string]any{"exp": noon.Add(7 * time.Hour).Unix()}), 7 * time.Hour},
+		"by one far behind": {jwt(t, map[string]any{"exp": noon.Add(-time.Hour).Unix()}), 7 * time.Hour},
+	} {
+		got, _ := DatedReply(TokenPair{"refresh", c.access}, 10*time.Hour, asked, noon)
+		if got.Expires.Sub(noon) != c.expires {
+			t.Errorf("%s: until %v", name, got.Expires.Sub(noon))
 		}
 	}
 }

@@ -31,3 +31,13 @@ func TestS11AnEndedServiceIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// A unit that is starting is not down: what ends the service is its manager's to do.
+func TestStartingServiceIsKnown(t *testing.T) {
+	s := systemd{&Service{name: "falcred", System: true}}
+	for state, want := range map[string]bool{"active": true, "activating": true, "reloading": true, "deactivating": false, "inactive": false, "failed": false, "": false} {
+		if got := s.read(map[string]string{"ActiveState": state}, nil).Running; got != want {
+			t.Errorf("%q: running is %v", state, got)
+		}
+	}
+}

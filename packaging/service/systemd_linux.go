@@ -207,11 +207,14 @@ func (s systemd) state(ctx context.Context) State {
 	return s.read(s.shownProperties(ctx, s.unit()), s.shownProperties(ctx, s.socketUnit()))
 }
 
+// begun are the states of a unit that runs, or is about to: after a crash, too, until it is started again.
+var begun = map[string]bool{"active": true, "activating": true, "reloading": true}
+
 // read makes a state of what systemctl shows of the service and of its socket.
 func (s systemd) read(service, socket map[string]string) State {
 	state := State{
 		Manager: "systemd", Unit: s.unit(), Outlives: s.System || s.lingers(),
-		Running: service["ActiveState"] == "active", OnDemand: !s.System && socket["ActiveState"] == "active",
+		Running: begun[service["ActiveState"]], OnDemand: !s.System && socket["ActiveState"] == "active",
 	}
 	// A package's units are there for everybody, on or off; and the manager knows a unit whose
 	// file is gone until it reloads.

@@ -65,7 +65,7 @@ func Sockets(lookup func(string) (string, bool), home string) ([]Place, error) {
 		return []Place{{Path: path}}, nil
 	}
 	all := []Place{{Path: filepath.Join(home, socketName)}}
-	if dir := runtimeDir(lookup); dir != "" {
+	if dir := RuntimeDir(lookup); dir != "" {
 		all = append(all, Place{Path: filepath.Join(dir, socketName), Shared: true})
 	}
 	var fit []Place
@@ -90,9 +90,9 @@ func ShareSocket(lookup func(string) (string, bool)) (string, error) {
 	return absolute(lookup, "FALCRED_SHARE_SOCKET", path)
 }
 
-// runtimeDir looks for systemd's folder itself where the variable is missing:
-// under cron, sudo and some ssh set-ups it is.
-func runtimeDir(lookup func(string) (string, bool)) string {
+// RuntimeDir is the user's folder for sockets, "" where there is none. It looks for
+// systemd's itself where the variable is missing: under cron, sudo and some ssh set-ups it is.
+func RuntimeDir(lookup func(string) (string, bool)) string {
 	if dir, ok := lookup("XDG_RUNTIME_DIR"); ok {
 		if !filepath.IsAbs(dir) {
 			return "" // the XDG specification: to be ignored

@@ -61,6 +61,7 @@ func environment(home, socket, issuer string) []string {
 		"FALCRED_SOCKET=" + socket,
 		"FALCRED_ISSUER=" + issuer,
 		"FALCRED_CLIENT_ID=" + clientID,
+		"FALCRED_NOTIFY=0", // this login is nobody's
 	}
 	for _, name := range []string{"PATH", "TMPDIR", "TEMP", "TMP", "SystemRoot", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
