@@ -104,6 +104,9 @@ func (c *Client) dial(ctx context.Context, others ...int) (*conn, error) {
 		cn := newConn(s, p.Path, others)
 		if err := peer.Check(s, others...); err != nil {
 			cn.Close()
+			if i == 0 && nameTaken(p.Path) { // where a daemon that is started here will listen
+				continue
+			}
 			text, hint, _ := strings.Cut(err.Error(), "\n")
 			if hint == "" {
 				hint = "set FALCRED_SOCKET to a socket of your own"

@@ -15,8 +15,8 @@ func TestImports_Section3_Section9(t *testing.T) {
 	testkit.OnWindows(t, "it asks the sources, which are the same")
 	const module = "github.com/falcred/falcred/"
 	wire := []string{"protocol", "protocol/internal/ijson"}
-	client := append([]string{"protocol/disk", "protocol/env", "protocol/local", "protocol/peer", "helper"}, wire...)
-	program := append([]string{"protocol/bazel", "protocol/limits", "protocol/strict", "helper/dockercred", "cmd/docker-credential-fal"}, client...)
+	client := append([]string{"protocol/disk", "protocol/env", "protocol/local", "protocol/peer", "protocol/strict", "helper"}, wire...)
+	program := append([]string{"protocol/bazel", "protocol/limits", "helper/dockercred", "cmd/docker-credential-fal"}, client...)
 	allowed := map[string][]string{
 		"protocol": wire, "protocol/env": append([]string{"protocol/env"}, wire...), "protocol/peer": append([]string{"protocol/disk", "protocol/local", "protocol/peer"}, wire...), "protocol/local": {"protocol/disk", "protocol/local"},
 		"protocol/bazel": append([]string{"protocol/bazel"}, wire...), "protocol/disk": {"protocol/disk"}, "protocol/strict": {"protocol/strict", "protocol/disk"}, "protocol/limits": {"protocol/limits"}, "helper": client, "helper/dockercred": program, "cmd/docker-credential-fal": program,

@@ -256,6 +256,9 @@ func (e *Entry) Discard() {
 	e.release()
 }
 
+// Resumed says that an earlier try has left the entry: the token may have been sent already.
+func (e *Entry) Resumed() bool { return e.resumed }
+
 // Keep leaves on disk what is there, for the next try.
 func (e *Entry) Keep() { e.release() }
 
@@ -318,10 +321,13 @@ func Clear(path string, l Ledger) (answer tokenfile.TokenPair, ok bool) {
 	return answer, ok
 }
 
-// Deletable is why a file beside target could not be deleted, nil where it could: a full
+// Deletable is why target, or a file beside it, could not be deleted, nil where it could: a full
 // disk lets files go. It is found out before a login is revoked, since a revoked login
 // that stays in its file helps nobody. What a kill leaves of the attempt is removed as an
 // unfinished entry is.
 func Deletable(target string) error {
+	if err := disk.Replaceable(target); err != nil {
+		return fsx.Cause(err)
+	}
 	return fsx.Cause(fsx.Deletable(filepath.Dir(target), entryPrefix+"probe-"))
 }

@@ -18,6 +18,7 @@ import (
 // R8, §4: since when the login exists, and how the last one ended, is known across restarts; an
 // issuer that has ended one by its age is expected to do so again, and that is said before.
 func TestCourseOfLogins_R8(t *testing.T) {
+	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 12 * time.Hour}, func(w *world) {
 		restart := func() { w.kill(); w.start() }
@@ -87,7 +88,7 @@ func TestCourseOfLogins_R8(t *testing.T) {
 func TestCourseOfAdoptedLogins_R8(t *testing.T) {
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
-		begun := time.Now()
+		begun := time.Now().Truncate(time.Second) // a token's dates are whole
 		refresh, access, _ := w.idp.Login("ann")
 		w.write(refresh, access)
 		if err := (journal.Ledger{Issuer: testIssuer, Tip: tokenfile.Fingerprint(refresh), Subject: "ann"}).Save(w.home); err != nil {
@@ -107,7 +108,7 @@ func TestCourseOfAdoptedLogins_R8(t *testing.T) {
 			t.Errorf("since %v: a neighbour's refresh is no login", since())
 		}
 		w.pass(10 * time.Minute)
-		again := time.Now()
+		again := time.Now().Truncate(time.Second)
 		refresh, access, _ = w.idp.Login("ann")
 		w.write(refresh, access)
 		w.reconcile()

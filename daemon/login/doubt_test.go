@@ -76,7 +76,6 @@ var oddKeys = []any{
 // R10: a living login whose issuer changes its algorithm, with odd keys
 // beside the good one, is verified as before.
 func TestIssuerMovesToAnotherAlgorithm_R10(t *testing.T) {
-	manyDays(t)
 	t.Parallel()
 	inBubble(t, idp.Config{Lifetime: doubtLifetime, OddKeys: oddKeys}, func(w *world) {
 		w.signIn("ann")
@@ -110,7 +109,6 @@ func TestOldKeyIDOverANewKey_R10(t *testing.T) {
 // R10: a key set that lags 10 s behind a rotation is a doubt at once, and
 // none 10 s later, without a rotation, a restart or a person.
 func TestKeySetLagsBehind_R10(t *testing.T) {
-	manyDays(t)
 	t.Parallel()
 	for _, first := range []bool{true, false} {
 		inBubble(t, idp.Config{Lifetime: doubtLifetime, KeySetLag: 10 * time.Second}, func(w *world) {

@@ -154,7 +154,6 @@ func TestGatewayOutlivesTheToken_R8R9(t *testing.T) {
 // for again while the issuer's overlap lasts, whatever it said instead, and however fresh the
 // access token is.
 func TestGatewayThatKeepsTheAnswer_R7R8(t *testing.T) {
-	manyDays(t)
 	t.Parallel()
 	for _, status := range []int{200, 302, 403, 502} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 
 // F6: whatever an issuer calls an account, what falcred writes it can read again.
 func TestALongNameOfAnAccount_F6(t *testing.T) {
-	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Opaque: true}, func(w *world) {
 		w.signIn(strings.Repeat("a", 70<<10))
 		w.start()

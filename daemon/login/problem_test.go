@@ -29,7 +29,6 @@ func foreignToken() string {
 
 // F3, R7: an empty file that cannot be restored is tried again with a pause.
 func TestR7AnEmptyFileIsNoLoop(t *testing.T) {
-	manyDays(t)
 	inBubble(t, idp.Config{Lifetime: 24 * time.Hour}, func(w *world) {
 		w.signIn("ann")
 		w.start()

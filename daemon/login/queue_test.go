@@ -53,7 +53,6 @@ func (w *world) portalocker(stop *atomic.Bool) (longest chan time.Duration) {
 // new connection each time. The issuer is asked a few times a minute, neighbours get the
 // lock, a refresh and a right token their turn, and a logout goes first.
 func TestSection4RefusedStoresArePaced(t *testing.T) {
-	manyDays(t)
 	for name, connections := range map[string]int{"one connection": 1, "many": 40} {
 		for _, fresh := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, fresh %v", name, fresh), func(t *testing.T) {

@@ -151,6 +151,10 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 		entry.Abandon()
 		return nil, err
 	}
+	if err := t.m.file.Replaceable(t.target); err != nil && !entry.Resumed() { // a replay has no time to lose
+		entry.Abandon()
+		return nil, entryFailure(err)
+	}
 	return entry, nil
 }
 

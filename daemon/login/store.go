@@ -115,6 +115,9 @@ func prove(m *Manager, refresh string) (*offer, error) {
 	if err := threads.Ready(); err != nil { // S6
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
+	if err := m.file.Replaceable(t.target); err != nil {
+		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since %v", err)
+	}
 	entry, err := journal.Begin(t.target, refresh)
 	if err != nil {
 		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, fsx.Hint(err))

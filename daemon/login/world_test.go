@@ -117,6 +117,15 @@ func manyDays(t testing.TB) {
 	testkit.InWine(t, "it has more virtual hours than wine has time for")
 }
 
+// hours is so many of them; in wine, where [manyDays] would leave a test out, no more than two: the
+// rest of them would show the same.
+func hours(n time.Duration) time.Duration {
+	if testkit.Wine() {
+		n = min(n, 2)
+	}
+	return n * time.Hour
+}
+
 // inBubble runs f on the fake clock, with a home that holds nothing yet and a
 // daemon that has not started.
 func inBubble(t *testing.T, cfg idp.Config, f func(w *world)) {

@@ -3,10 +3,12 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
@@ -34,6 +36,8 @@ func claim(path string) (*fsx.Lock, error) {
 	}
 	return lock, nil
 }
+
+func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // writeOwner writes our number, and this machine's name on a second line, into the file that
 // is locked, and no other that has its name by now: flock does not give its own descriptor

@@ -2,14 +2,7 @@
 
 package socket
 
-import (
-	"errors"
-	"fmt"
-	"syscall"
-)
-
-// noRoom says that the disk is full.
-func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+import "fmt"
 
 func killCommand(pid int) string { return fmt.Sprintf("kill -9 %d", pid) }
 

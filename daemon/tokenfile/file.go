@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -221,6 +222,21 @@ func (f File) Replace(target string, p TokenPair, unchanged func() error) error 
 		return err
 	}
 	return fsx.Cause(f.Install(finished, target, p))
+}
+
+// Replaceable is why [File.Install] would fail now, as far as that can be known without trying:
+// another program has the file open, and lets nobody replace it, nor write in it.
+func (f File) Replaceable(target string) error {
+	err := disk.Replaceable(target)
+	if err == nil {
+		return nil
+	}
+	if fsx.WhyInPlace(target, err) != "" {
+		if file, err := disk.OpenFile(target, os.O_WRONLY|fsx.Nonblock|fsx.NoFollow, 0o600); err == nil {
+			return file.Close()
+		}
+	}
+	return fmt.Errorf("the token file cannot be replaced: %w\nclose what has it open: an editor, a backup", fsx.Cause(err))
 }
 
 // Install moves a finished, fsynced file over the token file, and syncs the folder. A token

@@ -14,6 +14,7 @@ import (
 
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/limits"
 	"github.com/falcred/falcred/protocol/peer"
@@ -208,6 +209,6 @@ func cannotStart(err error) error {
 // Whoever needs the home sees how it went.
 func makeHome(home string) {
 	if strict.File(home) == nil {
-		os.Mkdir(home, 0o700)
+		disk.MkdirAll(home, 0o700) // on Windows nobody else's from its first moment
 	}
 }

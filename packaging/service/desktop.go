@@ -76,13 +76,30 @@ func (d desktop) begin(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	err = d.await(ctx, ended)
+	if ctx.Err() != nil {
+		letGo(cmd.Process)
+	}
+	return err
+}
+
+// othersStart is how long a daemon may take to answer that a helper has started at the same time:
+// ours ends then, since that one has the lock.
+const othersStart = 8 * time.Second
+
+// await waits until a daemon answers. ended says how the one that was started has gone.
+func (d desktop) await(ctx context.Context, ended <-chan error) error {
+	var failed error
+	var late <-chan time.Time
 	for d.pid(ctx) == 0 {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case err := <-ended:
-			return fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
+			failed = fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
+			late = time.After(othersStart)
+		case <-late:
+			return failed
 		case <-ctx.Done():
-			cmd.Process.Signal(theEnd)
 			return context.Cause(ctx)
 		}
 	}

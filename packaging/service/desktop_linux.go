@@ -49,8 +49,8 @@ func (d desktop) machines() error {
 	return fmt.Errorf("a service of the machine (%s) serves you already\nif a desktop session is to do so: sudo falcred service uninstall --system --run-as %s", script, shellWord(d.User))
 }
 
-// theEnd is how a daemon that was started and never answers is told to end.
-const theEnd = syscall.SIGTERM
+// letGo has a daemon end that was started and does not answer.
+func letGo(daemon *os.Process) { daemon.Signal(syscall.SIGTERM) }
 
 // spawn starts a daemon that outlives us.
 func (d desktop) spawn(program string) (*exec.Cmd, error) {

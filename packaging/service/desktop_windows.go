@@ -110,9 +110,9 @@ func (d desktop) installed() string { return "falcred runs, and starts when you 
 // machines: Windows has no services for users' logins, so that none can be in the way.
 func (d desktop) machines() error { return nil }
 
-// theEnd is how a daemon that was started and never answers is told to end: there is no other
-// way to tell one that has no console.
-var theEnd = os.Kill
+// letGo leaves a daemon that was started and does not answer alone: it has no console, so that it
+// could only be killed, and it may be refreshing by now. Once it answers, it can be stopped.
+func letGo(*os.Process) {}
 
 // spawn starts a daemon that outlives us, our console and, where that may be, our job: some
 // terminals end what was started in them.

@@ -34,6 +34,19 @@ const (
 	errSharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION
 )
 
+// full has a full disk be what it is elsewhere.
+func full(err error) error {
+	const handleDiskFull, diskFull = syscall.Errno(39), syscall.Errno(112) // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+	var path *fs.PathError
+	switch {
+	case err == handleDiskFull, err == diskFull:
+		return syscall.ENOSPC
+	case errors.As(err, &path):
+		path.Err = full(path.Err)
+	}
+	return err
+}
+
 // patience is for how long others may be in the way: a scanner, a backup, a reader that opens
 // files as most programs here do, so that nobody can rename or remove them meanwhile.
 const patience = 2 * time.Second
@@ -94,9 +107,32 @@ func (windows) Rename(from, to string) error {
 		err = link.Err
 	}
 	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: full(err)}
 	}
 	return nil
+}
+
+// Replaceable is why no rename could replace the file at path, and nothing remove it: somebody has
+// it open who does not share that. He is waited for, as by [Rename]. It is nil where there is none.
+func Replaceable(path string) error {
+	if simulated != nil {
+		return nil
+	}
+	const deleting = 0x10000 // DELETE
+	name, err := syscall.UTF16PtrFromString(path)
+	if err == nil {
+		err = again(func() error {
+			h, err := createFile(name, deleting, shareAll, nil, syscall.OPEN_EXISTING, onlyLinks)
+			if err == nil {
+				syscall.CloseHandle(h)
+			}
+			return err
+		}, shared)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return &fs.PathError{Op: "replace", Path: path, Err: err}
 }
 
 // unprotect takes the attribute read-only from a file, which elsewhere keeps nobody from putting
@@ -141,7 +177,7 @@ func (d windows) MkdirAll(path string, perm fs.FileMode) error {
 		err = syscall.CreateDirectory(name, attributes(perm, true))
 	}
 	if info, lookErr := os.Stat(path); err != nil && (lookErr != nil || !info.IsDir()) { // or somebody was faster
-		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
+		return &fs.PathError{Op: "mkdir", Path: path, Err: full(err)}
 	}
 	return nil
 }

@@ -72,6 +72,19 @@ func newFile(h syscall.Handle, path string) (f *file, k known, err error) {
 	return &file{os.NewFile(uintptr(h), path), k.identity}, k, nil
 }
 
+func (f *file) Write(data []byte) (int, error) {
+	n, err := f.File.Write(data)
+	return n, full(err)
+}
+
+func (f *file) WriteAt(data []byte, at int64) (int, error) {
+	n, err := f.File.WriteAt(data, at)
+	return n, full(err)
+}
+
+func (f *file) Truncate(size int64) error { return full(f.File.Truncate(size)) }
+func (f *file) Sync() error               { return full(f.File.Sync()) }
+
 func (f *file) Stat() (fs.FileInfo, error) {
 	k, err := query(syscall.Handle(f.Fd()))
 	if err != nil {
@@ -147,7 +160,7 @@ func (windows) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 		f, k, err = newFile(h, path)
 	}
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: full(err)}
 	}
 	if flag&NoFollow == 0 || k.attributes&syscall.FILE_ATTRIBUTE_REPARSE_POINT == 0 {
 		return f, nil
@@ -157,6 +170,13 @@ func (windows) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
 	}
 	return f, nil
+}
+
+// createFile is CreateFile. What a path leads to may be a pipe: who serves there may know who we
+// are, and not act as us.
+func createFile(name *uint16, access, share uint32, attributes *syscall.SecurityAttributes, how, flags uint32) (syscall.Handle, error) {
+	const identification = 0x00100000 | 1<<16 // SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION
+	return syscall.CreateFile(name, access, share, attributes, how, flags|identification, 0)
 }
 
 // open is CreateFile with what the flags of package os mean.
@@ -183,7 +203,7 @@ func open(path string, flag int, perm fs.FileMode) (syscall.Handle, error) {
 	if flag&Alone != 0 {
 		share = 0
 	}
-	h, err := syscall.CreateFile(name, access(flag), share, attributes(perm, false), how, attrs|uint32(flag&NoFollow), 0) // #nosec G115 -- one bit
+	h, err := createFile(name, access(flag), share, attributes(perm, false), how, attrs|uint32(flag&NoFollow)) // #nosec G115 -- one bit
 	switch {
 	case err == nil || h != syscall.InvalidHandle:
 	case err == syscall.ERROR_FILE_EXISTS:
@@ -238,7 +258,7 @@ func look(op, path string, flags uint32, otherwise func(string) (fs.FileInfo, er
 	if err != nil || path == "" {
 		return nil, &fs.PathError{Op: op, Path: path, Err: syscall.ENOENT}
 	}
-	h, err := syscall.CreateFile(name, readControl|readAttributes, shareAll, nil, syscall.OPEN_EXISTING, flags, 0)
+	h, err := createFile(name, readControl|readAttributes, shareAll, nil, syscall.OPEN_EXISTING, flags)
 	if err != nil {
 		info, err := otherwise(path)
 		if err != nil {
@@ -263,7 +283,7 @@ func (windows) Chmod(path string, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	h, err := syscall.CreateFile(name, writeDAC, shareAll, nil, syscall.OPEN_EXISTING, syscall.FILE_FLAG_BACKUP_SEMANTICS, 0)
+	h, err := createFile(name, writeDAC, shareAll, nil, syscall.OPEN_EXISTING, syscall.FILE_FLAG_BACKUP_SEMANTICS)
 	if err == nil {
 		err = setMode(h, mode, info.IsDir())
 		syscall.CloseHandle(h)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,7 +90,7 @@ func securityOf(h syscall.Handle) ([]byte, error) {
 
 // setMode replaces an access list by one that says mode.
 func setMode(h syscall.Handle, mode fs.FileMode, folder bool) error {
-	descriptor, err := descriptorOf(daclText(mode, folder))
+	descriptor, err := Descriptor(daclText(mode, folder))
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ var (
 )
 
 func private(mode fs.FileMode, folder bool) []byte {
-	descriptor, err := descriptorOf("O:" + ownSID() + daclText(mode, folder))
+	descriptor, err := Descriptor("O:" + own() + daclText(mode, folder))
 	if err != nil {
 		return nil
 	}
@@ -142,7 +143,7 @@ func daclText(mode fs.FileMode, folder bool) string {
 	}
 	text := "D:P"
 	if mode&0o700 != 0 {
-		text += fmt.Sprintf("(A;%s;FA;;;%s)(A;%s;FA;;;SY)", inherit, ownSID(), inherit)
+		text += fmt.Sprintf("(A;%s;FA;;;%s)(A;%s;FA;;;SY)", inherit, own(), inherit)
 	}
 	if rights := rightsOf(mode, folder); rights != 0 {
 		text += fmt.Sprintf("(A;;%#x;;;WD)", rights) // everyone
@@ -150,8 +151,8 @@ func daclText(mode fs.FileMode, folder bool) string {
 	return text
 }
 
-// descriptorOf makes one of its text (SDDL).
-func descriptorOf(text string) ([]byte, error) {
+// Descriptor makes a security descriptor of its text (SDDL).
+func Descriptor(text string) ([]byte, error) {
 	name, err := syscall.UTF16PtrFromString(text)
 	if err != nil {
 		return nil, err
@@ -166,28 +167,33 @@ func descriptorOf(text string) ([]byte, error) {
 	return append([]byte(nil), unsafe.Slice(at, int(size))...), nil // #nosec G103 -- the same
 }
 
-// ownSID is our process's user.
-var ownSID = sync.OnceValue(func() string {
+// OwnUser is the SID of our process's user, which does not change.
+var OwnUser = sync.OnceValues(func() (sid string, err error) {
 	token, err := syscall.OpenCurrentProcessToken()
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer token.Close()
 	user, err := token.GetTokenUser()
 	if err != nil {
-		return ""
+		return "", err
 	}
-	sid, err := user.User.Sid.String()
+	return user.User.Sid.String()
+})
+
+// own is [OwnUser], or nobody.
+func own() string {
+	sid, err := OwnUser()
 	if err != nil {
 		return ""
 	}
 	return sid
-})
+}
 
 // ours says whether somebody can do to all files of ours as he likes anyway.
 func ours(sid string) bool {
 	const administrators, system = "S-1-5-32-544", "S-1-5-18"
-	return sid != "" && (sid == ownSID() || sid == administrators || sid == system)
+	return sid != "" && (sid == own() || sid == administrators || sid == system)
 }
 
 // trusted are they, the system's installer, and those who are nobody.
@@ -274,6 +280,37 @@ func judge(descriptor []byte, folder bool) (owner string, mode fs.FileMode, err 
 		mode |= fs.ModeSticky
 	}
 	return owner, mode, err
+}
+
+// Strangers are the SIDs to whom the access list of a file or a folder gives a right, besides our
+// user and those who need none. It is empty where that cannot be read.
+func Strangers(path string) (sids []string) {
+	name, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil
+	}
+	h, err := createFile(name, readControl, shareAll, nil, syscall.OPEN_EXISTING, onlyLinks)
+	if err != nil {
+		return nil
+	}
+	defer syscall.CloseHandle(h)
+	descriptor, err := securityOf(h)
+	if err != nil {
+		return nil
+	}
+	return strangers(descriptor)
+}
+
+func strangers(descriptor []byte) (sids []string) {
+	if len(descriptor) < 20 {
+		return nil
+	}
+	entries(descriptor, int(binary.LittleEndian.Uint32(descriptor[16:])), func(sid string, _ uint32) {
+		if sid != "" && !trusted(sid) && !slices.Contains(sids, sid) {
+			sids = append(sids, sid)
+		}
+	})
+	return sids
 }
 
 // entries calls each for what an access list allows of the thing itself.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -33,14 +34,14 @@ func TestJudge(t *testing.T) {
 		"O:MED:P": {0, 0},
 		"O:ME":    {0o777, 0o777},
 	} {
-		descriptor, err := descriptorOf(strings.ReplaceAll(text, "ME", ownSID()))
+		descriptor, err := Descriptor(strings.ReplaceAll(text, "ME", own()))
 		if err != nil {
 			t.Logf("%s is no text here: %v", text, err) // conditions and objects, to wine
 			continue
 		}
 		for folder, want := range map[bool]fs.FileMode{false: want.file, true: want.folder} {
 			owner, mode, err := judge(descriptor, folder)
-			if err != nil || mode != want || owner != ownSID() {
+			if err != nil || mode != want || owner != own() {
 				t.Errorf("%s (folder %v): %v of %s, %v, want %v", text, folder, mode, owner, err, want)
 			}
 		}
@@ -55,7 +56,7 @@ func TestJudgeOfWindows(t *testing.T) {
 		`O:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;;0x1200a9;;;BU)(A;OICIIO;GXGR;;;BU)(A;;0x1200a9;;;WD)`:                  0o705,                 // C:\Users
 		`O:SYD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;ME)`:                                                            0o700,                 // C:\Users\me
 	} {
-		descriptor, err := descriptorOf(strings.ReplaceAll(text, "ME", ownSID()))
+		descriptor, err := Descriptor(strings.ReplaceAll(text, "ME", own()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func TestJudgeOfWindows(t *testing.T) {
 
 // What is cut short, or says that it is longer than it is, is refused.
 func TestJudgeMalformed(t *testing.T) {
-	whole, err := descriptorOf("O:" + ownSID() + "D:P(A;;FA;;;WD)(A;;FA;;;SY)")
+	whole, err := Descriptor("O:" + own() + "D:P(A;;FA;;;WD)(A;;FA;;;SY)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,25 +95,74 @@ func TestWaitsForOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, try := range map[string]func() error{
-		"rename": func() error { return Rename(other, path) },
-		"remove": func() error { return Remove(path) },
+	for _, c := range []struct {
+		name string
+		try  func() error
+	}{
+		{"rename", func() error { return Rename(other, path) }},
+		{"remove", func() error { return Remove(path) }}, // what has been renamed
 	} {
 		holder, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if err := try(); !Held(err) || time.Since(begun) < patience {
-			t.Errorf("%s, while it is held: %v after %v", name, err, time.Since(begun))
+		if err := c.try(); !Held(err) || time.Since(begun) < patience {
+			t.Errorf("%s, while it is held: %v after %v", c.name, err, time.Since(begun))
 		}
 		time.AfterFunc(50*time.Millisecond, func() { holder.Close() })
-		if err := try(); err != nil {
-			t.Errorf("%s, after that: %v", name, err)
+		if err := c.try(); err != nil {
+			t.Errorf("%s, after that: %v", c.name, err)
 		}
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("it is still there")
+	}
+}
+
+// A full disk is what it is elsewhere: of what it says, callers know ENOSPC.
+func TestFullDisk(t *testing.T) {
+	for _, errno := range []syscall.Errno{39, 112} {
+		if err := full(&fs.PathError{Op: "write", Path: "x", Err: errno}); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%d is %v", errno, err)
+		}
+	}
+	if err := full(syscall.ERROR_ACCESS_DENIED); errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
+	}
+}
+
+// A file that somebody has open who does not share that can be neither replaced nor removed, which
+// is known without trying to.
+func TestReplaceable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := Replaceable(path); err != nil {
+		t.Errorf("none: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replaceable(path); err != nil {
+		t.Errorf("nobody has it open: %v", err)
+	}
+	ours, err := OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	if err := Replaceable(path); err != nil {
+		t.Errorf("we have it open: %v", err)
+	}
+	holder, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Replaceable(path); !Held(err) {
+		t.Errorf("another program has it open: %v", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { holder.Close() })
+	if err := Replaceable(path); err != nil {
+		t.Errorf("after that: %v", err)
 	}
 }
 

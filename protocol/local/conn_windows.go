@@ -12,8 +12,12 @@ import (
 
 // Conn is one end of a pipe. Its errors are those of a socket where callers tell them
 // apart: EPIPE, and io.EOF.
+//
+// It reads as an [os.File] does, and writes by itself: an os.File keeps one offset for both, of which
+// a pipe has none, and so is not to be read and written at the same time.
 type Conn struct {
 	file *os.File
+	out  writing
 
 	server  bool   // this is the daemon's end, and the rest is known of
 	client  string // who connected
@@ -72,7 +76,7 @@ func (c *Conn) isEnding() bool {
 
 // Write says EPIPE where the other end is gone.
 func (c *Conn) Write(b []byte) (int, error) {
-	n, err := c.file.Write(b)
+	n, err := c.out.write(c, b)
 	if errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, errNoData) || errors.Is(err, errNotConnected) {
 		err = &fs.PathError{Op: "write", Path: c.file.Name(), Err: syscall.EPIPE}
 	}
@@ -80,7 +84,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 }
 
 // Close closes this end. The other end still reads what was written.
-func (c *Conn) Close() error { return c.file.Close() }
+func (c *Conn) Close() error {
+	c.out.close()
+	return c.file.Close()
+}
 
 // CloseRead ends reading: what has arrived by now is still read, then comes io.EOF.
 func (c *Conn) CloseRead() error {
@@ -104,7 +111,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 }
 
 // SetWriteDeadline is as that of [os.File].
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.file.SetWriteDeadline(t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.out.until(t) }
 
 // SetDeadline sets both.
 func (c *Conn) SetDeadline(t time.Time) error {

@@ -9,6 +9,10 @@ import (
 
 const pipePrefix = `\\.\pipe\`
 
+// identification: a server may know who we are, and not act as us; it may be anybody's, even where
+// a file was to be opened.
+const identification = 0x00100000 | 1<<16 // SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION
+
 // maxAddress is more than an address file holds.
 const maxAddress = 300
 
@@ -32,8 +36,6 @@ func dial(path string) (syscall.Handle, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The server may know who we are, and not act as us: it may be anybody's.
-	const identification = 0x00100000 | 1<<16 // SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION
 	h, err := syscall.CreateFile(pipe, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_EXISTING,
 		syscall.FILE_FLAG_OVERLAPPED|identification, 0)
 	switch err {
@@ -71,7 +73,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	const all = syscall.FILE_SHARE_READ | syscall.FILE_SHARE_WRITE | syscall.FILE_SHARE_DELETE
-	h, err := syscall.CreateFile(p, syscall.GENERIC_READ, all, nil, syscall.OPEN_EXISTING, 0, 0)
+	h, err := syscall.CreateFile(p, syscall.GENERIC_READ, all, nil, syscall.OPEN_EXISTING, identification, 0)
 	if err == errSharing { // somebody looks at it who does not share
 		err = syscall.EAGAIN
 	}

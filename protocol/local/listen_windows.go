@@ -25,11 +25,15 @@ const waiting = 63
 // its user is known.
 const firstTime = 10 * time.Second
 
+// label keeps out the programs of our own user that the system trusts less than others (as a
+// browser's own): such a client may neither write nor read.
+const label = "S:(ML;;NWNR;;;ME)"
+
 // Listener makes connections of those who open a pipe.
 type Listener struct {
 	path, name string
-	descriptor uintptr // who may open it
-	wake       syscall.Handle
+	descriptor []byte         // who may open it
+	wake       syscall.Handle // Close's, who sets it, and frees it when nothing waits for it any more
 	accepted   chan result
 	slots      chan struct{} // one for each client that is connected and not accepted
 	closed     chan struct{} // by Close
@@ -56,11 +60,11 @@ func Listen(path string) (*Listener, error) {
 }
 
 func newListener(path string) (*Listener, error) {
-	own, err := OwnUser()
+	own, err := disk.OwnUser()
 	if err != nil {
 		return nil, err
 	}
-	descriptor, err := descriptorOf("O:" + own + "D:P(A;;GA;;;" + own + ")(A;;GA;;;SY)")
+	descriptor, err := disk.Descriptor("O:" + own + "D:P(A;;GA;;;" + own + ")(A;;GA;;;SY)" + label)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,10 @@ func newListener(path string) (*Listener, error) {
 		err = writeAddress(path, l.name)
 	}
 	if err != nil {
-		l.free(queue)
+		free(queue)
+		if l.wake != 0 {
+			syscall.CloseHandle(l.wake)
+		}
 		return nil, err
 	}
 	go l.serve(queue)
@@ -153,6 +160,7 @@ func (l *Listener) Close() error {
 		close(l.closed)
 		procSetEvent.Call(uintptr(l.wake))
 		<-l.ended
+		syscall.CloseHandle(l.wake)
 	})
 	return nil
 }
@@ -161,7 +169,7 @@ func (l *Listener) Close() error {
 // of the system's waits for all.
 func (l *Listener) serve(queue []*instance) {
 	defer close(l.ended)
-	defer func() { l.free(queue) }()
+	defer func() { free(queue) }()
 	for {
 		n, err := l.next(queue)
 		if err != nil && !l.give(nil, err) || err == nil && n < 0 {
@@ -234,14 +242,10 @@ func (l *Listener) give(c *Conn, err error) bool {
 	}
 }
 
-func (l *Listener) free(queue []*instance) {
+func free(queue []*instance) {
 	for _, i := range queue {
 		i.free()
 	}
-	if l.wake != 0 {
-		syscall.CloseHandle(l.wake)
-	}
-	syscall.LocalFree(syscall.Handle(l.descriptor))
 }
 
 // instance is one end of the pipe that waits to be connected to.

@@ -1,9 +1,7 @@
 package local
 
 import (
-	"os"
 	"runtime"
-	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -113,9 +111,6 @@ func pipeOwner(h syscall.Handle) (string, error) {
 	defer syscall.LocalFree(descriptor)
 	return owner.String()
 }
-
-// OwnUser is the SID of ours, which does not change.
-var OwnUser = sync.OnceValues(func() (sid string, err error) { return ProcessUser(os.Getpid()) })
 
 // ProcessUser is the SID of the user that a process runs as.
 func ProcessUser(pid int) (sid string, err error) {

@@ -23,11 +23,10 @@ var (
 	procSetEvent               = kernel32.NewProc("SetEvent")
 	procWaitForMultipleObjects = kernel32.NewProc("WaitForMultipleObjects")
 
-	procDescriptorFromString = advapi32.NewProc("ConvertStringSecurityDescriptorToSecurityDescriptorW")
-	procGetSecurityInfo      = advapi32.NewProc("GetSecurityInfo")
-	procImpersonate          = advapi32.NewProc("ImpersonateNamedPipeClient")
-	procOpenThreadToken      = advapi32.NewProc("OpenThreadToken")
-	procRevertToSelf         = advapi32.NewProc("RevertToSelf")
+	procGetSecurityInfo = advapi32.NewProc("GetSecurityInfo")
+	procImpersonate     = advapi32.NewProc("ImpersonateNamedPipeClient")
+	procOpenThreadToken = advapi32.NewProc("OpenThreadToken")
+	procRevertToSelf    = advapi32.NewProc("RevertToSelf")
 
 	procNtCreateNamedPipeFile = ntdll.NewProc("NtCreateNamedPipeFile")
 	procNtStatusToError       = ntdll.NewProc("RtlNtStatusToDosError")
@@ -59,35 +58,24 @@ func newEvent() (syscall.Handle, error) {
 	return syscall.Handle(h), nil
 }
 
-// descriptorOf makes a security descriptor, which is the caller's to free.
-func descriptorOf(sddl string) (descriptor uintptr, err error) {
-	p, err := syscall.UTF16PtrFromString(sddl)
-	if err != nil {
-		return 0, err
-	}
-	if r, _, err := procDescriptorFromString.Call(uintptr(unsafe.Pointer(p)), 1, uintptr(unsafe.Pointer(&descriptor)), 0); r == 0 { // #nosec G103 -- the system's call
-		return 0, err
-	}
-	return descriptor, nil
-}
-
 type unicodeString struct {
 	length, maximum uint16
 	buffer          *uint16
 }
 
 type objectAttributes struct {
-	length          uint32
-	root            syscall.Handle
-	name            *unicodeString
-	attributes      uint32
-	descriptor, qos uintptr
+	length     uint32
+	root       syscall.Handle
+	name       *unicodeString
+	attributes uint32
+	descriptor *byte
+	qos        uintptr
 }
 
 // createPipe makes one instance of a pipe of bytes, which is for this machine alone. The
 // first one fails where the name is taken: CreateNamedPipe's FILE_FLAG_FIRST_PIPE_INSTANCE is
 // this FILE_CREATE, which wine passes over.
-func createPipe(pipe string, descriptor uintptr, first bool) (h syscall.Handle, err error) {
+func createPipe(pipe string, descriptor []byte, first bool) (h syscall.Handle, err error) {
 	const (
 		access          = syscall.GENERIC_READ | syscall.GENERIC_WRITE | syscall.SYNCHRONIZE
 		share           = syscall.FILE_SHARE_READ | syscall.FILE_SHARE_WRITE
@@ -103,7 +91,7 @@ func createPipe(pipe string, descriptor uintptr, first bool) (h syscall.Handle, 
 	}
 	size := uint16(2 * len(text)) // #nosec G115 -- a name of ours
 	name := unicodeString{length: size - 2, maximum: size, buffer: &text[0]}
-	attributes := objectAttributes{name: &name, attributes: caseInsensitive, descriptor: descriptor}
+	attributes := objectAttributes{name: &name, attributes: caseInsensitive, descriptor: &descriptor[0]}
 	attributes.length = uint32(unsafe.Sizeof(attributes))
 	disposition := uintptr(open)
 	if first {

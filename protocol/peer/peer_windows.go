@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/local"
 )
 
@@ -29,7 +30,7 @@ func User(c syscall.Conn) string {
 // the pipe's owner. The user of the process there must be allowed too, where it can be asked:
 // the process may have ended, and we may not open one of the system's.
 func check(c syscall.Conn, _ []int) error {
-	own, err := local.OwnUser()
+	own, err := disk.OwnUser()
 	if err != nil {
 		return protocol.Errorf(protocol.CodeDenied, "denied: our own user cannot be known")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	"github.com/falcred/falcred/protocol/local"
 	"github.com/falcred/falcred/protocol/peer"
 )
@@ -68,18 +69,21 @@ func TestClients_S3_S8(t *testing.T) {
 	l, err := local.Listen(path)
 	testkit.Must(t, err)
 	defer l.Close()
-	for sid, want := range map[string]string{
-		"": "served", system: "served",
-		testkit.Stranger: "denied: the other end belongs to user " + testkit.Stranger,
+	for _, c := range []struct{ name, sid, want string }{
+		{"ourselves", "", "served"},
+		{"the system", system, "served"},
+		{"a stranger", testkit.Stranger, "denied: the other end belongs to user " + testkit.Stranger},
 	} {
-		client := testkit.Role("client", "FALCRED_TEST_SOCKET="+path)
-		if sid != "" {
-			testkit.As(t, sid, client)
-		}
-		go serve(l)
-		if out, err := client.CombinedOutput(); string(out) != want || err != nil {
-			t.Errorf("%q was told %q, %v; want %q", sid, out, err, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			client := testkit.Role("client", "FALCRED_TEST_SOCKET="+path)
+			if c.sid != "" {
+				testkit.As(t, c.sid, client)
+			}
+			go serve(l)
+			if out, err := client.CombinedOutput(); string(out) != c.want || err != nil {
+				t.Errorf("%q was told %q, %v; want %q", c.sid, out, err, c.want)
+			}
+		})
 	}
 }
 
@@ -135,7 +139,7 @@ func TestKnown_S3_S8(t *testing.T) {
 	daemon, err := l.AcceptUnix()
 	testkit.Must(t, err)
 	defer daemon.Close()
-	own, err := local.OwnUser()
+	own, err := disk.OwnUser()
 	testkit.Must(t, err)
 	for _, c := range []*local.Conn{client, daemon} {
 		if err := peer.Check(c); err != nil {

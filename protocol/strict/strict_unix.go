@@ -26,6 +26,9 @@ func OwnerMask() { syscall.Umask(syscall.Umask(0o077) &^ 0o700) }
 
 func isLink(info fs.FileInfo) bool { return info.Mode().Type() == fs.ModeSymlink }
 
+// changeable is false: a link of Unix is replaced, never changed, and its mode says nothing.
+func changeable(fs.FileInfo) bool { return false }
+
 // Withdraw is how a person takes everybody else's right to write a path, or a group's.
 func Withdraw(who, path string) string { return "chmod " + who + "-w " + path }
 

@@ -56,8 +56,8 @@ func walk(path string) (steps []step, end fs.FileInfo, err error) {
 			}
 			links++
 			steps = append(steps, step{next, end})
-			root, names := begin(target)
-			if rest = append(names, rest...); !filepath.IsAbs(target) {
+			root, names := leads(at, target)
+			if rest = append(names, rest...); root == "" {
 				break
 			}
 			at = root
@@ -81,6 +81,19 @@ func walk(path string) (steps []step, end fs.FileInfo, err error) {
 func begin(path string) (root string, names []string) {
 	volume := filepath.VolumeName(path)
 	return volume + string(filepath.Separator), parts(path[len(volume):])
+}
+
+// leads is where a link in the folder at leads: root is "" where that is in the folder itself.
+func leads(at, target string) (root string, names []string) {
+	root, names = begin(target)
+	switch {
+	case filepath.IsAbs(target):
+	case target != "" && os.IsPathSeparator(target[0]): // of Windows, where that is the root of the link's own volume
+		root, _ = begin(at)
+	default:
+		root = ""
+	}
+	return root, names
 }
 
 func parts(path string) []string {
@@ -129,7 +142,7 @@ func Everybodys(path string) bool {
 	steps = append(steps, step{path, end})
 	for i, s := range steps {
 		mode := s.info.Mode()
-		if mode.Type() == fs.ModeSymlink || mode.Perm()&0o002 == 0 {
+		if isLink(s.info) && !changeable(s.info) || mode.Perm()&0o002 == 0 {
 			continue
 		}
 		if i+1 == len(steps) || mode&fs.ModeSticky == 0 || !trusted(steps[i+1].info) {
@@ -191,7 +204,7 @@ func onTheWay(s step, path string) *Problem {
 			Text: fmt.Sprintf("%s belongs to another user, who could put something else in place of %s", s.path, path),
 			Hint: "run falcred as that user, or choose a place below folders of your own and root's",
 		}
-	case !mode.IsDir() || mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0:
+	case !mode.IsDir() && !changeable(s.info), mode.IsDir() && (mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0):
 		return nil
 	case ourGroups(s):
 		return groups(s)
