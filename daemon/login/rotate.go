@@ -147,13 +147,13 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 		return nil, entryFailure(err)
 	}
 	t.recordIssuer()
-	if err := t.unchanged(c.before); err != nil {
-		entry.Abandon()
-		return nil, err
-	}
 	if err := t.m.file.Replaceable(t.target); err != nil && !entry.Resumed() { // a replay has no time to lose
 		entry.Abandon()
 		return nil, entryFailure(err)
+	}
+	if err := t.unchanged(c.before); err != nil { // the last thing before the request
+		entry.Abandon()
+		return nil, err
 	}
 	return entry, nil
 }
