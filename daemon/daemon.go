@@ -46,7 +46,17 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(asked)
 	defer end()
 	total := clock.After(ctx, login.TotalEnd)
-	sock, m, err := open(ctx, cfg, log)
+	// What the home's part of it goes by: where a next daemon goes on, who has come to this one is
+	// answered as if nothing had been (S9).
+	home, endHome := context.WithCancel(context.WithoutCancel(ctx))
+	defer endHome()
+	sock, m, err := open(ctx, home, cfg, log)
+	context.AfterFunc(ctx, func() {
+		if sock != nil && sock.Left() {
+			clock.Sleep(server.LastCall)
+		}
+		endHome()
+	})
 	if err != nil {
 		if cfg.Refused != nil && errors.As(err, new(*Mistake)) {
 			cfg.Refused(err)
@@ -109,7 +119,7 @@ var errHangs = errors.New("shut down without finishing: still waiting after 19 s
 // open makes sure that we are the one who serves here, and only then reads the home: a
 // second daemon must touch nothing of it (S1). With an error it may return a socket that a
 // service manager has made.
-func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *login.Manager, error) {
+func open(ctx, home context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *login.Manager, error) {
 	inherited, err := socket.Inherited()
 	if err != nil {
 		return nil, nil, &Mistake{err}
@@ -132,7 +142,7 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*socket.Socket, *l
 	if err != nil {
 		return inherited, nil, err
 	}
-	m, err := login.Open(ctx, cfg.Config, log)
+	m, err := login.Open(home, cfg.Config, log)
 	if err != nil {
 		return sock, nil, asMistake(err)
 	}

@@ -87,11 +87,14 @@ func nextLook(ctx context.Context, program *upgrade.Program, minute *clock.Alarm
 // look looks once. It says why a new program is not followed, "" where there is none, or where it
 // is only to be waited for.
 func (h *handover) look(ctx context.Context, program *upgrade.Program) (why string) {
+	if !h.m.AtRest() {
+		return ""
+	}
 	version, err := program.Newer(ctx)
 	if err != nil {
 		return h.explain(err)
 	}
-	if version == "" || !h.m.AtRest() {
+	if version == "" {
 		return ""
 	}
 	next, err := h.start(ctx, program)

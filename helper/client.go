@@ -147,7 +147,7 @@ func (c *Client) Stop(ctx context.Context) error {
 func (c *Client) End(ctx context.Context) (protocol.Status, error) {
 	c.dropIdle()
 	status, err := c.endOnce(ctx)
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*protocol.Error)) { // it has just made way: to ask twice for an end is to ask once
+	if err != nil && status.PID == 0 && ctx.Err() == nil && !errors.As(err, new(*protocol.Error)) { // it has just made way: the next one is meant
 		status, err = c.endOnce(ctx)
 	}
 	if err != nil {

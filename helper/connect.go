@@ -89,6 +89,8 @@ func explain(err error, socket string, first bool) (found error, goOn bool) {
 	switch {
 	case nobodyThere(err), !peer.Serves: // there is nobody to be found there
 		return nil, true
+	case errors.Is(err, fs.ErrPermission) && first && nameTaken(socket): // where a daemon that is started here will listen
+		return nil, true
 	case errors.Is(err, fs.ErrPermission) && first: // EACCES, EPERM
 		return protocol.Errorf(protocol.CodeDenied,
 			"no permission to connect to %s\nit belongs to another user: set FALCRED_SOCKET or FAL_HOME_DIR", socket), false

@@ -20,7 +20,7 @@ type behind struct {
 const maxBehind = 1024
 
 // writtenIn is how long the end of a program waits for what is still to be written.
-const writtenIn = 2 * time.Second
+const writtenIn = 500 * time.Millisecond
 
 // newBehind returns a handler, and what waits at the end until all is written, or hangs.
 func newBehind(h slog.Handler) (b slog.Handler, wait func()) {

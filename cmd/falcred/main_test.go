@@ -22,6 +22,7 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/disk"
 	falenv "github.com/falcred/falcred/protocol/env"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -83,6 +84,7 @@ func scripts(t *testing.T, folder string) {
 			"alive":      living,
 			"append":     appendLine,
 			"warned":     warned,
+			"private":    private,
 		},
 	})
 }
@@ -140,6 +142,12 @@ func leaveLogin(ts *testscript.TestScript, _ bool, args []string) {
 	refresh, _, _ := ts.Value("issuers").(map[string]*idp.Server)[args[0]].Login("auth0|ada")
 	ts.Check(os.MkdirAll(ts.Getenv("FAL_HOME_DIR"), 0o700))
 	ts.Check(writeTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile), refresh, ""))
+}
+
+// private makes a folder and those above it, for us alone: what Windows hands down from C:\ lets others write.
+func private(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(disk.MkdirAll(filepath.Dir(args[0]), 0o700))
+	ts.Check(disk.MkdirAll(args[0], 0o700))
 }
 
 // served waits until the login in the file is served, and not one before it.

@@ -71,6 +71,7 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			_, journal := handler.(service.Journal)
 			handler, written := newBehind(handler)
 			defer written()
 			log := slog.New(handler)
@@ -83,7 +84,7 @@ func newRun() *cobra.Command {
 			err = service.Run(cmd.Context(), func(ctx context.Context) error {
 				return runDaemon(ctx, log, toSyslog || ownService())
 			})
-			if err != nil && toSyslog { // nobody reads standard error
+			if err != nil && (toSyslog || journal) { // nobody reads standard error, or it has no priority there
 				log.Error("ended", "cause", err)
 			}
 			return err

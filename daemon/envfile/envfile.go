@@ -18,6 +18,7 @@ import (
 
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/protocol/disk"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/strict"
 )
 
@@ -64,6 +65,9 @@ func (f File) Over(given func(string) (string, bool)) func(string) (string, bool
 // Export puts the file into this process's environment, whose own variables stay as they are.
 func (f File) Export() {
 	for name, value := range f.Values {
+		if name == env.OnDemand || name == env.Inheritance { // one process tells another
+			continue
+		}
 		if _, set := os.LookupEnv(name); !set {
 			os.Setenv(name, value)
 		}

@@ -256,9 +256,6 @@ func (e *Entry) Discard() {
 	e.release()
 }
 
-// Resumed says that an earlier try has left the entry: the token may have been sent already.
-func (e *Entry) Resumed() bool { return e.resumed }
-
 // Keep leaves on disk what is there, for the next try.
 func (e *Entry) Keep() { e.release() }
 

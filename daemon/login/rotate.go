@@ -142,15 +142,16 @@ func (t *transaction) beginEntry(c candidate) (*journal.Entry, error) {
 		text, hint, _ := strings.Cut(err.Error(), "\n")
 		return nil, unavailable("not refreshed: "+text, hint)
 	}
+	if !journal.Exists(t.target, c.refresh) { // a replay has no time to lose
+		if err := t.m.file.Replaceable(t.target); err != nil {
+			return nil, entryFailure(err)
+		}
+	}
 	entry, err := journal.Begin(t.target, c.refresh)
 	if err != nil {
 		return nil, entryFailure(err)
 	}
 	t.recordIssuer()
-	if err := t.m.file.Replaceable(t.target); err != nil && !entry.Resumed() { // a replay has no time to lose
-		entry.Abandon()
-		return nil, entryFailure(err)
-	}
 	if err := t.unchanged(c.before); err != nil { // the last thing before the request
 		entry.Abandon()
 		return nil, err

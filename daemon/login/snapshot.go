@@ -96,6 +96,8 @@ func (s *Snapshot) final(now time.Time) (*Answer, error) {
 func (s *Snapshot) atRest() bool {
 	l := &s.State
 	switch {
+	case l.unwritten(), l.Competing != "": // F5: the next one would not know
+		return false
 	case s.rotating, l.Committing, l.Pinging, l.Leaving, l.Team.Asking:
 		return false
 	case l.Phase == Missing, l.Replaces != "", l.Owed != "", l.Trying != "", !l.EmptySince.IsZero():

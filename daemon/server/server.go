@@ -35,9 +35,9 @@ import (
 )
 
 const (
-	// lastCall is how long the end waits for those who have connected and are about to
+	// LastCall is how long the end waits for those who have connected and are about to
 	// ask (S5).
-	lastCall = 50 * time.Millisecond
+	LastCall = 50 * time.Millisecond
 
 	// S5: how long answers may wait for their readers once the end has begun, all of a
 	// client's together. Package login has the other moments of an end.
@@ -146,7 +146,7 @@ func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	s.path = sock.Path()
 	stop := context.AfterFunc(ctx, func() {
 		sock.Remove() // who comes now finds nobody, and need not wait for us
-		more := lastCall
+		more := LastCall
 		if sock.Left() {
 			more = 0 // who comes now waits in the queue for the next one (S9)
 		}
@@ -157,7 +157,7 @@ func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	sock.Remove()
 	go listener.Close() // what somebody in its queue has passed along may hold that up
 	if sock.Left() {
-		clock.Sleep(lastCall) // who has come is about to ask
+		clock.Sleep(LastCall) // who has come is about to ask
 	}
 	s.closeReads()
 	s.conns.Wait()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // Inheritance is what the old program has handed to this one.
@@ -20,11 +22,11 @@ const first = 3
 // Inherited is what this process was started with, nil where it is nobody's successor. It takes
 // the variable that says so away, and its children have none of it: call it first.
 func Inherited() (*Inheritance, error) {
-	value := os.Getenv(variable)
+	value := os.Getenv(env.Inheritance)
 	if value == "" {
 		return nil, nil
 	}
-	os.Unsetenv(variable)
+	os.Unsetenv(env.Inheritance)
 	if value != inherited {
 		return nil, errors.New("the falcred that runs hands over what this one does not know\nrestart it: falcred restart")
 	}

@@ -8,13 +8,14 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/strict"
 )
 
 // What the two say to each other: the new one writes one line when it could serve, and begins when
 // the pipe on which the old one says nothing ends, be it by the old one's death.
 const (
-	// variable has a program find its inheritance.
-	variable = "FALCRED_INHERITANCE"
 	// inherited is its value: which descriptors there are, in which order. A program that knows
 	// another one refuses.
 	inherited = "listener,lock,ready,end"
@@ -93,9 +94,14 @@ func (p *Program) start(socket [2]*os.File) (s *Successor, err error) {
 		return nil, err
 	}
 	defer seeEnd.Close()
+	if err := strict.Program(p.Path); err != nil { // once more: some seconds have gone by
+		ready.Close()
+		end.Close()
+		return nil, err
+	}
 	process, err := os.StartProcess(p.Path, append([]string{p.Path}, p.Args...), &os.ProcAttr{
 		Dir:   "/",
-		Env:   append(without(p.Env, variable), variable+"="+inherited),
+		Env:   append(without(p.Env, env.Inheritance), env.Inheritance+"="+inherited),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, socket[0], socket[1], sayReady, seeEnd},
 		Sys:   detached,
 	})

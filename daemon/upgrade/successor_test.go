@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/protocol/env"
 )
 
 // successor is a script that is ready at once, and leaves a file when its predecessor has let go.
@@ -85,11 +86,11 @@ func TestInherited_S9(t *testing.T) {
 	if i, err := Inherited(); i != nil || err != nil {
 		t.Errorf("of nobody: %v, %v", i, err)
 	}
-	t.Setenv(variable, "listener,share,lock,ready,end")
+	t.Setenv(env.Inheritance, "listener,share,lock,ready,end")
 	if i, err := Inherited(); i != nil || err == nil || !strings.Contains(err.Error(), "falcred restart") {
 		t.Errorf("of a stranger: %v, %v", i, err)
 	}
-	if value, set := os.LookupEnv(variable); set {
+	if value, set := os.LookupEnv(env.Inheritance); set {
 		t.Errorf("children would have %q", value)
 	}
 }

@@ -49,7 +49,7 @@ func daemonEnv(environ []string) []string {
 	var passed []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if name = foldVariable(name); slices.Contains(names, name) || strings.HasPrefix(name, "FALCRED_") && name != env.OnDemand {
+		if name = foldVariable(name); slices.Contains(names, name) || strings.HasPrefix(name, "FALCRED_") && name != env.OnDemand && name != env.Inheritance {
 			passed = append(passed, entry)
 		}
 	}

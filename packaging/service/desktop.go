@@ -4,7 +4,9 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +79,7 @@ func (d desktop) begin(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	err = d.await(ctx, ended)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		letGo(cmd.Process)
 	}
 	return err
@@ -86,6 +88,9 @@ func (d desktop) begin(ctx context.Context) error {
 // othersStart is how long a daemon may take to answer that a helper has started at the same time:
 // ours ends then, since that one has the lock.
 const othersStart = 8 * time.Second
+
+// mistaken is the exit status of a daemon whose configuration has to be corrected first (S11).
+const mistaken = 78
 
 // await waits until a daemon answers. ended says how the one that was started has gone.
 func (d desktop) await(ctx context.Context, ended <-chan error) error {
@@ -96,6 +101,9 @@ func (d desktop) await(ctx context.Context, ended <-chan error) error {
 		case <-time.After(100 * time.Millisecond):
 		case err := <-ended:
 			failed = fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == mistaken {
+				return failed // no other could do better
+			}
 			late = time.After(othersStart)
 		case <-late:
 			return failed

@@ -87,7 +87,7 @@ func (j Journal) Handle(_ context.Context, r slog.Record) error {
 	for _, a := range all {
 		fields[fieldName(a.Key)] = plain(a.Value)
 	}
-	return j.Send(inWords(r.Message, all), priority(r.Level), fields)
+	return j.Send(oneLine(inWords(r.Message, all)), priority(r.Level), fields)
 }
 
 // WithAttrs is a handler whose records have these too.
@@ -157,5 +157,8 @@ func plain(v slog.Value) string {
 	if v.Kind() == slog.KindTime {
 		text = v.Time().Format(time.RFC3339)
 	}
-	return protocol.Printable(strings.ReplaceAll(text, "\n", "; "))
+	return oneLine(text)
 }
+
+// oneLine is a text without what would end a field of the journal, which drops the whole record then.
+func oneLine(text string) string { return protocol.Printable(strings.ReplaceAll(text, "\n", "; ")) }

@@ -32,6 +32,10 @@ func TestJournal(t *testing.T) {
 	if want := "refreshing fails: no network (expires 2026-11-28T17:30Z)"; text != want || p != journal.PriWarning {
 		t.Errorf("%v %q, want %q", p, text, want)
 	}
+	if log.Warn("falcred.env is odd\nmend it", "cause", "line 3\x1b[m"); text != "falcred.env is odd; mend it: line 3 [m" && text != "falcred.env is odd; mend it: line 3?[m" {
+		t.Errorf("%q", text)
+	}
+	log.Warn("refreshing fails", "event", "unavailable", "cause", "no network", "expires", until)
 	want := map[string]string{
 		"SYSLOG_IDENTIFIER": "falcred", "FALCRED_EVENT": "unavailable", "FALCRED_CAUSE": "no network", "FALCRED_EXPIRES": "2026-11-28T17:30:15Z",
 	}

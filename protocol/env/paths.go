@@ -26,6 +26,9 @@ const Placeholder = "falcred-follow.no-refresh-token.see-falcred-follow--help" /
 // that nobody else will see to it: it is 1 then.
 const OnDemand = "FALCRED_ON_DEMAND"
 
+// Inheritance is the variable that tells a daemon what the one before it has handed to it (S9).
+const Inheritance = "FALCRED_INHERITANCE"
+
 const socketName = "falcred.sock"
 
 // Home is the login's home: FAL_HOME_DIR, else ~/.fal. A relative or an empty

@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -114,7 +113,7 @@ func writeAddress(path, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = io.WriteString(file, name+"\n"); err == nil {
+	if _, err = file.Write([]byte(name + "\n")); err == nil {
 		err = file.Sync() // or a power cut can leave the name of a file of zeros
 	}
 	if err = errors.Join(err, file.Close()); err == nil {
