@@ -104,5 +104,5 @@ func TestKilledInTheMiddle_R4S5(t *testing.T) {
 	if n := p.Stats().ReuseDetections; n != 0 || left < kills/2 {
 		t.Errorf("%d reuse detections; %d of %d kills left a rotation to be settled", n, left, kills)
 	}
-	t.Logf("%d kill -9, %d in the middle of a rotation, 0 logins lost", kills, left)
+	t.Logf("| %d times kill -9 in a rotation, with an overlap | %d left one to be settled; %d logins lost |", kills, left, p.Stats().ReuseDetections)
 }

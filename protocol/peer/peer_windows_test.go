@@ -80,9 +80,12 @@ func TestClients_S3_S8(t *testing.T) {
 				testkit.As(t, c.sid, client)
 			}
 			go serve(l)
-			if out, err := client.CombinedOutput(); string(out) != c.want || err != nil {
+			out, err := client.CombinedOutput()
+			if string(out) != c.want || err != nil {
 				t.Errorf("%q was told %q, %v; want %q", c.sid, out, err, c.want)
 			}
+			word, _, _ := strings.Cut(string(out), ":")
+			t.Logf("| a client: %s | %s |", c.name, word)
 		})
 	}
 }
@@ -113,9 +116,11 @@ func TestSquatter_S3_S8(t *testing.T) {
 				t.Errorf("the pipe is %s's", sid)
 			}
 			c.Close()
-			if sent, _ := io.ReadAll(said); len(sent) > 0 {
+			sent, _ := io.ReadAll(said)
+			if len(sent) > 0 {
 				t.Errorf("it was sent %q", sent)
 			}
+			t.Logf("| a squatter's pipe at the address, %s | refused, %d bytes sent |", name, len(sent))
 		})
 	}
 }
