@@ -251,7 +251,8 @@ func TestPoisonedDiscovery(t *testing.T) {
 			tried++
 		}
 	}
-	// A daemon says it once, however often it is asked and tries again.
+	// A daemon says once why it cannot refresh, and once why requests are refused, however often it is
+	// asked and tries again.
 	refresh, _ := s.login(0)
 	s.write(refresh + "\nan-opaque-access-token") // which may be anybody's
 	s.serve()
@@ -260,7 +261,7 @@ func TestPoisonedDiscovery(t *testing.T) {
 	}
 	before := read.Load()
 	s.Eventually("it has tried again", func() bool { return read.Load() > before+1 })
-	s.wantLines(1, "discovery document of "+issuer)
+	s.wantLines(2, "discovery document of "+issuer)
 	s.end(syscall.SIGTERM)
 	if got := p.contacted(); !slices.Equal(got, []string{issuer + ":443"}) {
 		t.Errorf("contacted: %q", got)
