@@ -272,5 +272,6 @@ func (f File) copyInto(finished, target string, p TokenPair, why string) error {
 		return err
 	}
 	disk.Remove(finished)
+	f.SyncFolder(target) // the name that it has may never have come to the disk: who renamed it was killed
 	return nil
 }
