@@ -44,7 +44,7 @@ func (m *machine) read(e Read) {
 		case m.Phase == Missing && m.Committing: // by ourselves, a moment ago: the rotation says so
 			m.Phase = Active
 		case m.Phase == Missing:
-			m.record(m.adopt(e.Pair), "")
+			m.record(m.adopt(e.Pair, false), "")
 		}
 	case Behind: // a rotation that is under way, or due, puts ours there
 	case Torn: // the whole one goes back
@@ -65,9 +65,8 @@ func (m *machine) read(e Read) {
 		if noted && !m.unwritten() { // only here: of another token the reading may know less than we do by now
 			m.Ledger = m.Ledger.Follow(e.Known)
 		}
-		kind := m.adopt(e.Pair)
+		kind := m.adopt(e.Pair, noted)
 		if noted {
-			m.Competing = "" // what a falcred was given competes with nothing, though the ledger held is not that one yet
 			m.hear(kind)
 		} else {
 			m.record(kind, "")
@@ -143,9 +142,9 @@ func (m *machine) pinged(e Pinged) {
 	}
 }
 
-// adopt takes over what somebody else wrote into the file (F3). It returns what that is
-// to the history.
-func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
+// adopt takes over what somebody else wrote into the file (F3): a falcred, where it is noted, whether the
+// ledger held says so by now or not. It returns what that is to the history.
+func (m *machine) adopt(p tokenfile.TokenPair, noted bool) (kind string) {
 	before, other, unsaved := m.Tokens, p.Refresh != m.Tokens.Refresh, m.Replaces != ""
 	m.Tokens = m.dated(p)
 	m.Served = m.Tokens
@@ -162,11 +161,11 @@ func (m *machine) adopt(p tokenfile.TokenPair) (kind string) {
 	if other {
 		m.Retry, m.Doubt = time.Time{}, nil
 		m.do(resetPause{})
-		if m.Fallback.Refresh != "" && m.Tokens.Subject == before.Subject && m.now.Sub(m.Refreshed) < competingWindow {
+		if !noted && m.Fallback.Refresh != "" && m.Tokens.Subject == before.Subject && m.now.Sub(m.Refreshed) < competingWindow {
 			m.Competing = p.Refresh
 		}
 		m.began(before)
-		m.replaced(before, unsaved)
+		m.replaced(before, unsaved, noted)
 	}
 	if m.Ledger.Erased.Subject != "" { // a login in the file: what was erased before it is over (§4)
 		m.setLedger(m.Ledger.Erase(journal.Erased{At: m.now.UnixNano()}))
@@ -210,7 +209,7 @@ func (m *machine) dated(p tokenfile.TokenPair) tokenfile.Token {
 // file, the new token of its account is younger, and that came neither within
 // competingWindow of our own rotation nor by another falcred. Any other is kept as the
 // fallback, until the adopted one has proved itself.
-func (m *machine) replaced(before tokenfile.Token, unsaved bool) {
+func (m *machine) replaced(before tokenfile.Token, unsaved, noted bool) {
 	l, adopted := m.Ledger, m.Tokens
 	if before.Refresh == "" { // what was held before this start is known by its fingerprint only
 		younger := adopted.Issued.Sub(time.Unix(l.TipIssued, 0))
@@ -220,7 +219,7 @@ func (m *machine) replaced(before tokenfile.Token, unsaved bool) {
 		return
 	}
 	rotated := !unsaved && adopted.SameAccount(before) && adopted.Issued.After(before.Issued) && m.now.Sub(m.Refreshed) >= competingWindow
-	if rotated && !l.IsTip(adopted.Refresh) {
+	if rotated && !noted && !l.IsTip(adopted.Refresh) {
 		m.setLedger(l.Consume(before.Refresh))
 		if m.Fallback.Refresh == before.Refresh {
 			m.Fallback = Fallback{}

@@ -225,7 +225,7 @@ func (m *machine) settled(e Settled) {
 	if m.Ledger.Consumed(e.Tokens.Refresh) {
 		return // a neighbour has used it up since, and what it wrote was adopted
 	}
-	m.record(m.adopt(e.Tokens), "")
+	m.record(m.adopt(e.Tokens, true), "")
 	m.Fallback = Fallback{e.Tokens.Refresh, m.Tokens.Subject}
 }
 
@@ -233,7 +233,7 @@ func (m *machine) stored(e Stored) {
 	if m.Ledger.Consumed(e.Reply.Tokens.Refresh) {
 		return // as in settled
 	}
-	m.adopt(e.Reply.Tokens)
+	m.adopt(e.Reply.Tokens, true)
 	m.record(events.LoggedIn, "store")
 	m.Tokens, _ = tokenfile.DatedReply(e.Reply.Tokens, e.Reply.Lifetime, e.Reply.Asked, m.now)
 	m.Served, m.Fallback, m.Refreshed = m.Tokens, Fallback{m.Tokens.Refresh, m.Tokens.Subject}, m.now

@@ -340,6 +340,21 @@ func TestAnotherFalcredsTokenDoesNotCompete_F5(t *testing.T) {
 	}
 }
 
+// F5: a `falcred login` of the same account is no neighbour's rotation, though the ledger here has something to
+// write yet and does not follow: the login before it may live, and is kept.
+func TestLoginOfTheSameAccountIsNoRotation_F5(t *testing.T) {
+	for _, noted := range []bool{false, true} {
+		s := in(Active, func(s *State) { s.Fallback, s.ledgerRev = Fallback{"held", "ann"}, 1 })
+		e := Read{fileHolds(s, newer)}
+		if noted {
+			e.Known = e.Known.WithTip(newer, "ann")
+		}
+		if s, _ = next(s, e, noon); s.Ledger.Consumed("held") == noted || (s.Fallback.Refresh == "held") != noted {
+			t.Errorf("noted %v: consumed %v, the fallback is %q", noted, s.Ledger.Consumed("held"), s.Fallback.Refresh)
+		}
+	}
+}
+
 // A look that finds what the one before has found is no reason for another: the schedule
 // looks again as soon as what it waits for has moved.
 func TestLooksComeToRest(t *testing.T) {
