@@ -36,8 +36,8 @@ import (
 )
 
 // Run is the daemon's life: it owns the login of cfg.Home and serves it until ctx ends, a
-// client asks it to stop, its socket is lost, or an upgrade of its program takes its place (S9), and then finishes what was begun, for
-// [login.TotalEnd] at most. It returns nil where ctx or a client ended it. Signals are the
+// client asks it to stop, its socket is lost, or an upgrade of its program takes its place
+// (S9), and then finishes what was begun, for [login.TotalEnd] at most. It returns nil where ctx or a client ended it. Signals are the
 // caller's. An error's second line, if any, says what to do. One that is a [Mistake] has been
 // told for 30 s to whoever asked, on a socket that a service manager has made.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
@@ -46,17 +46,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, end := context.WithCancel(asked)
 	defer end()
 	total := clock.After(ctx, login.TotalEnd)
-	// What the home's part of it goes by: where a next daemon goes on, who has come to this one is
-	// answered as if nothing had been (S9).
-	home, endHome := context.WithCancel(context.WithoutCancel(ctx))
+	home, endHome := context.WithCancel(context.WithoutCancel(ctx)) // for the login, which goes on for who had come (S5, S9)
 	defer endHome()
 	sock, m, err := open(ctx, home, cfg, log)
-	context.AfterFunc(ctx, func() {
-		if sock != nil && sock.Left() {
-			clock.Sleep(server.LastCall)
-		}
-		endHome()
-	})
 	if err != nil {
 		if cfg.Refused != nil && errors.As(err, new(*Mistake)) {
 			cfg.Refused(err)
@@ -82,16 +74,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		end()
 	})
-	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: stop, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != ""}
+	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: stop, Closing: endHome, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != ""}
 	next := &handover{cfg: cfg, sock: sock, m: m, log: log, asked: asked}
 	parts.Go(func() { next.follow(ctx, end) })
 	if o.Shared {
 		parts.Go(func() { server.Share(ctx, m, cfg.ShareSocket, cfg.AllowUIDs, o) })
 	}
-	log.Info("ready", "version", cfg.Version, "socket", sock.Path(), "pid", os.Getpid())
-	if cfg.Ready != nil {
-		cfg.Ready(sock.Path())
-	}
+	cfg.ready(sock.Path(), log)
 
 	done := make(chan struct{})
 	go func() {
@@ -111,6 +100,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return lost
 	case <-total.Done():
 		return errHangs // the process's end closes the socket and gives the lock back
+	}
+}
+
+func (c Config) ready(socket string, log *slog.Logger) {
+	log.Info("ready", "version", c.Version, "socket", socket, "pid", os.Getpid())
+	if c.Ready != nil {
+		c.Ready(socket)
 	}
 }
 

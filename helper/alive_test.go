@@ -50,7 +50,7 @@ func everyVerb(t *testing.T, c *Client) iter.Seq2[string, error] {
 			"list":    func(ctx context.Context) error { _, err := c.List(ctx); return err },
 			"status":  func(ctx context.Context) error { _, err := c.Status(ctx); return err },
 			"version": func(ctx context.Context) error { _, err := c.Version(ctx); return err },
-			"stop":    c.Stop,
+			"stop":    func(ctx context.Context) error { _, err := c.End(ctx); return err },
 			"erase":   func(ctx context.Context) error { _, err := c.Erase(ctx, server); return err },
 			"store": func(ctx context.Context) error {
 				return c.Store(ctx, protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: "r"})
@@ -75,10 +75,26 @@ func TestASilentDaemonIsGivenUp_Section4(t *testing.T) {
 	hurry(t)
 	socket := silence(t)
 	for name, err := range everyVerb(t, client(t, socket)) {
-		mayBe := slices.Contains([]string{"stop", "erase", "store"}, name)
+		mayBe := slices.Contains([]string{"erase", "store"}, name) // a stop was not sent yet
 		if codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), "the daemon at "+socket+" does not answer") || strings.Contains(err.Error(), "is not known") != mayBe {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// §4: a daemon that says who it is, and nothing more, may have begun to end.
+func TestAnEndThatMayBeDone_Section4(t *testing.T) {
+	hurry(t)
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(r protocol.Request) any {
+		if r.Verb == protocol.VerbStatus {
+			return protocol.Status{PID: 17}
+		}
+		<-t.Context().Done()
+		return nil
+	})
+	status, err := client(t, s.Path).End(t.Context())
+	if status.PID != 17 || codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), "is not known") {
+		t.Errorf("%+v, %v", status, err)
 	}
 }
 

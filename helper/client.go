@@ -135,15 +135,9 @@ func (c *Client) Erase(ctx context.Context, q protocol.Query) (protocol.EraseAns
 	return done, err
 }
 
-// Stop has the daemon end, as SIGTERM does. It returns when the daemon has begun to: the
-// socket is about to go, and a refresh under way is finished first.
-func (c *Client) Stop(ctx context.Context) error {
-	c.dropIdle() // it may be the last that the daemon has room for
-	return c.once(ctx, protocol.Request{Verb: protocol.VerbStop}, nil)
-}
-
-// End is Stop, and says which daemon ends, as far as that could still say: both are asked on one
-// connection, since a daemon can make way for its upgrade at any moment.
+// End has the daemon end, as SIGTERM does, and says which one, as far as that could still say: both are
+// asked on one connection, since a daemon can make way for its upgrade at any moment. It returns when the
+// daemon has begun to end: the socket is about to go, and a refresh under way is finished first.
 func (c *Client) End(ctx context.Context) (protocol.Status, error) {
 	c.dropIdle()
 	status, err := c.endOnce(ctx)
@@ -169,10 +163,10 @@ func (c *Client) endOnce(ctx context.Context) (status protocol.Status, err error
 	if err != nil {
 		return status, err
 	}
-	if answer, err = cn.exchange(ctx, protocol.VerbStop, []byte(protocol.VerbStop+"\n")); err == nil {
-		err = protocol.ParseAnswer(answer, nil)
+	if answer, err = cn.exchange(ctx, protocol.VerbStop, []byte(protocol.VerbStop+"\n")); err != nil {
+		return status, mayBeDone(brokenOff(ctx, err))
 	}
-	return status, err
+	return status, protocol.ParseAnswer(answer, nil)
 }
 
 // Connect connects to the daemon, if there is one, and keeps the connection for the next

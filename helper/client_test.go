@@ -51,11 +51,11 @@ func TestClientSpeaksEveryVerb_Section4(t *testing.T) {
 	if _, err := c.Erase(ctx, protocol.Query{ServerURL: "https://fal.run"}); err != nil {
 		t.Error(err)
 	}
-	if err := c.Stop(ctx); err != nil {
+	if _, err := c.End(ctx); err != nil {
 		t.Error(err)
 	}
 	want := []string{`get {"ServerURL":"https://fal.run/x","ForceUser":true,"MinValid":5,"Rejected":"old"}`, "list", "status", "version",
-		`store {"ServerURL":"x","Username":"<token>","Secret":"r"}`, "erase https://fal.run", "stop"}
+		`store {"ServerURL":"x","Username":"<token>","Secret":"r"}`, "erase https://fal.run", "status", "stop"}
 	if got := s.Lines(); !slices.Equal(got, want) {
 		t.Errorf("sent %q, want %q", got, want)
 	}

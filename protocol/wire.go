@@ -33,6 +33,10 @@ const (
 	AnswerTimeout = 10 * time.Second
 )
 
+// ExitConfig is the exit status of a daemon whose configuration a person has to correct first (EX_CONFIG of
+// sysexits.h): whoever starts daemons does not start it again.
+const ExitConfig = 78
+
 // Reader reads lines at either end of a connection, for one goroutine. It is not
 // bufio's, so that a daemon can hold it and its buffer in one piece with the
 // connection: with a thousand of those, fetching them from memory is most of a

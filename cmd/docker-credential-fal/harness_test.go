@@ -83,7 +83,8 @@ func (s *stage) daemon(socket string) {
 	s.Start(cmd)
 	s.Cleanup(func() {
 		if cmd.Process.Signal(syscall.SIGTERM) != nil { // there is none on Windows
-			s.Must((&helper.Client{Socket: socket}).Stop(context.Background()))
+			_, err := (&helper.Client{Socket: socket}).End(context.Background())
+			s.Must(err)
 		}
 		if err := cmd.Wait(); err != nil {
 			s.Logf("the daemon on %s: %v", socket, err)

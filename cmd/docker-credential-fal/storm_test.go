@@ -113,7 +113,8 @@ func TestAProgramIsReplacedWhileItRuns_S10(t *testing.T) {
 		t.Errorf("process %d serves, not %d", pid, old)
 	}
 	c := &helper.Client{Socket: s.Sock}
-	s.Must(c.Stop(t.Context()))
+	_, err := c.End(t.Context())
+	s.Must(err)
 	c.Close()
 	s.Eventually("it has ended, and made way for the next", func() bool { return get() == nil && s.ownDaemon() != old })
 	pid := s.ownDaemon()

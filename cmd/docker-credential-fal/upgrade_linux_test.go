@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/testkit"
@@ -66,13 +65,10 @@ func (u *upgrades) helperAsks() {
 
 // endAll ends every daemon of the stage: they are this process's children, or become it.
 func (u *upgrades) endAll() {
-	(&helper.Client{Socket: u.Sock}).Stop(context.Background())
-	for begun := time.Now(); time.Since(begun) < testkit.Patience; time.Sleep(5 * time.Millisecond) {
-		if u.reap() {
-			return
-		}
+	(&helper.Client{Socket: u.Sock}).End(context.Background())
+	if !testkit.Within(testkit.Patience, u.reap) {
+		u.Error("a daemon is left")
 	}
-	u.Error("a daemon is left")
 }
 
 // reap wants those that have ended to have done so in order; a race that the detector has found in

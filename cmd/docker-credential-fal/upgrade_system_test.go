@@ -281,14 +281,19 @@ func TestOddInstallsAreNotFollowed_S9(t *testing.T) {
 	if s := u.serves(version); len(s.Warnings) > 0 {
 		t.Errorf("%+v", s)
 	}
-	u.Must(testkit.Build("", u.program, "-ldflags", "-X main.release=9.1.0 -X main.lookEvery=100ms", "../falcred"))
+	install := exec.Command("go", "install", "-ldflags", "-X main.release=9.1.0 -X main.lookEvery=100ms", "../falcred")
+	install.Env = append(os.Environ(), "GOBIN="+u.bin)
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	u.serves("9.1.0")
-	table.Report(t, "go build over the running program", "1 build", "followed")
+	table.Report(t, "go install over the running program", "1 install", "followed")
 	table.Report(t, "a program in a folder that others can write", "1 program", "not started, and why is said; followed once the folder is mended")
 }
 
 // S9: what has a manager, or a terminal, or others' socket, is not replaced behind their back.
 func TestManagedDaemonDoesNotFollow_S9(t *testing.T) {
+	beside := newUpgrades(t, idp.Config{})
 	for name, more := range map[string][]string{
 		"in a terminal":          nil,
 		"a service of systemd's": {"FALCRED_ON_DEMAND=1", "NOTIFY_SOCKET=/nowhere"},
@@ -302,7 +307,9 @@ func TestManagedDaemonDoesNotFollow_S9(t *testing.T) {
 		u.Start(cmd)
 		before := u.serves(version(0))
 		u.install()
-		time.Sleep(5 * time.Second) // in which one that follows would have
+		for range 2 { // in which one that follows does so twice
+			beside.serves(beside.install())
+		}
 		if s, err := u.status(u.Sock); err != nil || s.PID != before.PID || s.Version != version(0) {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}

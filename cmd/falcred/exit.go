@@ -16,7 +16,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
-	exitConfig  = 78 // of run: a person has to correct the configuration (EX_CONFIG of sysexits.h)
+	exitConfig  = protocol.ExitConfig // of run
 )
 
 // endings are the signals that end falcred in order.

@@ -2,8 +2,8 @@ package events
 
 import "log/slog"
 
-// said is how an event is told: in a log, and by `falcred history`.
-var said = map[string]struct {
+// logged is how an event is told: in a log, and by `falcred history`.
+var logged = map[string]struct {
 	level slog.Level
 	text  string
 }{
@@ -25,11 +25,11 @@ var said = map[string]struct {
 }
 
 // Text says what happened, in a few words; "" for an event of a newer falcred.
-func (e Event) Text() string { return said[e.Event].text }
+func (e Event) Text() string { return logged[e.Event].text }
 
 // Level is how much it matters to who keeps the machine: a warning is what he may have to look at, an
 // error what somebody has to do something about.
-func (e Event) Level() slog.Level { return said[e.Event].level }
+func (e Event) Level() slog.Level { return logged[e.Event].level }
 
 // Attrs are its other members, for a log: event, cause, account, expires, since.
 func (e Event) Attrs() []slog.Attr {

@@ -25,7 +25,6 @@ func (m *machine) read(e Read) {
 		return
 	}
 	meaning := classify(e.Reading, m.State)
-	noted := e.Known.IsTip(e.Pair.Refresh) // by `falcred login`, or another daemon: it is in the history already
 	m.Ledger = m.Ledger.Learn(e.Known)
 	if meaning != Empty {
 		m.EmptySince = time.Time{}
@@ -62,24 +61,29 @@ func (m *machine) read(e Read) {
 	case OtherIssuer:
 		m.foreign(tokenfile.IssuerOf(e.Pair.Access))
 	case NewTokens:
-		if noted && !m.unwritten() { // only here: of another token the reading may know less than we do by now
-			m.Ledger = m.Ledger.Follow(e.Known)
-		}
-		kind := m.adopt(e.Pair, noted)
-		if noted {
-			m.hear(kind)
-		} else {
-			m.record(kind, "")
-		}
-		if !m.Tokens.Fresh(m.now) && !m.over() && m.mayTry(m.now) {
-			m.do(rotate{})
-		}
+		m.replacedBy(e)
 	}
 	if m.FileProblem != nil {
 		if m.Problem != nil && m.Problem.file { // a rotation met the same
 			m.Problem, m.Retry = nil, time.Time{}
 		}
 		m.FileProblem = nil
+	}
+}
+
+// replacedBy adopts other tokens than those held.
+func (m *machine) replacedBy(e Read) {
+	noted := e.Known.IsTip(e.Pair.Refresh) // by `falcred login`, or another daemon: it is in the history already
+	if noted && !m.unwritten() {           // only here: of another token the reading may know less than we do by now
+		m.Ledger = m.Ledger.Follow(e.Known)
+	}
+	if kind := m.adopt(e.Pair, noted); noted {
+		m.hear(kind)
+	} else {
+		m.record(kind, "")
+	}
+	if !m.Tokens.Fresh(m.now) && !m.over() && m.mayTry(m.now) {
+		m.do(rotate{})
 	}
 }
 

@@ -59,7 +59,7 @@ func (t *transaction) choose(forced string) (c candidate, err error) {
 	}
 	t.about = s.Tokens.Refresh
 	switch now := clock.Now(); {
-	case meaning == Consumed || t.wasUsed(r.Pair.Refresh): // or it is what is held, which another falcred has ended or used up since
+	case meaning == Consumed || r.Pair.Refresh == r.Held.Refresh && t.wasUsed(r.Pair.Refresh): // or it is what is held, which another falcred has ended or used up since
 		return c, t.restoreOver(r.Content, s)
 	case s.over() || s.Tokens.Fresh(now) && s.Tokens.Access != forced && !s.competes() && !s.fallbackPending():
 		return c, nil // somebody else's is fresh: nothing is sent (R3)

@@ -18,6 +18,17 @@ const hookAgain = 24 * time.Hour
 // after an event, and what is to be done because of it.
 func next(s State, e Event, now time.Time) (State, []Action) {
 	m := &machine{State: s, now: now}
+	m.handle(e)
+	if f := m.Fallback.Refresh; m.Ledger.Distrusts(f) || m.Ledger.Consumed(f) { // R10, F5: it is not sent, whoever has found out
+		m.Fallback = Fallback{}
+	}
+	m.attribute()
+	m.refuse()
+	m.report(e)
+	return m.State, m.actions
+}
+
+func (m *machine) handle(e Event) {
 	switch e := e.(type) {
 	case Read:
 		m.read(e)
@@ -78,13 +89,6 @@ func next(s State, e Event, now time.Time) (State, []Action) {
 	case TeamAnswered:
 		m.teamAnswered(e)
 	}
-	if f := m.Fallback.Refresh; m.Ledger.Distrusts(f) || m.Ledger.Consumed(f) { // R10, F5: it is not sent, whoever has found out
-		m.Fallback = Fallback{}
-	}
-	m.attribute()
-	m.refuse()
-	m.report(e)
-	return m.State, m.actions
 }
 
 // fallback changes what is tried where the login held is rejected (F5).

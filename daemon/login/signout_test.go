@@ -74,15 +74,13 @@ func TestSignOutIsNotUndoneByAnotherDaemon_F7(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		w.mustGet()
-		first, end := w.Manager, w.stop
-		w.start()
+		first, end := w.another()
 		w.mustGet()
 		w.net.Set(testkit.ErrNetDown, false)
 		if _, err := first.logout(true, true); err != nil {
 			t.Fatal(err)
 		}
 		end()
-		first.Close()
 		w.reconcile()
 		w.settle()
 		w.wantCode(protocol.CodeUnavailable)
@@ -164,8 +162,7 @@ func TestOldCopyAfterASignOutElsewhere_F5(t *testing.T) {
 		w.signIn("ann")
 		w.start()
 		w.mustGet()
-		first, end := w.Manager, w.stop
-		w.start()
+		first, end := w.another()
 		w.mustGet()
 		copied := w.inFile()
 		sent := w.idp.Stats().TokenRequests
@@ -174,7 +171,6 @@ func TestOldCopyAfterASignOutElsewhere_F5(t *testing.T) {
 			t.Fatal(err)
 		}
 		end()
-		first.Close()
 		w.reconcile()
 		w.settle()
 		w.wantCode(protocol.CodeUnavailable)

@@ -551,14 +551,12 @@ func TestHeldTokenThatWasLoggedOutElsewhere_F5(t *testing.T) {
 func TestNoRefreshIsForcedAfterAStoreElsewhere(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
 		w.start()
-		first, end := w.Manager, w.stop
-		w.start()
+		first, end := w.another()
 		offered, _, _ := w.idp.Login("ann")
 		if err := first.Store(protocol.Login{ServerURL: protocol.DefaultServer, Username: protocol.TokenUsername, Secret: protocol.Secret(offered)}, Client{}); err != nil {
 			t.Fatal(err)
 		}
 		end()
-		first.Close()
 		w.reconcile()
 		given := w.mustGet()
 		c, err := w.ask(context.Background(), protocol.Query{ServerURL: protocol.DefaultServer, Rejected: protocol.Secret(given)})

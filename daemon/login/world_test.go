@@ -212,6 +212,14 @@ func (w *world) refresh(forced string) {
 	<-c.done
 }
 
+// another starts a second owner of the home, which w is from then on; end ends the first.
+func (w *world) another() (first *Manager, end func()) {
+	w.Helper()
+	first, stop := w.Manager, w.stop
+	w.start()
+	return first, func() { stop(); first.Close() }
+}
+
 // kill forgets the owner, as far as its goroutines can be ended.
 func (w *world) kill() {
 	w.stop()

@@ -35,9 +35,9 @@ import (
 )
 
 const (
-	// LastCall is how long the end waits for those who have connected and are about to
+	// lastCall is how long the end waits for those who have connected and are about to
 	// ask (S5).
-	LastCall = 50 * time.Millisecond
+	lastCall = 50 * time.Millisecond
 
 	// S5: how long answers may wait for their readers once the end has begun, all of a
 	// client's together. Package login has the other moments of an end.
@@ -71,6 +71,10 @@ type Options struct {
 	Log     *slog.Logger
 	Stop    func() // ends the daemon, when the owner asks for it; nil ignores that
 	Look    func() // looks at what status is to tell, before the owner is told it; waits for nothing that can hang; may be nil
+
+	// Closing is called when nothing more is read: the end has begun, and who had come just before has
+	// asked. May be nil.
+	Closing func()
 
 	// Shared says that there is a share socket as well: a part of the connections is
 	// kept for it.
@@ -146,7 +150,7 @@ func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	s.path = sock.Path()
 	stop := context.AfterFunc(ctx, func() {
 		sock.Remove() // who comes now finds nobody, and need not wait for us
-		more := LastCall
+		more := lastCall
 		if sock.Left() {
 			more = 0 // who comes now waits in the queue for the next one (S9)
 		}
@@ -157,7 +161,10 @@ func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	sock.Remove()
 	go listener.Close() // what somebody in its queue has passed along may hold that up
 	if sock.Left() {
-		clock.Sleep(LastCall) // who has come is about to ask
+		clock.Sleep(lastCall) // who has come is about to ask
+	}
+	if s.cfg.Closing != nil {
+		s.cfg.Closing()
 	}
 	s.closeReads()
 	s.conns.Wait()

@@ -554,7 +554,7 @@ func (j *judge) powerCut() {
 		j.writer = writer
 		return
 	}
-	if f := j.expected.fam; j.w.linked && f != nil {
+	if f := j.expected.fam; j.w.linked && f != nil && !durable {
 		f.excuse = "the file has two names, and was being written in place"
 		return
 	}

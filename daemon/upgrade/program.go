@@ -89,7 +89,7 @@ func (p *Program) Newer(ctx context.Context) (version string, err error) {
 		return "", err // which may change while the file does not
 	}
 	p.seen = second
-	if version, err = versionOf(ctx, p.Path, p.Env); err != nil && ctx.Err() == nil {
+	if version, err = p.version(ctx); err != nil && ctx.Err() == nil {
 		p.Failed(err)
 	}
 	return version, err
@@ -107,18 +107,23 @@ func same(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// versionOf asks a program for its version. It is given nothing of the environment that could be
-// a secret.
-func versionOf(ctx context.Context, path string, environ []string) (string, error) {
+// environ is the environment that it was started with, the variables of that name.
+func (p *Program) environ(passes func(name string) bool) []string {
+	return slices.DeleteFunc(slices.Clone(p.Env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return !passes(name)
+	})
+}
+
+// version asks what stands there for its version. It is given nothing of the environment that could
+// be a secret.
+func (p *Program) version(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionLimit)
 	defer cancel()
 	out := &head{most: maxVersion}
-	cmd := exec.CommandContext(ctx, path, "version", "--json") // #nosec G204 -- the path that we were started from
+	cmd := exec.CommandContext(ctx, p.Path, "version", "--json") // #nosec G204 -- the path that we were started from
 	cmd.Dir, cmd.Stdout, cmd.WaitDelay = string(filepath.Separator), out, time.Second
-	cmd.Env = slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return name != "PATH" && name != "HOME"
-	})
+	cmd.Env = p.environ(func(name string) bool { return name == "PATH" || name == "HOME" })
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("it did not say its version within %s", versionLimit)

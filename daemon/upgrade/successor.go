@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/protocol/env"
@@ -101,7 +100,7 @@ func (p *Program) start(socket [2]*os.File) (s *Successor, err error) {
 	}
 	process, err := os.StartProcess(p.Path, append([]string{p.Path}, p.Args...), &os.ProcAttr{
 		Dir:   "/",
-		Env:   append(without(p.Env, env.Inheritance), env.Inheritance+"="+inherited),
+		Env:   append(p.environ(func(name string) bool { return name != env.Inheritance }), env.Inheritance+"="+inherited),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, socket[0], socket[1], sayReady, seeEnd},
 		Sys:   detached,
 	})
@@ -147,13 +146,3 @@ func (s *Successor) Kill() {
 
 // PID is its process.
 func (s *Successor) PID() int { return s.process.Pid }
-
-func without(environ []string, name string) []string {
-	var rest []string
-	for _, entry := range environ {
-		if !strings.HasPrefix(entry, name+"=") {
-			rest = append(rest, entry)
-		}
-	}
-	return rest
-}

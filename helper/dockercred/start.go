@@ -21,9 +21,6 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// mistakeStatus is how a daemon ends that no further start helps (EX_CONFIG of sysexits.h).
-const mistakeStatus = 78
-
 var (
 	errNotReady = protocol.Errorf(protocol.CodeUnavailable,
 		"falcred was started but does not answer\nsee why: falcred run")
@@ -180,7 +177,7 @@ func howEnded(state *os.ProcessState, err error) error {
 	switch {
 	case err != nil:
 		how = reason(err).Error()
-	case state.ExitCode() == mistakeStatus:
+	case state.ExitCode() == protocol.ExitConfig:
 		return errMistake
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "falcred was started but ended at once: %s\nsee why: falcred run", how)

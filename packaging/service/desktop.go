@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/protocol"
 )
 
 // desktop is a session without a service manager: it starts an entry of the user's when he logs
@@ -89,9 +90,6 @@ func (d desktop) begin(ctx context.Context) error {
 // ours ends then, since that one has the lock.
 const othersStart = 8 * time.Second
 
-// mistaken is the exit status of a daemon whose configuration has to be corrected first (S11).
-const mistaken = 78
-
 // await waits until a daemon answers. ended says how the one that was started has gone.
 func (d desktop) await(ctx context.Context, ended <-chan error) error {
 	var failed error
@@ -101,7 +99,7 @@ func (d desktop) await(ctx context.Context, ended <-chan error) error {
 		case <-time.After(100 * time.Millisecond):
 		case err := <-ended:
 			failed = fmt.Errorf("falcred was started and has ended: %w\nsee why: falcred run", err)
-			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == mistaken {
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == protocol.ExitConfig {
 				return failed // no other could do better
 			}
 			late = time.After(othersStart)

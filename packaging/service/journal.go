@@ -85,7 +85,7 @@ func (j Journal) Handle(_ context.Context, r slog.Record) error {
 	})
 	fields := map[string]string{"SYSLOG_IDENTIFIER": "falcred"}
 	for _, a := range all {
-		fields[fieldName(a.Key)] = plain(a.Value)
+		fields[fieldName(a.Key)] = describe(a.Value)
 	}
 	return j.Send(oneLine(inWords(r.Message, all)), priority(r.Level), fields)
 }
@@ -136,9 +136,9 @@ func inWords(text string, attrs []slog.Attr) string {
 		switch a.Key {
 		case "event": // the text says that
 		case "cause":
-			text += ": " + plain(a.Value)
+			text += ": " + describe(a.Value)
 		default:
-			value := plain(a.Value)
+			value := describe(a.Value)
 			if a.Value.Kind() == slog.KindTime {
 				value = a.Value.Time().Format("2006-01-02T15:04Z07:00") // to the minute: people read it
 			}
@@ -151,8 +151,8 @@ func inWords(text string, attrs []slog.Attr) string {
 	return text
 }
 
-// plain is a value on one line, with nothing that a terminal would obey: an account is its issuer's word.
-func plain(v slog.Value) string {
+// describe is a value on one line, with nothing that a terminal would obey: an account is its issuer's word.
+func describe(v slog.Value) string {
 	text := v.Resolve().String()
 	if v.Kind() == slog.KindTime {
 		text = v.Time().Format(time.RFC3339)

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/falcred/falcred/packaging"
+	"github.com/falcred/falcred/protocol"
 	"github.com/kardianos/service"
 )
 
@@ -224,7 +226,7 @@ func (s systemd) read(service, socket map[string]string) State {
 	if !s.System && s.standard && !state.Running && exists(ofMachine(s.User)) {
 		state.Installed = false // its own conditions keep it down
 	}
-	if service["ActiveState"] == "failed" && service["ExecMainStatus"] == "78" {
+	if service["ActiveState"] == "failed" && service["ExecMainStatus"] == strconv.Itoa(protocol.ExitConfig) {
 		state.Misled = "?"
 		if why, told := strings.CutPrefix(service["StatusText"], cannotStart); told {
 			state.Misled = why
