@@ -93,11 +93,14 @@ func TestEmptyFileGetsTheAnswer_F3F5(t *testing.T) {
 // and not have seen the login after it.
 func TestLogoutEndsTheFallback_F7(t *testing.T) {
 	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
-		w.signIn("ann")
+		first, _, _ := w.idp.Login("ann")
+		second, _, _ := w.idp.Login("ann")
+		w.write(first, w.idp.Mint("ann", time.Now(), 2*time.Hour)) // neither is refreshed before the logout
 		w.start()
-		first := w.inFile().Refresh
-		w.signIn("ann")
+		w.settle()
+		w.write(second, w.idp.Mint("ann", time.Now(), 2*time.Hour))
 		w.reconcile()
+		w.settle()
 		if w.state().Fallback.Refresh != first {
 			t.Fatalf("the fallback is not the first login\n%s", w.log)
 		}
