@@ -97,8 +97,8 @@ func (m *machine) granted(e Granted) {
 	m.Refreshes++
 }
 
-func (m *machine) committed() {
-	m.Replaces, m.EmptySince, m.Committing = "", time.Time{}, false
+func (m *machine) committed(e Committed) {
+	m.Replaces, m.EmptySince, m.Committing, m.look = "", time.Time{}, false, e.Look
 	if m.Phase == Missing {
 		m.Phase = Active
 	}

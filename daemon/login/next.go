@@ -47,7 +47,7 @@ func (m *machine) handle(e Event) {
 	case Granted:
 		m.granted(e)
 	case Committed:
-		m.committed()
+		m.committed(e)
 	case Rotated:
 		m.rotated(e)
 	case Failed:
@@ -58,7 +58,7 @@ func (m *machine) handle(e Event) {
 	case FallbackTaken, FallbackKept, FallbackFound:
 		m.fallback(e)
 	case Restored:
-		m.Replaces, m.Owed, m.EmptySince = "", "", time.Time{}
+		m.Replaces, m.Owed, m.EmptySince, m.look = "", "", time.Time{}, e.Look
 		m.record(events.Restored, e.Why)
 	case Settled:
 		m.settled(e)
@@ -74,7 +74,7 @@ func (m *machine) handle(e Event) {
 	case Leaving:
 		m.Leaving = bool(e)
 	case Ended:
-		m.Leaving = false
+		m.Leaving, m.look = false, e.Look
 		m.forget(e.Why)
 	case Tick:
 		m.tick(e)

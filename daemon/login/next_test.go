@@ -103,7 +103,7 @@ var columns = []column{
 		return Failed{failure: *unavailable("no network", httpx.PassesHint), Pause: time.Second}
 	}},
 	{"invalid_grant", func(State) Event { return Failed{failure: *loginEnded("ended")} }},
-	{"logout", func(State) Event { return Ended{"falcred logout"} }},
+	{"logout", func(State) Event { return Ended{Why: "falcred logout"} }},
 }
 
 // what is an action by its name, "" for those that the tables leave out.
@@ -417,6 +417,42 @@ func TestBackByOurselves_F7(t *testing.T) {
 	s, _ = next(s, Rotated{}, noon)
 	if got := step(s, Read{fileHolds(s, twoDots)}); got != "Active adopted served hook logged_in" {
 		t.Errorf("a reading after a rotation that could not commit: %q", got)
+	}
+}
+
+// F3, F7: a look at the file that began before another that counted already, or before the daemon
+// itself changed the file, says nothing: it is neither a logout nor a login, and looks again.
+func TestOldLookSaysNothing_F3F7(t *testing.T) {
+	gone := func(s State, look uint64) Event {
+		r := fileIs(s, tokenfile.Absent)
+		r.Look = look
+		return Read{r}
+	}
+	back := func(s State, look uint64) Event {
+		r := fileHolds(s, anns)
+		r.Look = look
+		return Read{r}
+	}
+	granted, _ := next(in(Missing), Granted{From: "held", Reply: issuer.Reply{Tokens: twoDots}, Recorded: true}, noon)
+	committed, _ := next(granted, Committed{Look: 2}, noon)
+	restored, _ := next(in(Active), Restored{Look: 2}, noon)
+	loggedOut, _ := next(in(LoggedOut), Ended{Look: 2}, noon)
+	vanished, _ := next(in(Active), gone(in(Active), 2), noon)
+	for name, c := range map[string]struct {
+		s State
+		e func(State, uint64) Event
+	}{
+		"gone, and a refresh put it there":    {committed, gone},
+		"gone, and it was put back":           {restored, gone},
+		"held, and a logout took it":          {loggedOut, back},
+		"held, and a later look found it not": {vanished, back},
+	} {
+		if old, _ := next(c.s, c.e(c.s, 1), noon); !old.Outdated || old.Phase != c.s.Phase {
+			t.Errorf("%s: the old look counts: %v, was %v", name, old.Phase, c.s.Phase)
+		}
+		if young, _ := next(c.s, c.e(c.s, 3), noon); young.Outdated || young.Phase == c.s.Phase {
+			t.Errorf("%s: a look after it does not count: %v", name, young.Phase)
+		}
 	}
 }
 

@@ -43,7 +43,8 @@ func (m *Manager) read() Reading {
 // that was used up.
 func readAnyway(m *Manager) (r Reading, unreadable error) {
 	s := &m.Snapshot().State
-	r = Reading{Content: m.file.Read(), Held: s.Tokens.TokenPair}
+	r = Reading{Look: m.looks.Add(1), Held: s.Tokens.TokenPair}
+	r.Content = m.file.Read()
 	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh && s.Phase != Missing { // whose file vanished: it may have been a logout since
 		return r, nil
 	}

@@ -242,7 +242,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 			entry.Keep()
 			return got
 		default: // a logout while the rotation was under way
-			m.apply(Ended{"the token file was deleted during a refresh"})
+			m.apply(Ended{"the token file was deleted during a refresh", m.looks.Add(1)})
 			m.apply(ConsumedHere{[]string{reply.Tokens.Refresh}}) // it is revoked
 			drop(entry, saved)
 			t.saveLedger()
@@ -264,7 +264,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		entry.Keep()
 		return got
 	}
-	m.apply(Committed{})
+	m.apply(Committed{m.looks.Add(1)})
 	return got
 }
 

@@ -58,7 +58,8 @@ type State struct {
 	RetryOnChange bool      // Retry is only until the file changes
 	Pinging       bool      // the issuer is being asked whether it can be reached
 	Leaving       bool      // we are deleting the file ourselves
-	Outdated      bool      // the last reading was made before the login changed: read again
+	Outdated      bool      // the last reading was made before the login, or the file, changed: read again
+	look          uint64    // the newest look at the token file that counted, or our own write of it
 
 	Refreshed   time.Time // the last rotation
 	Refreshes   int       // since the start
