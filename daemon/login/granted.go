@@ -98,7 +98,7 @@ func (m *machine) granted(e Granted) {
 }
 
 func (m *machine) committed(e Committed) {
-	m.Replaces, m.EmptySince, m.Committing, m.look = "", time.Time{}, false, e.Look
+	m.Replaces, m.EmptySince, m.Committing, m.look = "", time.Time{}, false, max(m.look, e.Look)
 	if m.Phase == Missing {
 		m.Phase = Active
 	}

@@ -58,7 +58,7 @@ func (m *machine) handle(e Event) {
 	case FallbackTaken, FallbackKept, FallbackFound:
 		m.fallback(e)
 	case Restored:
-		m.Replaces, m.Owed, m.EmptySince, m.look = "", "", time.Time{}, e.Look
+		m.Replaces, m.Owed, m.EmptySince, m.look = "", "", time.Time{}, max(m.look, e.Look)
 		m.record(events.Restored, e.Why)
 	case Settled:
 		m.settled(e)
@@ -74,7 +74,7 @@ func (m *machine) handle(e Event) {
 	case Leaving:
 		m.Leaving = bool(e)
 	case Ended:
-		m.Leaving, m.look = false, e.Look
+		m.Leaving, m.look = false, max(m.look, e.Look)
 		m.forget(e.Why)
 	case Tick:
 		m.tick(e)

@@ -235,6 +235,7 @@ func TestProblemOfTheHomeEnds_F6(t *testing.T) {
 		if s := w.state(); s.Problem == nil || s.FileProblem == nil {
 			t.Fatalf("nothing stopped it: %+v, %+v", s.Problem, s.FileProblem)
 		}
+		w.settle() // a refresh that was due met it, too
 		if err := disk.Chmod(w.home, 0o700); err != nil {
 			t.Fatal(err)
 		}
