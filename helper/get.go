@@ -13,6 +13,16 @@ import (
 // password.
 var ErrForeign error = foreign{protocol.ErrNotFound}
 
+// ErrOlderDaemon says that the daemon does not know of teams for a call, and answers for whom the fal
+// config names.
+var ErrOlderDaemon = protocol.Errorf(protocol.CodeTeamUnresolved,
+	"the falcred that runs is older than this program, and cannot attribute a request to a team that is asked for\nfalcred restart")
+
+func keyHasNoTeam(source string) *protocol.Error {
+	return protocol.Errorf(protocol.CodeTeamUnresolved,
+		"%s comes before the login, and a key is for its own account: it cannot be attributed to a team\nunset it, or set FAL_FORCE_AUTH_BY_USER=1; or name no team", source)
+}
+
 type foreign struct{ error }
 
 func (f foreign) Unwrap() error { return f.error }
@@ -22,6 +32,10 @@ func (f foreign) Unwrap() error { return f.error }
 // own environment answers at once, with no daemon; else the daemon does. For a
 // server that is not fal's nobody is asked ([ErrForeign]). Errors of the daemon are a
 // *[protocol.Error].
+//
+// Where q names no team, FALCRED_TEAM does ([env.Team]). An answer that is not for that team is none
+// ([ErrOlderDaemon], and for a key team_unresolved): the request would be somebody else's to pay. Only a
+// team of FALCRED_TEAM gives way to a key, as the fal config's does: it is about the login.
 //
 // Get starts no daemon itself ([ErrNotRunning]): that is for docker-credential-fal.
 func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential, error) {
@@ -39,7 +53,14 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 		if odd := env.OddKey(c.getenv); odd != "" {
 			return protocol.Credential{}, protocol.Errorf(protocol.CodeBadRequest, "%s in the environment %s", odd, env.OddKeyText)
 		}
+		if q.Team != nil {
+			return protocol.Credential{}, keyHasNoTeam(key.Source)
+		}
 		return protocol.Credential{ServerURL: asked, Username: "Key", Secret: key.Secret}, nil
+	}
+	named := q.Team != nil
+	if !named {
+		q.Team = env.Team(c.variable)
 	}
 	if !c.servers.IsFal(asked) {
 		// This end's own environment named it (§4); the daemon's did not have to.
@@ -47,8 +68,14 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 	}
 	q.ForceUser = q.ForceUser || env.ForceUser(c.getenv)
 	cred, err := c.fromDaemon(ctx, q)
-	if err != nil {
+	switch {
+	case err != nil:
 		return protocol.Credential{}, err
+	case cred.IsFor(q), cred.Username == "Key" && !named:
+	case cred.Username == "Key":
+		return protocol.Credential{}, keyHasNoTeam("a key of the daemon's")
+	default:
+		return protocol.Credential{}, ErrOlderDaemon
 	}
 	cred.ServerURL = asked
 	return cred, nil

@@ -12,7 +12,7 @@ import (
 // *[protocol.Error], and the watch goes on; any other error ends it, as ctx
 // does. After the first answer silence means that nothing changes, or that the daemon is
 // stopped. A slow reader finds the newest credential, not each one in between. A
-// key of this end's environment does not matter.
+// key of this end's environment does not matter, and neither does FALCRED_TEAM: q alone names a team.
 func (c *Client) Watch(ctx context.Context, q protocol.Query) iter.Seq2[protocol.Credential, error] {
 	return func(yield func(protocol.Credential, error) bool) {
 		cn, line, err := c.startWatch(ctx, q)
@@ -30,6 +30,9 @@ func (c *Client) Watch(ctx context.Context, q protocol.Query) iter.Seq2[protocol
 			var cred protocol.Credential
 			if err = protocol.ParseAnswer(line, &cred); err == nil {
 				cred, err = fromOther(cred)
+			}
+			if err == nil && !cred.IsFor(q) && cred.Username != "Key" {
+				cred, err = protocol.Credential{}, ErrOlderDaemon
 			}
 			if !yield(cred, err) {
 				return

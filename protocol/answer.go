@@ -14,10 +14,18 @@ type Credential struct {
 	Secret
 	Expires time.Time         // only where there is one
 	Headers map[string]string // what to send besides Authorization
+	Team    *string           // that of the [Query], if it named one; a key's answer has none
 }
 
 // Authorization is the value of the Authorization header.
 func (c Credential) Authorization() string { return c.Username + " " + string(c.Secret) }
+
+// IsFor says whether requests with c are attributed as q asks: the answer repeats its Team. A daemon
+// that knows no Team leaves it out, and its answer is for whom the fal config names; a key is for its
+// own account, whatever is asked.
+func (c Credential) IsFor(q Query) bool {
+	return q.Team == nil || c.Team != nil && *c.Team == *q.Team
+}
 
 // VersionAnswer is the answer to version.
 type VersionAnswer struct {
@@ -89,6 +97,7 @@ func (c *Credential) members() []ijson.Member {
 		{Name: "Secret", Value: (*string)(&c.Secret)},
 		{Name: "Expires", Value: &c.Expires, OmitEmpty: true},
 		{Name: "Headers", Value: &c.Headers, OmitEmpty: true},
+		{Name: "Team", Value: &c.Team, OmitEmpty: true},
 	}
 }
 

@@ -12,16 +12,16 @@ import (
 func TestAnswersAreOneLineAsSpecified_Section4(t *testing.T) {
 	expires := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	for want, v := range map[string]any{
-		`{"ServerURL":"https://fal.run","Username":"Key","Secret":"a:b"}`:                                                     Credential{ServerURL: "https://fal.run", Username: "Key", Secret: "a:b"},
-		`{"ServerURL":"x","Username":"Bearer","Secret":"t","Expires":"2026-08-01T12:00:00Z","Headers":{"X-Fal-User-Id":"u"}}`: &Credential{"x", "Bearer", "t", expires, map[string]string{"X-Fal-User-Id": "u"}},
-		`{"ServerURL":"https://fal.run/\"","Username":"Bearer","Secret":"a\"b"}`:                                              Credential{ServerURL: `https://fal.run/"`, Username: "Bearer", Secret: `a"b`},
-		`{"Error":"credentials not found in native keychain","Code":"not_found"}`:                                             ErrNotFound,
-		`{"Error":"no credentials server URL","Code":"no_server_url"}`:                                                        ErrNoServerURL,
-		`{"Error":"internal error","Code":"internal"}`:                                                                        errors.New("a reply's body"),
-		`{"Version":"v1","Protocol":1}`:                                                                                       VersionAnswer{"v1", Version},
-		`{}`:                                                                                                                  nil,
-		`{"https://fal.run?a&b<>":"Key"}`:                                                                                     map[string]string{"https://fal.run?a&b<>": "Key"}, // HTML is not escaped
-		`{"Error":"a\nb","Code":"internal"}`:                                                                                  Errorf(CodeInternal, "a\nb"),
+		`{"ServerURL":"https://fal.run","Username":"Key","Secret":"a:b"}`:                                                                   Credential{ServerURL: "https://fal.run", Username: "Key", Secret: "a:b"},
+		`{"ServerURL":"x","Username":"Bearer","Secret":"t","Expires":"2026-08-01T12:00:00Z","Headers":{"X-Fal-User-Id":"u"},"Team":"acme"}`: &Credential{"x", "Bearer", "t", expires, map[string]string{"X-Fal-User-Id": "u"}, new("acme")},
+		`{"ServerURL":"https://fal.run/\"","Username":"Bearer","Secret":"a\"b"}`:                                                            Credential{ServerURL: `https://fal.run/"`, Username: "Bearer", Secret: `a"b`},
+		`{"Error":"credentials not found in native keychain","Code":"not_found"}`:                                                           ErrNotFound,
+		`{"Error":"no credentials server URL","Code":"no_server_url"}`:                                                                      ErrNoServerURL,
+		`{"Error":"internal error","Code":"internal"}`:                                                                                      errors.New("a reply's body"),
+		`{"Version":"v1","Protocol":1}`:                                                                                                     VersionAnswer{"v1", Version},
+		`{}`:                                                                                                                                nil,
+		`{"https://fal.run?a&b<>":"Key"}`:                                                                                                   map[string]string{"https://fal.run?a&b<>": "Key"}, // HTML is not escaped
+		`{"Error":"a\nb","Code":"internal"}`:                                                                                                Errorf(CodeInternal, "a\nb"),
 	} {
 		got, err := AppendAnswer([]byte("> "), v)
 		if err != nil || string(got) != "> "+want+"\n" {
@@ -113,6 +113,8 @@ func fill(v reflect.Value) {
 			*field = i + 1
 		case *string:
 			*field = v.Type().Field(i).Name
+		case **string:
+			*field = new("")
 		case *Secret:
 			*field = "secret"
 		case *Code:

@@ -89,6 +89,9 @@
 //	MinValid   whole seconds, 0 to 31622400: the token should be valid that
 //	           long; best effort, see below
 //	Rejected   string: this secret got a 401
+//	Team       string: the nickname of the team that requests are attributed
+//	           to; "" is the login's own account, and without it the fal
+//	           config says
 //
 // Names are matched exactly. A member that appears twice, a value of another
 // type, or anything after the object is bad_request; an unknown member is
@@ -108,8 +111,17 @@
 //	Expires    RFC 3339, only where there is an expiry
 //	Headers    object of strings: header fields to send besides
 //	           Authorization; only where there are some (a team's X-Fal-User-Id)
+//	Team       string, as asked for; only where it was
 //
 // Username, a space and Secret are the value of the Authorization header.
+//
+// A team that the login is not in, or whose id is not known yet, is team_unresolved: no request
+// is attributed to another account instead. The daemon asks fal's REST host for all teams of the
+// login at once, has one such question under way, and believes for 5 minutes that what is not in
+// the answer is no team. A key is for its own account, so that its answer has no Team. A daemon
+// that knows no Team ignores it: a client that asked for one, and gets neither an equal one nor a
+// key, has no credential ([Credential.IsFor]). FALCRED_TEAM is the team of a client's environment
+// (Team of package env).
 //
 // list answers one member for each server that is answered for, with the
 // Username of its credential, and {} when there is no credential.
@@ -160,7 +172,7 @@
 // users whose numbers FALCRED_ALLOW_UIDS lists, never the overflow uid 65534 (but
 // for a daemon that is that user itself: KnownUser of package peer). It
 // speaks the same lines, with these differences: store, erase and stop are denied, and
-// so is a Rejected; MinValid is taken for 0; the credential is the login's, never
+// so are a Rejected and a Team; MinValid is taken for 0; the credential is the login's, never
 // a key of the daemon's environment; status leaves out paths, the account, and
 // texts that could name them; list names fal's own hosts; an error has one text for its
 // code. A user may have an equal part of its connections, and 1,000 answers a second.

@@ -15,6 +15,10 @@ type Query struct {
 	MinValid  int    // seconds, best effort
 	Rejected  Secret // one that a server answered with 401
 	Local     bool   // erase: delete the login here without revoking it
+
+	// Team is the nickname of whom requests with this credential are attributed to: nil leaves that
+	// to the fal config, "" is the login's own account. The answer repeats it ([Credential.IsFor]).
+	Team *string
 }
 
 func (q *Query) members() []ijson.Member {
@@ -24,6 +28,7 @@ func (q *Query) members() []ijson.Member {
 		{Name: "MinValid", Value: &q.MinValid, OmitEmpty: true},
 		{Name: "Rejected", Value: (*string)(&q.Rejected), OmitEmpty: true},
 		{Name: "Local", Value: &q.Local, OmitEmpty: true},
+		{Name: "Team", Value: &q.Team, OmitEmpty: true},
 	}
 }
 
@@ -61,6 +66,11 @@ func (q Query) checked() (Query, error) {
 	}
 	if err := checkText(string(q.Rejected), "rejected token"); err != nil {
 		return Query{}, err
+	}
+	if q.Team != nil {
+		if err := checkText(*q.Team, "team"); err != nil {
+			return Query{}, err
+		}
 	}
 	q.ServerURL = strings.TrimSpace(q.ServerURL)
 	if q.ServerURL == "" {

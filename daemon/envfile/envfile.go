@@ -185,6 +185,8 @@ func settable(path string, l line) error {
 	switch l.name {
 	case "FAL_HOME_DIR", "FALCRED_SOCKET":
 		return fmt.Errorf("%s cannot set %s: programs that look for the daemon do not read that file\nset it in the environment, theirs and the daemon's", path, l.name)
+	case "FALCRED_TEAM":
+		return fmt.Errorf("%s cannot set %s: it is for one shell, and one daemon serves them all\nset it in that shell; a team for all of them is chosen with: falcred team set NAME", path, l.name)
 	case "FAL_CONFIG_PATH":
 		if l.value != "" && l.value[0] != '~' && !filepath.IsAbs(l.value) {
 			return fmt.Errorf("%s sets FAL_CONFIG_PATH to a relative path, which is another file in each working folder\ngive it an absolute path", path)

@@ -17,10 +17,11 @@ var known = []string{
 	"SSL_CERT_FILE", "SSL_CERT_DIR",
 }
 
-// elsewhere are variables that a line sets for nobody. The first two cannot stand here at all.
+// elsewhere are variables that a line sets for nobody. The first three cannot stand here at all.
 var elsewhere = map[string]string{ // #nosec G101 -- names of variables
 	"FAL_HOME_DIR":      "", // settable
 	"FALCRED_SOCKET":    "",
+	"FALCRED_TEAM":      "",
 	"FALCRED_AUTOSTART": "docker-credential-fal reads it, and does not read this file",
 	"FALCRED_ON_DEMAND": "docker-credential-fal tells it the daemon that it starts", "FALCRED_INHERITANCE": "a daemon tells it the one that takes its place",
 	"GOGC": runtimes, "GOMEMLIMIT": runtimes, "GOMAXPROCS": runtimes, "GOTRACEBACK": runtimes,
@@ -124,7 +125,7 @@ func nearest(name string) (meant string, apart int) {
 	if len(name) > longest {
 		return "", apart
 	}
-	for _, candidate := range append(known[:len(known):len(known)], "FAL_HOME_DIR", "FALCRED_SOCKET", "FALCRED_AUTOSTART") {
+	for _, candidate := range append(known[:len(known):len(known)], "FAL_HOME_DIR", "FALCRED_SOCKET", "FALCRED_AUTOSTART", "FALCRED_TEAM") {
 		a, b := bare(name), bare(candidate)
 		d := min(distance(strings.ToUpper(name), candidate), distance(a, b))
 		if len(a) > len("FALKEY") && strings.HasPrefix(b, a) {

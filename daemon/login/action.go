@@ -4,7 +4,6 @@ import (
 	"log/slog"
 
 	"github.com/falcred/falcred/daemon/events"
-	"github.com/falcred/falcred/daemon/journal"
 )
 
 // Action is what follows from a change of state. advance does what takes no time, perform
@@ -15,7 +14,7 @@ type (
 	rotate      struct{}                // unless one is under way
 	ping        struct{}                // ask whether the issuer can be heard (F7)
 	resetPause  struct{}                // R7's pause starts from its beginning
-	resetAsking struct{}                // the same of the questions for a team
+	resetAsking struct{}                // the same of the questions for teams
 	reported    struct{ events.Change } // to the hook and the desktop
 	// recorded goes into the log, and into the history, where that has it not already.
 	recorded struct {
@@ -29,11 +28,8 @@ type (
 	}
 	rotatedBefore struct{ tip string } // a neighbour used the newest token up while no daemon ran
 	verifyAgain   struct{ doubt *Doubt }
-	resolveTeam   struct {
-		team   journal.Team
-		access string
-	}
-	logged struct {
+	askTeams      struct{ subject, access string } // which teams the login is in
+	logged        struct {
 		level slog.Level
 		text  string
 		args  []any
@@ -49,5 +45,5 @@ func (reported) action()      {}
 func (remember) action()      {}
 func (rotatedBefore) action() {}
 func (verifyAgain) action()   {}
-func (resolveTeam) action()   {}
+func (askTeams) action()      {}
 func (logged) action()        {}

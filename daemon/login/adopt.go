@@ -158,7 +158,7 @@ func (m *machine) adopt(p tokenfile.TokenPair, noted bool) (kind string) {
 		m.Phase, m.Problem = Active, nil
 	}
 	if other && m.Subject() == "" {
-		m.Team.ID = "" // whose it was is not known to be the same
+		m.Team.ID, m.Teams = "", Teams{Asking: m.Teams.Asking} // whose it was is not known to be the same
 	}
 	if m.RetryOnChange {
 		m.Retry = time.Time{}
@@ -253,7 +253,7 @@ func (m *machine) foreign(other string) {
 func (m *machine) forget(why string) {
 	m.record(events.LoggedOut, why)
 	m.ended(why, false)
-	m.Team.ID = ""
+	m.Team.ID, m.Teams = "", Teams{Asking: m.Teams.Asking}
 	m.Tokens, m.Served = tokenfile.Token{}, tokenfile.Token{}
 	m.Replaces, m.Owed, m.Fallback, m.Trying, m.Doubt = "", "", Fallback{}, "", nil
 	m.Phase, m.Problem, m.Retry = LoggedOut, nil, time.Time{}

@@ -24,24 +24,23 @@ func readTeam(m *Manager) {
 	m.apply(e)
 }
 
-// resolve asks fal's REST host for a team's id. It is shown tokens of the home's issuer
-// only, and no redirect carries one elsewhere (R13).
-func resolve(m *Manager, a resolveTeam) {
+// askForTeams asks fal's REST host which accounts the login may act for. It is shown tokens of the
+// home's issuer only, and no redirect carries one elsewhere (R13).
+func askForTeams(m *Manager, a askTeams) {
+	e := TeamsAnswered{Subject: a.subject}
 	if m.ending.over() {
-		finish(m, &m.question, TeamAnswered{Asked: a.team, Err: errEnding, Pause: time.Hour})
+		e.Err, e.Pause = errEnding, time.Hour
+		finish(m, &m.question, e)
 		return
 	}
 	m.mu.Lock()
 	asked := m.question
 	m.mu.Unlock()
 	m.work.Go(func() {
-		e := TeamAnswered{Asked: a.team}
-		var list []fal.Account
 		if e.Err = m.cfg.CheckToken(a.access); e.Err == nil {
-			list, e.Err = m.cfg.accounts(asked.ctx, m.issuer.Client(), a.access)
+			e.List, e.Err = m.cfg.accounts(asked.ctx, m.issuer.Client(), a.access)
 		}
-		account, found := fal.FindAccount(list, a.team.Name)
-		if e.Found, e.Asked.ID = found, account.UserID; e.Err != nil {
+		if e.GivenUp = asked.ctx.Err() != nil; e.Err != nil {
 			e.Pause = max(m.asking.next(), httpx.Said(e.Err).RetryAfter)
 		}
 		finish(m, &m.question, e)

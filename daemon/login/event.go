@@ -3,6 +3,7 @@ package login
 import (
 	"time"
 
+	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/tokenfile"
@@ -130,12 +131,15 @@ type (
 		Empty bool // there is no such file, or nothing in it
 		Err   error
 	}
-	// TeamAnswered is the REST host's word on a team's id.
-	TeamAnswered struct {
-		Asked journal.Team
-		Found bool
-		Err   error
-		Pause time.Duration
+	// TeamWanted says that a request names a team that is not known.
+	TeamWanted struct{}
+	// TeamsAnswered is the REST host's word on the teams of the login of Subject.
+	TeamsAnswered struct {
+		Subject string
+		List    []fal.Account // never changed
+		Err     error
+		GivenUp bool // nobody wanted to know any more: another login, or another team is named
+		Pause   time.Duration
 	}
 )
 
@@ -166,7 +170,8 @@ func (Retried) event()       {}
 func (Happened) event()      {}
 func (Warned) event()        {}
 func (TeamRead) event()      {}
-func (TeamAnswered) event()  {}
+func (TeamWanted) event()    {}
+func (TeamsAnswered) event() {}
 
 // Note is something that was learned, for the ledger. What it says of a login holds only
 // while that is the newest one the ledger knows.

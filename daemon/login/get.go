@@ -29,6 +29,9 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 		}
 		return ready, nil
 	}
+	if q.Team != nil && *q.Team != "" && m.cfg.REST == "" {
+		return nil, protocol.Errorf(protocol.CodeTeamUnresolved, "teams are a feature of fal's, and this login is from %s\nif that issuer has teams, set FAL_REST_HOST in this home's falcred.env", m.cfg.Issuer)
+	}
 	if !s.State.satisfies(q, clock.Now()) { // else what is missing is the team, or the wall clock was set
 		// A lost file event must not cost a request. Ten thousand want to know the same: they
 		// share two readings, since the first can have begun before a request came, and the
@@ -49,18 +52,22 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 			return ready, nil
 		}
 	}
-	if m.Snapshot().State.token().Valid(clock.Now()) {
-		m.apply(Tick{}) // the clock alone may have made a question due, or another answer of this one
+	if s := m.Snapshot(); s.State.token().Valid(clock.Now()) {
+		if _, unresolved := s.answerTo(q, clock.Now()); unresolved != nil && q.Team != nil {
+			m.apply(TeamWanted{})
+		} else {
+			m.apply(Tick{}) // the clock alone may have made a question due, or another answer of this one
+		}
 		m.mu.Lock()
 		c := m.question
 		m.mu.Unlock()
-		if c != nil && m.Snapshot().unresolved != nil {
+		if _, unresolved := m.Snapshot().answerTo(q, clock.Now()); c != nil && unresolved != nil {
 			if err := c.wait(ctx); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return m.Snapshot().final(clock.Now())
+	return m.Snapshot().final(q, clock.Now())
 }
 
 func (c *call) wait(ctx context.Context) error {

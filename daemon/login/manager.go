@@ -33,7 +33,6 @@ import (
 	"github.com/falcred/falcred/daemon/internal/task"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/tokenfile"
-	"github.com/falcred/falcred/protocol"
 )
 
 // Manager owns the login of one home: the token file, its refresh, and what is answered
@@ -76,7 +75,7 @@ type Manager struct {
 	mu       sync.Mutex // guards what follows; nothing is done under it that could take time
 	state    State
 	rotation *call // the one under way (R1)
-	question *call // for the team's id
+	question *call // for the login's teams
 	reading  *call // of the token file, for all requests that want one
 }
 
@@ -127,7 +126,7 @@ func advance(m *Manager, e Event) State {
 	if m.question != nil && (state.Team.Name != m.state.Team.Name || state.Subject() != m.state.Subject()) {
 		m.question.giveUp() // its answer is for nobody any more
 	}
-	if state.Team.Asking && m.question == nil { // resolve is among the actions, and finishes it
+	if state.Teams.Asking && m.question == nil { // askTeams is among the actions, and finishes it
 		m.question = newQuestion(m.ending.side)
 	}
 	m.state = state
@@ -203,9 +202,9 @@ func publish(m *Manager) {
 	case old != nil && old.answer != nil && string(old.answer.Secret) == token.Access && old.answer.Expires.Sub(expires).Abs() <= time.Second && maps.Equal(old.answer.Headers, headers):
 		s.answer = old.answer // with its line
 	default:
-		s.answer = &Answer{Credential: protocol.Credential{Username: "Bearer", Secret: protocol.Secret(token.Access), Expires: expires, Headers: headers}}
+		s.answer = &Answer{Credential: bearer(token, headers, nil, now)}
 	}
-	if old != nil && old.answer == s.answer && sameError(old.unresolved, s.unresolved) && sameError(old.refusal, s.refusal) && old.State.token().Expires.Equal(token.Expires) {
+	if old != nil && old.answer == s.answer && old.State.Teams.same(s.State.Teams) && sameError(old.unresolved, s.unresolved) && sameError(old.refusal, s.refusal) && old.State.token().Expires.Equal(token.Expires) {
 		s.changed = old.changed
 		m.snapshot.Store(s)
 		return

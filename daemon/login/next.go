@@ -86,8 +86,10 @@ func (m *machine) handle(e Event) {
 		m.warned(e)
 	case TeamRead:
 		m.teamRead(e)
-	case TeamAnswered:
-		m.teamAnswered(e)
+	case TeamWanted:
+		m.teamWanted()
+	case TeamsAnswered:
+		m.teamsAnswered(e)
 	}
 }
 

@@ -65,8 +65,8 @@ func perform(m *Manager, a Action) {
 			as := m.issuer.As(clientOf(m, m.Snapshot().State.Tokens.TokenPair))
 			m.apply(Retried{a.doubt, as.Verify(m.ending.side, a.doubt.Token, a.doubt.Subject)})
 		})
-	case resolveTeam:
-		resolve(m, a)
+	case askTeams:
+		askForTeams(m, a)
 	case logged:
 		m.log.Log(context.Background(), a.level, a.text, a.args...)
 	}

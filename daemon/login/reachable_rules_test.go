@@ -230,7 +230,7 @@ func (j *judgement) outage() {
 		quiet = !e.gone && !e.ended
 	case Read:
 		quiet = e.State == tokenfile.Empty || e.State == tokenfile.Unusable || e.Used && !j.copied(e) || e.Held != j.before.Tokens.TokenPair
-	case Tick, LedgerSaved, FallbackKept, FallbackFound, FallbackTaken, Restored, Refused, Happened, Warned, TeamRead, TeamAnswered, Leaving, Retried:
+	case Tick, LedgerSaved, FallbackKept, FallbackFound, FallbackTaken, Restored, Refused, Happened, Warned, TeamRead, TeamWanted, TeamsAnswered, Leaving, Retried:
 		quiet = true
 	case Pinged:
 		quiet = e.Err != nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
@@ -196,11 +197,11 @@ func (m *moves) aside() {
 	m.add("happened", Happened{"started", ""})
 	m.add("warned", Warned{Text: "something"})
 	named := *m.place
-	named.Team = Team{Name: "acme", Asking: true}
-	asked := journal.Team{Name: "acme", Subject: m.Subject(), ID: "team_1"}
+	named.Team, named.Teams = Team{Name: "acme"}, Teams{Subject: m.Subject(), Asking: true}
+	list := []fal.Account{{Nickname: "acme", UserID: "team_1"}}
 	for _, e := range []Event{
 		TeamRead{Name: "acme"}, TeamRead{Err: errors.New("it is odd")},
-		TeamAnswered{Asked: asked, Found: true}, TeamAnswered{Asked: asked}, TeamAnswered{Asked: asked, Err: testkit.ErrNetDown, Pause: time.Second},
+		TeamWanted{}, TeamsAnswered{Subject: m.Subject(), List: list}, TeamsAnswered{Subject: m.Subject()}, TeamsAnswered{Subject: m.Subject(), Err: testkit.ErrNetDown, Pause: time.Second},
 	} {
 		m.all = append(m.all, move{"about a team", e, m.surroundings, &named})
 	}

@@ -31,7 +31,7 @@ func TestAtRest_S9(t *testing.T) {
 		"the file is empty":                {Snapshot{State: State{Phase: Active, Tokens: held("a"), EmptySince: time.Now()}}, false},
 		"the issuer is asked for a sign":   {Snapshot{State: State{Phase: Missing, Tokens: held("a"), Pinging: true}}, false},
 		"a logout is under way":            {Snapshot{State: State{Phase: Active, Tokens: held("a"), Leaving: true}}, false},
-		"the team's number is being asked": {Snapshot{State: State{Phase: Active, Tokens: held("a"), Team: Team{Asking: true}}}, false},
+		"the team's number is being asked": {Snapshot{State: State{Phase: Active, Tokens: held("a"), Teams: Teams{Asking: true}}}, false},
 	} {
 		m := &Manager{}
 		m.snapshot.Store(&c.snapshot)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/falcred/falcred/daemon/internal/clock"
+	"github.com/falcred/falcred/daemon/tokenfile"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -63,29 +64,54 @@ func sameError(a, b *protocol.Error) bool { return a == b || a != nil && b != ni
 
 // Ready is what a get of a served host is given, where it need not wait: nearly always.
 func (s *Snapshot) Ready(q protocol.Query, now time.Time) *Answer {
-	switch {
-	case s.key != nil && !q.ForceUser:
+	if s.key != nil && !q.ForceUser {
 		return s.key
-	case s.answer == nil:
+	}
+	answer, _ := s.answerTo(q, now)
+	switch {
+	case answer == nil:
 		return nil
-	case clock.WallTime(s.State.Served.Expires, now).Sub(s.answer.Expires).Abs() > time.Second:
+	case clock.WallTime(s.State.Served.Expires, now).Sub(answer.Expires).Abs() > time.Second:
 		return nil // the wall clock was set since, and the answer says when by it
 	case q.Rejected == "" && q.MinValid == 0 && clock.Remaining(s.until, now) > 0:
-		return s.answer
+		return answer
 	case s.State.satisfies(q, now):
-		return s.answer
+		return answer
 	}
 	return nil
 }
 
+// answerTo is the served token as a request wants it attributed, however long it lasts, or why it
+// cannot be attributed so. Both are nil where there is no token.
+func (s *Snapshot) answerTo(q protocol.Query, now time.Time) (*Answer, *protocol.Error) {
+	if q.Team == nil {
+		return s.answer, s.unresolved
+	}
+	token := s.State.token()
+	if token.Access == "" {
+		return nil, nil
+	}
+	headers, unresolved := s.State.attributionTo(*q.Team, now)
+	if unresolved != nil {
+		return nil, unresolved
+	}
+	return &Answer{Credential: bearer(token, headers, q.Team, now)}, nil
+}
+
+func bearer(t tokenfile.Token, headers map[string]string, team *string, now time.Time) protocol.Credential {
+	return protocol.Credential{Username: "Bearer", Secret: protocol.Secret(t.Access), Expires: clock.WallTime(t.Expires, now), Headers: headers, Team: team}
+}
+
 // final is what a snapshot has for a request that has waited.
-func (s *Snapshot) final(now time.Time) (*Answer, error) {
-	switch valid := s.State.token().Valid(now); {
-	case valid && s.unresolved != nil:
-		return nil, s.unresolved
-	case valid: // R9: also in an outage
-		return s.answer, nil
-	case s.refusal != nil:
+func (s *Snapshot) final(q protocol.Query, now time.Time) (*Answer, error) {
+	if s.State.token().Valid(now) { // R9: also in an outage
+		answer, unresolved := s.answerTo(q, now)
+		if unresolved != nil {
+			return nil, unresolved
+		}
+		return answer, nil
+	}
+	if s.refusal != nil {
 		return nil, s.refusal
 	}
 	return nil, protocol.Errorf(protocol.CodeUnavailable, "the access token has expired, and there is no new one yet")
@@ -98,7 +124,7 @@ func (s *Snapshot) atRest() bool {
 	switch {
 	case l.unwritten(), l.Competing != "": // F5: the next one would not know
 		return false
-	case s.rotating, l.Committing, l.Pinging, l.Leaving, l.Team.Asking:
+	case s.rotating, l.Committing, l.Pinging, l.Leaving, l.Teams.Asking:
 		return false
 	case l.Phase == Missing, l.Replaces != "", l.Owed != "", l.Trying != "", !l.EmptySince.IsZero():
 		return false // F7, F5, F3: the file has not what we have

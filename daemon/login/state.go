@@ -2,6 +2,7 @@ package login
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
@@ -71,6 +72,7 @@ type State struct {
 	reportedAt  time.Time
 	Warnings    []string // what people should know but what stops nothing
 	Team        Team
+	Teams       Teams
 	Ledger      journal.Ledger
 	ledgerRev   int       // counts the changes of Ledger…
 	ledgerSaved int       // …and which of them is on the disk
@@ -252,7 +254,17 @@ type Team struct {
 	Broken   bool      // Problem is the config's
 	OddSince time.Time // since when the config has been strange
 	Retry    time.Time
-	Asking   bool
+}
+
+// Teams are those of the login, as far as they were asked for.
+type Teams struct {
+	Subject string        // whose
+	List    []fal.Account // the newest answer; never changed
+	Heard   time.Time     // when that came, zero where none did
+	Problem *Problem      // why none came to the last question
+	Retry   time.Time     // no question before, where one failed
+	Wanted  bool          // by a request, and there is no answer yet
+	Asking  bool
 }
 
 // retryAt is when something may be due about the team.
@@ -263,8 +275,8 @@ func (t Team) retryAt() time.Time {
 	return t.Retry
 }
 
-// attribution is what goes with the login's token: header fields, or why there can be no
-// answer.
+// attribution is what goes with the login's token where a request names no team: header fields, or
+// why there can be no answer.
 func (s *State) attribution() (map[string]string, *protocol.Error) {
 	switch t := s.Team; {
 	case t.Problem != nil:
@@ -272,7 +284,37 @@ func (s *State) attribution() (map[string]string, *protocol.Error) {
 	case t.Name == "":
 		return nil, nil
 	case t.ID == "":
-		return nil, protocol.Errorf(protocol.CodeTeamUnresolved, "the id of team %q is not known yet\ntry again", short(t.Name))
+		return nil, notKnownYet(t.Name)
 	}
 	return map[string]string{fal.TeamHeader: s.Team.ID}, nil
+}
+
+// attributionTo is the same for the team that a request names; "" is the login's own account.
+func (s *State) attributionTo(team string, now time.Time) (map[string]string, *protocol.Error) {
+	if team == "" {
+		return nil, nil
+	}
+	if t := s.Team; t.ID != "" && strings.EqualFold(t.Name, team) {
+		return map[string]string{fal.TeamHeader: t.ID}, nil
+	}
+	if account, found := fal.FindAccount(s.Teams.List, team); found {
+		return map[string]string{fal.TeamHeader: account.UserID}, nil
+	}
+	switch p := s.Teams.Problem; {
+	case s.Teams.believed(now):
+		return nil, notAMember(team).Wire()
+	case p != nil:
+		return nil, notFound(team, p.Text, p.Hint).Wire()
+	}
+	return nil, notKnownYet(team)
+}
+
+// same says that a request that names a team is answered as before.
+func (t Teams) same(as Teams) bool {
+	return t.Subject == as.Subject && t.Heard.Equal(as.Heard) && t.Problem == as.Problem
+}
+
+// believed says that what is not in the list is no team of the login's.
+func (t Teams) believed(now time.Time) bool {
+	return !t.Heard.IsZero() && now.Sub(t.Heard) < noTeamPause
 }

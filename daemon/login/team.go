@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/clock"
 	"github.com/falcred/falcred/daemon/internal/fsx"
 	"github.com/falcred/falcred/daemon/internal/httpx"
@@ -16,11 +17,12 @@ import (
 // Attribution, from top to bottom:
 //
 //	readTeam     reads which team the fal config names
-//	attribute    finds its id in the ledger, or has fal's REST host asked for it
+//	attribute    finds its id in the ledger, or has fal's REST host asked for the login's teams
 //	attribution  says what goes with the token, or why there can be no answer
 //
-// A request is never attributed to the personal account because a team could not be
-// resolved: it gets team_unresolved.
+// A request can name another team than the config's: attributionTo finds that among the same teams.
+// None is ever attributed to the personal account because a team could not be resolved: it gets
+// team_unresolved.
 
 const (
 	// noTeamPause is how long a login that is in no such team is believed to be.
@@ -58,7 +60,7 @@ func (m *machine) teamRead(e TeamRead) {
 }
 
 func (m *machine) teamNamed(name string) {
-	m.Team = Team{Name: name, Asking: m.Team.Asking}
+	m.Team = Team{Name: name}
 	m.do(resetAsking{})
 	if name != "" {
 		m.log(slog.LevelInfo, "the fal config names a team", "team", short(name))
@@ -83,39 +85,87 @@ func (m *machine) teamProblem(text, hint string, wait time.Duration) {
 }
 
 // attribute follows each change of the login or its team: it forgets what was another
-// account's, takes what the ledger knows, and asks for what nobody does.
+// account's, takes what the ledger and the last answer know, and asks for what nobody does.
 func (m *machine) attribute() {
-	t, subject := &m.Team, m.Subject()
-	if t.Broken || t.Name == "" {
-		return
+	subject := m.Subject()
+	if m.Teams.Subject != subject { // another account: its teams are others
+		m.Teams = Teams{Subject: subject, Asking: m.Teams.Asking}
 	}
-	if t.Subject != subject && (t.ID != "" || t.Problem != nil) {
-		t.ID, t.Problem, t.Retry = "", nil, time.Time{} // another account: its teams are others
+	wanted := m.Teams.Wanted && !m.now.Before(m.Teams.Retry)
+	if t := &m.Team; !t.Broken && t.Name != "" {
+		if t.Subject != subject && (t.ID != "" || t.Problem != nil) {
+			t.ID, t.Problem, t.Retry = "", nil, time.Time{}
+		}
+		if known := m.Ledger.Team; t.ID == "" && subject != "" && t.Name == known.Name && subject == known.Subject {
+			t.ID, t.Subject, t.Problem = known.ID, subject, nil
+		}
+		if _, found := fal.FindAccount(m.Teams.List, t.Name); t.ID == "" && found {
+			m.resolve()
+		}
+		wanted = wanted || t.ID == "" && !m.now.Before(t.Retry)
 	}
-	if known := m.Ledger.Team; t.ID == "" && subject != "" && t.Name == known.Name && subject == known.Subject {
-		t.ID, t.Subject, t.Problem = known.ID, subject, nil
-	}
-	if t.ID == "" && !t.Asking && m.Served.Valid(m.now) && !m.now.Before(t.Retry) {
-		t.Asking = true
-		m.do(resolveTeam{journal.Team{Name: t.Name, Subject: subject}, m.Served.Access})
+	if wanted && !m.Teams.Asking && m.Served.Valid(m.now) {
+		m.Teams.Asking = true
+		m.do(askTeams{subject, m.Served.Access})
 	}
 }
 
-func (m *machine) teamAnswered(e TeamAnswered) {
-	m.Team.Asking = false
-	switch {
-	case m.Team.Name != e.Asked.Name || m.Subject() != e.Asked.Subject: // something else is asked for by now
-	case e.Err != nil:
+// teamWanted notes that somebody waits for a team that is not known. An answer of a moment ago says
+// that the login is not in it.
+func (m *machine) teamWanted() {
+	if !m.Teams.believed(m.now) {
+		m.Teams.Wanted = true
+	}
+}
+
+func (m *machine) teamsAnswered(e TeamsAnswered) {
+	m.Teams.Asking = false
+	if m.Subject() != e.Subject || e.GivenUp {
+		return
+	}
+	m.Teams.Wanted = false
+	unresolved := m.Team.Name != "" && m.Team.ID == "" && !m.Team.Broken
+	if e.Err != nil {
 		text, hint := fsx.Explain(e.Err)
 		hint = cmp.Or(hint, httpx.Said(e.Err).Hint(), httpx.PassesHint)
-		m.teamProblem(fmt.Sprintf("the id of team %q could not be found: %s", short(e.Asked.Name), text), hint, e.Pause)
-	case !e.Found:
-		m.teamProblem(fmt.Sprintf("the login is not a member of team %q", short(e.Asked.Name)), "see which there are: falcred team list", noTeamPause)
-	default:
-		m.Team.ID, m.Team.Subject, m.Team.Problem = e.Asked.ID, e.Asked.Subject, nil
-		m.log(slog.LevelInfo, "resolved the team", "team", short(e.Asked.Name), "id", short(e.Asked.ID))
-		if e.Asked.Subject != "" {
-			m.do(remember{Note: Note{Team: &e.Asked}})
+		m.Teams.Problem = &Problem{Text: text, Hint: hint}
+		m.Teams.Retry = m.now.Add(e.Pause)
+		if unresolved {
+			p := notFound(m.Team.Name, text, hint)
+			m.teamProblem(p.Text, p.Hint, e.Pause)
 		}
+		return
 	}
+	m.Teams = Teams{Subject: e.Subject, List: e.List, Heard: m.now}
+	if unresolved {
+		m.resolve()
+	}
+}
+
+// resolve looks for the config's team in the last answer.
+func (m *machine) resolve() {
+	t := &m.Team
+	account, found := fal.FindAccount(m.Teams.List, t.Name)
+	if !found {
+		p := notAMember(t.Name)
+		m.teamProblem(p.Text, p.Hint, noTeamPause)
+		return
+	}
+	t.ID, t.Subject, t.Problem = account.UserID, m.Teams.Subject, nil
+	m.log(slog.LevelInfo, "resolved the team", "team", short(t.Name), "id", short(t.ID))
+	if t.Subject != "" {
+		m.do(remember{Note: Note{Team: &journal.Team{Name: t.Name, Subject: t.Subject, ID: t.ID}}})
+	}
+}
+
+func notFound(team, why, hint string) *Problem {
+	return &Problem{Code: protocol.CodeTeamUnresolved, Text: fmt.Sprintf("the id of team %q could not be found: %s", short(team), why), Hint: hint}
+}
+
+func notAMember(team string) *Problem {
+	return &Problem{Code: protocol.CodeTeamUnresolved, Text: fmt.Sprintf("the login is not a member of team %q", short(team)), Hint: "see which there are: falcred team list"}
+}
+
+func notKnownYet(team string) *protocol.Error {
+	return protocol.Errorf(protocol.CodeTeamUnresolved, "the id of team %q is not known yet\ntry again", short(team))
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/daemon/journal"
 	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
@@ -115,20 +114,20 @@ func TestTeamOfAnotherAccount(t *testing.T) {
 // What was asked for one account is no answer for another that has logged in meanwhile,
 // and neither is a failure: ann's is asked for by itself.
 func TestTeamAnswerForAnotherAccount(t *testing.T) {
-	bobs := journal.Team{Name: "acme", Subject: "bob", ID: "team_bobs"}
-	for name, answer := range map[string]TeamAnswered{
-		"found":  {Asked: bobs, Found: true},
-		"none":   {Asked: bobs},
-		"failed": {Asked: bobs, Err: testkit.ErrNetDown, Pause: time.Minute},
+	bobs := []fal.Account{{Nickname: "acme", UserID: "team_bobs"}}
+	for name, answer := range map[string]TeamsAnswered{
+		"found":  {Subject: "bob", List: bobs},
+		"none":   {Subject: "bob"},
+		"failed": {Subject: "bob", Err: testkit.ErrNetDown, Pause: time.Minute},
 	} {
-		s := in(Active, func(s *State) { s.Team = Team{Name: "acme", Asking: true} })
+		s := in(Active, func(s *State) { s.Team, s.Teams = Team{Name: "acme"}, Teams{Subject: "ann", Asking: true} })
 		after, actions := next(s, answer, noon)
-		if after.Team.ID != "" || after.Team.Problem != nil {
+		if after.Team.ID != "" || after.Team.Problem != nil || after.Teams.List != nil {
 			t.Errorf("%s: ann's team is %q, %v", name, after.Team.ID, after.Team.Problem)
 		}
 		asked := slices.ContainsFunc(actions, func(a Action) bool {
-			r, ok := a.(resolveTeam)
-			return ok && r.team.Subject == "ann"
+			q, ok := a.(askTeams)
+			return ok && q.subject == "ann"
 		})
 		if !asked {
 			t.Errorf("%s: ann's team is not asked for", name)

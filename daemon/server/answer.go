@@ -94,9 +94,13 @@ func (c *conn) watch(q protocol.Query) {
 		}
 		last = line
 		// A token also runs out with nobody doing anything: within the second that it says.
+		// And nobody asks for a team but who wants one.
 		pause := task.Forever
-		if !expires.IsZero() {
+		switch {
+		case !expires.IsZero():
 			pause, over = untilLook(expires.Sub(clock.Now()), over)
+		case q.Team != nil:
+			pause = time.Minute
 		}
 		if task.Wait(pause, changed, gone) == 1 {
 			return

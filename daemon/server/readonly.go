@@ -12,7 +12,7 @@ var errOnlyReads = protocol.Errorf(protocol.CodeDenied, "this socket is read-onl
 // sharedQuery is what a request may ask for there: the login, never a key of the
 // daemon's environment (R12), as it is. Others cannot have it refreshed before its time.
 func sharedQuery(q protocol.Query) (protocol.Query, error) {
-	if q.Rejected != "" {
+	if q.Rejected != "" || q.Team != nil { // nor do others choose who pays
 		return q, errOnlyReads
 	}
 	q.ForceUser, q.MinValid = true, 0

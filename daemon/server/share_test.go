@@ -40,6 +40,8 @@ func TestS7SharesTheLoginOnly(t *testing.T) {
 	for _, request := range []string{
 		`get {"ServerURL":"https://fal.run","Rejected":"` + access + `"}`,
 		`watch {"ServerURL":"https://fal.run","Rejected":"` + access + `"}`,
+		`get {"ServerURL":"https://fal.run","Team":"acme"}`,
+		`watch {"ServerURL":"https://fal.run","Team":""}`,
 		`store {"ServerURL":"https://fal.run","Username":"<token>","Secret":"` + refresh + `"}`,
 		`store nonsense`,
 		`erase https://fal.run`,

@@ -42,14 +42,14 @@ func findDaemon(path string) (string, error) {
 }
 
 // daemonEnv is what a daemon started on demand gets: of its starter's environment some names
-// alone, since no caller's key may reach another caller (§5), and that it is one (S9).
+// alone, since no caller's key may reach another caller (§5), nor his team (§4), and that it is one (S9).
 // XDG_RUNTIME_DIR is one of the places where we look for its socket (§3).
 func daemonEnv(environ []string) []string {
 	names := append([]string{"PATH", "FAL_HOME_DIR", "XDG_RUNTIME_DIR"}, systemVariables...)
 	var passed []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if name = foldVariable(name); slices.Contains(names, name) || strings.HasPrefix(name, "FALCRED_") && name != env.OnDemand && name != env.Inheritance {
+		if name = foldVariable(name); slices.Contains(names, name) || strings.HasPrefix(name, "FALCRED_") && name != env.OnDemand && name != env.Inheritance && name != env.TeamName {
 			passed = append(passed, entry)
 		}
 	}

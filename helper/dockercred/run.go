@@ -32,7 +32,7 @@ const (
 )
 
 const usage = "Usage: " + name + " <store|get|erase|list|version>\n" +
-	"       " + name + " <header|token> [SERVER]"
+	"       " + name + " <header|token> [FLAGS] [SERVER]"
 
 // help is what people see who ask for it.
 const help = usage + `
@@ -40,26 +40,31 @@ const help = usage + `
 Gives the fal credential of the moment to scripts and programs: FAL_KEY of the
 environment, else the login, from falcred, which is started if it does not run.
 
-  header [SERVER]  header lines for curl -H @-   h=$(docker-credential-fal header) &&
-                                                   printf '%s\n' "$h" | curl -H @- https://fal.run/...
+  header [SERVER]  header lines for curl:
+                     h=$(docker-credential-fal header) &&
+                       printf '%s\n' "$h" | curl -H @- https://fal.run/...
   token [SERVER]   the bare secret
   get              a JSON object; the server stands on standard input:
-                   echo https://fal.run | docker-credential-fal get | jq .
+                     echo https://fal.run | docker-credential-fal get | jq .
                    (as docker's helpers; {"uri":...} as Bazel's)
   list             the servers that there is a credential for
-  store            keep a refresh token as the login ({"ServerURL","Username":"<token>","Secret"})
+  store            keep a refresh token as the login
   erase            log out (the server on standard input)
   version
+
+VERB --help says more of each. Logging in, and how things stand: falcred --help
 
 SERVER is https://fal.run if it is not given. Only fal's servers, and those that
 FALCRED_SERVERS names, are answered for.
 
-Exit status: 0; 1 no credential, or a mistake; of header and token also 3, log in
-again (falcred login), and 75, try again later. These two print nothing on
+Exit status: 0; 1 no credential, or a mistake; of header and token also 3, log
+in again (falcred login), and 75, try again later. These two print nothing on
 standard output unless it is 0.
 
-FAL_FORCE_AUTH_BY_USER=1 passes FAL_KEY over; FALCRED_AUTOSTART=0 starts no daemon
-(systemd does all the same where it holds the socket).`
+FAL_FORCE_AUTH_BY_USER=1  passes FAL_KEY over
+FALCRED_TEAM=NICKNAME     requests of the login are that team's
+FALCRED_AUTOSTART=0       starts no daemon (systemd does all the same where it
+                          holds the socket)`
 
 // The exit codes of header and token. Docker's verbs know 0 and 1 only.
 const (
@@ -109,7 +114,11 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	}
 	verb, rest := args[0], args[1:]
 	forScripts := verb == "header" || verb == "token"
-	if len(rest) > 0 && !(forScripts && len(rest) == 1) {
+	switch {
+	case isHelp(args) && (helps[verb] != "" || isHelp(args[:1])):
+		stdout.Write(helpFor(verb))
+		return exitOK
+	case len(rest) > 0 && !forScripts:
 		return misused(forScripts, stdout, stderr)
 	}
 
@@ -120,6 +129,9 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	var err error
 	if r.servers, err = env.NewServers(r.getenv); err == nil || !needsServers(verb) {
 		out, err = r.do(context.Background(), verb, rest)
+	}
+	if err == errUsage {
+		return misused(forScripts, stdout, stderr)
 	}
 	if err != nil {
 		return r.fail(verb, err)
@@ -153,8 +165,6 @@ func (r *run) do(ctx context.Context, verb string, args []string) ([]byte, error
 		return r.print(ctx, verb, args)
 	case "version", "--version", "-v":
 		return fmt.Appendf(nil, "%s (%s) %s\n", name, project, version()), nil
-	case "--help", "-h":
-		return []byte(help + "\n"), nil
 	}
 	return nil, protocol.Errorf(protocol.CodeBadRequest, "%s: unknown action: %q", name, verb)
 }

@@ -94,11 +94,11 @@ func (r *run) erase(ctx context.Context) error {
 
 // print is header and token.
 func (r *run) print(ctx context.Context, verb string, args []string) ([]byte, error) {
-	server := protocol.DefaultServer
-	if len(args) > 0 {
-		server = args[0]
+	q, err := r.wanted(verb, args)
+	if err != nil {
+		return nil, err
 	}
-	cred, err := r.credential(ctx, protocol.Query{ServerURL: server})
+	cred, err := r.credential(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 type Transport struct {
 	Client *helper.Client
 	Base   http.RoundTripper // nil is http.DefaultTransport
+	Team   *string           // whom requests are attributed to, as in [protocol.Query]
 }
 
 // RoundTrip implements [http.RoundTripper]. It does not change req.
@@ -34,7 +35,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("Authorization") != "" || !t.Client.Serves(server) {
 		return t.base().RoundTrip(req)
 	}
-	query := protocol.Query{ServerURL: server}
+	query := protocol.Query{ServerURL: server, Team: t.Team}
 	cred, err := t.Client.Get(req.Context(), query)
 	if err != nil {
 		return nil, errors.Join(err, closeBody(req)) // RoundTrip closes the body whatever happens

@@ -120,7 +120,7 @@ func Bearer(r protocol.Request) any {
 			return err
 		}
 		return protocol.Credential{ServerURL: q.ServerURL, Username: "Bearer", Secret: "token",
-			Expires: Expiry, Headers: map[string]string{"X-Fal-User-Id": "u1"}}
+			Expires: Expiry, Headers: map[string]string{"X-Fal-User-Id": "u1"}, Team: q.Team}
 	case protocol.VerbList:
 		return map[string]string{protocol.DefaultServer: "Bearer"}
 	case protocol.VerbStore, protocol.VerbErase, protocol.VerbStop:

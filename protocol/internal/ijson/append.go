@@ -40,6 +40,8 @@ func empty(value any) bool {
 	switch value := value.(type) {
 	case *string:
 		return *value == ""
+	case **string:
+		return *value == nil
 	case *bool:
 		return !*value
 	case *int:
@@ -58,6 +60,10 @@ func appendValue(dst []byte, value any) ([]byte, error) {
 	switch value := value.(type) {
 	case *string:
 		return appendString(dst, *value), nil
+	case **string:
+		if *value != nil {
+			return appendString(dst, **value), nil
+		}
 	case *bool:
 		return strconv.AppendBool(dst, *value), nil
 	case *int:

@@ -83,6 +83,10 @@ func set(target any, value string) (ok bool) {
 	switch target := target.(type) {
 	case *string:
 		*target, ok = s.string()
+	case **string:
+		var text string
+		text, ok = s.string()
+		*target = &text
 	case *bool:
 		*target = value == "true"
 		ok = *target || value == "false"

@@ -1,0 +1,190 @@
+package dockercred
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/falcred/falcred/protocol"
+)
+
+// rejectedPatience is how long a refused token may take to come on standard input.
+const rejectedPatience = 5 * time.Second
+
+// errUsage is a mistake in the arguments: the usage says the rest.
+var errUsage = errors.New("wrong arguments")
+
+// wanted is what header and token are asked for by their arguments: flags and a server, in any order.
+// They are read here since this program links no package flag (TestImports of package helper).
+func (r *run) wanted(verb string, args []string) (q protocol.Query, err error) {
+	var servers []string
+	rejected := false
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		flag, value, given := strings.Cut(arg, "=")
+		if !strings.HasPrefix(arg, "-") {
+			servers = append(servers, arg)
+			continue
+		}
+		switch {
+		case flag == "--rejected" && given:
+			return q, protocol.Errorf(protocol.CodeBadRequest, "--rejected takes no value: the token stands on standard input, where no other process can see it")
+		case flag == "--rejected":
+			rejected = true
+			continue
+		case flag != "--min-valid" && flag != "--team":
+			return q, protocol.Errorf(protocol.CodeBadRequest, "%s: unknown flag %s\nsee: %s %s --help", verb, flag, name, verb)
+		case !given && len(args) == 0:
+			return q, protocol.Errorf(protocol.CodeBadRequest, "%s: %s wants a value\nsee: %s %s --help", verb, flag, name, verb)
+		case !given:
+			value, args = args[0], args[1:]
+		}
+		if flag == "--team" {
+			q.Team = &value
+		} else if q.MinValid, err = seconds(value); err != nil {
+			return q, err
+		}
+	}
+	switch len(servers) {
+	case 0:
+		q.ServerURL = protocol.DefaultServer
+	case 1:
+		q.ServerURL = servers[0]
+	default:
+		return q, errUsage
+	}
+	if rejected {
+		token, err := r.refused()
+		q.Rejected = protocol.Secret(token)
+		return q, err
+	}
+	return q, nil
+}
+
+// seconds is --min-valid's duration, rounded up.
+func seconds(text string) (int, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, protocol.Errorf(protocol.CodeBadRequest, "--min-valid wants a duration, such as 300s, 15m or 2h")
+	}
+	if d < 0 || d > protocol.MaxMinValid*time.Second {
+		return 0, protocol.Errorf(protocol.CodeBadRequest, "--min-valid wants 0s to %s", protocol.MaxMinValid*time.Second)
+	}
+	return int((d + time.Second - 1) / time.Second), nil
+}
+
+// refused is the token that a server did not accept: one line of standard input. It is in no message.
+func (r *run) refused() (string, error) {
+	const how = "\nprintf '%%s\\n' \"$token\" | " + name + " token --rejected"
+	if file, ok := r.stdin.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
+			return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, and nothing is connected to that"+how)
+		}
+	}
+	type read struct {
+		text string
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		text, err := r.payload()
+		done <- read{text, err}
+	}()
+	select {
+	case got := <-done:
+		switch {
+		case got.err != nil:
+			return "", got.err
+		case got.text == "":
+			return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, which is empty"+how)
+		case strings.ContainsAny(got.text, "\r\n"):
+			return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads one token from standard input, which has several lines"+how)
+		}
+		return got.text, nil
+	case <-time.After(rejectedPatience):
+		return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, and none came in %d s"+how, int(rejectedPatience.Seconds()))
+	}
+}
+
+// isHelp says whether somebody asks for help, whatever stands beside that.
+func isHelp(args []string) bool {
+	for _, arg := range args {
+		if arg == "--help" || arg == "-h" || arg == "-help" {
+			return true
+		}
+	}
+	return false
+}
+
+// helps is what VERB --help says.
+var helps = map[string]string{
+	"header": `Usage: ` + name + ` header [FLAGS] [SERVER]
+
+Prints header lines for SERVER, https://fal.run by default: Authorization, and
+X-Fal-User-Id where requests are attributed to a team.
+
+  h=$(docker-credential-fal header) &&
+    printf '%s\n' "$h" | curl -H @- https://fal.run/...
+` + printHelp,
+	"token": `Usage: ` + name + ` token [FLAGS] [SERVER]
+
+Prints the bare secret for SERVER, https://fal.run by default: a key, or the
+login's access token. It says neither which of the two it is, nor whom requests
+are attributed to: header does. It is no value for FAL_KEY, which is sent as a
+key.
+` + printHelp,
+	"get": `Usage: echo SERVER | ` + name + ` get
+
+Prints a JSON object with the credential for the server on standard input:
+ServerURL, Username (Key or Bearer), Secret, Expires, and Headers to send
+besides. Username and Secret, with a space between them, are the Authorization
+value. Standard input can be an object, too:
+
+  {"ServerURL":"https://fal.run","MinValid":300,"Team":"acme"}
+  {"uri":"https://fal.run"}      as Bazel asks
+
+Exit status: 0, or 1 with the error on standard output, as docker's helpers do.`,
+	"list": `Usage: ` + name + ` list
+
+Prints the servers that there is a credential for, and its kind:
+{"https://fal.run":"Bearer",...}. Without a credential that is {}.`,
+	"store": `Usage: ` + name + ` store <FILE
+
+Makes a refresh token the login. It is tried first, and must be of the account
+that is logged in. FILE holds an object:
+
+  {"ServerURL":"https://fal.run","Username":"<token>","Secret":"..."}
+
+People log in with: falcred login`,
+	"erase": `Usage: echo https://fal.run | ` + name + ` erase
+
+Logs out: the login is revoked at its issuer, and its file is deleted.
+falcred logout does the same, and says what it did.`,
+	"version": `Usage: ` + name + ` version
+
+Prints the version.`,
+}
+
+const printHelp = `
+  --min-valid DURATION  one that is good for so long still (300s, 15m, 2h), as
+                        far as it can be had
+  --rejected            the token on standard input was refused with 401: print
+                        the next one
+  --team NICKNAME       requests are that team's; "" is the login's own account.
+                        Without it FALCRED_TEAM says, else the fal config
+
+Exit status: 0; 1 no credential, or a mistake; 3 log in again (falcred login);
+75 try again later. Nothing is printed on standard output unless it is 0.`
+
+// helpFor is the help for a verb, or for all of them.
+func helpFor(verb string) []byte {
+	text, ok := helps[verb]
+	if !ok {
+		text = help
+	}
+	return fmt.Appendln(nil, text)
+}
