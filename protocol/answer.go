@@ -62,6 +62,9 @@ type Status struct {
 	Shadows  []string // sources that Source hides
 
 	Subject     string    // the account of the login
+	Name        string    // whose that is, by a verified ID token; "" where none said…
+	Email       string    // …and the address
+	Unverified  bool      // whose login it is could not be verified, so far
 	Team        string    // the team that its requests are attributed to, "" for the account itself
 	TeamID      string    // that team's X-Fal-User-Id, once it is resolved
 	Unresolved  bool      // whom requests of the login are attributed to is not known: it is not served
@@ -125,6 +128,9 @@ func (s *Status) members() []ijson.Member {
 		{Name: "Source", Value: &s.Source},
 		{Name: "Shadows", Value: &s.Shadows, OmitEmpty: true},
 		{Name: "Subject", Value: &s.Subject, OmitEmpty: true},
+		{Name: "Name", Value: &s.Name, OmitEmpty: true},
+		{Name: "Email", Value: &s.Email, OmitEmpty: true},
+		{Name: "Unverified", Value: &s.Unverified, OmitEmpty: true},
 		{Name: "Team", Value: &s.Team, OmitEmpty: true},
 		{Name: "TeamID", Value: &s.TeamID, OmitEmpty: true},
 		{Name: "Unresolved", Value: &s.Unresolved, OmitEmpty: true},

@@ -70,7 +70,7 @@ func parseIDToken(raw string, arrived time.Time) IDToken {
 	}
 	t.readable = claims != nil
 	t.issuer, t.Subject = claims.text("iss"), tokenfile.Account(claims.text("sub"))
-	t.Name, t.Email = claims.text("name"), claims.text("email")
+	t.Name, t.Email = tokenfile.Bounded(claims.text("name")), tokenfile.Bounded(claims.text("email"))
 	if json.Unmarshal(claims["aud"], &t.audience) != nil {
 		t.audience = []string{claims.text("aud")}
 	}

@@ -47,6 +47,7 @@ type Ledger struct {
 	Wrong      Fingerprints `json:",omitzero"`  // logins whose ID token was wrong
 	Unverified string       // the same for versions that knew no doubt: fingerprint of an access token
 	Team       Team         // the last team that was resolved
+	Person     Person       `json:",omitzero"`  // who it is that is logged in
 	Rotated    int64        `json:",omitempty"` // when falcred last refreshed here, in s since 1970
 	Erased     Erased       `json:",omitzero"`  // the login that was last ended over the wire
 	Course     Course       `json:",omitzero"`  // since when the login exists, and how the last one ended
@@ -62,6 +63,17 @@ type Erased struct {
 
 // Team is the id of a team, good for that name and one account.
 type Team struct{ Name, Subject, ID string }
+
+// Person is who has an account, by a verified ID token (R10): good for that account only.
+type Person struct{ Subject, Name, Email string }
+
+// Who is the person of an account, zero where nobody has said.
+func (l Ledger) Who(subject string) Person {
+	if subject == "" || l.Person.Subject != subject {
+		return Person{}
+	}
+	return l.Person
+}
 
 // Load reads falcred.json. It needs no lock. A home without it has the zero Ledger. Where it
 // is damaged, or no file of ours, the error is a *[strict.Problem], and [Damaged] unless the
@@ -278,6 +290,9 @@ func (l Ledger) Merge(unwritten Ledger) Ledger {
 	l.Asked = cmp.Or(l.Asked, unwritten.Asked)
 	if unwritten.Team.ID != "" {
 		l.Team = unwritten.Team
+	}
+	if unwritten.Person.Subject != "" {
+		l.Person = unwritten.Person
 	}
 	return l
 }

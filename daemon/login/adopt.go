@@ -253,6 +253,11 @@ func (m *machine) foreign(other string) {
 func (m *machine) forget(why string) {
 	m.record(events.LoggedOut, why)
 	m.ended(why, false)
+	if m.Ledger.Person != (journal.Person{}) { // whoever that was is nobody's business any more
+		l := m.Ledger
+		l.Person = journal.Person{}
+		m.setLedger(l)
+	}
 	m.Team.ID, m.Teams = "", Teams{Asking: m.Teams.Asking}
 	m.Tokens, m.Served = tokenfile.Token{}, tokenfile.Token{}
 	m.Replaces, m.Owed, m.Fallback, m.Trying, m.Doubt = "", "", Fallback{}, "", nil

@@ -182,6 +182,7 @@ type Note struct {
 	Wrong    tokenfile.TokenPair // is not to be trusted, whatever the newest
 	Consumed string              // fingerprint of a refresh token that another program has used up
 	Team     *journal.Team
+	Person   *journal.Person
 	Asked    *journal.Asked
 	Erased   *journal.Erased
 	Course   *journal.Course
@@ -202,6 +203,9 @@ func (n Note) on(l journal.Ledger) journal.Ledger {
 	}
 	if n.Team != nil {
 		l.Team = *n.Team
+	}
+	if n.Person != nil {
+		l.Person = *n.Person
 	}
 	if n.Asked != nil {
 		l.Asked = *n.Asked

@@ -133,13 +133,15 @@ func (m *machine) rotated(e Rotated) {
 	case e.Verdict.Doubt != nil:
 		m.doubt(e.Verdict, e.Subject, e.Keys, true)
 	case e.Verdict.Verified():
-		m.verified(e.Verdict.Subject())
+		m.verified(e.Verdict)
 	case !m.inDoubt(): // there was no ID token
 		subject := e.Subject
 		if subject == "" {
 			subject = m.Tokens.Subject
 		}
-		m.learn(subject)
+		if m.Ledger.SubjectOf(m.Tokens.Refresh) != subject {
+			m.do(remember{Note{Refresh: m.Tokens.Refresh, Subject: &subject}, true})
+		}
 	}
 	m.Served = m.Tokens
 	m.recovered()
@@ -240,6 +242,9 @@ func (m *machine) stored(e Stored) {
 	if e.Verdict.Doubt != nil {
 		m.doubt(e.Verdict, e.Subject, e.Keys, false)
 	}
+	if p, named := person(e.Verdict); named && p != m.Ledger.Person {
+		m.do(remember{Note: Note{Person: &p}})
+	}
 }
 
 // doubtPauses are those after which an ID token in doubt is tried again (R10). Then each
@@ -263,29 +268,35 @@ func (m *machine) doubt(v issuer.Verdict, subject, keys string, rotation bool) {
 }
 
 // verified ends a doubt, if there was one, and learns whose the login is.
-func (m *machine) verified(subject string) {
+func (m *machine) verified(v issuer.Verdict) {
+	note, subject, news := Note{Refresh: m.Tokens.Refresh}, v.Subject(), m.inDoubt()
 	m.Doubt = nil
-	if !m.inDoubt() {
-		m.learn(subject)
-		return
+	if news {
+		m.log(slog.LevelInfo, "the login's ID token is now verified")
+		m.Ledger.Doubt, note.Doubt = journal.Doubted{}, &journal.Doubted{}
 	}
-	m.log(slog.LevelInfo, "the login's ID token is now verified")
-	m.Ledger.Doubt = journal.Doubted{}
-	m.do(remember{Note{Refresh: m.Tokens.Refresh, Subject: &subject, Doubt: &journal.Doubted{}}, true})
+	if news || m.Ledger.SubjectOf(m.Tokens.Refresh) != subject {
+		note.Subject, news = &subject, true
+	}
+	if p, named := person(v); named && p != m.Ledger.Person {
+		note.Person, news = &p, true
+	}
+	if news {
+		m.do(remember{note, true})
+	}
 }
 
-// learn takes note of whose the login is, if that is not known.
-func (m *machine) learn(subject string) {
-	if m.Ledger.SubjectOf(m.Tokens.Refresh) != subject {
-		m.do(remember{Note{Refresh: m.Tokens.Refresh, Subject: &subject}, true})
-	}
+// person is who an ID token says has its account, which counts where it is verified.
+func person(v issuer.Verdict) (p journal.Person, named bool) {
+	p = journal.Person{Subject: v.Subject(), Name: v.Token.Name, Email: v.Token.Email}
+	return p, p.Subject != "" && p.Name+p.Email != ""
 }
 
 func (m *machine) retried(e Retried) {
 	switch {
 	case m.Doubt != e.Doubt: // a rotation was faster, or another login is here
 	case e.Verdict.Verified():
-		m.verified(e.Verdict.Subject())
+		m.verified(e.Verdict)
 	default:
 		d := *e.Doubt
 		if d.Tries++; d.Tries < len(doubtPauses) {

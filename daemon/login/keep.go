@@ -90,6 +90,9 @@ func (t *transaction) keepGranted(before tokenfile.Content, granted *issuer.Pend
 	tip.Course = former.Course.Begin(tokens.Refresh, clock.Now())
 	m.apply(Followed{tip.MadeBy(tokens.Refresh, granted.ClientID)})
 	m.apply(Noted{Note{Asked: &journal.Asked{ClientID: granted.ClientID, Audience: granted.Audience, Scopes: granted.Scopes}}})
+	if p, named := person(granted.Verdict); named {
+		m.apply(Noted{Note{Person: &p}})
+	}
 	t.saveLedger()
 	if err := m.file.Replace(t.target, tokens, func() error { return t.unchanged(before) }); err != nil {
 		m.apply(Followed{former})

@@ -173,6 +173,8 @@ func (s *Snapshot) Status() protocol.Status {
 			status.Shadows = []string{"login"}
 		}
 	}
+	who := state.Ledger.Who(status.Subject)
+	status.Name, status.Email, status.Unverified = who.Name, who.Email, state.inDoubt()
 	if state.inDoubt() {
 		status.Warnings = append(status.Warnings, state.Ledger.Doubt.Warning())
 	}

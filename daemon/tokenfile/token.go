@@ -76,6 +76,12 @@ func Account(sub string) string {
 	return "sha256:" + Fingerprint(sub)
 }
 
+// Bounded is a name or an address as an issuer has it, cut to what is shown of it: falcred.json holds it.
+func Bounded(name string) string {
+	name = strings.ToValidUTF8(name[:min(len(name), maxName)], "")
+	return strings.TrimSpace(name)
+}
+
 // Token is a pair with the times that follow from its access token, which are read and
 // not verified.
 type Token struct {
