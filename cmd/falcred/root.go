@@ -19,6 +19,8 @@ const rootExample = `  falcred demo              see it work: no account, no net
   falcred run               the daemon, in the foreground
   falcred service install   the daemon, as a service of yours
   falcred status            what it holds, and what this shell would get
+  falcred whoami            who is logged in
+  falcred token             this shell's credential; scripts: docker-credential-fal
   falcred restart           the daemon anew, after an upgrade; stop ends it
   falcred history           why was I logged out?
   falcred follow SOCKET     use the login of another machine
@@ -63,7 +65,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err.Error(), helpHint(cmd)}
 	})
-	root.AddCommand(newLogin(), newLogout(), newRun(), newStop(), newRestart(), newService(), newStatus(), newTeam(), newHistory(), newDoctor(), newFollow(), newDemo(), newVersion())
+	root.AddCommand(newLogin(), newLogout(), newRun(), newStop(), newRestart(), newService(), newStatus(), newWhoami(), newToken(), newTeam(), newHistory(), newDoctor(), newFollow(), newDemo(), newVersion())
 	for _, more := range moreCommands {
 		root.AddCommand(more())
 	}

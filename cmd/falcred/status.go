@@ -49,6 +49,7 @@ type standing struct {
 	Home    string           `json:",omitempty"`
 	Socket  string           `json:",omitempty"`
 	Daemon  *protocol.Status `json:",omitempty"`
+	Login   *person          `json:",omitempty"` // who is logged in
 	Before  string           `json:",omitempty"` // another account that was logged in here, not long ago
 	Shell   shell            // what this shell would get
 	Error   string           `json:",omitempty"`
@@ -143,6 +144,7 @@ func standNow(ctx context.Context) *standing {
 	case !errors.Is(err, helper.ErrNotRunning):
 		s.failed(err)
 	}
+	s.Login = whoIs(s.Home, s.Daemon, os.LookupEnv)
 	loggedIn, err := hasLogin(s.Daemon, s.Home)
 	s.Shell = judge(os.Getenv, s.Daemon, loggedIn, time.Now())
 	if s.Shell.Hint == startHint && s.Error == "" { // else somebody is there, and does not answer

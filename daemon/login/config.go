@@ -1,10 +1,12 @@
 package login
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/internal/clock"
@@ -85,4 +87,30 @@ func (cfg Config) CheckToken(access string) error {
 func ValidAccess(home string) (access string, ok bool) {
 	t := tokenfile.Dated(tokenfile.In(home, nil).Read().Pair, clock.Now())
 	return t.Access, t.Valid(clock.Now())
+}
+
+// Seen is a login as the files of its home tell of it.
+type Seen struct {
+	Account     string // the issuer's name for it, "" where that is not known
+	Name, Email string // by a verified ID token, "" where none said
+	Issuer      string // "" where falcred has never been at work there
+	Since       time.Time
+	Ended       bool // the issuer does not accept it any more
+	Unverified  bool // whose login it is could not be verified, so far
+}
+
+// See reads who is logged in at a home, for where no daemon can be asked. It needs no lock and changes
+// nothing. Without a login ok is false.
+func See(home string) (who Seen, ok bool) {
+	content := tokenfile.In(home, nil).Read()
+	if content.State != tokenfile.Holds {
+		return who, false
+	}
+	refresh := content.Pair.Refresh
+	l, _ := journal.Load(home) // without it the file alone tells
+	who.Account = cmp.Or(l.SubjectOf(refresh), tokenfile.Dated(content.Pair, clock.Now()).Subject)
+	person := l.Who(who.Account)
+	who.Name, who.Email, who.Issuer = person.Name, person.Email, l.Issuer
+	who.Since, who.Ended, who.Unverified = l.Course.SinceOf(refresh), l.Course.IsOver(refresh), l.Doubt.Of(refresh)
+	return who, true
 }

@@ -1,7 +1,6 @@
 package dockercred
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,12 +13,9 @@ import (
 // rejectedPatience is how long a refused token may take to come on standard input.
 const rejectedPatience = 5 * time.Second
 
-// errUsage is a mistake in the arguments: the usage says the rest.
-var errUsage = errors.New("wrong arguments")
-
 // wanted is what header and token are asked for by their arguments: flags and a server, in any order.
 // They are read here since this program links no package flag (TestImports of package helper).
-func (r *run) wanted(verb string, args []string) (q protocol.Query, err error) {
+func (r *run) wanted(verb string, args []string) (q protocol.Query, asJSON bool, err error) {
 	var servers []string
 	rejected := false
 	for len(args) > 0 {
@@ -32,21 +28,24 @@ func (r *run) wanted(verb string, args []string) (q protocol.Query, err error) {
 		}
 		switch {
 		case flag == "--rejected" && given:
-			return q, protocol.Errorf(protocol.CodeBadRequest, "--rejected takes no value: the token stands on standard input, where no other process can see it")
+			return q, false, r.mistake(verb, "--rejected takes no value: the token stands on standard input, where no other process can see it")
 		case flag == "--rejected":
 			rejected = true
 			continue
+		case arg == "--json" && verb == "token":
+			asJSON = true
+			continue
 		case flag != "--min-valid" && flag != "--team":
-			return q, protocol.Errorf(protocol.CodeBadRequest, "%s: unknown flag %s\nsee: %s %s --help", verb, flag, name, verb)
+			return q, false, r.mistake(verb, "unknown flag %s", protocol.Printable(flag))
 		case !given && len(args) == 0:
-			return q, protocol.Errorf(protocol.CodeBadRequest, "%s: %s wants a value\nsee: %s %s --help", verb, flag, name, verb)
+			return q, false, r.mistake(verb, "%s wants a value", flag)
 		case !given:
 			value, args = args[0], args[1:]
 		}
 		if flag == "--team" {
 			q.Team = &value
 		} else if q.MinValid, err = seconds(value); err != nil {
-			return q, err
+			return q, false, err
 		}
 	}
 	switch len(servers) {
@@ -55,14 +54,19 @@ func (r *run) wanted(verb string, args []string) (q protocol.Query, err error) {
 	case 1:
 		q.ServerURL = servers[0]
 	default:
-		return q, errUsage
+		return q, false, r.mistake(verb, "one server at a time, and there are %d", len(servers))
 	}
 	if rejected {
-		token, err := r.refused()
+		token, err := r.refused(verb)
 		q.Rejected = protocol.Secret(token)
-		return q, err
+		return q, asJSON, err
 	}
-	return q, nil
+	return q, asJSON, nil
+}
+
+// mistake is one in the arguments.
+func (r *run) mistake(verb, format string, args ...any) error {
+	return protocol.Errorf(protocol.CodeBadRequest, format+"\nsee: %s %s --help", append(args, r.called, verb)...)
 }
 
 // seconds is --min-valid's duration, rounded up.
@@ -78,11 +82,14 @@ func seconds(text string) (int, error) {
 }
 
 // refused is the token that a server did not accept: one line of standard input. It is in no message.
-func (r *run) refused() (string, error) {
-	const how = "\nprintf '%%s\\n' \"$token\" | " + name + " token --rejected"
+func (r *run) refused(verb string) (string, error) {
+	unfit := func(why string) error {
+		return protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, %s\nprintf '%%s\\n' \"$token\" | %s %s --rejected",
+			why, r.called, verb)
+	}
 	if file, ok := r.stdin.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
-			return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, and nothing is connected to that"+how)
+			return "", unfit("and nothing is connected to that")
 		}
 	}
 	type read struct {
@@ -100,13 +107,13 @@ func (r *run) refused() (string, error) {
 		case got.err != nil:
 			return "", got.err
 		case got.text == "":
-			return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, which is empty"+how)
+			return "", unfit("which is empty")
 		case strings.ContainsAny(got.text, "\r\n"):
-			return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads one token from standard input, which has several lines"+how)
+			return "", unfit("which has several lines")
 		}
 		return got.text, nil
 	case <-time.After(rejectedPatience):
-		return "", protocol.Errorf(protocol.CodeBadRequest, "--rejected reads the refused token from standard input, and none came in %d s"+how, int(rejectedPatience.Seconds()))
+		return "", unfit(fmt.Sprintf("and none came in %d s", int(rejectedPatience.Seconds())))
 	}
 }
 
@@ -134,9 +141,12 @@ X-Fal-User-Id where requests are attributed to a team.
 
 Prints the bare secret for SERVER, https://fal.run by default: a key, or the
 login's access token. It says neither which of the two it is, nor whom requests
-are attributed to: header does. It is no value for FAL_KEY, which is sent as a
-key.
-` + printHelp,
+are attributed to: header does, and so does --json. It is no value for FAL_KEY,
+which is sent as a key.
+
+  --json                a JSON object: ServerURL, Username (Key or Bearer),
+                        Secret, Expires, and Headers to send besides
+` + strings.TrimPrefix(printHelp, "\n"),
 	"get": `Usage: echo SERVER | ` + name + ` get
 
 Prints a JSON object with the credential for the server on standard input:

@@ -62,7 +62,7 @@ func TestWrongFlags_Section4(t *testing.T) {
 		{[]string{"--rejected"}, "hu\x00sh", "control byte"},
 		{[]string{"--rejected"}, strings.Repeat("hush", 20_000), "longer than 64 KiB"},
 		{[]string{"--team", "a\nerase https://fal.run"}, "", "control byte"},
-		{[]string{"fal.run", "fal.ai"}, "", "Usage:"},
+		{[]string{"fal.run", "fal.ai"}, "", "one server at a time, and there are 2"},
 	} {
 		for _, verb := range []string{"header", "token"} {
 			got := runIn(env, tt.stdin, append([]string{verb}, tt.args...)...)

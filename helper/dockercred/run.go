@@ -97,6 +97,7 @@ func errHangs() error {
 
 // run is one run of the program.
 type run struct {
+	called         string // how people call it: "falcred" for [Token]
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	client         *helper.Client
@@ -122,25 +123,32 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 		return misused(forScripts, stdout, stderr)
 	}
 
-	// The client's connection ends with the process; closing it here as well would
-	// take a thirtieth of the process's life.
-	r := newRun(stdin, stdout, stderr, lookup)
+	return newRun(stdin, stdout, stderr, lookup).end(verb, rest)
+}
+
+// end does what a verb says. The client's connection ends with the process; closing it here as well
+// would take a thirtieth of the process's life.
+func (r *run) end(verb string, args []string) int {
 	var out []byte
 	var err error
 	if r.servers, err = env.NewServers(r.getenv); err == nil || !needsServers(verb) {
-		out, err = r.do(context.Background(), verb, rest)
-	}
-	if err == errUsage {
-		return misused(forScripts, stdout, stderr)
+		out, err = r.do(context.Background(), verb, args)
 	}
 	if err != nil {
 		return r.fail(verb, err)
 	}
-	if _, err := stdout.Write(out); err != nil {
-		fmt.Fprintln(stderr, "standard output:", err)
+	if _, err := r.stdout.Write(out); err != nil {
+		fmt.Fprintln(r.stderr, "standard output:", err)
 		return exitFailure
 	}
 	return exitOK
+}
+
+// Token is `falcred token`: what Run does with "token".
+func Token(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) int {
+	r := newRun(stdin, stdout, stderr, lookup)
+	r.called = "falcred"
+	return r.end("token", args)
 }
 
 func newRun(stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) *run {
@@ -148,7 +156,7 @@ func newRun(stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (stri
 		value, _ := lookup(name)
 		return value
 	}
-	return &run{stdin: stdin, stdout: stdout, stderr: stderr, client: helper.New(lookup), getenv: getenv, lookup: lookup}
+	return &run{called: name, stdin: stdin, stdout: stdout, stderr: stderr, client: helper.New(lookup), getenv: getenv, lookup: lookup}
 }
 
 func (r *run) do(ctx context.Context, verb string, args []string) ([]byte, error) {

@@ -94,13 +94,16 @@ func (r *run) erase(ctx context.Context) error {
 
 // print is header and token.
 func (r *run) print(ctx context.Context, verb string, args []string) ([]byte, error) {
-	q, err := r.wanted(verb, args)
+	q, asJSON, err := r.wanted(verb, args)
 	if err != nil {
 		return nil, err
 	}
 	cred, err := r.credential(ctx, q)
 	if err != nil {
 		return nil, err
+	}
+	if asJSON {
+		return answer(cred)
 	}
 	if verb == "token" {
 		return []byte(cred.Secret + "\n"), nil
