@@ -156,6 +156,11 @@ func TestTeams(t *testing.T) {
 	if token, err := falhttp.TokenSource(t.Context(), f.Client).Token(); !errors.Is(err, falhttp.ErrTeam) {
 		t.Errorf("Token: %v, %v", token, err)
 	}
+	own := &http.Client{Transport: &falhttp.Transport{Client: f.Client, Base: f.Server.Client().Transport, Team: new("")}}
+	post(t, own, f.URL, nil)
+	if headers, _ = f.seen(); headers[0].Values("X-Fal-User-Id") != nil || headers[0].Get("Authorization") == "" {
+		t.Errorf("a request for the login's own account: %v", headers[0])
+	}
 }
 
 // Many requests beside rotations: none is refused.
