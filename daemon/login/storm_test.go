@@ -32,7 +32,7 @@ const (
 	stormSeen = 3
 	// stormGusts bounds how often a storm blows anew, on a machine that is too busy for
 	// one to show anything.
-	stormGusts = 5
+	stormGusts = 15
 )
 
 // stormRow is one mixture of lifetimes and leniency.
@@ -140,6 +140,7 @@ type storm struct {
 	gusts    int
 
 	asked, answered, wrong int
+	begun                  int // rotations that falcred was to make
 }
 
 // stormNeighbour is one such process.
@@ -260,6 +261,7 @@ func (s *storm) refreshNow() {
 	}
 	c := start(s.Manager, state.Tokens.Access)
 	s.mu.Unlock()
+	s.begun++
 	<-c.done
 }
 
