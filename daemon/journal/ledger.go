@@ -245,6 +245,9 @@ func (l Ledger) SubjectOf(refresh string) string {
 func (l Ledger) Follow(other Ledger) Ledger {
 	l.Tip, l.Subject, l.TipIssued, l.TipLasts, l.ClientID = other.Tip, other.Subject, other.TipIssued, other.TipLasts, other.ClientID
 	l.Doubt, l.Course = other.Doubt, other.Course
+	if p := other.Who(other.Subject); p != (Person{}) { // else what is known of that account stays
+		l.Person = p
+	}
 	return l
 }
 
@@ -290,9 +293,6 @@ func (l Ledger) Merge(unwritten Ledger) Ledger {
 	l.Asked = cmp.Or(l.Asked, unwritten.Asked)
 	if unwritten.Team.ID != "" {
 		l.Team = unwritten.Team
-	}
-	if unwritten.Person.Subject != "" {
-		l.Person = unwritten.Person
 	}
 	return l
 }

@@ -28,8 +28,11 @@ type (
 	}
 	rotatedBefore struct{ tip string } // a neighbour used the newest token up while no daemon ran
 	verifyAgain   struct{ doubt *Doubt }
-	askTeams      struct{ subject, access string } // which teams the login is in
-	logged        struct {
+	askTeams      struct { // which teams the login is in
+		of     account
+		access string
+	}
+	logged struct {
 		level slog.Level
 		text  string
 		args  []any

@@ -157,8 +157,8 @@ func (m *machine) adopt(p tokenfile.TokenPair, noted bool) (kind string) {
 	if other || !m.over() {
 		m.Phase, m.Problem = Active, nil
 	}
-	if other && m.Subject() == "" {
-		m.Team.ID, m.Teams = "", Teams{Asking: m.Teams.Asking} // whose it was is not known to be the same
+	if other {
+		m.logins++
 	}
 	if m.RetryOnChange {
 		m.Retry = time.Time{}
@@ -243,6 +243,7 @@ func (m *machine) foreign(other string) {
 	if m.Phase == Foreign && m.Problem != nil && m.Problem.Text == text {
 		return
 	}
+	m.logins++
 	m.Tokens, m.Served, m.Fallback, m.Replaces, m.Owed = tokenfile.Token{}, tokenfile.Token{}, Fallback{}, "", ""
 	m.Phase = Foreign
 	m.Problem = &Problem{Code: protocol.CodeLoginRequired, Text: text, Hint: "keep logins of different issuers in different homes (FAL_HOME_DIR)"}
@@ -253,12 +254,10 @@ func (m *machine) foreign(other string) {
 func (m *machine) forget(why string) {
 	m.record(events.LoggedOut, why)
 	m.ended(why, false)
-	if m.Ledger.Person != (journal.Person{}) { // whoever that was is nobody's business any more
-		l := m.Ledger
-		l.Person = journal.Person{}
-		m.setLedger(l)
+	if m.Ledger.Person != (journal.Person{}) { // as a logout of ours has it (ended)
+		m.do(remember{Note: Note{Person: &journal.Person{}}})
 	}
-	m.Team.ID, m.Teams = "", Teams{Asking: m.Teams.Asking}
+	m.logins++
 	m.Tokens, m.Served = tokenfile.Token{}, tokenfile.Token{}
 	m.Replaces, m.Owed, m.Fallback, m.Trying, m.Doubt = "", "", Fallback{}, "", nil
 	m.Phase, m.Problem, m.Retry = LoggedOut, nil, time.Time{}

@@ -27,7 +27,7 @@ func readTeam(m *Manager) {
 // askForTeams asks fal's REST host which accounts the login may act for. It is shown tokens of the
 // home's issuer only, and no redirect carries one elsewhere (R13).
 func askForTeams(m *Manager, a askTeams) {
-	e := TeamsAnswered{Subject: a.subject}
+	e := TeamsAnswered{of: a.of}
 	if m.ending.over() {
 		e.Err, e.Pause = errEnding, time.Hour
 		finish(m, &m.question, e)

@@ -133,9 +133,9 @@ type (
 	}
 	// TeamWanted says that a request names a team that is not known.
 	TeamWanted struct{}
-	// TeamsAnswered is the REST host's word on the teams of the login of Subject.
+	// TeamsAnswered is the REST host's word on an account's teams.
 	TeamsAnswered struct {
-		Subject string
+		of      account
 		List    []fal.Account // never changed
 		Err     error
 		GivenUp bool // nobody wanted to know any more: another login, or another team is named

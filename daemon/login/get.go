@@ -52,22 +52,30 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 			return ready, nil
 		}
 	}
-	if s := m.Snapshot(); s.State.token().Valid(clock.Now()) {
-		if _, unresolved := s.answerTo(q, clock.Now()); unresolved != nil && q.Team != nil {
-			m.apply(TeamWanted{})
-		} else {
-			m.apply(Tick{}) // the clock alone may have made a question due, or another answer of this one
-		}
-		m.mu.Lock()
-		c := m.question
-		m.mu.Unlock()
-		if _, unresolved := m.Snapshot().answerTo(q, clock.Now()); c != nil && unresolved != nil {
-			if err := c.wait(ctx); err != nil {
-				return nil, err
-			}
-		}
+	if err := m.attributed(ctx, q); err != nil {
+		return nil, err
 	}
 	return m.Snapshot().final(q, clock.Now())
+}
+
+// attributed waits for the question whose answer says whom a request is attributed to, if it is not known.
+func (m *Manager) attributed(ctx context.Context, q protocol.Query) error {
+	s := m.Snapshot()
+	if !s.State.token().Valid(clock.Now()) {
+		return nil
+	}
+	if _, unresolved := s.answerTo(q, clock.Now()); unresolved != nil && q.Team != nil {
+		m.apply(TeamWanted{})
+	} else {
+		m.apply(Tick{}) // the clock alone may have made a question due, or another answer of this one
+	}
+	m.mu.Lock()
+	c := m.question
+	m.mu.Unlock()
+	if _, unresolved := m.Snapshot().answerTo(q, clock.Now()); c == nil || unresolved == nil {
+		return nil
+	}
+	return c.wait(ctx)
 }
 
 func (c *call) wait(ctx context.Context) error {

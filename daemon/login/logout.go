@@ -142,6 +142,7 @@ func (t *transaction) ended(living []tokenfile.TokenPair, local bool) {
 		}
 	}
 	t.m.apply(consumed)
+	t.m.apply(Noted{Note{Person: &journal.Person{}}}) // who it was is nobody's business any more
 	why := "by falcred logout or erase"
 	if local {
 		why += ", not revoked at the issuer"

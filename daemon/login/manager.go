@@ -123,7 +123,7 @@ func advance(m *Manager, e Event) State {
 	now := clock.Now()
 	state, actions := next(m.state, e, now)
 	moments := m.state.moments()
-	if m.question != nil && (state.Team.Name != m.state.Team.Name || state.Subject() != m.state.Subject()) {
+	if m.question != nil && (state.account() != m.state.account() || state.Team.Name != m.state.Team.Name && !m.state.Teams.Wanted) {
 		m.question.giveUp() // its answer is for nobody any more
 	}
 	if state.Teams.Asking && m.question == nil { // askTeams is among the actions, and finishes it

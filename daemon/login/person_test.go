@@ -1,11 +1,14 @@
 package login
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/daemon/journal"
+	"github.com/falcred/falcred/daemon/testkit"
+	"github.com/falcred/falcred/daemon/tokenfile"
 )
 
 func (w *world) wantPerson(name, email string) {
@@ -40,8 +43,50 @@ func TestWhoIsLoggedIn_R10(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.wantPerson("", "")
-		if l, err := journal.Load(w.home); err != nil || l.Person != (journal.Person{}) {
-			t.Errorf("after a logout falcred.json says %+v, %v", l.Person, err)
-		}
+		wantForgotten(w)
+	})
+}
+
+func wantForgotten(w *world) {
+	w.Helper()
+	w.wantPerson("", "")
+	if l, err := journal.Load(w.home); err != nil || l.Person != (journal.Person{}) {
+		w.Errorf("after a logout falcred.json says %+v, %v", l.Person, err)
+	}
+}
+
+// The same where fal's own logout deletes the file: the next daemon does not know, either.
+func TestWhoWasLoggedInIsForgotten_F7(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.signIn("ann")
+		w.start()
+		w.mustGet()
+		w.settle()
+		w.wantPerson("ann", "ann@example.com")
+		testkit.Must(t, os.Remove(w.path))
+		w.reconcile()
+		w.pass(2 * time.Minute)
+		wantForgotten(w)
+		w.kill()
+		w.start()
+		w.pass(2 * time.Minute)
+		wantForgotten(w)
+	})
+}
+
+// A login of falcred's tells the daemon that runs whose it is, at once.
+func TestWhoHasJustLoggedIn_R10(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour}, func(w *world) {
+		w.start()
+		refresh, access, _ := w.idp.Login("ann")
+		p := tokenfile.TokenPair{Refresh: refresh, Access: access}
+		l, err := journal.Load(w.home)
+		testkit.Must(t, err)
+		l = l.WithTip(p, "ann")
+		l.Person = journal.Person{Subject: "ann", Name: "Ann", Email: "ann@example.com"}
+		testkit.Must(t, l.Save(w.home))
+		w.write(refresh, access)
+		w.reconcile()
+		w.wantPerson("Ann", "ann@example.com")
 	})
 }

@@ -64,7 +64,7 @@ func fillUniverse() bool {
 			case a != oneLine && name == "foreign":
 				p = tokens(name, "ann", "https://elsewhere.example.com/", accessAges[a])
 			case a != oneLine:
-				p = tokens(name, account(name), here, accessAges[a])
+				p = tokens(name, accountOf(name), here, accessAges[a])
 			}
 			pairOf[k], datedOf[k], kindOfPair[p] = p, tokenfile.Dated(p, noon), k
 		}
@@ -73,7 +73,7 @@ func fillUniverse() bool {
 }
 
 // account is whose a name is.
-func account(name string) string {
+func accountOf(name string) string {
 	switch {
 	case name == "":
 		return ""

@@ -26,10 +26,10 @@ func (m *moves) begins() {
 		m.with(then, "deleting the file", Leaving(true))
 	}
 	for i, whose := range [][]string{annsNames, bobsNames} { // prove and install (§4): only the account of a living login
-		if to := m.unknown(whose); to != "" && (i == 0 || m.in.others) && (!m.held() || m.State.over() || account(to) == account(held)) {
+		if to := m.unknown(whose); to != "" && (i == 0 || m.in.others) && (!m.held() || m.State.over() || accountOf(to) == accountOf(held)) {
 			then := m.surroundings
 			then.hold, then.brought = storing, pairOf[kind{to, young}]
-			m.with(then, "about to store "+to, Stepped{From: "spent", To: then.brought, Subject: account(to)})
+			m.with(then, "about to store "+to, Stepped{From: "spent", To: then.brought, Subject: accountOf(to)})
 		}
 	}
 	if m.rotating {
@@ -41,7 +41,7 @@ func (m *moves) begins() {
 	m.add("a rotation that sent nothing", Rotated{})
 	m.fails(m.surroundings)
 	if sealed := m.unknown(annsNames); sealed != "" && m.in.fallback {
-		m.add("swept", FallbackFound{Fallback{sealed, account(sealed)}})
+		m.add("swept", FallbackFound{Fallback{sealed, accountOf(sealed)}})
 	}
 	if !m.held() {
 		return
@@ -81,7 +81,7 @@ func (m *moves) successor() string {
 	if of == "" {
 		of = m.Tokens.Refresh
 	}
-	if account(of) == "bob" {
+	if accountOf(of) == "bob" {
 		return m.unknown(bobsNames)
 	}
 	return m.unknown(annsNames)
@@ -202,7 +202,7 @@ func (m *moves) verdicts() {
 		if m.wrong && v.Wrong == nil {
 			continue
 		}
-		v.Token.Subject = account(m.got.Refresh)
+		v.Token.Subject = accountOf(m.got.Refresh)
 		m.with(then, "rotated"+said(v), Rotated{Tokens: m.got, Verdict: v, Subject: m.Ledger.SubjectOf(m.got.Refresh), Pause: time.Second})
 	}
 }
@@ -224,7 +224,7 @@ func said(v issuer.Verdict) string {
 func (m *moves) stored() {
 	m.with(m.done(), "not stored", nil)
 	for _, v := range []issuer.Verdict{{}, {Doubt: errors.New("no key")}} {
-		subject := account(m.brought.Refresh)
+		subject := accountOf(m.brought.Refresh)
 		m.with(m.done(), "stored"+said(v), Stored{Reply: issuer.Reply{Tokens: m.brought}, Verdict: v, Subject: subject})
 	}
 }

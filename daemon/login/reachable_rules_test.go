@@ -103,7 +103,7 @@ func (j *judgement) served() {
 	}
 	j.unless(kindOfPair[t.TokenPair].name != "foreign", "R13: another issuer's", "it is served")
 	if headers, why := j.after.attribution(); why == nil && j.after.Team.Name != "" {
-		j.unless(headers != nil && j.after.Team.Subject == j.after.Subject(), "§4: a team", "what cannot be attributed is served")
+		j.unless(headers != nil && j.after.Team.of == j.after.account(), "§4: a team", "what cannot be attributed is served")
 	}
 }
 
@@ -212,7 +212,7 @@ func (j *judgement) consumed() {
 	if fallback != "" && fallback != j.before.Fallback.Refresh {
 		j.unless(!j.after.Ledger.Consumed(fallback), "F5: a fallback is unused", "%s is kept", fallback)
 		j.unless(!j.after.Ledger.Distrusts(fallback), "R10: no fallback that is wrong", "%s is kept", fallback)
-		j.unless(j.after.Fallback.Subject == "" || j.after.Fallback.Subject == account(fallback), "F5: whose the fallback is", "%s is said to be %s's", fallback, j.after.Fallback.Subject)
+		j.unless(j.after.Fallback.Subject == "" || j.after.Fallback.Subject == accountOf(fallback), "F5: whose the fallback is", "%s is said to be %s's", fallback, j.after.Fallback.Subject)
 	}
 }
 
@@ -287,7 +287,7 @@ func (j *judgement) reading(e Read) {
 	}
 	living := (b.Phase == Active || b.Phase == Missing) && b.Dead != b.Tokens.Refresh
 	held := kindOfPair[b.Tokens.TokenPair]
-	copied := k.access < opaque && held.access < opaque && held.name != "" && account(k.name) == account(held.name) && k.access > held.access && k.name != held.name
+	copied := k.access < opaque && held.access < opaque && held.name != "" && accountOf(k.name) == accountOf(held.name) && k.access > held.access && k.name != held.name
 	if living && copied && !e.Known.IsTip(k.name) {
 		j.unless(s.Tokens == b.Tokens, "F5 (b): an old copy", "it is adopted over a living login")
 		return

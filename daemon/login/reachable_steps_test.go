@@ -163,7 +163,7 @@ func (m *moves) readings() {
 	if anns != "" {
 		for _, a := range []access{young, runOut} { // `falcred login`, or another daemon
 			r := holds(kind{anns, a})
-			r.Known = journal.Ledger{Issuer: here}.WithTip(r.Pair, account(anns))
+			r.Known = journal.Ledger{Issuer: here}.WithTip(r.Pair, accountOf(anns))
 			read(kind{anns, a}.String()+", noted", Reading{Content: r.Content, Known: r.Known})
 		}
 	}
@@ -197,11 +197,11 @@ func (m *moves) aside() {
 	m.add("happened", Happened{"started", ""})
 	m.add("warned", Warned{Text: "something"})
 	named := *m.place
-	named.Team, named.Teams = Team{Name: "acme"}, Teams{Subject: m.Subject(), Asking: true}
+	named.Team, named.Teams = Team{Name: "acme"}, Teams{of: m.account(), Asking: true}
 	list := []fal.Account{{Nickname: "acme", UserID: "team_1"}}
 	for _, e := range []Event{
 		TeamRead{Name: "acme"}, TeamRead{Err: errors.New("it is odd")},
-		TeamWanted{}, TeamsAnswered{Subject: m.Subject(), List: list}, TeamsAnswered{Subject: m.Subject()}, TeamsAnswered{Subject: m.Subject(), Err: testkit.ErrNetDown, Pause: time.Second},
+		TeamWanted{}, TeamsAnswered{of: m.account(), List: list}, TeamsAnswered{of: m.account()}, TeamsAnswered{of: m.account(), Err: testkit.ErrNetDown, Pause: time.Second},
 	} {
 		m.all = append(m.all, move{"about a team", e, m.surroundings, &named})
 	}
@@ -214,7 +214,7 @@ func (m *moves) ledger() {
 	}
 	m.add("ledger not saved", LedgerSaved{Rev: m.ledgerRev, Err: errors.New("full")})
 	held := m.Tokens.Refresh
-	m.add("learned whose it is", Noted{Note{Refresh: held, Subject: new(account(held))}})
+	m.add("learned whose it is", Noted{Note{Refresh: held, Subject: new(accountOf(held))}})
 	m.add("doubt over", Noted{Note{Refresh: held, Doubt: &journal.Doubted{}}})
 	if m.Phase == Unverified {
 		m.add("wrong, once more", Noted{Note{Wrong: m.Tokens.TokenPair}})

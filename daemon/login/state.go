@@ -73,6 +73,7 @@ type State struct {
 	Warnings    []string // what people should know but what stops nothing
 	Team        Team
 	Teams       Teams
+	logins      int // how many have come, and gone, since the start
 	Ledger      journal.Ledger
 	ledgerRev   int       // counts the changes of Ledger…
 	ledgerSaved int       // …and which of them is on the disk
@@ -245,11 +246,25 @@ func (s *State) nextRefresh(now time.Time) time.Time {
 	return s.Tokens.RefreshAt
 }
 
+// account is whose the login is, as far as teams go: by its name, or, where nobody has said that, by its
+// being the same login still.
+type account struct {
+	subject string
+	login   int
+}
+
+func (s *State) account() account {
+	if subject := s.Subject(); subject != "" {
+		return account{subject: subject}
+	}
+	return account{login: s.logins}
+}
+
 // Team is what the fal config asks for, and what became of it.
 type Team struct {
 	Name     string // "" is the personal account
 	ID       string
-	Subject  string    // whose login resolved the id, or did not
+	of       account   // whose login resolved the id, or did not
 	Problem  *Problem  // why there is no id
 	Broken   bool      // Problem is the config's
 	OddSince time.Time // since when the config has been strange
@@ -258,7 +273,7 @@ type Team struct {
 
 // Teams are those of the login, as far as they were asked for.
 type Teams struct {
-	Subject string        // whose
+	of      account       // whose
 	List    []fal.Account // the newest answer; never changed
 	Heard   time.Time     // when that came, zero where none did
 	Problem *Problem      // why none came to the last question
@@ -303,7 +318,7 @@ func (s *State) attributionTo(team string, now time.Time) (map[string]string, *p
 	switch p := s.Teams.Problem; {
 	case s.Teams.believed(now):
 		return nil, notAMember(team).Wire()
-	case p != nil:
+	case p != nil && !s.Teams.Asking: // else that may be over
 		return nil, notFound(team, p.Text, p.Hint).Wire()
 	}
 	return nil, notKnownYet(team)
@@ -311,7 +326,7 @@ func (s *State) attributionTo(team string, now time.Time) (map[string]string, *p
 
 // same says that a request that names a team is answered as before.
 func (t Teams) same(as Teams) bool {
-	return t.Subject == as.Subject && t.Heard.Equal(as.Heard) && t.Problem == as.Problem
+	return t.of == as.of && t.Heard.Equal(as.Heard) && t.Problem == as.Problem
 }
 
 // believed says that what is not in the list is no team of the login's.

@@ -81,23 +81,23 @@ func (m *machine) teamProblem(text, hint string, wait time.Duration) {
 	}
 	m.log(slog.LevelWarn, "requests cannot be attributed", "cause", text)
 	m.Team.Problem = &Problem{Code: protocol.CodeTeamUnresolved, Text: text, Hint: hint}
-	m.Team.ID, m.Team.Subject = "", m.Subject()
+	m.Team.ID, m.Team.of = "", m.account()
 }
 
 // attribute follows each change of the login or its team: it forgets what was another
 // account's, takes what the ledger and the last answer know, and asks for what nobody does.
 func (m *machine) attribute() {
-	subject := m.Subject()
-	if m.Teams.Subject != subject { // another account: its teams are others
-		m.Teams = Teams{Subject: subject, Asking: m.Teams.Asking}
+	of := m.account()
+	if m.Teams.of != of { // another account: its teams are others
+		m.Teams = Teams{of: of, Asking: m.Teams.Asking, Wanted: m.Teams.Wanted}
 	}
-	wanted := m.Teams.Wanted && !m.now.Before(m.Teams.Retry)
+	wanted := m.Teams.Wanted
 	if t := &m.Team; !t.Broken && t.Name != "" {
-		if t.Subject != subject && (t.ID != "" || t.Problem != nil) {
+		if t.of != of && (t.ID != "" || t.Problem != nil) {
 			t.ID, t.Problem, t.Retry = "", nil, time.Time{}
 		}
-		if known := m.Ledger.Team; t.ID == "" && subject != "" && t.Name == known.Name && subject == known.Subject {
-			t.ID, t.Subject, t.Problem = known.ID, subject, nil
+		if known := m.Ledger.Team; t.ID == "" && of.subject != "" && t.Name == known.Name && of.subject == known.Subject {
+			t.ID, t.of, t.Problem = known.ID, of, nil
 		}
 		if _, found := fal.FindAccount(m.Teams.List, t.Name); t.ID == "" && found {
 			m.resolve()
@@ -106,55 +106,56 @@ func (m *machine) attribute() {
 	}
 	if wanted && !m.Teams.Asking && m.Served.Valid(m.now) {
 		m.Teams.Asking = true
-		m.do(askTeams{subject, m.Served.Access})
+		m.do(askTeams{of, m.Served.Access})
 	}
 }
 
-// teamWanted notes that somebody waits for a team that is not known. An answer of a moment ago says
-// that the login is not in it.
+// teamWanted notes that somebody waits for a team that is not known. An answer of a moment ago says that
+// the login is in no such, and a failure of a moment ago that it cannot be known now.
 func (m *machine) teamWanted() {
-	if !m.Teams.believed(m.now) {
+	if !m.Teams.believed(m.now) && !m.now.Before(m.Teams.Retry) {
 		m.Teams.Wanted = true
 	}
 }
 
 func (m *machine) teamsAnswered(e TeamsAnswered) {
 	m.Teams.Asking = false
-	if m.Subject() != e.Subject || e.GivenUp {
+	if m.account() != e.of || e.GivenUp {
 		return
 	}
 	m.Teams.Wanted = false
 	unresolved := m.Team.Name != "" && m.Team.ID == "" && !m.Team.Broken
-	if e.Err != nil {
-		text, hint := fsx.Explain(e.Err)
-		hint = cmp.Or(hint, httpx.Said(e.Err).Hint(), httpx.PassesHint)
-		m.Teams.Problem = &Problem{Text: text, Hint: hint}
-		m.Teams.Retry = m.now.Add(e.Pause)
+	if e.Err == nil {
+		m.Teams = Teams{of: e.of, List: e.List, Heard: m.now}
 		if unresolved {
-			p := notFound(m.Team.Name, text, hint)
-			m.teamProblem(p.Text, p.Hint, e.Pause)
+			m.resolve()
 		}
 		return
 	}
-	m.Teams = Teams{Subject: e.Subject, List: e.List, Heard: m.now}
+	text, hint := fsx.Explain(e.Err)
+	hint = cmp.Or(hint, httpx.Said(e.Err).Hint(), httpx.PassesHint)
 	if unresolved {
-		m.resolve()
+		p := notFound(m.Team.Name, text, hint)
+		m.teamProblem(p.Text, p.Hint, e.Pause)
+	} else if p := m.Teams.Problem; p == nil || p.Text != text {
+		m.log(slog.LevelWarn, "a team that a request names cannot be asked for", "cause", text)
 	}
+	m.Teams.Problem, m.Teams.Retry = &Problem{Text: text, Hint: hint}, m.now.Add(e.Pause)
 }
 
 // resolve looks for the config's team in the last answer.
 func (m *machine) resolve() {
 	t := &m.Team
-	account, found := fal.FindAccount(m.Teams.List, t.Name)
-	if !found {
+	found, ok := fal.FindAccount(m.Teams.List, t.Name)
+	if !ok {
 		p := notAMember(t.Name)
 		m.teamProblem(p.Text, p.Hint, noTeamPause)
 		return
 	}
-	t.ID, t.Subject, t.Problem = account.UserID, m.Teams.Subject, nil
+	t.ID, t.of, t.Problem = found.UserID, m.Teams.of, nil
 	m.log(slog.LevelInfo, "resolved the team", "team", short(t.Name), "id", short(t.ID))
-	if t.Subject != "" {
-		m.do(remember{Note: Note{Team: &journal.Team{Name: t.Name, Subject: t.Subject, ID: t.ID}}})
+	if subject := t.of.subject; subject != "" {
+		m.do(remember{Note: Note{Team: &journal.Team{Name: t.Name, Subject: subject, ID: t.ID}}})
 	}
 }
 

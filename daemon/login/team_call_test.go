@@ -186,3 +186,57 @@ func TestAWatchForATeamChanges_Section4(t *testing.T) {
 		}
 	})
 }
+
+// §4: a question that was asked for a login which is another by now says nothing about that, where nobody
+// knows whose either is.
+func TestATeamsAnswerIsTheLogins_Section4(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Opaque: true, Teams: acme}, func(w *world) {
+		nameless := idp.Without("id_token")
+		w.idp.SetFault(&nameless)
+		w.signIn("ann")
+		rest := w.startWith(func(cfg *Config) { cfg.Transport.(*slowREST).takes = 4 * time.Second })
+		w.mustGet()
+		done := make(chan protocol.Credential)
+		go func() {
+			c, _ := w.getFor("acme")
+			done <- c
+		}()
+		w.pass(time.Second)
+		w.signIn("bob")
+		w.reconcile()
+		w.pass(3500 * time.Millisecond) // ann's answer would be here
+		w.idp.SetConfig(func(c *idp.Config) { c.Teams = []idp.Team{{Nickname: "acme", UserID: "bobs_acme"}} })
+		if c := <-done; c.Headers[fal.TeamHeader] == "team_acme" {
+			t.Error("bob's request is attributed to ann's team")
+		}
+		w.pass(10 * time.Second)
+		w.wantFor("acme", "bobs_acme")
+		if n := rest.times(); n != 2 {
+			t.Errorf("asked %d times, want once for each login", n)
+		}
+	})
+}
+
+// §4: a request that names a team goes on where somebody changes the config's: one answer has all of them.
+func TestTheConfigChangesWhileATeamIsAskedFor_Section4(t *testing.T) {
+	inBubble(t, idp.Config{Lifetime: 2 * time.Hour, Teams: acme}, func(w *world) {
+		w.signIn("ann")
+		rest := w.startWith(func(cfg *Config) { cfg.Transport.(*slowREST).takes = 3 * time.Second })
+		w.mustGet()
+		done := make(chan error)
+		go func() {
+			_, err := w.getFor("acme")
+			done <- err
+		}()
+		w.pass(time.Second)
+		w.names("other")
+		readTeam(w.Manager)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.wantTeam("team_other")
+		if n := rest.times(); n != 1 {
+			t.Errorf("asked %d times, want once", n)
+		}
+	})
+}

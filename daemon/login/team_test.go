@@ -116,18 +116,18 @@ func TestTeamOfAnotherAccount(t *testing.T) {
 func TestTeamAnswerForAnotherAccount(t *testing.T) {
 	bobs := []fal.Account{{Nickname: "acme", UserID: "team_bobs"}}
 	for name, answer := range map[string]TeamsAnswered{
-		"found":  {Subject: "bob", List: bobs},
-		"none":   {Subject: "bob"},
-		"failed": {Subject: "bob", Err: testkit.ErrNetDown, Pause: time.Minute},
+		"found":  {of: account{subject: "bob"}, List: bobs},
+		"none":   {of: account{subject: "bob"}},
+		"failed": {of: account{subject: "bob"}, Err: testkit.ErrNetDown, Pause: time.Minute},
 	} {
-		s := in(Active, func(s *State) { s.Team, s.Teams = Team{Name: "acme"}, Teams{Subject: "ann", Asking: true} })
+		s := in(Active, func(s *State) { s.Team, s.Teams = Team{Name: "acme"}, Teams{of: account{subject: "ann"}, Asking: true} })
 		after, actions := next(s, answer, noon)
 		if after.Team.ID != "" || after.Team.Problem != nil || after.Teams.List != nil {
 			t.Errorf("%s: ann's team is %q, %v", name, after.Team.ID, after.Team.Problem)
 		}
 		asked := slices.ContainsFunc(actions, func(a Action) bool {
 			q, ok := a.(askTeams)
-			return ok && q.subject == "ann"
+			return ok && q.of.subject == "ann"
 		})
 		if !asked {
 			t.Errorf("%s: ann's team is not asked for", name)
