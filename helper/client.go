@@ -87,7 +87,11 @@ func (c *Client) fromDaemon(ctx context.Context, q protocol.Query) (protocol.Cre
 		return protocol.Credential{}, err
 	}
 	var cred protocol.Credential
-	if err := c.ask(ctx, protocol.Request{Verb: protocol.VerbGet, Payload: payload}, &cred); err != nil {
+	err = c.ask(ctx, protocol.Request{Verb: protocol.VerbGet, Payload: payload}, &cred)
+	if e := (*protocol.Error)(nil); q.Team != nil && errors.As(err, &e) && e.Code == protocol.CodeDenied {
+		return protocol.Credential{}, errOwnersTeam
+	}
+	if err != nil {
 		return protocol.Credential{}, err
 	}
 	return fromOther(cred)

@@ -304,6 +304,30 @@ func TestClientTakesFalsHeadersOnly_Section4(t *testing.T) {
 }
 
 // §4: what a daemon says reaches no program as it came.
+// §4: whoever asks for a team takes no credential that is for another account, as Get and as Watch give it:
+// a key's, or an older daemon's.
+func TestATeamThatIsAskedForIsWanted_Section4(t *testing.T) {
+	for name, answer := range map[string]protocol.Credential{
+		"a key":           {ServerURL: "https://fal.run", Username: "Key", Secret: "a:b"},
+		"an older daemon": {ServerURL: "https://fal.run", Username: "Bearer", Secret: "t"},
+		"another team":    {ServerURL: "https://fal.run", Username: "Bearer", Secret: "t", Team: new("beta")},
+	} {
+		s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return answer })
+		c := &Client{Socket: s.Path}
+		q := protocol.Query{ServerURL: "https://fal.run", Team: new("acme")}
+		if cred, err := c.Get(t.Context(), q); err == nil || protocol.AsError(err).Code != protocol.CodeTeamUnresolved || cred.Secret != "" {
+			t.Errorf("%s: Get: %v", name, err)
+		}
+		for cred, err := range c.Watch(t.Context(), q) {
+			if err == nil || protocol.AsError(err).Code != protocol.CodeTeamUnresolved || cred.Secret != "" {
+				t.Errorf("%s: Watch: %v", name, err)
+			}
+			break
+		}
+		c.Close()
+	}
+}
+
 func TestWhatADaemonSaysIsPrintable_Section4(t *testing.T) {
 	const hostile = "a\x1b[2J\u009b\u202e\u2028"
 	answer := any(protocol.Status{Home: hostile, Version: hostile, State: hostile, Warnings: []string{hostile + "\n" + hostile}})

@@ -18,6 +18,18 @@ var ErrForeign error = foreign{protocol.ErrNotFound}
 var ErrOlderDaemon = protocol.Errorf(protocol.CodeTeamUnresolved,
 	"the falcred that runs is older than this program, and cannot attribute a request to a team that is asked for\nfalcred restart")
 
+// errOwnersTeam: others do not choose who pays (S7).
+var errOwnersTeam = protocol.Errorf(protocol.CodeDenied,
+	"requests with a login that others share are attributed as its owner says, or this socket is not for you\nunset FALCRED_TEAM, and name no team")
+
+// notFor is why a daemon's credential is not for the team that was asked for.
+func notFor(cred protocol.Credential) error {
+	if cred.Username == "Key" {
+		return keyHasNoTeam("a key of the daemon's")
+	}
+	return ErrOlderDaemon
+}
+
 func keyHasNoTeam(source string) *protocol.Error {
 	return protocol.Errorf(protocol.CodeTeamUnresolved,
 		"%s comes before the login, and a key is for its own account: it cannot be attributed to a team\nunset it, or set FAL_FORCE_AUTH_BY_USER=1; or name no team", source)
@@ -68,14 +80,11 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 	}
 	q.ForceUser = q.ForceUser || env.ForceUser(c.getenv)
 	cred, err := c.fromDaemon(ctx, q)
-	switch {
-	case err != nil:
+	if err == nil && !cred.IsFor(q) && (named || cred.Username != "Key") {
+		err = notFor(cred)
+	}
+	if err != nil {
 		return protocol.Credential{}, err
-	case cred.IsFor(q), cred.Username == "Key" && !named:
-	case cred.Username == "Key":
-		return protocol.Credential{}, keyHasNoTeam("a key of the daemon's")
-	default:
-		return protocol.Credential{}, ErrOlderDaemon
 	}
 	cred.ServerURL = asked
 	return cred, nil

@@ -31,8 +31,8 @@ func (c *Client) Watch(ctx context.Context, q protocol.Query) iter.Seq2[protocol
 			if err = protocol.ParseAnswer(line, &cred); err == nil {
 				cred, err = fromOther(cred)
 			}
-			if err == nil && !cred.IsFor(q) && cred.Username != "Key" {
-				cred, err = protocol.Credential{}, ErrOlderDaemon
+			if err == nil && !cred.IsFor(q) {
+				cred, err = protocol.Credential{}, notFor(cred)
 			}
 			if !yield(cred, err) {
 				return

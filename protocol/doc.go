@@ -119,9 +119,9 @@
 // is attributed to another account instead. The daemon asks fal's REST host for all teams of the
 // login at once, has one such question under way, and believes for 5 minutes that what is not in
 // the answer is no team. A key is for its own account, so that its answer has no Team. A daemon
-// that knows no Team ignores it: a client that asked for one, and gets neither an equal one nor a
-// key, has no credential ([Credential.IsFor]). FALCRED_TEAM is the team of a client's environment
-// (Team of package env).
+// that knows no Team ignores it. So a client that asked for one and gets no equal one has no
+// credential ([Credential.IsFor]), but for a key where its environment alone named the team:
+// FALCRED_TEAM is about the login, as the fal config is (Team of package env).
 //
 // list answers one member for each server that is answered for, with the
 // Username of its credential, and {} when there is no credential.

@@ -93,20 +93,28 @@ func (c *conn) watch(q protocol.Query) {
 			return
 		}
 		last = line
-		// A token also runs out with nobody doing anything: within the second that it says.
-		// And nobody asks for a team but who wants one.
-		pause := task.Forever
-		switch {
-		case !expires.IsZero():
-			pause, over = untilLook(expires.Sub(clock.Now()), over)
-		case q.Team != nil:
-			pause = time.Minute
-		}
+		var pause time.Duration
+		pause, over = nextLook(q, expires, over)
 		if task.Wait(pause, changed, gone) == 1 {
 			return
 		}
 	}
 }
+
+// nextLook is how long a watch waits for a change before it looks by itself. A token also runs out with
+// nobody doing anything: within the second that it says.
+func nextLook(q protocol.Query, expires time.Time, over time.Duration) (pause, nowOver time.Duration) {
+	switch {
+	case !expires.IsZero():
+		return untilLook(expires.Sub(clock.Now()), over)
+	case q.Team != nil:
+		return teamLook, 0
+	}
+	return task.Forever, 0
+}
+
+// teamLook is after how long a watch that has no credential for a team wants it again: nobody else does.
+const teamLook = time.Minute
 
 // untilLook is how long a watch waits before it looks by itself whether a token has run out,
 // where that much of its life is left. The issuer says when, by its own clock: one that is

@@ -3,6 +3,9 @@ package server
 import (
 	"testing"
 	"time"
+
+	"github.com/falcred/falcred/daemon/internal/task"
+	"github.com/falcred/falcred/protocol"
 )
 
 // R9: a token that is served after the end that the issuer has named (our clock is ahead of
@@ -30,5 +33,23 @@ func TestAWatchDoesNotSpinAtATokensEnd_R9(t *testing.T) {
 	}
 	if looks > 70 {
 		t.Errorf("%d looks in the hour after the end", looks)
+	}
+}
+
+// §4: a watch for a team that is not known wants it again, since nobody else does; one without an answer
+// waits for a change.
+func TestAWatchForATeamLooksAgain_Section4(t *testing.T) {
+	for _, tt := range []struct {
+		q       protocol.Query
+		expires time.Time
+		want    time.Duration
+	}{
+		{protocol.Query{Team: new("acme")}, time.Time{}, time.Minute},
+		{protocol.Query{}, time.Time{}, task.Forever},
+		{protocol.Query{Team: new("acme")}, time.Now().Add(-time.Second), time.Second},
+	} {
+		if pause, _ := nextLook(tt.q, tt.expires, 0); pause != tt.want {
+			t.Errorf("%v, want %v", pause, tt.want)
+		}
 	}
 }

@@ -1,7 +1,10 @@
 package dockercred
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -27,6 +30,8 @@ func (r *run) wanted(verb string, args []string) (q protocol.Query, asJSON bool,
 			continue
 		}
 		switch {
+		case arg == "--help", arg == "-h":
+			return q, false, errHelp
 		case flag == "--rejected" && given:
 			return q, false, r.mistake(verb, "--rejected takes no value: the token stands on standard input, where no other process can see it")
 		case flag == "--rejected":
@@ -98,7 +103,7 @@ func (r *run) refused(verb string) (string, error) {
 	}
 	done := make(chan read, 1)
 	go func() {
-		text, err := r.payload()
+		text, err := r.line()
 		done <- read{text, err}
 	}()
 	select {
@@ -117,15 +122,25 @@ func (r *run) refused(verb string) (string, error) {
 	}
 }
 
-// isHelp says whether somebody asks for help, whatever stands beside that.
-func isHelp(args []string) bool {
-	for _, arg := range args {
-		if arg == "--help" || arg == "-h" || arg == "-help" {
-			return true
-		}
+// line is the first line of standard input, which may stay open after it. Of what comes with that line
+// nothing may follow.
+func (r *run) line() (string, error) {
+	in := bufio.NewReaderSize(io.LimitReader(r.stdin, protocol.MaxLine+1), protocol.MaxLine+1)
+	text, err := in.ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", protocol.Errorf(protocol.CodeBadRequest, "standard input cannot be read: %v", reason(err))
 	}
-	return false
+	if len(text) > protocol.MaxLine {
+		return "", protocol.Errorf(protocol.CodeBadRequest, "standard input is longer than 64 KiB")
+	}
+	rest, _ := in.Peek(in.Buffered())
+	return strings.TrimSpace(text + string(rest)), nil
 }
+
+// errHelp is that somebody asks for help.
+var errHelp = errors.New("help is wanted")
+
+func isHelp(arg string) bool { return arg == "--help" || arg == "-h" }
 
 // helps is what VERB --help says.
 var helps = map[string]string{

@@ -1,6 +1,7 @@
 package dockercred
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -76,6 +77,32 @@ func TestWrongFlags_Section4(t *testing.T) {
 	}
 }
 
+// --rejected reads a line, and does not wait for the end of what comes after it.
+func TestRejectedIsALine_Section4(t *testing.T) {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
+	in, writer := io.Pipe()
+	defer writer.Close()
+	go writer.Write([]byte("old\n"))
+	var out, said strings.Builder
+	code := Run([]string{"token", "--rejected"}, in, &out, &said, testdaemon.Lookup(empty(t, "FALCRED_SOCKET", s.Path)))
+	if want := []string{`get {"ServerURL":"https://fal.run","Rejected":"old"}`}; code != 0 || !slices.Equal(s.Lines(), want) {
+		t.Errorf("%d %q %q, sent %q", code, out.String(), said.String(), s.Lines())
+	}
+}
+
+// What looks like a question for help is none where it is a flag's value: what is printed would be taken for a
+// credential.
+func TestAValueIsNoQuestionForHelp(t *testing.T) {
+	s := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), testdaemon.Bearer)
+	got := runIn(empty(t, "FALCRED_SOCKET", s.Path), "", "token", "--json", "--team", "--help")
+	if !strings.Contains(got.out, `"Team":"--help"`) {
+		t.Errorf("%+v", got)
+	}
+	if got := runIn(empty(t), "", "header", "https://fal.run", "-h"); got.code != 0 || !strings.HasPrefix(got.out, "Usage: ") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // --rejected waits for no terminal.
 func TestRejectedWantsNoTerminal_Section4(t *testing.T) {
 	null, err := os.Open(os.DevNull) // a device, as a terminal is
@@ -115,6 +142,18 @@ func TestAnOlderDaemonKnowsNoTeam_Section4(t *testing.T) {
 	}
 	if got := runIn(env, "", "token"); got != (outcome{out: "token\n"}) {
 		t.Errorf("without a team: %+v", got)
+	}
+}
+
+// §4: the token alone cannot carry a team, and S7: others do not choose one.
+func TestWhatATeamIsNot_Section4S7(t *testing.T) {
+	if got := runIn(with(t, nil), "", "token", "--team", "acme"); got.code != 0 || got.out != "token\n" || !strings.Contains(got.err, "says nothing of team acme: header prints") {
+		t.Errorf("%+v", got)
+	}
+	shared := with(t, protocol.Errorf(protocol.CodeDenied, "denied: this socket is read-only"))
+	shared["FALCRED_TEAM"] = ""
+	if got := runIn(shared, "", "header"); got.code != 1 || got.out != "" || !strings.Contains(got.err, "unset FALCRED_TEAM") {
+		t.Errorf("%+v", got)
 	}
 }
 

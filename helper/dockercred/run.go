@@ -116,11 +116,12 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(s
 	verb, rest := args[0], args[1:]
 	forScripts := verb == "header" || verb == "token"
 	switch {
-	case isHelp(args) && (helps[verb] != "" || isHelp(args[:1])):
+	case isHelp(verb), helps[verb] != "" && len(rest) > 0 && isHelp(rest[0]):
 		stdout.Write(helpFor(verb))
 		return exitOK
 	case len(rest) > 0 && !forScripts:
-		return misused(forScripts, stdout, stderr)
+		fmt.Fprintln(stdout, usage)
+		return exitFailure
 	}
 
 	return newRun(stdin, stdout, stderr, lookup).end(verb, rest)
@@ -133,6 +134,9 @@ func (r *run) end(verb string, args []string) int {
 	var err error
 	if r.servers, err = env.NewServers(r.getenv); err == nil || !needsServers(verb) {
 		out, err = r.do(context.Background(), verb, args)
+	}
+	if err == errHelp {
+		out, err = helpFor(verb), nil
 	}
 	if err != nil {
 		return r.fail(verb, err)
@@ -181,16 +185,6 @@ func (r *run) do(ctx context.Context, verb string, args []string) ([]byte, error
 // is wrong.
 func needsServers(verb string) bool {
 	return slices.Contains([]string{"get", "list", "store", "erase", "header", "token"}, verb)
-}
-
-// misused prints the usage where docker's helpers do, except for the commands
-// whose standard output becomes a header.
-func misused(forScripts bool, stdout, stderr io.Writer) int {
-	if forScripts {
-		stdout = stderr
-	}
-	fmt.Fprintln(stdout, usage)
-	return exitFailure
 }
 
 // credential is Get, with a daemon started for it where none runs.

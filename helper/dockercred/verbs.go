@@ -3,6 +3,7 @@ package dockercred
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -106,6 +107,9 @@ func (r *run) print(ctx context.Context, verb string, args []string) ([]byte, er
 		return answer(cred)
 	}
 	if verb == "token" {
+		if q.Team != nil && len(cred.Headers) > 0 {
+			fmt.Fprintf(r.stderr, "the token alone says nothing of team %s: header prints what goes with it, and --json\n", protocol.Printable(*q.Team))
+		}
 		return []byte(cred.Secret + "\n"), nil
 	}
 	out := []byte("Authorization: " + cred.Authorization() + "\n")
