@@ -61,9 +61,7 @@ func (s *standing) show(out io.Writer, asJSON bool) error {
 		return printLines(out, []standing{s.withMend()})
 	}
 	var screen bytes.Buffer
-	if err := s.print(&screen, ui.NewPaint(out), time.Now()); err != nil {
-		return err
-	}
+	s.page(out, time.Now())
 	screen.WriteByte('\n')
 	text := screen.String()
 	if ui.IsTerminal(out) { // over what stands there, and nothing below it
