@@ -245,6 +245,9 @@ func (l Ledger) SubjectOf(refresh string) string {
 func (l Ledger) Follow(other Ledger) Ledger {
 	l.Tip, l.Subject, l.TipIssued, l.TipLasts, l.ClientID = other.Tip, other.Subject, other.TipIssued, other.TipLasts, other.ClientID
 	l.Doubt, l.Course = other.Doubt, other.Course
+	if p := other.Who(other.Subject); p != (Person{}) { // else what is known of that account stays
+		l.Person = p
+	}
 	return l
 }
 
