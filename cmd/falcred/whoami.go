@@ -100,9 +100,9 @@ func (p *person) because() string {
 	case p.TeamFrom == "":
 		return ""
 	case p.Team == "":
-		return p.TeamFrom + " is set and empty"
+		return p.TeamFrom + " is empty"
 	}
-	return p.TeamFrom + " names it"
+	return "by " + p.TeamFrom
 }
 
 func (p *page) whoami(s *standing) {
