@@ -17,7 +17,7 @@ import (
 
 // messagesFile has every text of falcred's that a person may read: to be read as a whole, in the eyes of
 // somebody who has never seen the program and whose English is a second language.
-const messagesFile = "testdata/messages.txt"
+const messagesFile = "testdata/messages.list"
 
 // The texts of the sources are those that somebody has read. UPDATE_MESSAGES=1 takes them anew: read what
 // has changed then.

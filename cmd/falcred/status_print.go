@@ -128,7 +128,7 @@ func (p *page) shell(s *standing) {
 		p.Line("this shell", "%s %s%s", p.Red("cannot send"), credential, account)
 	}
 	if len(shell.Shadows) > 0 {
-		p.Under("this hides: " + strings.Join(shell.Shadows, ", "))
+		p.Under("not used: " + strings.Join(shell.Shadows, ", "))
 	}
 	if shell.Note != s.Trouble {
 		p.Under(protocol.Printable(shell.Note))

@@ -73,9 +73,7 @@ func onTerminal(t *testing.T, size pty.Winsize, args ...string) string {
 	var text bytes.Buffer
 	io.Copy(&text, terminal) // EIO when the program has ended
 	cmd.Wait()
-	_, shown, _ := strings.Cut(text.String(), "\r\x1b[K") // what it waited with is gone
-	if shown == "" {
-		shown = text.String()
-	}
-	return shown
+	const erased = "\r\x1b[K" // what it waited with
+	shown := text.String()
+	return strings.TrimPrefix(shown[max(0, strings.LastIndex(shown, erased)):], erased)
 }

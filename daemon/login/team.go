@@ -79,7 +79,7 @@ func (m *machine) teamProblem(text, hint string, wait time.Duration) {
 	if p := m.Team.Problem; p != nil && p.Text == text {
 		return
 	}
-	m.log(slog.LevelWarn, "requests cannot be attributed", "cause", text)
+	m.log(slog.LevelWarn, "requests are refused: it is not known for which account they are", "cause", text)
 	m.Team.Problem = &Problem{Code: protocol.CodeTeamUnresolved, Text: text, Hint: hint}
 	m.Team.ID, m.Team.Subject = "", m.Subject()
 }

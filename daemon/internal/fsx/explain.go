@@ -30,8 +30,8 @@ var hints = []struct {
 	{syscall.ESTALE, "its network file system has lost it: mount that again"},
 	{syscall.ENOTCONN, "the program behind its file system has ended: mount that again"},
 	{syscall.ENOLCK, "its file system has no locks: choose a FAL_HOME_DIR on another one"},
-	{syscall.EACCES, "let yourself use it: chmod u+rw; see ls -ld of it and of its folder"},
-	{syscall.EPERM, "it has to be changeable by you: see lsattr, and what confines this program"},
+	{syscall.EACCES, "give yourself the right to use it: chmod u+rw; to see the rights of it and its folder: ls -ld"},
+	{syscall.EPERM, "you have to be allowed to change it: see lsattr, and whether AppArmor or SELinux forbids it"},
 }
 
 // Explain is what is wrong with a path, and what to do about it, by the error's own second
