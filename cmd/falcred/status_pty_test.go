@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,8 +57,58 @@ func TestStatusFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// status --watch writes over itself, never over more than the terminal has, also when that becomes smaller.
+func TestStatusWatchHeedsTheTerminal(t *testing.T) {
+	now := stub(t)
+	now.Store(&protocol.Status{State: protocol.StateLoggedIn, Home: "/h", Subject: "auth0|ada", Expires: time.Now().Add(time.Hour),
+		Warnings: []string{strings.Repeat("a long warning ", 30) + "\nwhat to do"}})
+	cmd, terminal := startOn(t, pty.Winsize{Rows: 15, Cols: 60}, "status", "--watch")
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	defer terminal.Close()
+	frames := bufio.NewReader(terminal)
+	frame := func() string { // the next one that is whole
+		text, err := frames.ReadString('J')
+		if err != nil {
+			t.Fatalf("%v after %q", err, text)
+		}
+		_, text, _ = strings.Cut(text, "\x1b[H")
+		return strings.TrimSuffix(text, "\x1b[J")
+	}
+	fits := func(text string, rows, columns int) bool {
+		lines := strings.Split(text, "\x1b[K\r\n")
+		return len(lines) <= rows && !slices.ContainsFunc(lines, func(line string) bool { return ui.Cells(line) > columns })
+	}
+	for range 2 {
+		if text := frame(); !fits(text, 15, 60) || !strings.Contains(text, "auth0|ada, logged in") {
+			t.Fatalf("on 15 rows of 60: %q", text)
+		}
+	}
+	if err := pty.Setsize(terminal, &pty.Winsize{Rows: 8, Cols: 40}); err != nil {
+		t.Fatal(err)
+	}
+	for tries := 0; !fits(frame(), 8, 40); tries++ {
+		if tries > 3 {
+			t.Fatal("it does not heed a resize")
+		}
+	}
+}
+
 // onTerminal is what falcred prints on a terminal of that size.
 func onTerminal(t *testing.T, size pty.Winsize, args ...string) string {
+	t.Helper()
+	cmd, terminal := startOn(t, size, args...)
+	defer terminal.Close()
+	var text bytes.Buffer
+	io.Copy(&text, terminal) // EIO when the program has ended
+	cmd.Wait()
+	const erased = "\r\x1b[K" // what it waited with
+	shown := text.String()
+	return strings.TrimPrefix(shown[max(0, strings.LastIndex(shown, erased)):], erased)
+}
+
+// startOn starts falcred on a terminal of that size.
+func startOn(t *testing.T, size pty.Winsize, args ...string) (*exec.Cmd, *os.File) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -69,11 +121,5 @@ func onTerminal(t *testing.T, size pty.Winsize, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer terminal.Close()
-	var text bytes.Buffer
-	io.Copy(&text, terminal) // EIO when the program has ended
-	cmd.Wait()
-	const erased = "\r\x1b[K" // what it waited with
-	shown := text.String()
-	return strings.TrimPrefix(shown[max(0, strings.LastIndex(shown, erased)):], erased)
+	return cmd, terminal
 }

@@ -39,7 +39,7 @@ func FindKey(getenv func(string) string) (Key, bool) {
 }
 
 // OddKeyText is what is wrong with the variable that [OddKey] names, and what to do.
-const OddKeyText = "contains a line break or another control byte, which no header can hold\nset it again without that"
+const OddKeyText = "contains a line break or another control byte, which no header can hold\nset it again, with printable characters only"
 
 // OddKey names the variable of the key that [FindKey] finds, if no HTTP header can hold what
 // it is set to: a control byte, such as the line break at the end of a file, or no UTF-8. fal's

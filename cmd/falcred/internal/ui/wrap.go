@@ -13,12 +13,28 @@ const widest = 80
 
 // Width is how long a line may be.
 func Width(w io.Writer) int {
-	if file, ok := w.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-			return min(columns, widest)
-		}
+	if columns, _ := size(w); columns > 0 {
+		return min(columns, widest)
 	}
 	return widest
+}
+
+// size is the terminal's as it is now, 0 where there is none.
+func size(w io.Writer) (columns, rows int) {
+	if file, ok := w.(*os.File); ok {
+		columns, rows, _ = term.GetSize(int(file.Fd()))
+	}
+	return columns, rows
+}
+
+// Over is a screen that takes the place of what the terminal shows, and is no longer than that: its end is
+// left out.
+func Over(w io.Writer, screen string) string {
+	lines := strings.SplitAfter(screen, "\n")
+	if _, rows := size(w); rows > 1 {
+		lines = lines[:min(len(lines), rows-1)]
+	}
+	return "\x1b[H" + strings.ReplaceAll(strings.Join(lines, ""), "\n", "\x1b[K\n") + "\x1b[J"
 }
 
 // narrowest is the width below which nothing is gained by breaking lines.
