@@ -197,7 +197,7 @@ func examineLock(home string) Finding {
 		return Finding{"lock", Warn, path + " is held by " + socket.LockHolder(path), "if it lasts longer than half a minute, end that program"}
 	}
 	if info, err := disk.Stat(path); err == nil && fsx.Exposed(info) {
-		return Finding{"lock", Warn, path + " can be opened by other users, who could hold it for ever", "falcred makes the file anew when it next takes it; or remove it"}
+		return Finding{"lock", Warn, path + " is one that others can open, and could hold for ever", "falcred makes the file anew when it next takes it; or remove it"}
 	}
 	return Finding{Check: "lock", Result: OK, Text: "nobody holds " + path}
 }
