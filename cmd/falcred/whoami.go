@@ -16,8 +16,9 @@ import (
 const whoamiHelp = `Say who is logged in: name and address as the issuer has them, since when, and
 for which account or team requests with this login are made.
 
-It asks the daemon, and where none runs, what falcred has written down in the
-home. It asks nobody else. It says nothing about keys: falcred status does.
+It asks the daemon; where none runs, it reads what falcred has written down in
+the home. It starts no daemon itself; where systemd holds the socket, the question
+makes systemd start one. It says nothing about keys: falcred status does.
 
 Exit status: 0; 1 nobody is logged in; 3 the login has ended.`
 
