@@ -16,8 +16,6 @@ It does what docker-credential-fal token does. Scripts that run often call that
 one, which starts faster; or docker-credential-fal header, which also says for
 which team a request is. Do not put the token into FAL_KEY: it is not a key.
 
-Without --team it is FALCRED_TEAM's, else the fal config's team.
-
 Exit status: 0; 1 no credential, or a mistake; 3 log in again (falcred login);
 75 try again later. Nothing is printed on standard output unless it is 0.`
 
@@ -36,10 +34,10 @@ func newToken() *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.String("min-valid", "", "good for so long still, if possible (15m)")
-	flags.Bool("rejected", false, "standard input has a token that got a 401")
-	flags.String("team", "", `the team that requests are for ("" is none)`)
-	flags.Bool("json", false, "print a JSON object")
+	flags.String("min-valid", "", "one that is good for so long still (300s, 15m, 2h), as far as it can be had")
+	flags.Bool("rejected", false, "the token on standard input was refused with 401: print the next one")
+	flags.String("team", "", `whom requests are attributed to; "" is the login's own account (default FALCRED_TEAM, else the fal config's)`)
+	flags.Bool("json", false, "print a JSON object: ServerURL, Username, Secret, Expires, Headers")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		flags.Visit(func(f *pflag.Flag) { args = append(args, "--"+f.Name+valueOf(f)) })
 		return exitCode(dockercred.Token(args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), os.LookupEnv))
