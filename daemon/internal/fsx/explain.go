@@ -12,7 +12,7 @@ import (
 
 // DiskHint is what to do where something cannot be written, and the system's word does not
 // say why.
-const DiskHint = "free space on the disk, or make the folder writable"
+const DiskHint = "make room on the disk (delete files), or make the folder writable"
 
 // hints say what to do about the errors that a disk, or a limit, gives to whoever opens,
 // reads or writes a file. The system's own words say what it is.
@@ -21,7 +21,7 @@ var hints = []struct {
 	hint  string
 }{
 	{syscall.EROFS, "it is mounted read-only: mount it writable, or set FAL_HOME_DIR to a folder that can be written"},
-	{syscall.ENOSPC, "free space on the disk, or inodes: df -h, df -i"},
+	{syscall.ENOSPC, "make room on the disk (delete files); to see what is left: df -h, df -i"},
 	{syscall.EDQUOT, "your quota on that disk is used up: delete files of yours there, or have it raised"},
 	{syscall.EMFILE, "raise the limit of open files: ulimit -n 1024, or LimitNOFILE=1024 in a unit"},
 	{syscall.ENFILE, "the whole machine has no file left to open: end programs, or have root raise fs.file-max"},
