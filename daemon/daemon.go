@@ -185,7 +185,7 @@ func Check(cfg Config) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Dir(cfg.Home)); err != nil {
-		return fmt.Errorf("%s can have no home there: %w\nmake its folder first", cfg.Home, fsx.Cause(err))
+		return fmt.Errorf("%s cannot be used as the home: %w\nmake the folder above it first", cfg.Home, fsx.Cause(err))
 	}
 	if err := cfg.CheckIssuer(); err != nil {
 		return asMistake(err)

@@ -91,7 +91,7 @@ func since(home string, read map[string]string) (text string, known bool) {
 	case err != nil:
 		return "", false
 	case !maps.Equal(now.Values, read):
-		return "is not what the daemon has read when it started, and that still counts\n" + restartHint, true
+		return "has changed since the daemon started, which still uses what it read then\n" + restartHint, true
 	}
 	return "", true
 }

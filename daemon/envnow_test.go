@@ -54,13 +54,13 @@ func TestEnvFileChanges_Section3F6(t *testing.T) {
 		{"mode 666", "is refused, and no daemon would start with it: " + path + " can be written by others", "chmod go-w " + path, replace(text, 0o666)},
 		{"put right", "", "", replace(text, 0o600)},
 		{"a comment", "", "", replace("# ours\n"+text, 0o600)},
-		{"another value", "is not what the daemon has read when it started", "falcred restart", replace("HTTPS_PROXY=http://proxy:2\n", 0o600)},
-		{"one more", "is not what the daemon has read", "falcred restart", replace(text+"FAL_KEY=id:hush\n", 0o600)},
+		{"another value", "has changed since the daemon started", "falcred restart", replace("HTTPS_PROXY=http://proxy:2\n", 0o600)},
+		{"one more", "has changed since the daemon started", "falcred restart", replace(text+"FAL_KEY=id:hush\n", 0o600)},
 		{"a line", "is refused, and no daemon would start with it: " + path + ": line 1 is not KEY=VALUE", "correct that line", replace("hush\n", 0o600)},
 		{"a name", "is refused, and no daemon would start with it: " + path + " cannot set FALCRED_SOCKET", "set it in the environment", replace("FALCRED_SOCKET=/hush\n", 0o600)},
 		{"a folder", "is refused, and no daemon would start with it: " + path + " is not a regular file", "move it away", func() { os.Remove(path); testkit.Must(t, os.Mkdir(path, 0o700)) }},
 		{"a link", "is refused, and no daemon would start with it: " + path + " is a link", "put the file itself there", func() { os.Remove(path); testkit.Must(t, os.Symlink("/dev/null", path)) }},
-		{"no file", "is not what the daemon has read", "falcred restart", func() { os.Remove(path) }},
+		{"no file", "has changed since the daemon started", "falcred restart", func() { os.Remove(path) }},
 		{"back", "", "", replace(text, 0o600)},
 	} {
 		step.change()

@@ -12,7 +12,7 @@ import (
 func Harden() error {
 	strict.OwnerMask()
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("the process cannot be made undumpable: %w", err)
+		return fmt.Errorf("the memory of falcred cannot be kept from debuggers: %w", err)
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("core dumps cannot be turned off: %w", err)

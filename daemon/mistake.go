@@ -69,7 +69,7 @@ func refuse(ctx context.Context, sock *socket.Socket, err error, log *slog.Logge
 	if !errors.As(err, new(*Mistake)) || !sock.Inherited() {
 		return err
 	}
-	log.Error("cannot start by a mistake of configuration; whoever asks is told so for 30 s", "cause", err)
+	log.Error("cannot start: the configuration has a mistake; clients are told so for 30 s", "cause", err)
 	ctx, end := context.WithTimeout(ctx, toldFor)
 	defer end()
 	total := clock.After(ctx, login.TotalEnd) // S5

@@ -112,7 +112,7 @@ func (h *handover) look(ctx context.Context, program *upgrade.Program) (why stri
 		next.Kill()
 		return "" // the next look tries again
 	}
-	h.log.Info("an upgrade goes on in this daemon's place", "version", version, "pid", next.PID())
+	h.log.Info("a new version takes this daemon's place", "version", version, "pid", next.PID())
 	h.next, h.version = next, version
 	return ""
 }
@@ -122,7 +122,7 @@ func (h *handover) ending() string {
 	if h.next == nil || h.asked.Err() != nil {
 		return ""
 	}
-	return "its upgrade goes on: " + h.version
+	return "a new version takes its place: " + h.version
 }
 
 // restLook is how often it is seen whether nothing is under way.
@@ -131,11 +131,11 @@ const restLook = 20 * time.Millisecond
 // start starts the new program, to the point where it could serve.
 func (h *handover) start(ctx context.Context, program *upgrade.Program) (*upgrade.Successor, error) {
 	if h.cfg.ShareSocket != "" {
-		return nil, errors.New("others would find no share socket for a moment\n" + restartHint)
+		return nil, errors.New("the share socket would be gone for a moment\n" + restartHint)
 	}
 	files, err := h.sock.Descriptors()
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = errors.New("this system hands no socket over\n" + restartHint)
+		err = errors.New("on this system one program cannot give its socket to the next\n" + restartHint)
 	}
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestUpgradeEndsTheOldOne_S9(t *testing.T) {
 		t.Error("the socket is gone: ", err)
 	}
 	events, err := os.ReadFile(filepath.Join(h.Home, "falcred.history"))
-	if h.Must(err); !strings.Contains(string(events), "its upgrade goes on: 2.0") {
+	if h.Must(err); !strings.Contains(string(events), "a new version takes its place: 2.0") {
 		t.Errorf("the history: %s", events)
 	}
 }
@@ -109,7 +109,7 @@ func TestSharingDaemonSaysThatThereIsAnUpgrade_S9(t *testing.T) {
 	h.cfg.Program = upgraded(t, ready)
 	h.run()
 	h.Eventually("it says so", func() bool {
-		return strings.Contains(strings.Join(h.Status().Warnings, " "), "others would find no share socket for a moment\nrestart the daemon: falcred restart")
+		return strings.Contains(strings.Join(h.Status().Warnings, " "), "the share socket would be gone for a moment\nrestart the daemon: falcred restart")
 	})
 	if begun(h.cfg.Program) {
 		t.Error("the new one has begun")

@@ -103,7 +103,7 @@ func describe(socket string) *protocol.Error {
 	case pid != 0:
 		return protocol.Errorf(protocol.CodeUnavailable, "the daemon (pid %d) at %s does not answer\nsee its log; to end it: %s %d", pid, socket, killing(), pid)
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "the daemon at %s does not answer\nit may be stopped or hang, or be out of reach where the socket is forwarded", socket)
+	return protocol.Errorf(protocol.CodeUnavailable, "the daemon at %s does not answer\nit may be stopped or hang; if its socket is forwarded (ssh), the other machine may be out of reach", socket)
 }
 
 // mayBeDone is err for what must not be repeated.
@@ -113,7 +113,7 @@ func mayBeDone(err error) error {
 		return err
 	}
 	text, hint, _ := strings.Cut(known.Message, "\n")
-	known = protocol.Errorf(known.Code, "%s, and whether it has done this, or does it later, is not known\n%s", text, hint)
+	known = protocol.Errorf(known.Code, "%s; nobody can tell whether it has done what was asked, or will do it later\n%s", text, hint)
 	if errors.Is(err, ErrNoAnswer) {
 		return noAnswer{known}
 	}

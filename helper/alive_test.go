@@ -76,7 +76,7 @@ func TestASilentDaemonIsGivenUp_Section4(t *testing.T) {
 	socket := silence(t)
 	for name, err := range everyVerb(t, client(t, socket)) {
 		mayBe := slices.Contains([]string{"erase", "store"}, name) // a stop was not sent yet
-		if codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), "the daemon at "+socket+" does not answer") || strings.Contains(err.Error(), "is not known") != mayBe {
+		if codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), "the daemon at "+socket+" does not answer") || strings.Contains(err.Error(), "nobody can tell whether") != mayBe {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestAnEndThatMayBeDone_Section4(t *testing.T) {
 		return nil
 	})
 	status, err := client(t, s.Path).End(t.Context())
-	if status.PID != 17 || codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), "is not known") {
+	if status.PID != 17 || codeOf(err) != protocol.CodeUnavailable || !strings.Contains(err.Error(), "nobody can tell whether") {
 		t.Errorf("%+v, %v", status, err)
 	}
 }

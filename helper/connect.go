@@ -15,7 +15,7 @@ import (
 
 // The causes of a connection that takes too long.
 var (
-	errQueueFull = errors.New("the daemon takes no connections: its queue stays full")
+	errQueueFull = errors.New("the daemon accepts no connections: too many are waiting")
 	errHangs     = errors.New("its file system does not answer")
 )
 

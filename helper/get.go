@@ -16,7 +16,7 @@ var ErrForeign error = foreign{protocol.ErrNotFound}
 // ErrOlderDaemon says that the daemon does not know of teams for a call, and answers for whom the fal
 // config names.
 var ErrOlderDaemon = protocol.Errorf(protocol.CodeTeamUnresolved,
-	"the falcred that runs is older than this program, and cannot attribute a request to a team that is asked for\nfalcred restart")
+	"the falcred that runs is older than this program, and knows no team for a single request\nrestart it: falcred restart")
 
 // errOwnersTeam: others do not choose who pays (S7).
 var errOwnersTeam = protocol.Errorf(protocol.CodeDenied,
@@ -32,7 +32,7 @@ func notFor(cred protocol.Credential) error {
 
 func keyHasNoTeam(source string) *protocol.Error {
 	return protocol.Errorf(protocol.CodeTeamUnresolved,
-		"%s comes before the login, and a key is for its own account: it cannot be attributed to a team\nunset it, or set FAL_FORCE_AUTH_BY_USER=1; or name no team", source)
+		"%s comes before the login, and a key is for its own account: it cannot be used for a team\nunset it, or set FAL_FORCE_AUTH_BY_USER=1; or name no team", source)
 }
 
 type foreign struct{ error }

@@ -49,9 +49,9 @@ func TestS11MistakesAreTold(t *testing.T) {
 		"a line of that":   {nil, func() { s.Must(os.WriteFile(envFile, []byte("FALCRED_SERVERS=http://gateway.example.com\n"), 0o600)) }, "FALCRED_SERVERS: plain http is allowed for loopback only", "use https"},
 		"who can write it": {nil, func() { s.Must(os.Chmod(s.Home, 0o777)) }, s.Home + " can be written by others", "chmod go-w " + s.Home},
 		"a key in falcred.env": {nil, func() { s.Must(os.WriteFile(envFile, []byte("FAL_KEY=id:secret\x01\n"), 0o600)) },
-			"FAL_KEY in " + envFile + " contains a line break or another control byte", "set it again without that"},
+			"FAL_KEY in " + envFile + " contains a line break or another control byte", "set it again, with printable characters only"},
 		"a key in the environment": {[]string{"FAL_KEY_ID=a", "FAL_KEY_SECRET=secret\n"}, func() {},
-			"FAL_KEY_SECRET in the environment contains a line break or another control byte", "set it again without that"},
+			"FAL_KEY_SECRET in the environment contains a line break or another control byte", "set it again, with printable characters only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			more := s.More

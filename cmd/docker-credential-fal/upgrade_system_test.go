@@ -229,7 +229,7 @@ func TestStoppedInAHandover_S9(t *testing.T) {
 	fresh := begun()
 	stop := exec.Command(u.program, "stop")
 	stop.Path, stop.Env = filepath.Join(bin, "falcred"), u.Env()
-	if out, err := stop.CombinedOutput(); err != nil || !strings.Contains(string(out), fmt.Sprintf("falcred has ended (pid %d)", before.PID)) {
+	if out, err := stop.CombinedOutput(); err != nil || !strings.Contains(string(out), fmt.Sprintf("falcred has stopped (pid %d)", before.PID)) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	u.Eventually("both have ended", func() bool {

@@ -35,7 +35,7 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 	switch {
 	case done || followed:
 	case err != nil:
-		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon has not taken it over: %v\n", err)
+		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon does not use it yet: %v\n", err)
 	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon reads another fal config than %s\nsee: falcred doctor\n", protocol.Printable(cfg.FalConfig.Path))
 	}
@@ -52,7 +52,7 @@ func awaitLogin(ctx context.Context, out io.Writer, cfg daemon.Config) {
 		return !ok || err == nil && string(cred.Secret) == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
 	})
 	if !done && err != nil {
-		fmt.Fprintf(out, "the running daemon has not taken the login over: %v\n", err)
+		fmt.Fprintf(out, "the running daemon does not use the login yet: %v\n", err)
 	}
 }
 

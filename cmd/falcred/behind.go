@@ -53,7 +53,7 @@ func (b behind) Handle(ctx context.Context, r slog.Record) error {
 	r = r.Clone()
 	write := func() {
 		if n := b.left.Swap(0); n > 0 {
-			b.Handler.Handle(ctx, slog.NewRecord(r.Time, slog.LevelWarn, fmt.Sprintf("%d lines are left out: what takes the log is too slow", n), 0))
+			b.Handler.Handle(ctx, slog.NewRecord(r.Time, slog.LevelWarn, fmt.Sprintf("%d lines of the log are left out: the program that reads it is too slow", n), 0))
 		}
 		b.Handler.Handle(ctx, r)
 	}

@@ -46,7 +46,7 @@ func TestLogHangs(t *testing.T) {
 		wait()
 		lines := *h.took
 		if at := slices.Index(lines, "on"); at < maxBehind || lines[0] != "0" || !slices.ContainsFunc(lines, func(s string) bool {
-			return s == "10 lines are left out: what takes the log is too slow" || s == "9 lines are left out: what takes the log is too slow"
+			return s == "10 lines of the log are left out: the program that reads it is too slow" || s == "9 lines of the log are left out: the program that reads it is too slow"
 		}) {
 			t.Errorf("%d lines, the last are %q", len(lines), lines[max(0, len(lines)-3):])
 		}

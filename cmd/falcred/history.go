@@ -110,7 +110,7 @@ func validity(left time.Duration) string {
 	case left <= -time.Second:
 		return "already expired by this machine's clock"
 	case left < time.Second:
-		return "valid for less than 1 s"
+		return "valid for less than 1 second"
 	case left < 10*time.Minute:
 		return "valid for " + words.Span(left.Round(time.Second))
 	}

@@ -31,7 +31,7 @@ func purge(ctx context.Context, s *service.Service, out io.Writer) error {
 		return fmt.Errorf("a falcred still serves this home%s, so its files were not removed\nstop it, then: %s", byPID(status.PID), s.Line("uninstall --purge"))
 	case !errors.Is(err, helper.ErrNotRunning): // it may run all the same
 		text, _, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("a falcred may still serve this home, so its files were not removed: %s\nmend that, then: %s", text, s.Line("uninstall --purge"))
+		return fmt.Errorf("a falcred may still serve this home, so its files were not removed: %s\ncorrect that, then: %s", text, s.Line("uninstall --purge"))
 	}
 	files, pending, err := daemon.HomeFiles(s.Home)
 	if errors.Is(err, fs.ErrNotExist) {

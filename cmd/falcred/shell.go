@@ -15,20 +15,28 @@ import (
 type shell struct {
 	Source  string // "FAL_KEY", "login", "the daemon's FAL_KEY", …, or "" for none
 	Usable  bool
+	For     string   `json:",omitempty"` // to whose account its requests are attributed…
+	Because string   `json:",omitempty"` // …and what says so
 	Shadows []string `json:",omitempty"`
 	Note    string   `json:",omitempty"`
 	Hint    string   `json:",omitempty"`
 	Mend    string   `json:",omitempty"` // Hint under its first name, in JSON only: withMend
+	Warning string   `json:",omitempty"` // what may be wrong with it, and on a second line what to do
 }
 
 const (
 	sourceLogin = "login"
 	ofDaemon    = "the daemon's "
+	ofKey       = "the account or team of this key"
 )
 
 // judge applies the rule of §5 as a client in this shell does. d is nil where
 // no daemon runs.
-func judge(getenv func(string) string, d *protocol.Status, loggedIn bool, now time.Time) shell {
+func judge(lookup func(string) (string, bool), d *protocol.Status, loggedIn bool, now time.Time) shell {
+	getenv := func(name string) string {
+		value, _ := lookup(name)
+		return value
+	}
 	if key, ok := env.FindKey(getenv); ok {
 		return ownKey(getenv, key, d, loggedIn)
 	}
@@ -36,7 +44,7 @@ func judge(getenv func(string) string, d *protocol.Status, loggedIn bool, now ti
 	if d != nil && d.State == protocol.StateKey && !forced {
 		return daemonKey(d)
 	}
-	s := shell{Source: sourceLogin, Usable: d != nil && loginUsable(d, now)}
+	s := shell{Source: sourceLogin, Usable: d != nil && loginUsable(d, env.Team(lookup) != nil, now)}
 	if forced {
 		s.Shadows = append(keysSet(getenv), keysOf(d)...)
 	}
@@ -47,24 +55,36 @@ func judge(getenv func(string) string, d *protocol.Status, loggedIn bool, now ti
 	case !loggedIn:
 		s.Source = ""
 		s.Hint = login.LoginHint
-	case d == nil:
-		// The helper starts a daemon, and a request waits for what that finds.
-		s.Usable = getenv("FALCRED_AUTOSTART") != "0"
-		s.Note, s.Hint = "a client that does not start falcred on demand gets nothing", startHint
+	case d == nil && getenv("FALCRED_AUTOSTART") == "0":
+		s.Note, s.Hint = "no daemon runs, and FALCRED_AUTOSTART=0 keeps docker-credential-fal from starting one", startHint
+	case d == nil: // a request waits for what the new daemon finds
+		s.Usable = true
+		s.Note, s.Hint = "no daemon runs: docker-credential-fal starts one, other programs do not", startHint
 	}
 	return s
 }
 
+// account is to whose account requests are attributed, and why, "" where that is not known.
+func (s shell) account() string {
+	if s.Because == "" {
+		return s.For
+	}
+	return s.For + " (" + s.Because + ")"
+}
+
 // ownKey is the common surprise: a key in the environment wins silently.
 func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, loggedIn bool) shell {
-	s := shell{Source: key.Source, Usable: true}
+	s := shell{Source: key.Source, Usable: true, For: ofKey, Warning: key.Doubt()}
 	s.Shadows = slices.DeleteFunc(keysSet(getenv), func(name string) bool { return name == key.Source })
 	s.Shadows = append(s.Shadows, keysOf(d)...)
-	if !loggedIn {
-		return s
+	if loggedIn {
+		s.Shadows = append(s.Shadows, sourceLogin)
+		s.Note, s.Hint = keyWins(key.Source, "", "your"), keyHint
 	}
-	s.Shadows = append(s.Shadows, sourceLogin)
-	s.Note, s.Hint = keyWins(key.Source, "", "your"), keyHint
+	if odd := env.OddKey(getenv); odd != "" { // it is refused at both ends
+		s.Usable = false
+		s.Note, s.Hint, _ = strings.Cut(odd+" "+env.OddKeyText, "\n")
+	}
 	return s
 }
 
@@ -82,7 +102,7 @@ func keyWins(source, where, whose string) string {
 }
 
 func daemonKey(d *protocol.Status) shell {
-	s := shell{Source: ofDaemon + d.Source, Usable: true, Shadows: d.Shadows}
+	s := shell{Source: ofDaemon + d.Source, Usable: true, For: ofKey, Shadows: d.Shadows}
 	if slices.Contains(d.Shadows, sourceLogin) {
 		s.Note = "the daemon was given a key, so requests use that and are attributed to its team, not your login"
 		s.Hint = "to use the login, take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
@@ -116,9 +136,9 @@ func daemonHasLogin(d *protocol.Status) bool {
 }
 
 // loginUsable: a login whose access token has still to come is usable, since a
-// request waits for it.
-func loginUsable(d *protocol.Status, now time.Time) bool {
-	if d.State == protocol.StateUnavailable || d.Unresolved {
+// request waits for it. A team that the fal config names concerns nobody who has named one.
+func loginUsable(d *protocol.Status, named bool, now time.Time) bool {
+	if d.State == protocol.StateUnavailable || d.Unresolved && !named {
 		return false
 	}
 	return d.State == protocol.StateLoggedIn || now.Before(d.Expires)

@@ -44,20 +44,22 @@ func TestJudge(t *testing.T) {
 		{"ended, and the token lives on", "", ending, "login", true, ""},
 		{"unavailable", "", offline, "login", false, ""},
 		{"team unresolved", "", lost, "login", false, ""},
+		{"team unresolved, and another is asked for", "FALCRED_TEAM=beta", lost, "login", true, ""},
+		{"team unresolved, and none is asked for", "FALCRED_TEAM=", lost, "login", true, ""},
 		{"no daemon", "", nil, "login", true, ""},
 		{"no daemon on demand", "FALCRED_AUTOSTART=0", nil, "login", false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			getenv := func(name string) string {
+			lookup := func(name string) (string, bool) {
 				for entry := range strings.FieldsSeq(tt.env) {
 					if key, value, _ := strings.Cut(entry, "="); key == name {
-						return value
+						return value, true
 					}
 				}
-				return ""
+				return "", false
 			}
 			onDisk := tt.daemon == nil || daemonHasLogin(tt.daemon)
-			got := judge(getenv, tt.daemon, onDisk, now)
+			got := judge(lookup, tt.daemon, onDisk, now)
 			if got.Source != tt.source || got.Usable != tt.usable || strings.Join(got.Shadows, ", ") != tt.shadows {
 				t.Errorf("got %+v", got)
 			}

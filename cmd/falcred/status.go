@@ -10,20 +10,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
+	"github.com/falcred/falcred/protocol/peer"
 	"github.com/falcred/falcred/protocol/strict"
 	"github.com/spf13/cobra"
 )
 
-const statusHelp = `Ask the daemon how it stands, and say which credential this shell would get.
+const statusHelp = `Say who is logged in, which credential a program started from this shell would
+send and to whose account its requests are attributed, whether all is well, and
+what to do if not. Below that: the token, the daemon, and its warnings.
 
-It starts no daemon itself; where systemd holds the socket, as the package has it, the
-question makes systemd start one. It asks for no refresh, and prints no secret.
+status starts no daemon itself; where systemd holds the socket, as the package
+has it, the question makes systemd start one. It asks for no refresh, and prints
+no secret. With FALCRED_TEAM set it has the daemon look whether the login is in
+that team, for which the daemon may ask fal.
 
 Exit status: 0 there is a usable credential, 1 there is none, 2 an error.`
 
@@ -52,6 +56,9 @@ type standing struct {
 	Login   *person          `json:",omitempty"` // who is logged in
 	Before  string           `json:",omitempty"` // another account that was logged in here, not long ago
 	Shell   shell            // what this shell would get
+	Healthy bool             // there is nothing to do
+	Trouble string           `json:",omitempty"` // what is wrong, or may become so…
+	Do      string           `json:",omitempty"` // …and the one thing to do about it
 	Error   string           `json:",omitempty"`
 	Hint    string           `json:",omitempty"`
 	Mend    string           `json:",omitempty"` // Hint under its first name, in JSON only: withMend
@@ -61,7 +68,7 @@ func newStatus() *cobra.Command {
 	var asJSON, follow bool
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Show the daemon's state and this shell's credential",
+		Short:   "Show who is logged in, what this shell would send, and what to do",
 		Long:    statusHelp,
 		Example: statusExample,
 		Args:    noArgs,
@@ -75,7 +82,7 @@ func newStatus() *cobra.Command {
 			if asJSON {
 				err = printJSON(out, s.withMend())
 			} else {
-				err = s.print(out, ui.NewPaint(out), time.Now())
+				err = s.print(out, time.Now())
 			}
 			if err != nil {
 				return err
@@ -116,8 +123,10 @@ func bounded(ctx context.Context, patience time.Duration) (context.Context, cont
 func stand(ctx context.Context) *standing {
 	s, err := inTime("asking the daemon", statusPatience, func() (*standing, error) { return standNow(ctx), nil })
 	if err != nil {
-		return new(standing).failed(err)
+		s = new(standing).failed(err)
 	}
+	s.Trouble, s.Do = s.trouble()
+	s.Healthy = s.Trouble == ""
 	return s
 }
 
@@ -146,7 +155,8 @@ func standNow(ctx context.Context) *standing {
 	}
 	s.Login = whoIs(s.Home, s.Daemon, os.LookupEnv)
 	loggedIn, err := hasLogin(s.Daemon, s.Home)
-	s.Shell = judge(os.Getenv, s.Daemon, loggedIn, time.Now())
+	s.Shell = judge(os.LookupEnv, s.Daemon, loggedIn, time.Now())
+	s.attribute(ctx, client, os.LookupEnv)
 	if s.Shell.Hint == startHint && s.Error == "" { // else somebody is there, and does not answer
 		s.Shell.Hint = startLine(ctx)
 	}
@@ -157,6 +167,33 @@ func standNow(ctx context.Context) *standing {
 		s.Shell.startable(s.Home, len(places) == 1 && !places[0].Shared)
 	}
 	return s
+}
+
+// trouble is what a person should know first, and the one thing to do; "" where all is well.
+func (s *standing) trouble() (text, do string) {
+	d, shell := s.Daemon, s.Shell
+	login := shell.Source == sourceLogin
+	switch {
+	case s.Error != "":
+		return s.Error, s.Hint
+	case shell.Source == "" && d != nil && d.LastError != "":
+		return d.LastError, d.Hint
+	case shell.Source == "":
+		return "nobody is logged in, and no key is set", shell.Hint
+	case login && d == nil && !peer.Serves:
+		text, do, _ = strings.Cut(peer.ErrNotServed.Error(), "\n")
+	case !shell.Usable && shell.Hint != "", login && d == nil:
+		return shell.Note, shell.Hint
+	case login && d.LastError != "":
+		return d.LastError, d.Hint
+	case !shell.Usable:
+		return "the login cannot be used now", "falcred doctor"
+	case shell.Warning != "":
+		text, do, _ = strings.Cut(shell.Warning, "\n")
+	case d != nil && len(d.Warnings) > 0:
+		text, do, _ = strings.Cut(d.Warnings[0], "\n")
+	}
+	return text, do
 }
 
 // startable says what keeps a daemon from being started for this shell's login. only is set

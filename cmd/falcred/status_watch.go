@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"os/signal"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
@@ -60,14 +59,9 @@ func (s *standing) show(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return printLines(out, []standing{s.withMend()})
 	}
-	var screen bytes.Buffer
-	if err := s.print(&screen, ui.NewPaint(out), time.Now()); err != nil {
-		return err
-	}
-	screen.WriteByte('\n')
-	text := screen.String()
-	if ui.IsTerminal(out) { // over what stands there, and nothing below it
-		text = "\x1b[H" + strings.ReplaceAll(text, "\n", "\x1b[K\n") + "\x1b[J"
+	text := s.page(out, time.Now()) + "\n"
+	if ui.IsTerminal(out) {
+		text = ui.Over(out, text)
 	}
 	_, err := io.WriteString(out, text)
 	return err

@@ -58,7 +58,7 @@ func newStop() *cobra.Command {
 func (s stopped) print(w io.Writer) error {
 	what := "falcred was not running"
 	if s.Stopped {
-		what = "falcred has ended" + byPID(s.PID)
+		what = "falcred has stopped" + byPID(s.PID)
 		if s.Service != "" {
 			what = s.Service + " is stopped" + byPID(s.PID)
 		}
@@ -71,7 +71,7 @@ func (s stopped) print(w io.Writer) error {
 func stop(ctx context.Context) (done stopped, err error) {
 	ctx, cancel := bounded(ctx, stopPatience)
 	defer cancel()
-	done.again = "the next docker-credential-fal starts one (FALCRED_AUTOSTART=0 keeps it from that)"
+	done.again = "the next docker-credential-fal starts it again, unless FALCRED_AUTOSTART=0"
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	s, state := theService(ctx)
@@ -88,7 +88,7 @@ func stop(ctx context.Context) (done stopped, err error) {
 		done.PID = status.PID
 	}
 	done.Stopped, done.Service = true, state.Unit
-	done.again += "\nthe service starts again by: " + s.Line("start")
+	done.again += "\nto start the service again: " + s.Line("start")
 	_, err = s.Do(ctx, "stop")
 	return done, err
 }

@@ -8,25 +8,27 @@ import (
 	"github.com/spf13/pflag"
 )
 
-const tokenHelp = `Print the credential that a program of this shell would use: FAL_KEY of the environment,
-else the login's access token. A daemon is started for that, if none runs.
+const tokenHelp = `Print the credential that a program started from this shell would use: FAL_KEY
+of the environment, else the login's access token. A daemon is started for that,
+if none runs.
 
-It is docker-credential-fal token, by another name: scripts that run often call that, which
-starts faster, or docker-credential-fal header, which says whom requests are attributed to.
-The secret is no value for FAL_KEY, which is sent as a key.
+It does what docker-credential-fal token does. Scripts that run often call that
+one, which starts faster; or docker-credential-fal header, which also says for
+which team a request is. Do not put the token into FAL_KEY: it is not a key.
 
-Exit status: 0; 1 no credential, or a mistake; 3 log in again (falcred login); 75 try again
-later. Nothing is printed on standard output unless it is 0.`
+Exit status: 0; 1 no credential, or a mistake; 3 log in again (falcred login);
+75 try again later. Nothing is printed on standard output unless it is 0.`
 
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"
   falcred token --min-valid 15m            for a long upload
   falcred token --json | jq -r .Expires
-  h=$(docker-credential-fal header) && printf '%s\n' "$h" | curl -H @- https://fal.run/...`
+  h=$(docker-credential-fal header) &&
+    printf '%s\n' "$h" | curl -H @- https://fal.run/...`
 
 func newToken() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "token [SERVER]",
-		Short:   "Print this shell's credential (docker-credential-fal, for people)",
+		Short:   "Print this shell's credential: the token of the login, or a key",
 		Long:    tokenHelp,
 		Example: tokenExample,
 		Args:    cobra.MaximumNArgs(1),

@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/fal"
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/protocol"
@@ -14,11 +13,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const whoamiHelp = `Say who is logged in: name and address as the issuer has them, the account, since when,
-and whom requests of this shell are attributed to.
+const whoamiHelp = `Say who is logged in: name and address as the issuer has them, since when, and
+for which account or team requests with this login are made.
 
-It asks the daemon, and where none runs, what falcred has written down in the home. It asks nobody
-else, and says nothing about keys: falcred status does.
+It asks the daemon; where none runs, it reads what falcred has written down in
+the home. It starts no daemon itself; where systemd holds the socket, the question
+makes systemd start one. It says nothing about keys: falcred status does.
 
 Exit status: 0; 1 nobody is logged in; 3 the login has ended.`
 
@@ -35,7 +35,8 @@ type person struct {
 	Since      *time.Time `json:",omitempty"`
 	Ended      bool       `json:",omitempty"`
 	Team       string     `json:",omitempty"` // whom requests are attributed to, "" for the account itself…
-	TeamFrom   string     `json:",omitempty"` // …and what says so
+	TeamFrom   string     `json:",omitempty"` // …and what says so, "" where nothing does
+	shared     bool       // it was said by a socket for others, which does not name anybody
 }
 
 // whoIs is who is logged in at a home: what its daemon says, d, or where none runs the home itself. It is
@@ -57,7 +58,7 @@ func whoIs(home string, d *protocol.Status, lookup func(string) (string, bool)) 
 		if !daemonHasLogin(d) {
 			return nil
 		}
-		who = person{Account: d.Subject, Name: d.Name, Email: d.Email, Issuer: d.Issuer, Unverified: d.Unverified, Team: d.Team}
+		who = person{Account: d.Subject, Name: d.Name, Email: d.Email, Issuer: d.Issuer, Unverified: d.Unverified, Team: d.Team, shared: d.Home == ""}
 		who.Ended = d.State == protocol.StateLoginRequired
 		since = d.LoginSince
 	}
@@ -78,45 +79,47 @@ func (p *person) called() string {
 	switch {
 	case p.Name != "" && p.Email != "":
 		return p.Name + " (" + p.Email + ")"
+	case p.shared:
+		return "somebody: a socket for others does not say who"
 	case p.Name+p.Email+p.Account == "":
-		return "an account that falcred will know after the next refresh"
+		return "somebody whose name falcred does not know yet"
 	}
 	return cmp.Or(p.Name, p.Email, p.Account)
 }
 
-// attributed is whom requests are attributed to, and what says so.
-func (p *person) attributed() string {
-	switch {
-	case p.Team != "":
-		return "team " + p.Team + " (" + p.TeamFrom + ")"
-	case p.TeamFrom != "":
-		return "the login's own account (" + p.TeamFrom + " is set, and empty)"
+// account is to whose account the login's requests are attributed.
+func (p *person) account() string {
+	if p.Team == "" {
+		return "your personal account"
 	}
-	return "the login's own account"
+	return "team " + p.Team
 }
 
-func (p *person) print(w io.Writer, now time.Time) error {
-	page := ui.Page{}
-	page.Line("who", "%s", protocol.Printable(p.called()))
-	if p.Unverified {
-		page.Under("not verified so far: the issuer's keys do not fit its ID token (falcred doctor)")
+// because is what says so.
+func (p *person) because() string {
+	switch {
+	case p.TeamFrom == "":
+		return ""
+	case p.Team == "":
+		return p.TeamFrom + " is empty"
 	}
-	if p.Account != "" {
-		page.Line("account", "%s", protocol.Printable(p.Account))
+	return "by " + p.TeamFrom
+}
+
+func (p *page) whoami(s *standing) {
+	who := s.Login
+	p.who(s)
+	if who.Account != "" {
+		p.Line("account", "%s", protocol.Printable(who.Account))
 	}
-	if p.Issuer != "" {
-		page.Line("issuer", "%s", protocol.Printable(p.Issuer))
+	if who.Issuer != "" {
+		p.Line("issuer", "%s", who.Issuer)
 	}
-	if p.Since != nil {
-		page.Line("since", "%s", ui.When(*p.Since, now))
+	if who.Ended {
+		p.Line("to do", "%s", login.LoginHint)
+		return
 	}
-	if p.Ended {
-		page.Line("state", "the login has ended: falcred login")
-	} else {
-		page.Line("requests", "are attributed to %s", protocol.Printable(p.attributed()))
-	}
-	_, err := io.WriteString(w, page.String())
-	return err
+	p.Line("requests", "are made for %s", protocol.Printable(shell{For: who.account(), Because: who.because()}.account()))
 }
 
 func newWhoami() *cobra.Command {
@@ -140,7 +143,9 @@ func newWhoami() *cobra.Command {
 			if asJSON {
 				err = printJSON(out, s.Login)
 			} else {
-				err = s.Login.print(out, time.Now())
+				p := newPage(out, time.Now())
+				p.whoami(s)
+				_, err = io.WriteString(out, p.String())
 			}
 			if err == nil && s.Login.Ended {
 				err = exitCode(exitEnded)

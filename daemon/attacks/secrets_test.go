@@ -177,6 +177,7 @@ func (s *scene) everyCommand() (tries int) {
 		args  []string
 	}{
 		{"", []string{"falcred", "status"}}, {"", []string{"falcred", "status", "--json"}}, {"", []string{"falcred", "doctor"}},
+		{"", []string{"falcred", "whoami"}}, {"", []string{"falcred", "whoami", "--json"}}, {"", []string{"falcred", "token"}},
 		{"", []string{"falcred", "history"}}, {"", []string{"falcred", "version"}}, {"", []string{"falcred", "team", "list"}},
 		{"", []string{"falcred", "help"}}, {"", []string{"falcred", "completion", "bash"}}, {"", []string{"falcred", "service", "status"}}, {"", []string{"falcred", "run"}},
 		{"", []string{"falcred", "team", "set", "acme"}}, {"", []string{"falcred", "team", "unset"}},

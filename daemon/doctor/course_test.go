@@ -31,8 +31,8 @@ func TestDoctorKnowsTheLoginsAge_R8(t *testing.T) {
 		result Result
 		text   string
 	}{
-		{10 * day, OK, "for 10 d; the one before ended on "},
-		{28 * day, Warn, "ended one that was 30 d old"},
+		{10 * day, OK, "for 10 days; the one before ended on "},
+		{28 * day, Warn, "ended one that was 30 days old"},
 	} {
 		c := ended.Begin("refresh", now.Add(-tt.age))
 		testkit.Must(t, journal.Ledger{Tip: tokenfile.Fingerprint("refresh"), Course: c}.Save(home))
@@ -41,7 +41,7 @@ func TestDoctorKnowsTheLoginsAge_R8(t *testing.T) {
 		}
 	}
 	testkit.Must(t, journal.Ledger{Course: ended}.Save(home))
-	if f, ok := examineCourse(cfg); !ok || !strings.Contains(f.Text, "when it was 30 d old: revoked") {
+	if f, ok := examineCourse(cfg); !ok || !strings.Contains(f.Text, "when it was 30 days old: revoked") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -104,7 +104,7 @@ func read(path string) (string, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(file, fsx.MaxSmall+1))
 	if err == nil && len(text) > fsx.MaxSmall {
-		err = &strict.Problem{Path: path, Text: path + " is larger than 64 KiB", Hint: "leave in it what falcred is to know"}
+		err = &strict.Problem{Path: path, Text: path + " is larger than 64 KiB", Hint: "remove from it what is not for falcred"}
 	}
 	return string(text), err
 }

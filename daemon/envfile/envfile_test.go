@@ -99,7 +99,7 @@ func TestRefusedFiles_F6S11(t *testing.T) {
 		"a FIFO":   {instead(func(path string) error { return testkit.Mkfifo(path) }), "is not a regular file of yours", "move it away"},
 		"too long": {func(path string) error {
 			return os.WriteFile(path, []byte(text+"#"+strings.Repeat("x", 64<<10)), 0o600)
-		}, "is larger than 64 KiB", "leave in it"},
+		}, "is larger than 64 KiB", "remove from it"},
 	}
 	if os.Geteuid() == 0 {
 		c := cases["group"]
@@ -171,7 +171,7 @@ func TestNoValueIsShown_R12(t *testing.T) {
 			t.Errorf("%s is shown: %s", hidden, all)
 		}
 	}
-	for _, number := range []string{"line 4: it has a name like no variable's", "line 6: it has a name", "line 7: it has a name"} {
+	for _, number := range []string{"line 4: the name on it is not like a variable's", "line 6: the name on it", "line 7: the name on it"} {
 		if !strings.Contains(all, number) {
 			t.Errorf("%s is missing: %s", number, all)
 		}

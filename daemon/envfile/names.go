@@ -48,7 +48,7 @@ func oddName(name string) (text, hint string) {
 		return "", ""
 	}
 	if !printable(name) {
-		return "it has a name like no variable's, which is not shown: it may be a part of a value", "a value stands on one line, behind NAME="
+		return "the name on it is not like a variable's, and is not shown: it may be a part of a secret", "a value stands on one line, behind NAME="
 	}
 	meant, apart := nearest(name)
 	if !ofFalcreds(name) && apart > 1 {

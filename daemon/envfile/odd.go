@@ -52,20 +52,20 @@ func oddValue(l line) (found [][2]string) {
 	v, plain := l.value, l.name != commandName
 	switch {
 	case l.quote != "" && strings.Contains(v, l.quote):
-		say(true, "has quotes between those at its ends, which alone are taken off", "put the whole value of line %d into the other kind of quotes")
+		say(true, "has quotes inside it: only those at its ends are removed", "put the whole value of line %d into the other kind of quotes")
 	case !plain:
 		say(unclosed(v), "has a quote that does not close", "close it, or leave it out of line %d")
 	case l.quote == "" && commented(v):
-		say(true, "has a # in it, which begins no comment there", "give the comment of line %d a line of its own, or put the value into quotes")
+		say(true, "has a # in it, which does not begin a comment there", "give the comment of line %d a line of its own, or put the value into quotes")
 	case l.quote == "":
 		say(strings.IndexFunc(v, isQuote) == 0 || v != strings.TrimRightFunc(v, isQuote),
-			"has a quote that is a part of it: only a pair at both ends is taken off", "close the quote of line %d at the end, or leave it out")
+			"has a quote at one end, which stays a part of it: only a pair at both ends is removed", "close the quote of line %d at the end, or leave it out")
 	}
-	say(strings.HasSuffix(v, `\`), "ends with a backslash, which is a part of it: no line goes on in the next one", "write the whole of line %d on it")
+	say(strings.HasSuffix(v, `\`), "ends with a backslash, which stays a part of it: a value cannot go on in the next line", "write the whole of line %d on it")
 	say(strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) && (plain || r != '\t') }),
 		"has a control byte in it", "write line %d again without that")
-	say(plain && strings.HasPrefix(v, "~") && l.name != "FAL_CONFIG_PATH", "begins with ~, for which nothing is put here", "write the whole path on line %d")
-	say(plain && (strings.HasPrefix(v, "$") || strings.Contains(v, "${")), "has a $ in it: no variable is put in its place here", "write on line %d what it stands for")
+	say(plain && strings.HasPrefix(v, "~") && l.name != "FAL_CONFIG_PATH", "begins with ~, which is not replaced by your home folder here", "write the whole path on line %d")
+	say(plain && (strings.HasPrefix(v, "$") || strings.Contains(v, "${")), "has a $ in it: no variable is replaced by its value here", "write on line %d what it stands for")
 	return found
 }
 

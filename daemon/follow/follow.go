@@ -24,7 +24,7 @@ import (
 
 // ErrOwnLogin is the error for a home in which a login of its own lies: its file must not be
 // written over.
-var ErrOwnLogin = errors.New("a login of its own is in this home, and is not written over\nset FAL_HOME_DIR to another folder, or log out here first")
+var ErrOwnLogin = errors.New("this home has a login of its own, which is not overwritten\nset FAL_HOME_DIR to another folder, or log out here first")
 
 // File is a token file that is followed. One process at a time keeps it, for a home.
 type File struct {

@@ -128,7 +128,7 @@ func unheard(said httpx.Answer, sent bool, err error) string {
 	case err != nil:
 		return "the issuer cannot be reached: " + httpx.Describe(err)
 	case said.Code != "":
-		return "the issuer is unwell (" + said.Code + ")"
+		return "the issuer has a problem (" + said.Code + ")"
 	}
 	return said.By("the issuer")
 }

@@ -108,7 +108,7 @@ func TestNothingInBetweenEndsALogin_R8(t *testing.T) {
 		"an empty answer":       {reply{200, ""}, fmt.Sprintf(portal, 200)},
 		"null":                  {reply{200, "null"}, fmt.Sprintf(portal, 200)},
 		"one that is cut":       {reply{200, `{"access_token":"a","token`}, fmt.Sprintf(portal, 200)},
-		"unwell, in OAuth":      {reply{400, `{"error":"temporarily_unavailable"}`}, "the issuer is unwell (temporarily_unavailable)"},
+		"unwell, in OAuth":      {reply{400, `{"error":"temporarily_unavailable"}`}, "the issuer has a problem (temporarily_unavailable)"},
 		"unwell, as 5xx should": {reply{500, `{"error":"server_error"}`}, fmt.Sprintf(unwell, 500)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ func (d Doubted) Again(refresh string, cause, key, algorithm, keys string, now t
 
 // Warning is the doubt as status and the log have it.
 func (d Doubted) Warning() string {
-	return fmt.Sprintf("the login's newest ID token is unverified: %s (key %q, algorithm %q); the login is served all the same, and nothing is learned from it",
+	return fmt.Sprintf("the login's newest ID token is unverified: %s (key %q, algorithm %q); the login works all the same, under the name that was known before",
 		d.Cause, d.Key, d.Algorithm)
 }
 

@@ -241,7 +241,7 @@ func (e *Entry) Trim(answer tokenfile.TokenPair) error {
 // entry's place is no answer.
 func (e *Entry) Commit(f tokenfile.File, target string, answer tokenfile.TokenPair) error {
 	if e.InPlace() && !e.named() { // one that has gone, Install speaks of
-		return errors.New("its journal entry has been replaced")
+		return errors.New("another program has replaced the note that falcred made before this refresh")
 	}
 	if err := f.Install(e.path, target, answer); err != nil {
 		return err

@@ -103,3 +103,17 @@ func entryFailure(err error) *failure {
 	f.file = strict.As(err) != nil // as for the lock
 	return f
 }
+
+// What may be wrong with a team.
+
+func notFound(team, why, hint string) *Problem {
+	return &Problem{Code: protocol.CodeTeamUnresolved, Text: fmt.Sprintf("the id of team %q could not be found: %s", short(team), why), Hint: hint}
+}
+
+func notAMember(team string) *Problem {
+	return &Problem{Code: protocol.CodeTeamUnresolved, Text: fmt.Sprintf("the login is not a member of team %q", short(team)), Hint: "see which there are: falcred team list"}
+}
+
+func notKnownYet(team string) *protocol.Error {
+	return protocol.Errorf(protocol.CodeTeamUnresolved, "the id of team %q is not known yet\ntry again", short(team))
+}

@@ -90,7 +90,7 @@ func (q *queue) enter(end ending, one *waiter) error {
 
 var (
 	errEndsNow = protocol.Errorf(protocol.CodeUnavailable, "falcred is shutting down\ntry again in a moment")
-	errBusy    = protocol.Errorf(protocol.CodeUnavailable, "other stores and erases have been under way for 30 s\ntry again in a moment")
+	errBusy    = protocol.Errorf(protocol.CodeUnavailable, "other programs have been logging in or out (store, erase) for 30 s\ntry again in a moment")
 )
 
 // giveUp is the end of a client's patience, unless it has just been let in.
@@ -179,6 +179,6 @@ func (q *queue) warning() string {
 	if q.stores.pause < longestPause || clock.Now().Sub(q.stores.until) > quietAfter {
 		return ""
 	}
-	return "logins that programs bring to the socket (store) are refused again and again, so they are let in once in 10 s" +
+	return "programs keep sending logins (store) that are refused, so only one is tried every 10 s" +
 		"\nfind the program: the log names its process"
 }

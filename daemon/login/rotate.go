@@ -227,7 +227,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 	}
 	saved := t.saveLedger()
 	if err := t.lock.Confirm(t.ctx); err != nil {
-		m.actions.add(logged{slog.LevelWarn, "the lock was lost during a refresh; whether the file has changed decides", []any{"cause", err}})
+		m.actions.add(logged{slog.LevelWarn, "another program took the lock during a refresh; the new token is kept if that program has not changed the file", []any{"cause", err}})
 	}
 	err := trim(entry, reply.Tokens, saved)
 	r := t.readWhole()

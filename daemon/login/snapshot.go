@@ -169,6 +169,9 @@ func (s *Snapshot) Status() protocol.Status {
 	}
 	if s.key != nil {
 		status.State, status.Source = protocol.StateKey, s.cfg.Key.Source
+		if doubt := s.cfg.Key.Doubt(); doubt != "" {
+			status.Warnings = append(status.Warnings, "the daemon was given a key: "+doubt)
+		}
 		if state.held() {
 			status.Shadows = []string{"login"}
 		}

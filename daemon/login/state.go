@@ -329,6 +329,9 @@ func (t Teams) same(as Teams) bool {
 	return t.of == as.of && t.Heard.Equal(as.Heard) && t.Problem == as.Problem
 }
 
+// noTeamPause is how long a login that is in no such team is believed to be.
+const noTeamPause = 5 * time.Minute
+
 // believed says that what is not in the list is no team of the login's.
 func (t Teams) believed(now time.Time) bool {
 	return !t.Heard.IsZero() && now.Sub(t.Heard) < noTeamPause

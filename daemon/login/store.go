@@ -43,7 +43,7 @@ func (m *Manager) Store(payload protocol.Login, by Client) error {
 	err := m.store(refresh)
 	m.queue.leave(one, err != nil)
 	if err != nil && before == "" && m.queue.warning() != "" {
-		m.log.Warn("a login that was brought to the socket was refused, as others before it", "pid", by.PID, "code", protocol.AsError(err).Code)
+		m.log.Warn("a login that a program sent (store) was refused, like others before it", "pid", by.PID, "code", protocol.AsError(err).Code)
 	}
 	return err
 }
@@ -116,11 +116,11 @@ func prove(m *Manager, refresh string) (*offer, error) {
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "not stored: %v", err)
 	}
 	if err := m.file.Replaceable(t.target); err != nil {
-		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since %v", err)
+		return nil, protocol.Errorf(protocol.CodeInternal, "not stored, and not sent to the issuer: %v", err)
 	}
 	entry, err := journal.Begin(t.target, refresh)
 	if err != nil {
-		return nil, protocol.Errorf(protocol.CodeInternal, "not stored: the token was not sent, since its answer could not be kept: %v\n%s", err, fsx.Hint(err))
+		return nil, protocol.Errorf(protocol.CodeInternal, "not stored, and not sent to the issuer, since its answer could not be kept: %v\n%s", err, fsx.Hint(err))
 	}
 	t.recordIssuer()
 	if err := t.unchanged(before); err != nil {

@@ -24,13 +24,9 @@ import (
 // None is ever attributed to the personal account because a team could not be resolved: it gets
 // team_unresolved.
 
-const (
-	// noTeamPause is how long a login that is in no such team is believed to be.
-	noTeamPause = 5 * time.Minute
-	// configPause is how long a config that cannot be used is left to whoever corrects it: an
-	// event comes at once, and the schedule reads once a minute.
-	configPause = time.Minute
-)
+// configPause is how long a config that cannot be used is left to whoever corrects it: an
+// event comes at once, and the schedule reads once a minute.
+const configPause = time.Minute
 
 // teamRead applies a reading. The CLI writes the config in place and editors rename, so
 // what cannot be read, or is suddenly empty or gone, is left to its writer for a while. A
@@ -79,7 +75,7 @@ func (m *machine) teamProblem(text, hint string, wait time.Duration) {
 	if p := m.Team.Problem; p != nil && p.Text == text {
 		return
 	}
-	m.log(slog.LevelWarn, "requests cannot be attributed", "cause", text)
+	m.log(slog.LevelWarn, "requests are refused: it is not known for which account they are", "cause", text)
 	m.Team.Problem = &Problem{Code: protocol.CodeTeamUnresolved, Text: text, Hint: hint}
 	m.Team.ID, m.Team.of = "", m.account()
 }
@@ -157,16 +153,4 @@ func (m *machine) resolve() {
 	if subject := t.of.subject; subject != "" {
 		m.do(remember{Note: Note{Team: &journal.Team{Name: t.Name, Subject: subject, ID: t.ID}}})
 	}
-}
-
-func notFound(team, why, hint string) *Problem {
-	return &Problem{Code: protocol.CodeTeamUnresolved, Text: fmt.Sprintf("the id of team %q could not be found: %s", short(team), why), Hint: hint}
-}
-
-func notAMember(team string) *Problem {
-	return &Problem{Code: protocol.CodeTeamUnresolved, Text: fmt.Sprintf("the login is not a member of team %q", short(team)), Hint: "see which there are: falcred team list"}
-}
-
-func notKnownYet(team string) *protocol.Error {
-	return protocol.Errorf(protocol.CodeTeamUnresolved, "the id of team %q is not known yet\ntry again", short(team))
 }

@@ -57,7 +57,7 @@ func (t *transaction) take(ctx context.Context) error {
 	case <-t.m.turn:
 	default:
 		if task.Wait(task.Forever, t.m.turn, ctx.Done()) == 1 {
-			return unavailable("falcred is shutting down, and did not get to this request", "try again in a moment")
+			return unavailable("falcred is shutting down, and has not begun with this request", "try again in a moment")
 		}
 	}
 	t.leaveGap(ctx)

@@ -26,7 +26,7 @@ var toOthers = map[protocol.Code]*protocol.Error{
 	protocol.CodeNoServerURL:    protocol.ErrNoServerURL,
 	protocol.CodeLoginRequired:  protocol.Errorf(protocol.CodeLoginRequired, "the login that is shared here has ended\nits owner has to log in again"),
 	protocol.CodeUnavailable:    protocol.Errorf(protocol.CodeUnavailable, "the login that is shared here cannot be served now\ntry again later"),
-	protocol.CodeTeamUnresolved: protocol.Errorf(protocol.CodeTeamUnresolved, "the login that is shared here cannot be attributed now\ntry again later, or ask its owner"),
+	protocol.CodeTeamUnresolved: protocol.Errorf(protocol.CodeTeamUnresolved, "the team of the login that is shared here is not known now\ntry again later, or ask its owner"),
 	protocol.CodeBadRequest:     protocol.Errorf(protocol.CodeBadRequest, "bad request"),
 	protocol.CodeDenied:         protocol.Errorf(protocol.CodeDenied, "denied: this socket is read-only, and for those whom its owner names\nask its owner, whose FALCRED_ALLOW_UIDS names them"),
 	protocol.CodeInternal:       protocol.Errorf(protocol.CodeInternal, "the login that is shared here cannot be used\nits owner can find out why: falcred doctor"),

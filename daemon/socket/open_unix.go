@@ -83,10 +83,10 @@ func clearStale(path string) error {
 	switch {
 	case err == nil:
 		conn.Close()
-		return fmt.Errorf("another program serves on %s\nstop it, or set FALCRED_SOCKET to another path", path)
+		return fmt.Errorf("another program uses the socket %s\nstop it, or set FALCRED_SOCKET to another path", path)
 	case errors.Is(err, unix.ECONNREFUSED):
 		return os.Remove(path)
 	}
 	// A full queue (EAGAIN) or a refusal by mode is not proof of death.
-	return fmt.Errorf("cannot tell whether a program serves on %s: %w\nif none does, remove that file", path, err)
+	return fmt.Errorf("nobody can tell whether a program uses the socket %s: %w\nif none does, remove that file", path, err)
 }

@@ -69,13 +69,13 @@ func clearStale(path string) error {
 		if stranger {
 			return nil
 		}
-		return fmt.Errorf("another program serves on %s\nstop it, or set FALCRED_SOCKET to another path", path)
+		return fmt.Errorf("another program uses the socket %s\nstop it, or set FALCRED_SOCKET to another path", path)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrPermission):
 		return nil
 	case errors.Is(err, syscall.ENOTSOCK):
 		return notOurs(path)
 	}
-	return fmt.Errorf("cannot tell whether a program serves on %s: %w\nif none does, remove that file", path, err)
+	return fmt.Errorf("nobody can tell whether a program uses the socket %s: %w\nif none does, remove that file", path, err)
 }
 
 func notOurs(path string) error {

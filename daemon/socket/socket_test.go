@@ -86,7 +86,7 @@ func TestS2Occupied(t *testing.T) {
 	t.Run("served", func(t *testing.T) {
 		path := in(t)
 		listen(t, path)
-		refused(t, Options{Path: path}, "another program serves on "+path)
+		refused(t, Options{Path: path}, "another program uses the socket "+path)
 		reachable(t, path)
 	})
 	t.Run("queue full", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestS2Occupied(t *testing.T) {
 			}
 			defer c.Close()
 		}
-		refused(t, Options{Path: path}, "cannot tell whether")
+		refused(t, Options{Path: path}, "nobody can tell whether")
 		if testkit.Gone(path) {
 			t.Error("the busy program lost its socket")
 		}

@@ -44,7 +44,7 @@ type Content struct {
 // its name, a writer that has not written anything yet.
 const (
 	ChangingText = "another program is changing the token file"
-	EmptyText    = "is empty: its writer is at work, or died"
+	EmptyText    = "is empty: a program is writing it now, or has died while it did"
 )
 
 // ErrFollowed is the error for a file that `falcred follow` keeps: it holds the access token

@@ -47,7 +47,7 @@ func TestRead_F3(t *testing.T) {
 		"a loop":    {make: func(p string) error { return testkit.TrySymlink(filepath.Base(p), p) }, state: Unusable, err: "open PATH: too many levels of symbolic links", hint: usual},
 		"dangling":  {make: func(p string) error { return testkit.TrySymlink("none", p) }, state: Absent},
 		"unreadable": {make: unreadable, state: Unusable, err: map[bool]string{true: "PATH belongs to another user", false: "open PATH: permission denied"}[os.Getuid() == 0],
-			hint: map[bool]string{true: "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user", false: "let yourself use it: chmod u+rw; see ls -ld of it and of its folder"}[os.Getuid() == 0]},
+			hint: map[bool]string{true: "leave it where it is: it may be a colleague's login; set FAL_HOME_DIR to a folder of your own, or run falcred as that user", false: "give yourself the right to use it: chmod u+rw; to see the rights of it and its folder: ls -ld"}[os.Getuid() == 0]},
 		"followed": {make: holding(env.Placeholder + "\naccess"), state: Unusable, pair: TokenPair{env.Placeholder, "access"},
 			err:  "PATH is kept by falcred follow, and holds no login of its own",
 			hint: "set FALCRED_SOCKET to the socket that falcred follow uses; or end falcred follow, and remove the file if it was left behind"},

@@ -135,7 +135,7 @@ func TestF1HeldLock(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), LockWait)
 		defer cancel()
 		_, err = Acquire(ctx, home)
-		if want := "another process has held " + filepath.Join(home, LockName) + " for 25 s"; err == nil || err.Error() != want {
+		if want := "another process has held " + filepath.Join(home, LockName) + " for 25 seconds"; err == nil || err.Error() != want {
 			t.Errorf("%v, want %q", err, want)
 		}
 		time.AfterFunc(time.Minute, other.Release)

@@ -28,7 +28,7 @@ func Inherited() (*Inheritance, error) {
 	}
 	os.Unsetenv(env.Inheritance)
 	if value != inherited {
-		return nil, errors.New("the falcred that runs hands over what this one does not know\nrestart it: falcred restart")
+		return nil, errors.New("the falcred that runs cannot be replaced by this version while it runs\nrestart it: falcred restart")
 	}
 	var files [4]*os.File
 	for i := range files {

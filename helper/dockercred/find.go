@@ -33,7 +33,7 @@ func findDaemon(path string) (string, error) {
 		case err != nil || !info.Mode().IsRegular() || !executable(info):
 		case strict.Everybodys(candidate):
 			failed = protocol.Errorf(protocol.CodeUnavailable,
-				"falcred is not running, and %s is not started: any user could replace it\ninstall it where only you and root can write", candidate)
+				"falcred is not running, and %s was not started, because other users could replace it\ninstall it where only you and root can write", candidate)
 		default:
 			return candidate, nil
 		}

@@ -129,7 +129,7 @@ func TestNothingIsStartedWhereOthersCanWrite_F6(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, err := findDaemon("/nowhere:" + programs)
-		if mode == 0o755 && found != program || mode == 0o777 && (err == nil || !strings.Contains(err.Error(), program+" is not started")) {
+		if mode == 0o755 && found != program || mode == 0o777 && (err == nil || !strings.Contains(err.Error(), program+" was not started")) {
 			t.Errorf("in a folder of mode %o: %q, %v", mode, found, err)
 		}
 	}

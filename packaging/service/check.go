@@ -30,7 +30,7 @@ func (s *Service) wouldStart(ctx context.Context, program string) error {
 		with, withErr := s.checked(ctx, program, lines...)
 		mended = withErr == nil
 		if err == nil && mended && with != without { // it would take the home for another issuer's
-			err = errors.New("it would be for another issuer than this shell names. " + without)
+			err = errors.New("the service would use another issuer than this shell names. " + without)
 		}
 	}
 	if err == nil {
@@ -38,7 +38,7 @@ func (s *Service) wouldStart(ctx context.Context, program string) error {
 	}
 	text, hint, _ := strings.Cut(err.Error(), "\n")
 	if mended {
-		hint = "the service sees nothing of this shell: " + addLines(s.Home, s.envFile(), lines)
+		hint = "the service does not get the variables of this shell: " + addLines(s.Home, s.envFile(), lines)
 	}
 	hint = cmp.Or(hint, "correct that in "+s.envFile())
 	return fmt.Errorf("nothing is installed: the service could not serve this login. %s\n%s", text, hint)

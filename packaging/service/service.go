@@ -148,7 +148,7 @@ func (s *Service) install(ctx context.Context, m manager) error {
 		return err
 	}
 	if names := strayed(os.Environ()); len(names) > 0 && !s.System {
-		s.say("the service does not see %s of this shell: put it into %s", strings.Join(names, ", "), s.envFile())
+		s.say("the service does not get %s of this shell: put it into %s", strings.Join(names, ", "), s.envFile())
 	}
 	s.say("to undo it: %s", s.Line("uninstall"))
 	return nil

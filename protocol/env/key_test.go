@@ -88,3 +88,30 @@ func TestNothingPrintsAKey_S4_R12(t *testing.T) {
 		}
 	}
 }
+
+// B7: what is no key of fal's is served as it stands, and warned about. Its value is in no text.
+func TestDoubtfulKey_Section5(t *testing.T) {
+	for _, tt := range []struct {
+		env  []string
+		want string
+	}{
+		{nil, ""},
+		{[]string{"FAL_KEY", "id:secret"}, ""},
+		{[]string{"FAL_KEY", "eyJid:secret"}, ""},
+		{[]string{"FAL_KEY_ID", "id", "FAL_KEY_SECRET", "secret"}, ""},
+		{[]string{"FAL_KEY", "eyJhbGciOi.secret.sig"}, "is a login's token"},
+		{[]string{"FAL_KEY", "secret"}, `has no ":" in it`},
+		{[]string{"FAL_KEY", "Key id:secret"}, `begins with the word "Key"`},
+		{[]string{"FAL_KEY", " bearer secret"}, `begins with the word "bearer"`},
+		{[]string{"FAL_KEY", "id:secret "}, "begins or ends with a space"},
+		{[]string{"FAL_KEY", `"id:secret"`}, "begins or ends with a space or a quotation mark"},
+		{[]string{"FAL_KEY_ID", "'id", "FAL_KEY_SECRET", "secret"}, "FAL_KEY_ID and FAL_KEY_SECRET begins or ends"},
+		{[]string{"FAL_KEY", "secret", "FAL_FORCE_AUTH_BY_USER", "1"}, ""},
+	} {
+		key, _ := FindKey(env(tt.env...))
+		got := key.Doubt()
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || strings.Contains(got, "secret") || got != "" && strings.Count(got, "\n") != 1 {
+			t.Errorf("%q: %q, not %q", tt.env, got, tt.want)
+		}
+	}
+}

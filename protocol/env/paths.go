@@ -200,7 +200,7 @@ func withoutDots(name, path string) (string, error) {
 	a, errA := os.Stat(dots)
 	b, errB := os.Stat(filepath.Clean(dots))
 	if errA != nil || errB != nil || !os.SameFile(a, b) {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "%s leads through a link, or nothing, and back by ..: %q\ngive it the same path without ..", name, path)
+		return "", protocol.Errorf(protocol.CodeBadRequest, "%s goes through a link, or a folder that is not there, and back by ..: %q\ngive it the same path without ..", name, path)
 	}
 	return clean, nil
 }

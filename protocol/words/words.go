@@ -1,5 +1,5 @@
-// Package words says durations as people read them, in one way everywhere: on screens, in the
-// log, in errors.
+// Package words says durations and numbers as people read them, in one way everywhere: on
+// screens, in the log, in errors.
 package words
 
 import (
@@ -10,26 +10,34 @@ import (
 // Span leaves out what does not matter of a duration. Nothing is rounded up, and less than
 // nothing is nothing.
 func Span(d time.Duration) string {
-	minutes, hours := int(d.Minutes()), int(d.Hours())
+	seconds, minutes, hours := int(d.Seconds()), int(d.Minutes()), int(d.Hours())
 	switch {
 	case d <= 0:
-		return "0 s"
+		return Count(0, "second")
 	case d < time.Second:
-		return "less than 1 s"
+		return "less than 1 second"
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
+		return Count(seconds, "second")
 	case d < time.Hour:
-		return with(minutes, "min", int(d.Seconds())%60, "s", minutes < 10)
+		return with(minutes, "minute", seconds%60, "second", minutes < 10)
 	case hours < 48:
-		return with(hours, "h", minutes%60, "min", true)
+		return with(hours, "hour", minutes%60, "minute", true)
 	}
-	return with(hours/24, "d", hours%24, "h", true)
+	return with(hours/24, "day", hours%24, "hour", hours < 7*24)
+}
+
+// Count is a number of things, in the singular where it is one.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // with leaves out a smaller unit that is nothing, or does not matter.
 func with(n int, unit string, rest int, smaller string, matters bool) string {
 	if rest == 0 || !matters {
-		return fmt.Sprintf("%d %s", n, unit)
+		return Count(n, unit)
 	}
-	return fmt.Sprintf("%d %s %d %s", n, unit, rest, smaller)
+	return Count(n, unit) + " " + Count(rest, smaller)
 }

@@ -12,7 +12,7 @@ import (
 
 // DiskHint is what to do where something cannot be written, and the system's word does not
 // say why.
-const DiskHint = "free space on the disk, or make the folder writable"
+const DiskHint = "make room on the disk (delete files), or make the folder writable"
 
 // hints say what to do about the errors that a disk, or a limit, gives to whoever opens,
 // reads or writes a file. The system's own words say what it is.
@@ -21,7 +21,7 @@ var hints = []struct {
 	hint  string
 }{
 	{syscall.EROFS, "it is mounted read-only: mount it writable, or set FAL_HOME_DIR to a folder that can be written"},
-	{syscall.ENOSPC, "free space on the disk, or inodes: df -h, df -i"},
+	{syscall.ENOSPC, "make room on the disk (delete files); to see what is left: df -h, df -i"},
 	{syscall.EDQUOT, "your quota on that disk is used up: delete files of yours there, or have it raised"},
 	{syscall.EMFILE, "raise the limit of open files: ulimit -n 1024, or LimitNOFILE=1024 in a unit"},
 	{syscall.ENFILE, "the whole machine has no file left to open: end programs, or have root raise fs.file-max"},
@@ -30,8 +30,8 @@ var hints = []struct {
 	{syscall.ESTALE, "its network file system has lost it: mount that again"},
 	{syscall.ENOTCONN, "the program behind its file system has ended: mount that again"},
 	{syscall.ENOLCK, "its file system has no locks: choose a FAL_HOME_DIR on another one"},
-	{syscall.EACCES, "let yourself use it: chmod u+rw; see ls -ld of it and of its folder"},
-	{syscall.EPERM, "it has to be changeable by you: see lsattr, and what confines this program"},
+	{syscall.EACCES, "give yourself the right to use it: chmod u+rw; to see the rights of it and its folder: ls -ld"},
+	{syscall.EPERM, "you have to be allowed to change it: see lsattr, and whether AppArmor or SELinux forbids it"},
 }
 
 // Explain is what is wrong with a path, and what to do about it, by the error's own second

@@ -2,21 +2,34 @@ package ui
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/falcred/falcred/protocol/words"
 )
 
-// Page is a list of names and what they stand for, in two columns.
+// column is where values begin.
+const column = 12
+
+// Page is a list of names and what they stand for, in two columns. No line is longer than
+// Width, where there is one, and the user's folder is ~.
 type Page struct {
 	strings.Builder
 	Paint
+	Width int
 }
 
-// Line adds a name and its value.
+// NewPage is a page for w.
+func NewPage(w io.Writer) Page { return Page{Paint: NewPaint(w), Width: Width(w)} }
+
+// Line adds a name and its value, which goes on below itself.
 func (p *Page) Line(name, format string, args ...any) {
-	fmt.Fprintf(p, "%-12s%s\n", name, fmt.Sprintf(format, args...))
+	for _, line := range Wrap(Tilde(fmt.Sprintf(format, args...)), p.Width-column) {
+		fmt.Fprintf(p, "%-*s%s\n", column, name, line)
+		name = ""
+	}
 }
 
 // Under continues the line above.
@@ -26,7 +39,7 @@ func (p *Page) Under(text string) {
 	}
 }
 
-// When gives a time as people read it, and how far it is.
+// When gives a time as people read it where they are, and how far it is.
 func When(t, now time.Time) string {
 	if t.IsZero() {
 		return "an unknown time"
@@ -35,5 +48,18 @@ func When(t, now time.Time) string {
 	if t.Before(now) {
 		far = words.Span(now.Sub(t)) + " ago"
 	}
-	return fmt.Sprintf("%s (%s)", t.Local().Format("2006-01-02 15:04:05 MST"), far)
+	return Moment(t) + " (" + far + ")"
+}
+
+// Moment gives a time as people read it where they are.
+func Moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
+// Tilde is a text in which each path of the user's folder begins with ~, as a shell takes it.
+func Tilde(text string) string {
+	folder, err := os.UserHomeDir()
+	if err != nil || len(folder) < 2 {
+		return text
+	}
+	separator := string(os.PathSeparator)
+	return strings.ReplaceAll(" "+text, " "+folder+separator, " ~"+separator)[1:]
 }
