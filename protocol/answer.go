@@ -65,6 +65,7 @@ type Status struct {
 	Name        string    // whose that is, by a verified ID token; "" where none said…
 	Email       string    // …and the address
 	Unverified  bool      // whose login it is could not be verified, so far
+	LoginEnded  bool      // the login has ended, whatever State says of a key that is served instead
 	Team        string    // the team that its requests are attributed to, "" for the account itself
 	TeamID      string    // that team's X-Fal-User-Id, once it is resolved
 	Unresolved  bool      // whom requests of the login are attributed to is not known: it is not served
@@ -131,6 +132,7 @@ func (s *Status) members() []ijson.Member {
 		{Name: "Name", Value: &s.Name, OmitEmpty: true},
 		{Name: "Email", Value: &s.Email, OmitEmpty: true},
 		{Name: "Unverified", Value: &s.Unverified, OmitEmpty: true},
+		{Name: "LoginEnded", Value: &s.LoginEnded, OmitEmpty: true},
 		{Name: "Team", Value: &s.Team, OmitEmpty: true},
 		{Name: "TeamID", Value: &s.TeamID, OmitEmpty: true},
 		{Name: "Unresolved", Value: &s.Unresolved, OmitEmpty: true},

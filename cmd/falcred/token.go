@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/falcred/falcred/helper/dockercred"
 	"github.com/spf13/cobra"
@@ -16,8 +17,8 @@ It does what docker-credential-fal token does. Scripts that run often call that
 one, which starts faster; or docker-credential-fal header, which also says for
 which team a request is. Do not put the token into FAL_KEY: it is not a key.
 
-Exit status: 0; 1 no credential, or a mistake; 3 log in again (falcred login);
-75 try again later. Nothing is printed on standard output unless it is 0.`
+Exit status: 0; 1 no credential, or a value that is none; 2 a flag that is none;
+3 log in again (falcred login); 75 try again later. Nothing is printed on standard output unless it is 0.`
 
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"
   falcred token --min-valid 15m            for a long upload
@@ -31,24 +32,34 @@ func newToken() *cobra.Command {
 		Short:   "Print this shell's credential: the token of the login, or a key",
 		Long:    tokenHelp,
 		Example: tokenExample,
-		Args:    cobra.MaximumNArgs(1),
 	}
 	flags := cmd.Flags()
 	flags.String("min-valid", "", "one that is good for so long still (300s, 15m, 2h), as far as it can be had")
 	flags.Bool("rejected", false, "the token on standard input was refused with 401: print the next one")
 	flags.String("team", "", `whom requests are attributed to; "" is the login's own account (default FALCRED_TEAM, else the fal config's)`)
 	flags.Bool("json", false, "print a JSON object: ServerURL, Username, Secret, Expires, Headers")
+	// pflag's error would repeat a token that stands in the wrong place.
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		text := err.Error()
+		if strings.Contains(text, "--rejected") {
+			text = "--rejected takes no value: the token stands on standard input, where no other process can see it"
+		}
+		return usageError{text, helpHint(cmd)}
+	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		flags.Visit(func(f *pflag.Flag) { args = append(args, "--"+f.Name+valueOf(f)) })
+		flags.Visit(func(f *pflag.Flag) { args = append(args, asHelper(f)...) })
 		return exitCode(dockercred.Token(args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), os.LookupEnv))
 	}
 	return cmd
 }
 
-// valueOf is a flag's value as the helper reads it.
-func valueOf(f *pflag.Flag) string {
-	if f.Value.Type() == "bool" {
-		return ""
+// asHelper is a flag as the helper reads it.
+func asHelper(f *pflag.Flag) []string {
+	switch value := f.Value.String(); {
+	case f.Value.Type() != "bool":
+		return []string{"--" + f.Name + "=" + value}
+	case value == "true":
+		return []string{"--" + f.Name}
 	}
-	return "=" + f.Value.String()
+	return nil
 }

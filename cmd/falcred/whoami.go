@@ -59,7 +59,7 @@ func whoIs(home string, d *protocol.Status, lookup func(string) (string, bool)) 
 			return nil
 		}
 		who = person{Account: d.Subject, Name: d.Name, Email: d.Email, Issuer: d.Issuer, Unverified: d.Unverified, Team: d.Team, shared: d.Home == ""}
-		who.Ended = d.State == protocol.StateLoginRequired
+		who.Ended = d.LoginEnded || d.State == protocol.StateLoginRequired // of an older daemon
 		since = d.LoginSince
 	}
 	if !since.IsZero() {
@@ -119,7 +119,15 @@ func (p *page) whoami(s *standing) {
 		p.Line("to do", "%s", login.LoginHint)
 		return
 	}
-	p.Line("requests", "are made for %s", protocol.Printable(shell{For: who.account(), Because: who.because()}.account()))
+	whose := shell{For: who.account(), Because: who.because()}.account()
+	if who.shared {
+		whose = "whom its owner has chosen"
+	}
+	with := ""
+	if source := s.Shell.Source; source != "" && source != sourceLogin {
+		with = "with the login, and not with " + source + " as in this shell, "
+	}
+	p.Line("requests", "%sare made for %s", with, protocol.Printable(whose))
 }
 
 func newWhoami() *cobra.Command {

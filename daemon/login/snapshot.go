@@ -167,6 +167,7 @@ func (s *Snapshot) Status() protocol.Status {
 		LoginSince: state.Ledger.Course.SinceOf(state.Tokens.Refresh),
 		LastEnd:    state.Ledger.Course.Ended, LastEndCause: state.Ledger.Course.Cause, LastEndAge: int(state.Ledger.Course.Age),
 	}
+	status.LoginEnded = status.State == protocol.StateLoginRequired
 	if s.key != nil {
 		status.State, status.Source = protocol.StateKey, s.cfg.Key.Source
 		if doubt := s.cfg.Key.Doubt(); doubt != "" {
