@@ -52,14 +52,14 @@ func (m *Manager) Get(ctx context.Context, q protocol.Query) (*Answer, error) {
 			return ready, nil
 		}
 	}
-	if err := m.attributed(ctx, q); err != nil {
+	if err := awaitTeam(ctx, m, q); err != nil {
 		return nil, err
 	}
 	return m.Snapshot().final(q, clock.Now())
 }
 
-// attributed waits for the question whose answer says whom a request is attributed to, if it is not known.
-func (m *Manager) attributed(ctx context.Context, q protocol.Query) error {
+// awaitTeam waits for the question whose answer says whom a request is attributed to, if it is not known.
+func awaitTeam(ctx context.Context, m *Manager, q protocol.Query) error {
 	s := m.Snapshot()
 	if !s.State.token().Valid(clock.Now()) {
 		return nil
