@@ -64,7 +64,7 @@ func oddValue(l line) (found [][2]string) {
 	say(strings.HasSuffix(v, `\`), "ends with a backslash, which is a part of it: no line goes on in the next one", "write the whole of line %d on it")
 	say(strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) && (plain || r != '\t') }),
 		"has a control byte in it", "write line %d again without that")
-	say(plain && strings.HasPrefix(v, "~") && l.name != "FAL_CONFIG_PATH", "begins with ~, for which nothing is put here", "write the whole path on line %d")
+	say(plain && strings.HasPrefix(v, "~") && l.name != "FAL_CONFIG_PATH" && l.name != "FALCRED_SHARE_SOCKET", "begins with ~, for which nothing is put here", "write the whole path on line %d")
 	say(plain && (strings.HasPrefix(v, "$") || strings.Contains(v, "${")), "has a $ in it: no variable is put in its place here", "write on line %d what it stands for")
 	return found
 }

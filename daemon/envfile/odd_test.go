@@ -42,7 +42,7 @@ func TestOddLines_Section3(t *testing.T) {
 		"FALCRED_ON_CHANGE=\"a b\" \"c d\"":  {"has quotes between those at its ends"},
 		"FALCRED_AUTOSTART=0":                {"line 1: FALCRED_AUTOSTART does nothing here: docker-credential-fal reads it, and does not read this file\nset FALCRED_AUTOSTART in the environment"},
 		"GOGC=50":                            {"line 1: GOGC does nothing here: it is read before this file is"},
-		"FAL_TEAM=acme":                      {"line 1: falcred reads no variable FAL_TEAM\ncorrect the name FAL_TEAM, or take its line out"},
+		"FAL_TEAM=acme":                      {"line 1: falcred reads no variable FAL_TEAM\ndid you mean FALCRED_TEAM? It is set in the environment, and not in this file"},
 		"fal_home_dir=x":                     {"did you mean FAL_HOME_DIR? It is set in the environment, and not in this file"},
 
 		// what is as it should be
@@ -54,6 +54,7 @@ func TestOddLines_Section3(t *testing.T) {
 		"GODEBUG=netdns=go\nTZ=UTC\nLANG=C":    {},
 		"NTFY_TOPIC=a\nFTP_PROXY=b\nMY_KEY=c":  {},
 		"FAL_CONFIG_PATH=~/work.toml":          {},
+		"FALCRED_SHARE_SOCKET=~/.fal/s":        {},
 		"FALCRED_AUDIENCE=\nFALCRED_SCOPES=''": {},
 		`FALCRED_ON_CHANGE="/opt/my hook" --state $FALCRED_STATE # as it is`:                                                                {},
 		`FALCRED_ON_CHANGE='notify-send "fal"'`:                                                                                             {},
@@ -113,26 +114,30 @@ func TestStrays_Section3(t *testing.T) {
 	}
 }
 
-// §3: the names that are known here are those that README tells of, and those that the source
+// §3: the names that are known here are those that README and SETTINGS tell of, and those that the source
 // reads.
 func TestKnownNames_Section3(t *testing.T) {
 	isKnown := func(name string) bool {
 		_, not := elsewhere[name]
 		return not || slices.Contains(known, name) || slices.Contains(told, name)
 	}
-	page, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	var pages string
+	for _, name := range []string{"../../README.md", "../../cmd/falcred/SETTINGS.md"} {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages += string(page)
 	}
 	found := 0
-	for line := range strings.Lines(string(page)) {
+	for line := range strings.Lines(pages) {
 		cells := strings.SplitN(line, "|", 3)
 		if len(cells) < 3 {
 			continue
 		}
 		for _, name := range regexp.MustCompile("`(FAL[A-Z_]+)`").FindAllStringSubmatch(cells[1], -1) {
 			if found++; !isKnown(name[1]) {
-				t.Errorf("README has %s", name[1])
+				t.Errorf("a page has %s", name[1])
 			}
 		}
 	}
