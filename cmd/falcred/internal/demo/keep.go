@@ -116,7 +116,7 @@ func (p *playground) invite() {
 			p.Say("%s", forget(name))
 		}
 	}
-	if folder := unfound(); folder != "" {
+	if folder := folder(); folder != "" {
 		p.Say("%s", onPath(folder))
 	}
 	p.print("", p.Bold("Then try there:"), "")
@@ -145,14 +145,11 @@ func (p *playground) print(lines ...string) {
 	}
 }
 
-// unfound is the folder of this very program, if a shell would not find it: "go run" builds it in a
-// folder of its own.
-func unfound() string {
+// folder is this very program's, "" where that has another name. "go run" builds it in one of its own, and
+// the PATH of another terminal may not have it either.
+func folder() string {
 	self, err := os.Executable()
 	if err != nil || strings.TrimSuffix(filepath.Base(self), ".exe") != "falcred" {
-		return ""
-	}
-	if found, err := exec.LookPath("falcred"); err == nil && found == self {
 		return ""
 	}
 	return filepath.Dir(self)

@@ -15,12 +15,12 @@ func onPath(folder string) string { return "export PATH=" + word(folder) + `:"$P
 
 // approval is what a person does on the issuer's page.
 func approval(page string) string {
-	return "curl -d decision=approve -d user_code=CODE " + page
+	return "curl -s -d decision=approve -d user_code=CODE " + page
 }
 
 // request asks with the credential of the shell, which reaches curl on its standard input.
 func request(url string) string {
-	return `printf 'Authorization: Bearer %s' "$(falcred token)" | curl -H @- ` + url
+	return `printf 'Authorization: Bearer %s' "$(falcred token)" | curl -s -H @- ` + url
 }
 
 // word is text as a shell takes it for one word.
