@@ -21,6 +21,14 @@ func (b *build) common() error {
 	if err := b.manual(); err != nil {
 		return err
 	}
+	texts, err := licences()
+	if err != nil {
+		return err
+	}
+	// Beside the packages too: for goreleaser's archives.
+	if err := os.WriteFile(filepath.Join(b.out, licencesName), []byte(texts), 0o644); err != nil { // #nosec G306 -- of a package: everybody's
+		return err
+	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		text, err := exec.Command("go", "run", "-trimpath", "-buildvcs=false", "./cmd/falcred", "completion", shell).Output() // #nosec G204 -- the shells are a list above
 		if err != nil {
@@ -51,7 +59,7 @@ func (b *build) manual() error {
 			return err
 		}
 	}
-	if err := b.command(nil, "go", "run", "-tags", "man", "-buildvcs=false", "-ldflags", "-X main.release="+b.version, "./cmd/falcred", "man", raw); err != nil {
+	if _, err := b.command(nil, "go", "run", "-tags", "man", "-buildvcs=false", "-ldflags", "-X main.release="+b.version, "./cmd/falcred", "man", raw); err != nil {
 		return err
 	}
 	own, err := os.ReadFile("packaging/docker-credential-fal.1")
@@ -84,6 +92,10 @@ func (b *build) manual() error {
 func (b *build) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(b.stage, name), data, 0o644) // #nosec G306 -- of a package: everybody's
 }
+
+// documents are those that README names to a user. They keep their places below the documentation's folder,
+// so that their links hold.
+var documents = []string{"README.md", "cmd/falcred/SETTINGS.md", "cmd/falcred/TROUBLESHOOTING.md", "daemon/LIMITS.md", "helper/RECIPES.md"}
 
 // file is one entry of a package.
 type file struct{ From, To, Mode, Packager string }
@@ -121,5 +133,11 @@ func (b *build) files(arch string) []file {
 	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
 	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
 	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
+	const doc = "/usr/share/doc/falcred/"
+	for _, page := range documents {
+		list = append(list, file{page, doc + page, "0644", ""})
+	}
+	list = append(list, file{"packaging/falcred.env.example", doc + "falcred.env.example", "0644", ""},
+		file{filepath.Join(b.out, licencesName), doc + licencesName, "0644", ""})
 	return list
 }
