@@ -21,8 +21,14 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 )
 
-// Ctrl-C in the middle leaves neither a home nor a daemon behind.
-func TestDemoInterrupted(t *testing.T) {
+// Ctrl-C leaves neither a home nor a daemon behind.
+func TestDemoEnds(t *testing.T) {
+	t.Parallel()
+	t.Run("in the middle", demoInterrupted)
+	t.Run("--keep", demoKept)
+}
+
+func demoInterrupted(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
@@ -61,9 +67,9 @@ func TestDemoInterrupted(t *testing.T) {
 	}
 }
 
-// demo --keep leaves an issuer, a home and a daemon running. The lines that it prints are all that a shell
-// needs for login and the rest; Ctrl-C removes everything, the daemon too that was started meanwhile.
-func TestDemoKeep(t *testing.T) {
+// demoKept: an issuer, a home and a daemon run. The lines that are printed are all that a shell needs for
+// login and the rest; Ctrl-C removes everything, the daemon too that was started meanwhile.
+func demoKept(t *testing.T) {
 	t.Parallel()
 	// What the user has set has no say there.
 	p := keepDemo(t, "FALCRED_ISSUER=https://issuer.invalid", "FAL_KEY=id:hunter2", "FALCRED_TEAM=nobodys", "HTTP_PROXY=http://127.0.0.1:1")
