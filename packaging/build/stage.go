@@ -128,16 +128,16 @@ func (b *build) files(arch string) []file {
 	add("falcred.socket", "/usr/lib/systemd/user/falcred.socket", "0644", "")
 	add("falcred@.service", "/usr/lib/systemd/system/falcred@.service", "0644", "")
 	list = append(list, file{"packaging/systemd/85-falcred.preset", "/usr/lib/systemd/user-preset/85-falcred.preset", "0644", ""})
-	add("completion.bash", "/usr/share/bash-completion/completions/falcred", "0644", "")
-	add("completion.zsh", "/usr/share/zsh/vendor-completions/_falcred", "0644", "deb")
-	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
-	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
-	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
 	const doc = "/usr/share/doc/falcred/"
 	for _, page := range documents {
 		list = append(list, file{page, doc + page, "0644", ""})
 	}
 	list = append(list, file{"packaging/falcred.env.example", doc + "falcred.env.example", "0644", ""},
 		file{filepath.Join(b.out, licencesName), doc + licencesName, "0644", ""})
+	add("completion.bash", "/usr/share/bash-completion/completions/falcred", "0644", "")
+	add("completion.zsh", "/usr/share/zsh/vendor-completions/_falcred", "0644", "deb")
+	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
+	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
+	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
 	return list
 }
