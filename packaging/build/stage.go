@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"text/template"
 	"time"
 
@@ -97,7 +100,7 @@ func (b *build) write(name string, data []byte) error {
 // so that their links hold.
 var documents = []string{"README.md", "cmd/falcred/SETTINGS.md", "cmd/falcred/TROUBLESHOOTING.md", "daemon/LIMITS.md", "helper/RECIPES.md"}
 
-// file is one entry of a package.
+// file is one entry of a package, a folder where it is made From nothing.
 type file struct{ From, To, Mode, Packager string }
 
 // config renders nfpm's file for one architecture.
@@ -128,16 +131,31 @@ func (b *build) files(arch string) []file {
 	add("falcred.socket", "/usr/lib/systemd/user/falcred.socket", "0644", "")
 	add("falcred@.service", "/usr/lib/systemd/system/falcred@.service", "0644", "")
 	list = append(list, file{"packaging/systemd/85-falcred.preset", "/usr/lib/systemd/user-preset/85-falcred.preset", "0644", ""})
-	const doc = "/usr/share/doc/falcred/"
-	for _, page := range documents {
-		list = append(list, file{page, doc + page, "0644", ""})
-	}
-	list = append(list, file{"packaging/falcred.env.example", doc + "falcred.env.example", "0644", ""},
-		file{filepath.Join(b.out, licencesName), doc + licencesName, "0644", ""})
+	list = append(list, b.documentation()...)
 	add("completion.bash", "/usr/share/bash-completion/completions/falcred", "0644", "")
 	add("completion.zsh", "/usr/share/zsh/vendor-completions/_falcred", "0644", "deb")
 	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
 	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
 	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
+	return list
+}
+
+// documentation is the package's folder of it. Folders are named too: rpm leaves those behind that are not.
+func (b *build) documentation() []file {
+	const doc = "/usr/share/doc/falcred"
+	list := []file{
+		{"packaging/falcred.env.example", doc + "/falcred.env.example", "0644", ""},
+		{filepath.Join(b.out, licencesName), path.Join(doc, licencesName), "0644", ""},
+	}
+	folders := map[string]bool{}
+	for _, page := range documents {
+		list = append(list, file{page, path.Join(doc, page), "0644", ""})
+		for folder := path.Join(doc, path.Dir(page)); folder != path.Dir(doc); folder = path.Dir(folder) {
+			folders[folder] = true
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		list = append(list, file{"", folder, "0755", ""})
+	}
 	return list
 }
