@@ -73,6 +73,7 @@ func demoKept(t *testing.T) {
 	t.Parallel()
 	// What the user has set has no say there.
 	p := keepDemo(t, "FALCRED_ISSUER=https://issuer.invalid", "FAL_KEY=id:hunter2", "FALCRED_TEAM=nobodys", "HTTP_PROXY=http://127.0.0.1:1")
+	p.onPage()
 	p.falcred(exitFailure, "nobody is logged in", "whoami")
 	p.signIn()
 	p.falcred(exitOK, "auth0.demo", "whoami")
@@ -103,6 +104,7 @@ type kept struct {
 	cmd             *exec.Cmd
 	said            *bufio.Scanner
 	temporary, home string
+	text            string            // what was printed
 	shell           map[string]string // the environment after the printed lines
 	activate        string            // the page where a login is approved
 }
@@ -131,6 +133,7 @@ func keepDemo(t *testing.T, more ...string) *kept {
 	p.said = bufio.NewScanner(stdout)
 	for p.said.Scan() {
 		line := p.said.Text()
+		p.text += line + "\n"
 		if m := assigned.FindStringSubmatch(line); m != nil {
 			p.shell[m[1]] = m[2]
 		} else if m := forgotten.FindStringSubmatch(line); m != nil {
@@ -143,6 +146,21 @@ func keepDemo(t *testing.T, more ...string) *kept {
 	}
 	t.Fatal("the demo has ended")
 	return nil
+}
+
+// onPage wants what was printed to be what README.md shows.
+func (p *kept) onPage() {
+	p.Helper()
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		p.Fatal(err)
+	}
+	text := regexp.MustCompile(`(?m)^   (unset|export PATH).*\n`).ReplaceAllString(p.text, "")
+	text = regexp.MustCompile(`/\S*/falcred-demo-\d+`).ReplaceAllString(text, "/tmp/falcred-demo-1234")
+	text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "127.0.0.1:4242")
+	if !strings.Contains(string(page), "```text\n"+text+"```\n") {
+		p.Errorf("README.md does not show what is printed:\n%s", text)
+	}
 }
 
 // command is falcred in the shell.

@@ -103,8 +103,8 @@ func (p *playground) environment() []string {
 // invite prints the lines for another shell, and what can be tried there.
 func (p *playground) invite() {
 	p.print("A playground for falcred: it needs no account and no network, and what you do",
-		"here changes nothing of yours. An identity provider runs at",
-		p.issuer.URL+", and a daemon in "+p.home+".",
+		"here changes nothing of yours. In the place of fal's, an identity provider runs",
+		"at "+p.issuer.URL+", and a daemon in "+p.home+".",
 		"",
 		p.Bold("In another terminal, these lines make falcred use it, in that terminal only:"), "")
 	for _, s := range p.settings() {

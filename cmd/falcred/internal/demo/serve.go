@@ -60,7 +60,7 @@ func (d *demo) refresh(ctx context.Context) error {
 // moment can make good for that; falcred's part is to know that it must ask
 // again, and to be in time.
 func (d *demo) crash(ctx context.Context) error {
-	const overlap = 5 * time.Second
+	const overlap = 20 * time.Second // more than a busy machine needs to start the daemon again
 	d.issuer.SetConfig(func(c *idp.Config) { c.Overlap = overlap })
 	d.Say("from here on the issuer accepts the previous token for %s more; without such an overlap,", overlap)
 	d.Say("an answer that dies on its way is a login lost, whoever the client is")

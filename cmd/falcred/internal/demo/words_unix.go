@@ -20,7 +20,7 @@ func approval(page string) string {
 
 // request asks with the credential of the shell, which reaches curl on its standard input.
 func request(url string) string {
-	return `printf 'Authorization: Bearer %s' "$(falcred token)" | curl -s -H @- ` + url
+	return `printf 'Authorization: Bearer %s' "$(falcred token)" |` + "\n     curl -s -H @- " + url
 }
 
 // word is text as a shell takes it for one word.
