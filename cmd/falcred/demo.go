@@ -35,7 +35,7 @@ func newDemo() *cobra.Command {
 		Example: "  falcred demo\n  NO_COLOR=1 falcred demo | tee demo.txt\n  falcred demo --keep",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
+			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
 			defer stop()
 			run := demo.Run
 			if keep {

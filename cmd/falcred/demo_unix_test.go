@@ -21,11 +21,19 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 )
 
-// Ctrl-C leaves neither a home nor a daemon behind.
+// Ctrl-C, and a terminal that is closed, leave neither a home nor a daemon behind.
 func TestDemoEnds(t *testing.T) {
 	t.Parallel()
 	t.Run("in the middle", demoInterrupted)
 	t.Run("--keep", demoKept)
+	t.Run("--keep, and the terminal is closed", func(t *testing.T) {
+		t.Parallel()
+		p := keepDemo(t)
+		daemon := p.dial()
+		p.end(syscall.SIGHUP)
+		p.hungUp(daemon)
+		p.nothingLeft()
+	})
 }
 
 func demoInterrupted(t *testing.T) {
@@ -88,14 +96,9 @@ func demoKept(t *testing.T) {
 	p.falcred(exitOK, "falcred", "restart")
 	p.hungUp(first)
 	second := p.dial()
-	p.end(exitOK)
+	p.end(os.Interrupt)
 	p.hungUp(second)
-	if entries, _ := os.ReadDir(p.temporary); len(entries) > 0 {
-		t.Errorf("it left %s", entries[0].Name())
-	}
-	if entries, _ := os.ReadDir(p.home); len(entries) > 0 {
-		t.Errorf("it left %s in the user's own home", entries[0].Name())
-	}
+	p.nothingLeft()
 }
 
 // kept is a demo --keep that runs, and the shell beside it.
@@ -236,13 +239,22 @@ func (p *kept) hungUp(conn net.Conn) {
 	conn.Close()
 }
 
-// end is Ctrl-C.
-func (p *kept) end(code int) {
+// end sends a signal, and wants the demo to end well.
+func (p *kept) end(signal os.Signal) {
 	p.Helper()
-	p.cmd.Process.Signal(os.Interrupt)
+	p.cmd.Process.Signal(signal)
 	for p.said.Scan() {
 	}
-	if err := p.cmd.Wait(); p.cmd.ProcessState.ExitCode() != code {
+	if err := p.cmd.Wait(); err != nil {
 		p.Errorf("the demo ended with %v", err)
+	}
+}
+
+func (p *kept) nothingLeft() {
+	p.Helper()
+	for _, folder := range []string{p.temporary, p.home} {
+		if entries, _ := os.ReadDir(folder); len(entries) > 0 {
+			p.Errorf("it left %s in %s", entries[0].Name(), folder)
+		}
 	}
 }
