@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os/signal"
+	"syscall"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/demo"
 	"github.com/spf13/cobra"
@@ -35,7 +36,8 @@ func newDemo() *cobra.Command {
 		Example: "  falcred demo\n  NO_COLOR=1 falcred demo | tee demo.txt\n  falcred demo --keep",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
+			// A terminal that is closed ends it too. No SIGPIPE: killing the daemon makes some.
+			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, syscall.SIGHUP)...)
 			defer stop()
 			run := demo.Run
 			if keep {
