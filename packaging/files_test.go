@@ -1,11 +1,14 @@
 package packaging_test
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/falcred/falcred/daemon/envfile"
 	"github.com/falcred/falcred/packaging"
 )
 
@@ -114,5 +117,33 @@ func TestAutostart(t *testing.T) {
 	}
 	if want := []string{"env", "-u", "FAL_HOME_DIR", "-u", "FALCRED_SOCKET", "FAL_HOME_DIR=/home/ann/my work", hostile, "run"}; !slices.Equal(words, want) {
 		t.Errorf("%q, want %q", words, want)
+	}
+}
+
+// The example of falcred.env sets nothing as it is, and each of its lines means something.
+func TestExampleEnv(t *testing.T) {
+	text, err := os.ReadFile("falcred.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	read := func(text []byte) envfile.File {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(home, envfile.Name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := envfile.Read(home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	if file := read(text); len(file.Names()) > 0 {
+		t.Errorf("it sets %s", file)
+	}
+	lines := regexp.MustCompile(`(?m)^#([A-Z_]+=)`)
+	file := read(lines.ReplaceAll(text, []byte("$1")))
+	if want := len(lines.FindAll(text, -1)); want < 5 || len(file.Names()) != want || len(file.Odd) > 0 {
+		t.Errorf("%d lines set %s, and these are odd: %q", want, file, file.Odd)
 	}
 }

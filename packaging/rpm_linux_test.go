@@ -51,6 +51,11 @@ func TestRPM(t *testing.T) {
 	if _, err := os.Readlink(filepath.Join(root, link)); err != nil {
 		t.Errorf("the socket is not on for all users: %v", err)
 	}
+	for _, name := range []string{"README.md", "helper/RECIPES.md", "falcred.env.example", "THIRD-PARTY-LICENSES.txt"} {
+		if _, err := os.Stat(filepath.Join(root, "usr/share/doc/falcred", name)); err != nil {
+			t.Errorf("the documentation: %v", err)
+		}
+	}
 	if said := rpm("-V", "falcred"); said != "" {
 		t.Errorf("what was installed is not what the package says:\n%s", said)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os/signal"
+	"syscall"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/demo"
 	"github.com/spf13/cobra"
@@ -16,23 +17,39 @@ clients ask while the login is refreshed again and again, kills the daemon in
 the middle of a refresh, and shows what happens without falcred.
 
 All numbers are measured. It exits 0 only if no request to falcred failed and
-the issuer saw no refresh token twice.`
+the issuer saw no refresh token twice.
+
+With --keep it signs nobody in. It leaves the identity provider and a daemon running
+until Ctrl-C, and prints the lines that make another terminal use them: there login,
+whoami, status, token, team, history and doctor can be tried. Then it removes all.
+
+The demo itself downloads nothing. "go run ./cmd/falcred demo" has Go download the
+modules first, where they are not there yet (5 MB), and build the program: a minute
+or two on a machine with two processors, a few seconds from then on.`
 
 func newDemo() *cobra.Command {
-	return &cobra.Command{
+	var keep bool
+	cmd := &cobra.Command{
 		Use:     "demo",
 		Short:   "See falcred work: no account, no network, ten seconds",
 		Long:    demoHelp,
-		Example: "  falcred demo\n  NO_COLOR=1 falcred demo | tee demo.txt",
+		Example: "  falcred demo\n  NO_COLOR=1 falcred demo | tee demo.txt\n  falcred demo --keep",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
+			// A terminal that is closed ends it too. No SIGPIPE: killing the daemon makes some.
+			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, syscall.SIGHUP)...)
 			defer stop()
-			err := demo.Run(ctx, cmd.OutOrStdout())
-			if ctx.Err() != nil {
+			run := demo.Run
+			if keep {
+				run = demo.Keep // which ends by the signal, and well
+			}
+			err := run(ctx, cmd.OutOrStdout())
+			if ctx.Err() != nil && (err != nil || !keep) {
 				return errors.New("interrupted")
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave the identity provider and a daemon running, to try falcred by hand")
+	return cmd
 }

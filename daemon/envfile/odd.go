@@ -64,7 +64,7 @@ func oddValue(l line) (found [][2]string) {
 	say(strings.HasSuffix(v, `\`), "ends with a backslash, which stays a part of it: a value cannot go on in the next line", "write the whole of line %d on it")
 	say(strings.ContainsFunc(v, func(r rune) bool { return unicode.IsControl(r) && (plain || r != '\t') }),
 		"has a control byte in it", "write line %d again without that")
-	say(plain && strings.HasPrefix(v, "~") && l.name != "FAL_CONFIG_PATH", "begins with ~, which is not replaced by your home folder here", "write the whole path on line %d")
+	say(plain && strings.HasPrefix(v, "~") && l.name != "FAL_CONFIG_PATH" && l.name != "FALCRED_SHARE_SOCKET", "begins with ~, which is not replaced by your home folder here", "write the whole path on line %d")
 	say(plain && (strings.HasPrefix(v, "$") || strings.Contains(v, "${")), "has a $ in it: no variable is replaced by its value here", "write on line %d what it stands for")
 	return found
 }

@@ -54,6 +54,7 @@ func TestOddLines_Section3(t *testing.T) {
 		"GODEBUG=netdns=go\nTZ=UTC\nLANG=C":    {},
 		"NTFY_TOPIC=a\nFTP_PROXY=b\nMY_KEY=c":  {},
 		"FAL_CONFIG_PATH=~/work.toml":          {},
+		"FALCRED_SHARE_SOCKET=~/.fal/s":        {},
 		"FALCRED_AUDIENCE=\nFALCRED_SCOPES=''": {},
 		`FALCRED_ON_CHANGE="/opt/my hook" --state $FALCRED_STATE # as it is`:                                                                {},
 		`FALCRED_ON_CHANGE='notify-send "fal"'`:                                                                                             {},
@@ -113,26 +114,30 @@ func TestStrays_Section3(t *testing.T) {
 	}
 }
 
-// §3: the names that are known here are those that README tells of, and those that the source
+// §3: the names that are known here are those that README and SETTINGS tell of, and those that the source
 // reads.
 func TestKnownNames_Section3(t *testing.T) {
 	isKnown := func(name string) bool {
 		_, not := elsewhere[name]
 		return not || slices.Contains(known, name) || slices.Contains(told, name)
 	}
-	page, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	var pages string
+	for _, name := range []string{"../../README.md", "../../cmd/falcred/SETTINGS.md"} {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages += string(page)
 	}
 	found := 0
-	for line := range strings.Lines(string(page)) {
+	for line := range strings.Lines(pages) {
 		cells := strings.SplitN(line, "|", 3)
 		if len(cells) < 3 {
 			continue
 		}
 		for _, name := range regexp.MustCompile("`(FAL[A-Z_]+)`").FindAllStringSubmatch(cells[1], -1) {
 			if found++; !isKnown(name[1]) {
-				t.Errorf("README has %s", name[1])
+				t.Errorf("a page has %s", name[1])
 			}
 		}
 	}

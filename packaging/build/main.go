@@ -3,6 +3,9 @@
 //
 //	go run ./packaging/build -version 0.1.0 -out dist
 //
+// It says what it does on standard error, and each package's file on standard output. Beside them it
+// leaves the licences of what falcred links.
+//
 // Two runs on one commit give the same bytes: nothing of the clock, the machine
 // or the folder gets in. The date of everything is SOURCE_DATE_EPOCH, else the
 // commit's.
@@ -15,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -58,10 +62,12 @@ func run(version, out string, arches, formats []string) error {
 	}
 	defer os.RemoveAll(stage)
 	b := &build{version: version, out: out, stage: stage, date: date}
+	log.Printf("falcred %s, with %s: units, manual, completions, licences", version, runtime.Version())
 	if err := b.common(); err != nil {
 		return err
 	}
-	for _, arch := range arches {
+	for i, arch := range arches {
+		log.Printf("%s: compiling falcred and docker-credential-fal", arch)
 		if err := b.binaries(arch); err != nil {
 			return err
 		}
@@ -69,8 +75,12 @@ func run(version, out string, arches, formats []string) error {
 		if err != nil {
 			return err
 		}
+		if i == 0 {
+			log.Print("nfpm, which makes the packages, is compiled first where it has not been yet: some minutes")
+		}
 		for _, format := range formats {
-			if err := b.command(nil, "go", "run", nfpm, "package", "-f", config, "-p", format, "-t", out); err != nil {
+			log.Printf("%s: packing the %s", arch, format)
+			if err := b.pack(config, format); err != nil {
 				return err
 			}
 		}
@@ -101,17 +111,33 @@ func (b *build) binaries(arch string) error {
 		return err
 	}
 	flags := "-s -w -buildid= -X main.release=" + b.version + " -X github.com/falcred/falcred/helper/dockercred.release=" + b.version
-	return b.command([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch},
+	_, err := b.command([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch},
 		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", folder+"/", "./cmd/falcred", "./cmd/docker-credential-fal")
+	return err
 }
 
-// command runs in the module's root, and is quiet unless it fails.
-func (b *build) command(env []string, name string, args ...string) error {
+// pack makes one package, and prints its file.
+func (b *build) pack(config, format string) error {
+	said, err := b.command(nil, "go", "run", nfpm, "package", "-f", config, "-p", format, "-t", b.out)
+	if err != nil {
+		return err
+	}
+	_, name, found := strings.Cut(said, "created package: ")
+	if !found {
+		return fmt.Errorf("nfpm does not say what it has made:\n%s", said)
+	}
+	fmt.Print(name)
+	return nil
+}
+
+// command runs in the module's root, and returns what it has said, which is in its error too.
+func (b *build) command(env []string, name string, args ...string) (said string, err error) {
 	cmd := exec.Command(name, args...) // #nosec G204 -- a build's own tools
 	cmd.Env = append(cmd.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(b.date.Unix(), 10))
 	cmd.Env = append(cmd.Env, env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
 	}
-	return nil
+	return string(out), err
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"text/template"
 	"time"
 
@@ -19,6 +22,14 @@ func (b *build) common() error {
 		return err
 	}
 	if err := b.manual(); err != nil {
+		return err
+	}
+	texts, err := licences()
+	if err != nil {
+		return err
+	}
+	// Beside the packages too: for goreleaser's archives.
+	if err := os.WriteFile(filepath.Join(b.out, licencesName), []byte(texts), 0o644); err != nil { // #nosec G306 -- of a package: everybody's
 		return err
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
@@ -51,7 +62,7 @@ func (b *build) manual() error {
 			return err
 		}
 	}
-	if err := b.command(nil, "go", "run", "-tags", "man", "-buildvcs=false", "-ldflags", "-X main.release="+b.version, "./cmd/falcred", "man", raw); err != nil {
+	if _, err := b.command(nil, "go", "run", "-tags", "man", "-buildvcs=false", "-ldflags", "-X main.release="+b.version, "./cmd/falcred", "man", raw); err != nil {
 		return err
 	}
 	own, err := os.ReadFile("packaging/docker-credential-fal.1")
@@ -85,7 +96,11 @@ func (b *build) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(b.stage, name), data, 0o644) // #nosec G306 -- of a package: everybody's
 }
 
-// file is one entry of a package.
+// documents are those that README names to a user. They keep their places below the documentation's folder,
+// so that their links hold.
+var documents = []string{"README.md", "cmd/falcred/SETTINGS.md", "cmd/falcred/TROUBLESHOOTING.md", "daemon/LIMITS.md", "helper/RECIPES.md"}
+
+// file is one entry of a package, a folder where it is made From nothing.
 type file struct{ From, To, Mode, Packager string }
 
 // config renders nfpm's file for one architecture.
@@ -116,10 +131,31 @@ func (b *build) files(arch string) []file {
 	add("falcred.socket", "/usr/lib/systemd/user/falcred.socket", "0644", "")
 	add("falcred@.service", "/usr/lib/systemd/system/falcred@.service", "0644", "")
 	list = append(list, file{"packaging/systemd/85-falcred.preset", "/usr/lib/systemd/user-preset/85-falcred.preset", "0644", ""})
+	list = append(list, b.documentation()...)
 	add("completion.bash", "/usr/share/bash-completion/completions/falcred", "0644", "")
 	add("completion.zsh", "/usr/share/zsh/vendor-completions/_falcred", "0644", "deb")
 	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
 	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
 	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
+	return list
+}
+
+// documentation is the package's folder of it. Folders are named too: rpm leaves those behind that are not.
+func (b *build) documentation() []file {
+	const doc = "/usr/share/doc/falcred"
+	list := []file{
+		{"packaging/falcred.env.example", doc + "/falcred.env.example", "0644", ""},
+		{filepath.Join(b.out, licencesName), path.Join(doc, licencesName), "0644", ""},
+	}
+	folders := map[string]bool{}
+	for _, page := range documents {
+		list = append(list, file{page, path.Join(doc, page), "0644", ""})
+		for folder := path.Join(doc, path.Dir(page)); folder != path.Dir(doc); folder = path.Dir(folder) {
+			folders[folder] = true
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		list = append(list, file{"", folder, "0755", ""})
+	}
 	return list
 }

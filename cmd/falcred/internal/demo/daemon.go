@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/falcred/falcred/daemon/idp"
 	"github.com/falcred/falcred/helper"
 )
 
@@ -26,7 +25,7 @@ type child struct {
 
 // startDaemon starts this very program again, as a daemon, and returns when it
 // answers.
-func startDaemon(ctx context.Context, home, socket string, issuer *idp.Server) (*child, error) {
+func startDaemon(ctx context.Context, env []string, socket string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func startDaemon(ctx context.Context, home, socket string, issuer *idp.Server) (
 	c := &child{ended: make(chan struct{}), log: &tail{}}
 	cmd := exec.Command(self, "run") // #nosec G204 -- this very program
 	cmd.Args[0] = "falcred"
-	cmd.Env = environment(home, socket, issuer.URL)
+	cmd.Env = env
 	cmd.Stderr = c.log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the daemon cannot be started: %w", err)

@@ -26,7 +26,7 @@ const (
 	// issuerDelay is what an issuer across a network takes, more or less.
 	issuerDelay = 60 * time.Millisecond
 	// patience bounds each thing that the demo waits for.
-	patience = 10 * time.Second
+	patience = 30 * time.Second
 )
 
 // demo is one run of it.

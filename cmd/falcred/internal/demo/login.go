@@ -36,7 +36,7 @@ func oauthConfig(issuer string) *oauth2.Config {
 // daemon finds the new login by itself.
 func (d *demo) signIn(ctx context.Context) (err error) {
 	err = d.During(ui.Still("starting the daemon"), func() error {
-		d.daemon, err = startDaemon(ctx, d.home, d.socket, d.issuer)
+		d.daemon, err = startDaemon(ctx, environment(d.home, d.socket, d.issuer.URL), d.socket)
 		return err
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func (d *demo) refresh(ctx context.Context) error {
 // moment can make good for that; falcred's part is to know that it must ask
 // again, and to be in time.
 func (d *demo) crash(ctx context.Context) error {
-	const overlap = 5 * time.Second
+	const overlap = 20 * time.Second // more than a busy machine needs to start the daemon again
 	d.issuer.SetConfig(func(c *idp.Config) { c.Overlap = overlap })
 	d.Say("from here on the issuer accepts the previous token for %s more; without such an overlap,", overlap)
 	d.Say("an answer that dies on its way is a login lost, whoever the client is")
@@ -100,7 +100,7 @@ func (d *demo) restart(ctx context.Context) (err error) {
 	d.load.gap.begin()
 	d.daemon.kill()
 	err = d.During(ui.Still("starting it again"), func() error {
-		d.daemon, err = startDaemon(ctx, d.home, d.socket, d.issuer)
+		d.daemon, err = startDaemon(ctx, environment(d.home, d.socket, d.issuer.URL), d.socket)
 		return err
 	})
 	if err != nil {
