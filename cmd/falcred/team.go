@@ -32,8 +32,10 @@ func newTeam() *cobra.Command {
 		Short:   "Choose the team that requests are attributed to",
 		Long:    teamHelp,
 		Example: "  falcred team list\n  falcred team set acme\n  falcred team unset",
-		Args:    noArgs,
+		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(newTeamList(), newTeamSet(), newTeamUnset())
 	return cmd
@@ -78,6 +80,8 @@ func newTeamSet() *cobra.Command {
 		Use:   "set NICKNAME",
 		Short: "Attribute requests to this team",
 		Args:  oneArg("the nickname of a team"),
+
+		ValidArgsFunction: completeTeam,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, list, err := theAccounts(cmd)
 			if err != nil {

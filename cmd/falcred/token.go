@@ -21,7 +21,8 @@ later. Nothing is printed on standard output unless it is 0.`
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"
   falcred token --min-valid 15m            for a long upload
   falcred token --json | jq -r .Expires
-  h=$(docker-credential-fal header) && printf '%s\n' "$h" | curl -H @- https://fal.run/...`
+  h=$(docker-credential-fal header) &&
+    printf '%s\n' "$h" | curl -H @- https://fal.run/...`
 
 func newToken() *cobra.Command {
 	cmd := &cobra.Command{
@@ -29,10 +30,12 @@ func newToken() *cobra.Command {
 		Short:   "Print this shell's credential (docker-credential-fal, for people)",
 		Long:    tokenHelp,
 		Example: tokenExample,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("a server"),
+
+		ValidArgsFunction: completeServer,
 	}
 	flags := cmd.Flags()
-	flags.String("min-valid", "", "one that is good for so long still (300s, 15m, 2h), as far as it can be had")
+	flags.Duration("min-valid", 0, "one that is good for so long still (300s, 15m, 2h), as far as it can be had")
 	flags.Bool("rejected", false, "the token on standard input was refused with 401: print the next one")
 	flags.String("team", "", `whom requests are attributed to; "" is the login's own account (default FALCRED_TEAM, else the fal config's)`)
 	flags.Bool("json", false, "print a JSON object: ServerURL, Username, Secret, Expires, Headers")
