@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/login"
-	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -145,22 +143,19 @@ func teamCompletions(_ *cobra.Command, _ []string, prefix string) ([]cobra.Compl
 	})
 }
 
-// completeServer asks the daemon which servers it answers for; none is started.
+// completeServer offers the servers that are answered for, by the environment and falcred.env.
 func completeServer(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return complete(prefix, func(ctx context.Context) (servers []string, err error) {
-		client := helper.New(os.LookupEnv)
-		defer client.Close()
-		list, err := client.List(ctx)
-		for server := range list {
+	return complete(prefix, func(context.Context) (servers []string, err error) {
+		cfg, err := daemon.Look(version())
+		for _, server := range cfg.Servers.List() {
 			if !strings.HasPrefix(prefix, "https:") { // a bare host is shorter, and has no colon, at which bash breaks words
 				server = strings.TrimPrefix(server, "https://")
 			}
-			servers = append(servers, protocol.Printable(server))
+			servers = append(servers, server)
 		}
-		slices.Sort(servers)
 		return servers, err
 	})
 }

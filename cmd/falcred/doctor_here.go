@@ -122,7 +122,7 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 	if err == nil && hasKey && !env.ForceUser(getenv) { // package doctor says where it cannot be read
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
-			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: profileHint(getenv)})
 	}
 	return findings
 }
