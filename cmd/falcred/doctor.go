@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
@@ -57,13 +58,15 @@ func examine(ctx context.Context) []doctor.Finding {
 		return []doctor.Finding{{Check: "filesystem", Result: doctor.Fail, Text: text, Hint: hint}}
 	}
 	cfg, findings, usable := lookAround()
-	if !usable {
-		return findings
+	without := worst(findings) == 2 // falcred.env, or a setting, is refused
+	if usable && said(findings, now.Error) {
+		now = stand(ctx) // a client took offence at the same
 	}
-	without := worst(findings) == 2 // falcred.env, or a value in it, is refused
-	findings = append(findings, doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})...)
+	if usable {
+		findings = append(findings, doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})...)
+		findings = append(findings, examinePlaces(cfg.Home)...)
+	}
 	findings = append(findings, examineDaemon(ctx, now, findings)...)
-	findings = append(findings, examinePlaces(cfg.Home)...)
 	if !without { // it may name another way, and another fal config
 		findings = examineWay(findings, shell, cfg, now.Daemon != nil)
 		findings = append(findings, examineTeam(now.Daemon, cfg)...)
@@ -71,6 +74,11 @@ func examine(ctx context.Context) []doctor.Finding {
 	onPath := examineHelper(ctx) // before the service, whose manager's tools may lie beside this shell's PATH
 	findings = append(append(findings, examineService(ctx)...), onPath)
 	return append(findings, examineKeys(shell, cfg)...)
+}
+
+// said is whether a finding says that already.
+func said(findings []doctor.Finding, text string) bool {
+	return text != "" && slices.ContainsFunc(findings, func(f doctor.Finding) bool { return strings.HasPrefix(f.Text, text) })
 }
 
 func worst(findings []doctor.Finding) (code int) {

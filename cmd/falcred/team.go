@@ -84,7 +84,7 @@ func newTeamSet() *cobra.Command {
 		Use:     "set NICKNAME",
 		Short:   "Attribute requests to this team",
 		Example: "  falcred team set acme",
-		Args:  oneArg("the nickname of a team"),
+		Args:    oneArg("the nickname of a team"),
 
 		ValidArgsFunction: completeTeam,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -57,6 +57,26 @@ func OddKey(getenv func(string) string) string {
 	return ""
 }
 
+// Doubt says that what k holds may be no key of fal's, and on a second line what to do; "" where all is
+// well. It is served as it stands all the same, as fal's SDK does.
+func (k Key) Doubt() string {
+	key, named, set := string(k.Secret), "the key in "+k.Source+" ", "\nset "+k.Source+" to a whole key and nothing else (ID:SECRET)"
+	first, _, _ := strings.Cut(strings.TrimSpace(key), " ")
+	switch {
+	case key == "":
+		return ""
+	case strings.EqualFold(first, "key"), strings.EqualFold(first, "bearer"):
+		return named + "begins with the word \"" + first + "\", which is sent as a part of it" + set
+	case strings.TrimSpace(key) != key || strings.ContainsAny(key[:1]+key[len(key)-1:], "\"'"):
+		return named + "begins or ends with a space or a quotation mark, which is sent as a part of it" + set
+	case strings.HasPrefix(key, "eyJ") && !strings.Contains(key, ":"):
+		return named + "is a login's token, and is sent as a key all the same\nunset " + k.Source + ": the login is used then"
+	case !strings.Contains(key, ":"):
+		return named + "has no \":\" in it, as each of fal's has (ID:SECRET): the fal CLI ignores it, and uses the login" + set + ", or unset it"
+	}
+	return ""
+}
+
 // ForceUser reports whether keys are to be skipped. Only "1" says so: the SDK
 // takes "true" for no.
 func ForceUser(getenv func(string) string) bool {
