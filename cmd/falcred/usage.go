@@ -87,21 +87,27 @@ func flagsOf(cmd *cobra.Command) func(yield func(string, []*pflag.Flag) bool) {
 
 // describe is a flag as people write it, and what it is for.
 func describe(f *pflag.Flag) (name, text string) {
-	value, text := pflag.UnquoteUsage(f)
+	_, text = pflag.UnquoteUsage(f)
 	name = "--" + f.Name
 	if f.Shorthand != "" {
 		name = "-" + f.Shorthand + ", " + name
 	}
+	if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "0s" && f.DefValue != "false" {
+		text += " (default " + f.DefValue + ")"
+	}
+	return strings.TrimSpace(name + " " + valueName(f)), text
+}
+
+// valueName is what stands for a flag's value, "" where it takes none.
+func valueName(f *pflag.Flag) string {
+	value, _ := pflag.UnquoteUsage(f)
 	switch {
 	case f.Value.Type() == "bool":
-		return name, text
+		return ""
 	case value == "string":
 		value = "text"
 	}
-	if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "0s" {
-		text += " (default " + f.DefValue + ")"
-	}
-	return name + " " + strings.ToUpper(value), text
+	return strings.ToUpper(value)
 }
 
 // printRows prints two columns: of each row the second goes on below itself.
