@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -94,6 +95,20 @@ func worst(findings []doctor.Finding) (code int) {
 }
 
 func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) error {
+	columns := math.MaxInt // through a pipe each text is one line
+	if ui.IsTerminal(w) {
+		columns = helpWidth
+	}
+	_, err := io.WriteString(w, findingsPage(colour, findings, columns))
+	return err
+}
+
+// findingsPage has the texts beside the checks that they are about, in lines of so many columns.
+func findingsPage(colour ui.Paint, findings []doctor.Finding, columns int) string {
+	const left = 18
+	beside := func(text string) string {
+		return strings.ReplaceAll(fold(protocol.Printable(text), columns-left), "\n", "\n"+strings.Repeat(" ", left))
+	}
 	var page strings.Builder
 	for _, f := range findings {
 		mark := colour.Green("ok  ")
@@ -103,11 +118,10 @@ func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) erro
 		case doctor.Fail:
 			mark = colour.Red("FAIL")
 		}
-		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, protocol.Printable(f.Text))
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, beside(f.Text))
 		if f.Hint != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", protocol.Printable(f.Hint))
+			fmt.Fprintf(&page, "%*s%s\n", left, "", beside(f.Hint))
 		}
 	}
-	_, err := io.WriteString(w, page.String())
-	return err
+	return page.String()
 }

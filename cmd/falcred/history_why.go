@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/login"
@@ -94,10 +95,10 @@ func moment(t time.Time) string { return t.Local().Format("2 January 2006 at 15:
 func fold(text string, columns int) string {
 	var page strings.Builder
 	column := 0
-	for _, word := range strings.Fields(text) {
-		width := len([]rune(word))
+	for i, word := range strings.Split(text, " ") {
+		width := utf8.RuneCountInString(word)
 		switch {
-		case column == 0:
+		case i == 0:
 		case column+1+width > columns:
 			page.WriteByte('\n')
 			column = 0

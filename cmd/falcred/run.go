@@ -21,9 +21,9 @@ import (
 const runHelp = `Run the daemon in the foreground, until SIGTERM or Ctrl-C.
 
 It refreshes the login in the home ahead of time and answers on its socket.
-It needs no network to start. Every flag mirrors a variable of the environment,
-which $FAL_HOME_DIR/falcred.env may set too, except for the home and the socket:
-other programs look for those, and do not read that file.
+It needs no network to start. A flag that names a variable in brackets stands for
+that variable of the environment, which $FAL_HOME_DIR/falcred.env may set too, except
+for the home and the socket: other programs look for those, and do not read that file.
 
 --check looks at the configuration, as the daemon that is started so would see
 it, and changes nothing.

@@ -15,8 +15,8 @@ It is docker-credential-fal token, by another name: scripts that run often call 
 starts faster, or docker-credential-fal header, which says whom requests are attributed to.
 The secret is no value for FAL_KEY, which is sent as a key.
 
-Exit status: 0; 1 no credential, or a mistake; 3 log in again (falcred login); 75 try again
-later. Nothing is printed on standard output unless it is 0.`
+Exit status: 0; 1 no credential; 2 a mistake on the command line; 3 log in again (falcred
+login); 75 try again later. Nothing is printed on standard output unless it is 0.`
 
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"
   falcred token --min-valid 15m            for a long upload

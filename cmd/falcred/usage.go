@@ -23,7 +23,7 @@ func helpPage(cmd *cobra.Command) string {
 	var page strings.Builder
 	for _, paragraph := range strings.Split(cmp.Or(cmd.Long, cmd.Short), "\n\n") {
 		if !strings.HasPrefix(paragraph, " ") {
-			paragraph = fold(paragraph, helpWidth)
+			paragraph = fold(strings.ReplaceAll(paragraph, "\n", " "), helpWidth)
 		}
 		page.WriteString(paragraph + "\n\n")
 	}
