@@ -96,7 +96,7 @@ func manPage(cmd *cobra.Command, name string, date time.Time) string {
 // exitStatus is what the help says of it, and what all commands have.
 func exitStatus(said string) string {
 	said = strings.Replace("\n"+cmp.Or(said, "0; 1 it failed."), "\n0;", "0 on success;", 1)
-	if !strings.Contains(said, "2 ") {
+	if !regexp.MustCompile(`[;,] 2 `).MatchString(said) {
 		said += "\nA mistake on the command line ends with 2."
 	}
 	return strings.TrimSpace(said)
