@@ -105,7 +105,7 @@ func (m *installed) install() {
 	m.eventually("the status line", func() bool {
 		return strings.HasPrefix(m.sh("ann", "systemctl --user show -P StatusText falcred.service"), "login: logged_in")
 	})
-	m.is("root", "for s in bash-completion/completions/falcred zsh/vendor-completions/_falcred fish/vendor_completions.d/falcred.fish man/man1/falcred-run.1.gz; do test -s /usr/share/$s || echo $s; done", "")
+	m.is("root", "for s in bash-completion/completions/falcred zsh/vendor-completions/_falcred fish/vendor_completions.d/falcred.fish man/man1/falcred-run.1.gz man/man5/falcred.env.5.gz; do test -s /usr/share/$s || echo $s; done", "")
 }
 
 // killed: systemd starts it again, and no login is lost.

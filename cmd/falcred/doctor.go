@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
@@ -57,13 +59,15 @@ func examine(ctx context.Context) []doctor.Finding {
 		return []doctor.Finding{{Check: "filesystem", Result: doctor.Fail, Text: text, Hint: hint}}
 	}
 	cfg, findings, usable := lookAround()
-	if !usable {
-		return findings
+	without := worst(findings) == 2 // falcred.env, or a setting, is refused
+	if usable && said(findings, now.Error) {
+		now = stand(ctx) // a client took offence at the same
 	}
-	without := worst(findings) == 2 // falcred.env, or a value in it, is refused
-	findings = append(findings, doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})...)
+	if usable {
+		findings = append(findings, doctor.Examine(ctx, doctor.Config{Config: cfg.Config, Socket: cfg.Socket, ShareSocket: cfg.ShareSocket})...)
+		findings = append(findings, examinePlaces(cfg.Home)...)
+	}
 	findings = append(findings, examineDaemon(ctx, now, findings)...)
-	findings = append(findings, examinePlaces(cfg.Home)...)
 	if !without { // it may name another way, and another fal config
 		findings = examineWay(findings, shell, cfg, now.Daemon != nil)
 		findings = append(findings, examineTeam(now.Daemon, cfg)...)
@@ -71,6 +75,11 @@ func examine(ctx context.Context) []doctor.Finding {
 	onPath := examineHelper(ctx) // before the service, whose manager's tools may lie beside this shell's PATH
 	findings = append(append(findings, examineService(ctx)...), onPath)
 	return append(findings, examineKeys(shell, cfg)...)
+}
+
+// said is whether a finding says that already.
+func said(findings []doctor.Finding, text string) bool {
+	return text != "" && slices.ContainsFunc(findings, func(f doctor.Finding) bool { return strings.HasPrefix(f.Text, text) })
 }
 
 func worst(findings []doctor.Finding) (code int) {
@@ -86,6 +95,20 @@ func worst(findings []doctor.Finding) (code int) {
 }
 
 func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) error {
+	columns := math.MaxInt // through a pipe each text is one line
+	if ui.IsTerminal(w) {
+		columns = helpWidth
+	}
+	_, err := io.WriteString(w, findingsPage(colour, findings, columns))
+	return err
+}
+
+// findingsPage has the texts beside the checks that they are about, in lines of so many columns.
+func findingsPage(colour ui.Paint, findings []doctor.Finding, columns int) string {
+	const left = 18
+	beside := func(text string) string {
+		return strings.ReplaceAll(fold(protocol.Printable(text), columns-left), "\n", "\n"+strings.Repeat(" ", left))
+	}
 	var page strings.Builder
 	for _, f := range findings {
 		mark := colour.Green("ok  ")
@@ -95,11 +118,10 @@ func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) erro
 		case doctor.Fail:
 			mark = colour.Red("FAIL")
 		}
-		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, protocol.Printable(f.Text))
+		fmt.Fprintf(&page, "%s  %-11s %s\n", mark, f.Check, beside(f.Text))
 		if f.Hint != "" {
-			fmt.Fprintf(&page, "      %-11s %s\n", "", protocol.Printable(f.Hint))
+			fmt.Fprintf(&page, "%*s%s\n", left, "", beside(f.Hint))
 		}
 	}
-	_, err := io.WriteString(w, page.String())
-	return err
+	return page.String()
 }

@@ -22,6 +22,8 @@ import (
 // is found here too, which has the same hint, is no second one.
 func examineDaemon(ctx context.Context, s *standing, found []doctor.Finding) []doctor.Finding {
 	switch {
+	case said(found, s.Error):
+		return nil
 	case s.Error != "":
 		return []doctor.Finding{{Check: "daemon", Result: doctor.Fail, Text: s.Error, Hint: s.Hint}}
 	case s.Daemon == nil && !peer.Serves:
@@ -111,18 +113,28 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 		text, hint, _ := strings.Cut(cfg.KeyRefused.Error(), "\n")
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Fail, Text: text, Hint: hint})
 	}
-	if key, ok := env.FindKey(getenv); ok {
-		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn,
-			Text: keyWins(key.Source, " here", "a"),
-			Hint: keyHint})
-	} else {
+	key, ok := env.FindKey(getenv)
+	switch {
+	case ok:
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn, Text: keyWins(key.Source, " here", "a"), Hint: keyHint})
+	case cfg.Key.Source != "" && !env.ForceUser(getenv):
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn, Text: keyWins(cfg.Key.Source, " in falcred.env", "a"),
+			Hint: "to use the login, take it out there, then: falcred restart; or set FAL_FORCE_AUTH_BY_USER=1"})
+	default:
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key is set here: the login is used"})
+	}
+	for _, key := range []env.Key{key, cfg.Key} { // of this shell, and of falcred.env
+		doubt := doctor.Finding{Check: "key", Result: doctor.Warn}
+		doubt.Text, doubt.Hint, _ = strings.Cut(key.Doubt(), "\n")
+		if doubt.Text != "" && !slices.Contains(findings, doubt) { // cfg.Key can be the same
+			findings = append(findings, doubt)
+		}
 	}
 	profile, hasKey, err := cfg.FalConfig.Key(getenv("FAL_PROFILE"))
 	if err == nil && hasKey && !env.ForceUser(getenv) { // package doctor says where it cannot be read
 		findings = append(findings, doctor.Finding{Check: "fal config", Result: doctor.Warn,
 			Text: fmt.Sprintf("the profile %q has a key, which the fal CLI prefers to the login; fal's SDK and falcred do not", profile),
-			Hint: "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: profileHint(getenv)})
 	}
 	return findings
 }

@@ -10,27 +10,36 @@ import (
 	"github.com/falcred/falcred/protocol/env"
 )
 
-// lookAround finds the settings that the other checks go by, and says what is wrong with them.
-// Where that is falcred.env, or a value in it, they are the environment's alone. They are not
-// usable where it is the environment.
+// lookAround finds the settings that the other checks go by, and says what is wrong with them. A variable
+// of the environment that is refused is left out for those; where falcred.env is, or a value in it, they go
+// by the environment alone. They are not usable where nobody knows the home.
 func lookAround() (cfg daemon.Config, findings []doctor.Finding, usable bool) {
 	findings = doctor.ExamineEnvironment(os.Environ()) // before falcred.env is in it
-	cfg, err := look()
-	if err == nil {
-		return cfg, append(findings, doctor.ExamineEnvFile(cfg.Home)...), true
-	}
-	text, hint, _ := strings.Cut(err.Error(), "\n")
-	wrong := doctor.Finding{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}
-	if errors.As(err, new(errHangs)) {
-		return cfg, append(findings, wrong), false
-	}
 	home, homeErr := env.Home(os.LookupEnv)
-	if homeErr != nil {
-		return cfg, append(findings, wrong), false
+	cfg, err := look()
+	for err != nil {
+		text, hint, _ := strings.Cut(err.Error(), "\n")
+		wrong := doctor.Finding{Check: "settings", Result: doctor.Fail, Text: text, Hint: hint}
+		if homeErr != nil || errors.As(err, new(errHangs)) {
+			return cfg, append(findings, wrong), false
+		}
+		name := text[:len(text)-len(strings.TrimLeft(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"))]
+		_, here := os.LookupEnv(name)
+		if here {
+			os.Unsetenv(name)
+			wrong.Text += "; the other checks go on without it"
+		}
+		if !here || name == "FALCRED_ISSUER" { // then the home's own issuer counts
+			if cfg, err = lookWithout(); err != nil && !here {
+				return cfg, append(append(findings, wrong), doctor.ExamineHome(home)...), false // it may be in it
+			}
+		} else {
+			cfg, err = look()
+		}
+		if !here {
+			wrong.Text += "; the other checks go by the environment alone"
+		}
+		findings = append(findings, wrong)
 	}
-	if cfg, err = lookWithout(); err != nil {
-		return cfg, append(append(findings, wrong), doctor.ExamineHome(home)...), false // it may be in it
-	}
-	wrong.Text += "; the other checks go by the environment alone"
-	return cfg, append(append(findings, wrong), doctor.ExamineEnvFile(home)...), true
+	return cfg, append(findings, doctor.ExamineEnvFile(home)...), true
 }

@@ -3,11 +3,25 @@
 package main
 
 import (
+	"math"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/protocol"
 )
+
+// On a terminal a text goes on beside its check, and through a pipe it is one line.
+func TestDoctorsPage(t *testing.T) {
+	findings := []doctor.Finding{{Check: "key", Result: doctor.OK, Text: "one two"}, {Check: "falcred.env", Result: doctor.Warn, Text: "one two three", Hint: "four five\x1b six"}}
+	for columns, want := range map[int]string{
+		27:          "ok    key         one two\nwarn  falcred.env one two\n                  three\n                  four\n                  five? six\n",
+		math.MaxInt: "ok    key         one two\nwarn  falcred.env one two three\n                  four five? six\n",
+	} {
+		if got := findingsPage(false, findings, columns); got != want {
+			t.Errorf("%d columns:\n%s\nwant\n%s", columns, got, want)
+		}
+	}
+}
 
 // A daemon of another version is named, and one whose login has ended fails. What it warns of
 // and doctor finds itself is said once.

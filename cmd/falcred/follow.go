@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -14,6 +16,7 @@ import (
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/follow"
 	"github.com/falcred/falcred/helper"
+	"github.com/falcred/falcred/packaging/service"
 	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
 )
@@ -28,10 +31,14 @@ access tokens reach this machine. The file goes when the token has run out, and
 when follow ends; it comes back when another program has deleted it. A login of
 this machine's own is never written over.
 
-A team is not in the file: programs that read it act for the personal account.`
+A team is not in the file: programs that read it act for the personal account.
+
+Where nobody answers at SOCKET it says so, and waits until somebody does. It ends at
+SIGTERM or Ctrl-C.`
 
 const followExample = `  falcred follow ~/fal.sock
-  ssh -o ExitOnForwardFailure=yes -R /home/ann/fal.sock:$HOME/.fal/share.sock build01 falcred follow fal.sock
+  ssh -o ExitOnForwardFailure=yes -R /home/ann/fal.sock:$HOME/.fal/share.sock \
+    build01 falcred follow fal.sock
 
 The other machine's sshd_config wants StreamLocalBindUnlink yes.`
 
@@ -41,7 +48,11 @@ func newFollow() *cobra.Command {
 		Short:   "Keep a token file fresh from a daemon elsewhere",
 		Long:    followHelp,
 		Example: followExample,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("a socket"),
+
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault // files
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := canFollow(); err != nil {
 				return err
@@ -74,6 +85,10 @@ func newFollow() *cobra.Command {
 			}
 			defer file.Close()
 			f := &follower{file: file, log: log, answers: make(chan answer), now: answer{cred: file.Held()}}
+			f.tell = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "falcred: "+protocol.Printable(text)) }
+			if _, journal := handler.(service.Journal); journal {
+				f.tell = func(text string) { log.Warn(text) }
+			}
 			return f.run(ctx)
 		},
 	}
@@ -89,6 +104,7 @@ type answer struct {
 type follower struct {
 	file    *follow.File
 	log     *slog.Logger
+	tell    func(string) // says something to whoever has started it
 	answers chan answer
 
 	now    answer
@@ -241,6 +257,11 @@ func (f *follower) handOn(ctx context.Context, t answer) {
 		return
 	case errors.As(t.err, &e) && (e.Code == protocol.CodeNotFound || e.Code == protocol.CodeLoginRequired):
 		f.warn(ctx, "no login to follow", t.err)
+	case errors.Is(t.err, helper.ErrNotRunning):
+		if f.news(ctx, t.err) {
+			f.tell(waitsFor(os.Getenv("FALCRED_SOCKET")))
+		}
+		return
 	default:
 		f.warn(ctx, "the socket gives no credential", t.err)
 		return
@@ -252,15 +273,33 @@ func (f *follower) handOn(ctx context.Context, t answer) {
 	}
 }
 
-// warn says what the socket says, without its hint, which is for the owner's machine. One that
-// comes too soon is said when it comes again.
+// warn says what the socket says, without its hint, which is for the owner's machine.
 func (f *follower) warn(ctx context.Context, what string, err error) {
+	if f.news(ctx, err) {
+		cause, _, _ := strings.Cut(f.problem, "\n")
+		f.log.Warn(what, "cause", cause)
+	}
+}
+
+// news notes a problem that is to be said now. One that comes too soon is said when it comes again.
+func (f *follower) news(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || time.Since(f.warned) < followBeat {
-		return
+		return false
 	}
 	f.problem, f.warned = err.Error(), time.Now()
-	cause, _, _ := strings.Cut(f.problem, "\n")
-	f.log.Warn(what, "cause", cause)
+	return true
+}
+
+// waitsFor says what has to come, where nobody answers at a socket.
+func waitsFor(socket string) string {
+	info, err := os.Lstat(socket)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "waiting for the socket " + socket + ", which is not there yet: ssh -R makes it, or the daemon that shares its login"
+	case err == nil && info.Mode().Type()&(fs.ModeSocket|fs.ModeSymlink) == 0:
+		return "waiting for a socket at " + socket + ", where something else is now: is the path right?"
+	}
+	return "waiting for a daemon at " + socket + ", where nobody answers now: does it run, and is ssh connected?"
 }
 
 // say does not repeat itself.

@@ -15,14 +15,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const historyHelp = `Print what happened to the login, oldest first: why was I logged out?
+const historyHelp = `Print what happened to the login, oldest first, and at the end the answer to
+"why was I logged out?": when, the likely cause, and what to do.
 
 The daemon writes it to falcred.history in the home: a few thousand lines at
 most, and no secret in them. It needs no daemon to be read.`
 
 const historyExample = `  falcred history
   falcred history -n 20
-  falcred history --json | jq -r 'select(.Event == "login_required") | .Time + " " + .Cause'`
+  falcred history --json | jq 'select(.Event == "login_required") | .Cause'`
 
 func newHistory() *cobra.Command {
 	var asJSON bool
@@ -41,47 +42,65 @@ func newHistory() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := inTime("reading the history", homePatience, func() ([]events.Event, error) { return events.Read(home) })
+			all, err := inTime("reading the history", homePatience, func() ([]events.Event, error) { return events.Read(home) })
 			if err != nil {
 				return err
 			}
-			if last > 0 && len(events) > last {
-				events = events[len(events)-last:]
+			shown := all
+			if last > 0 && len(all) > last {
+				shown = all[len(all)-last:]
 			}
 			out := cmd.OutOrStdout()
 			if asJSON {
-				return printLines(out, events)
+				return printLines(out, shown)
 			}
-			return printHistory(out, ui.NewPaint(out), events)
+			return printHistory(out, ui.NewPaint(out), all, shown)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON lines, one for each event")
-	cmd.Flags().IntVarP(&last, "last", "n", 0, "print only the last n events")
+	cmd.Flags().IntVarP(&last, "last", "n", 0, "print only the last `n` events")
 	return cmd
 }
 
-func printHistory(w io.Writer, colour ui.Paint, events []events.Event) error {
-	if len(events) == 0 {
+// printHistory prints the events that are to be shown, and what all of them say.
+func printHistory(w io.Writer, colour ui.Paint, all, shown []events.Event) error {
+	if len(all) == 0 {
 		_, err := fmt.Fprintln(w, "nothing yet: the history begins when the daemon first runs")
 		return err
 	}
 	var page strings.Builder
-	day := ""
-	for _, e := range events {
+	day, ended := "", ""
+	for _, e := range shown {
 		if today := e.Time.Local().Format("Monday, 2 January 2006"); today != day {
 			day = today
 			fmt.Fprintf(&page, "%s\n", colour.Bold(day))
 		}
+		switch {
+		case e.Event == events.LoginRequired:
+			ended = e.Cause
+		case e.Event == events.Refused && e.Cause == ended:
+			e.Cause = "" // it stands there already
+		}
 		fmt.Fprintf(&page, "  %s  %s\n", e.Time.Local().Format("15:04:05"), happened(colour, e))
+	}
+	text, hint := judgeHistory(all).answer(all[0].Time)
+	fmt.Fprintf(&page, "\n%s\n", colour.Bold(fold(text, helpWidth)))
+	if hint != "" {
+		fmt.Fprintf(&page, "%s\n", hint)
 	}
 	_, err := io.WriteString(w, page.String())
 	return err
 }
 
 func happened(colour ui.Paint, e events.Event) string {
-	text := e.Text()
-	if text == "" {
+	text, cause := e.Text(), protocol.Printable(e.Cause)
+	switch {
+	case text == "":
 		text = protocol.Printable(e.Event) // of a newer falcred
+	case e.Event == events.Rejected:
+		cause = "" // what follows says what it means
+	case e.Event == events.LoginRequired && cause != "":
+		text, cause = cause, "" // it is a sentence
 	}
 	switch e.Event {
 	case events.Rejected, events.LoginRequired:
@@ -92,8 +111,8 @@ func happened(colour ui.Paint, e events.Event) string {
 	if e.Event == events.LoggedIn && e.Subject != "" {
 		text += ": " + protocol.Printable(e.Subject)
 	}
-	if e.Cause != "" {
-		text += ": " + protocol.Printable(e.Cause)
+	if cause != "" {
+		text += ": " + cause
 	}
 	if e.Event == events.Refreshed && !e.Expires.IsZero() {
 		text += ", " + validity(e.Expires.Sub(e.Time))

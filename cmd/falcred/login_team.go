@@ -67,7 +67,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if !found {
 		return fmt.Errorf("you are logged in, but are not a member of team %q\nsee which there are: falcred team list", name)
 	}
-	if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
+	if err := setTeam(l.Out, cfg, account.Nickname); err != nil {
 		return err
 	}
 	fmt.Fprintf(l.Out, "requests are attributed to %s\n", l.Bold(protocol.Printable(account.Nickname)))

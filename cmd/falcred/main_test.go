@@ -74,11 +74,13 @@ func scripts(t *testing.T, folder string) {
 			"followed":   followed,
 			"refused":    refused,
 			"gone":       goneFile,
+			"says":       says,
 
 			"approve": approve,
 			"deny":    deny,
 			"down":    down,
 			"hurry":   hurry,
+			"revoke":  revoke,
 
 			"selfsigned": selfSigned,
 			"alive":      living,
@@ -267,6 +269,14 @@ func goneFile(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
+// says waits until a file has that text in it.
+func says(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(until(args[0]+" with "+args[1], func() bool {
+		text, _ := os.ReadFile(ts.MkAbs(args[0]))
+		return strings.Contains(string(text), args[1])
+	}))
+}
+
 func named(ts *testscript.TestScript, name string) *idp.Server {
 	return ts.Value("issuers").(map[string]*idp.Server)[name]
 }
@@ -289,6 +299,17 @@ func living(ts *testscript.TestScript, _ bool, args []string) {
 	refresh, _ := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile))
 	if !named(ts, args[0]).Alive(refresh) {
 		ts.Fatalf("the login in the token file is dead")
+	}
+}
+
+// revoke ends the login in the file at that issuer.
+func revoke(ts *testscript.TestScript, _ bool, args []string) {
+	refresh, _ := readTokens(filepath.Join(ts.Getenv("FAL_HOME_DIR"), falenv.TokenFile))
+	answer, err := http.PostForm(ts.Getenv(args[0])+"/oauth/revoke", url.Values{"client_id": {testClient}, "token": {refresh}})
+	ts.Check(err)
+	answer.Body.Close()
+	if named(ts, args[0]).Alive(refresh) {
+		ts.Fatalf("it is alive: status %d", answer.StatusCode)
 	}
 }
 

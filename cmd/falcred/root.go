@@ -1,18 +1,27 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootHelp = `falcred owns the fal login of this home: it alone refreshes it,
 ahead of time and safely, and serves credentials over a local socket.
 
 A login's refresh token works once, and using it twice ends the login. With
-falcred running, no script and no SDK has to refresh any more.`
+falcred running, no script and no SDK has to refresh any more.
+
+Scripts and SDKs take a credential from the second program, docker-credential-fal:
+see docker-credential-fal --help, or man docker-credential-fal.
+
+Exit status: 0; 1 it failed; 2 a mistake on the command line. Where a command has
+more than these, its own help says so.`
 
 const rootExample = `  falcred demo              see it work: no account, no network
   falcred login             log in to fal
@@ -20,7 +29,7 @@ const rootExample = `  falcred demo              see it work: no account, no net
   falcred service install   the daemon, as a service of yours
   falcred status            what it holds, and what this shell would get
   falcred whoami            who is logged in
-  falcred token             this shell's credential; scripts: docker-credential-fal
+  falcred token             this shell's credential
   falcred restart           the daemon anew, after an upgrade; stop ends it
   falcred history           why was I logged out?
   falcred follow SOCKET     use the login of another machine
@@ -63,12 +72,15 @@ func newRoot() *cobra.Command {
 	// cobra's own --version prints by a template, for which the linker keeps a fifth more of falcred.
 	root.Flags().BoolVarP(&asked, "version", "v", false, "version for falcred")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{err.Error(), helpHint(cmd)}
+		return usageError{plainly(err), helpHint(cmd)}
 	})
-	root.AddCommand(newLogin(), newLogout(), newRun(), newStop(), newRestart(), newService(), newStatus(), newWhoami(), newToken(), newTeam(), newHistory(), newDoctor(), newFollow(), newDemo(), newVersion())
+	root.SetHelpFunc(printHelp)
+	root.SetHelpCommand(newHelp())
+	root.AddCommand(newLogin(), newLogout(), newRun(), newStop(), newRestart(), newService(), newStatus(), newWhoami(), newToken(), newTeam(), newHistory(), newDoctor(), newFollow(), newDemo(), newCompletion(), newVersion())
 	for _, more := range moreCommands {
 		root.AddCommand(more())
 	}
+	completions(root)
 	return root
 }
 
@@ -89,6 +101,44 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return usageError{fmt.Sprintf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0]), helpHint(cmd)}
+}
+
+// atMostOne is for commands that take one argument, or none.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= 1 {
+			return nil
+		}
+		return usageError{fmt.Sprintf("%s takes one argument at most: %s", cmd.CommandPath(), what), helpHint(cmd)}
+	}
+}
+
+// plainly is an error about a flag, in words.
+func plainly(err error) string {
+	var (
+		invalid *pflag.InvalidValueError
+		missing *pflag.ValueRequiredError
+		unknown *pflag.NotExistError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		wants := map[string]string{"int": "a whole number", "bool": "no value, or true or false", "duration": "a duration, such as 300s, 15m or 2h"}
+		f := invalid.GetFlag()
+		return fmt.Sprintf("%s wants %s, and got %q", given(f), cmp.Or(wants[f.Value.Type()], "another value"), invalid.GetValue())
+	case errors.As(err, &missing):
+		return given(missing.GetFlag()) + " wants a value"
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return "unknown flag: -" + unknown.GetSpecifiedName()
+	}
+	return err.Error()
+}
+
+// given is a flag as errors name it: by both its names.
+func given(f *pflag.Flag) string {
+	if f.Shorthand != "" {
+		return "-" + f.Shorthand + " (--" + f.Name + ")"
+	}
+	return "--" + f.Name
 }
 
 func helpHint(cmd *cobra.Command) string { return "see: " + cmd.CommandPath() + " --help" }

@@ -21,9 +21,9 @@ import (
 const runHelp = `Run the daemon in the foreground, until SIGTERM or Ctrl-C.
 
 It refreshes the login in the home ahead of time and answers on its socket.
-It needs no network to start. Every flag mirrors a variable of the environment,
-which $FAL_HOME_DIR/falcred.env may set too, except for the home and the socket:
-other programs look for those, and do not read that file.
+It needs no network to start. A flag that names a variable in brackets stands for
+that variable of the environment, which $FAL_HOME_DIR/falcred.env may set too, except
+for the home and the socket: other programs look for those, and do not read that file.
 
 --check looks at the configuration, as the daemon that is started so would see
 it, and changes nothing.
@@ -34,23 +34,23 @@ has made, a mistake of configuration is told for 30 s to whoever asks.`
 
 const runExample = `  falcred run
   falcred run --log-level debug
-  falcred run --home ~/work/.fal --issuer https://id.example.com --client-id falcred
+  falcred run --home ~/work/.fal --issuer https://id.example.com
   falcred run --servers gateway.example.com,http://localhost:8080`
 
 // mirrored are the flags that are variables: whoever reads the variable, which
 // is not the daemon alone, then sees what the flag says.
 var mirrored = []struct{ flag, variable, usage string }{
-	{"home", "FAL_HOME_DIR", "the login's home (default ~/.fal)"},
-	{"socket", "FALCRED_SOCKET", "the socket (default falcred.sock in the home)"},
-	{"issuer", "FALCRED_ISSUER", "the identity provider (default fal's)"},
-	{"client-id", "FALCRED_CLIENT_ID", "the client of the next login (default the home's, or fal's)"},
-	{"audience", "FALCRED_AUDIENCE", "the audience of the next login (default fal's at fal's issuer; empty is none)"},
-	{"scopes", "FALCRED_SCOPES", "the scopes of the next login (empty is none)"},
-	{"servers", "FALCRED_SERVERS", "more hosts to answer for, comma-separated"},
-	{"share-socket", "FALCRED_SHARE_SOCKET", "a second socket, from which others may only read the login's access token"},
-	{"allow-uids", "FALCRED_ALLOW_UIDS", "the others' user numbers, comma-separated (default your own only)"},
-	{"on-change", "FALCRED_ON_CHANGE", "a command to run at each change of the login's state"},
-	{"notify", "FALCRED_NOTIFY", "0: no desktop notification when the login has ended"},
+	{"home", "FAL_HOME_DIR", "the login's `folder` (default ~/.fal)"},
+	{"socket", "FALCRED_SOCKET", "the socket's `path` (default falcred.sock in the home)"},
+	{"issuer", "FALCRED_ISSUER", "the `URL` of the identity provider (default fal's)"},
+	{"client-id", "FALCRED_CLIENT_ID", "the client `ID` of the next login (default the home's, or fal's)"},
+	{"audience", "FALCRED_AUDIENCE", "the `audience` of the next login (default fal's at fal's issuer; empty is none)"},
+	{"scopes", "FALCRED_SCOPES", "the `scopes` of the next login (empty is none)"},
+	{"servers", "FALCRED_SERVERS", "more `hosts` to answer for, comma-separated"},
+	{"share-socket", "FALCRED_SHARE_SOCKET", "the `path` of a second socket, from which others may only read the login's access token"},
+	{"allow-uids", "FALCRED_ALLOW_UIDS", "the others' user `numbers`, comma-separated (default your own only)"},
+	{"on-change", "FALCRED_ON_CHANGE", "a `command` to run at each change of the login's state"},
+	{"notify", "FALCRED_NOTIFY", "`0`: no desktop notification when the login has ended"},
 }
 
 var logLevels = map[string]slog.Level{
@@ -67,6 +67,9 @@ func newRun() *cobra.Command {
 		Example: runExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON && toSyslog {
+				return usageError{"--log-json and --syslog exclude each other", helpHint(cmd)}
+			}
 			handler, err := newHandler(cmd.ErrOrStderr(), level, asJSON, toSyslog)
 			if err != nil {
 				return err
@@ -93,10 +96,12 @@ func newRun() *cobra.Command {
 	for _, m := range mirrored {
 		cmd.Flags().String(m.flag, "", m.usage+" ["+m.variable+"]")
 	}
-	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.MarkFlagDirname("home")
+	cmd.MarkFlagFilename("socket")
+	cmd.MarkFlagFilename("share-socket")
+	cmd.Flags().StringVar(&level, "log-level", "info", "the least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().BoolVar(&asJSON, "log-json", false, "log JSON lines")
 	cmd.Flags().BoolVar(&toSyslog, "syslog", false, "log to syslog, as a service: a daemon that a client has started makes way")
-	cmd.MarkFlagsMutuallyExclusive("syslog", "log-json")
 	cmd.Flags().BoolVar(&check, "check", false, "only say whether the configuration lets it start")
 	return cmd
 }

@@ -46,7 +46,7 @@ func newService() *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 	}
 	cmd.PersistentFlags().BoolVar(&f.system, "system", false, "a service of the machine (needs root, and --run-as)")
-	cmd.PersistentFlags().StringVar(&f.runAs, "run-as", "", "whose login a --system service serves")
+	cmd.PersistentFlags().StringVar(&f.runAs, "run-as", "", "the `user` whose login a --system service serves")
 	uninstall := f.command("uninstall", "Stop the service and remove what install wrote")
 	uninstall.Flags().BoolVar(&f.purge, "purge", false, "remove falcred's own files in the home too, never the login")
 	cmd.AddCommand(

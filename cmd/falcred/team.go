@@ -16,6 +16,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
@@ -24,7 +25,10 @@ const teamHelp = `Choose whom requests of the login are attributed to.
 The choice stands in the fal CLI's own config (FAL_CONFIG_PATH, or
 ~/.fal/config.toml), so that the CLI and falcred follow the same one. A running
 daemon sees the change by itself. A key is attributed to its own team, whatever
-stands there.`
+stands there: set and unset say so where a key of this shell, of falcred.env or of a
+profile of the fal CLI is in the way. As the CLI's own, set unsets such a profile.
+
+For one shell, or one request, there are FALCRED_TEAM and --team.`
 
 func newTeam() *cobra.Command {
 	cmd := &cobra.Command{
@@ -32,8 +36,10 @@ func newTeam() *cobra.Command {
 		Short:   "Choose the team that requests are attributed to",
 		Long:    teamHelp,
 		Example: "  falcred team list\n  falcred team set acme\n  falcred team unset",
-		Args:    noArgs,
+		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(newTeamList(), newTeamSet(), newTeamUnset())
 	return cmd
@@ -75,10 +81,14 @@ func newTeamList() *cobra.Command {
 
 func newTeamSet() *cobra.Command {
 	return &cobra.Command{
-		Use:   "set NICKNAME",
-		Short: "Attribute requests to this team",
-		Args:  oneArg("the nickname of a team"),
+		Use:     "set NICKNAME",
+		Short:   "Attribute requests to this team",
+		Example: "  falcred team set acme",
+		Args:    oneArg("the nickname of a team"),
+
+		ValidArgsFunction: completeTeam,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			shell := environment() // before falcred.env is in it
 			cfg, list, err := theAccounts(cmd)
 			if err != nil {
 				return err
@@ -87,13 +97,15 @@ func newTeamSet() *cobra.Command {
 			if !found {
 				return fmt.Errorf("the login is not a member of team %q\nsee which there are: falcred team list", args[0])
 			}
-			if err := cfg.FalConfig.SetTeam(account.Nickname); err != nil {
+			out := cmd.OutOrStdout()
+			if err := setTeam(out, cfg, account.Nickname); err != nil {
 				return err
 			}
 			awaitTeam(cmd, cfg, account.Nickname)
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to %s (%s), by %s\n",
+			fmt.Fprintf(out, "requests are attributed to %s (%s), by %s\n",
 				protocol.Printable(account.Nickname), protocol.Printable(account.FullName), cfg.FalConfig.Path)
-			return err
+			printInTheWay(out, shell, cfg, account.Nickname)
+			return nil
 		},
 	}
 }
@@ -104,6 +116,7 @@ func newTeamUnset() *cobra.Command {
 		Short: "Attribute requests to the personal account",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			shell := environment() // before falcred.env is in it
 			cfg, err := look()
 			if err != nil {
 				return err
@@ -112,10 +125,52 @@ func newTeamUnset() *cobra.Command {
 				return err
 			}
 			awaitTeam(cmd, cfg, "")
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to the personal account, by %s\n", cfg.FalConfig.Path)
-			return err
+			fmt.Fprintf(cmd.OutOrStdout(), "requests are attributed to the personal account, by %s\n", cfg.FalConfig.Path)
+			printInTheWay(cmd.OutOrStdout(), shell, cfg, "")
+			return nil
 		},
 	}
+}
+
+// setTeam writes the choice down, and says which profile of the fal CLI had to go for it.
+func setTeam(out io.Writer, cfg daemon.Config, nickname string) error {
+	profile, hasKey, _ := cfg.FalConfig.Key("")
+	if err := cfg.FalConfig.SetTeam(nickname); err != nil || profile == "" {
+		return err
+	}
+	why := "a team and a profile exclude each other there"
+	if hasKey {
+		why = "the CLI would send that profile's key"
+	}
+	_, err := fmt.Fprintf(out, "the fal CLI's profile %s is unset, since %s; it is still there: fal profile set %[1]s\n", protocol.Printable(profile), why)
+	return err
+}
+
+// printInTheWay says what attributes requests to somebody else than the choice in the fal config: a key of
+// this shell or of falcred.env, a profile of the fal CLI, FALCRED_TEAM.
+func printInTheWay(out io.Writer, shell func(string) string, cfg daemon.Config, choice string) {
+	say := func(text, hint string) { fmt.Fprintf(out, "%s\n%s\n", protocol.Printable(text), hint) }
+	if key, ok := env.FindKey(shell); ok { // for falcred and for the CLI, whatever else is set
+		say(keyWins(key.Source, " here", "your"), keyHint)
+		return
+	}
+	if cfg.Key.Source != "" && !env.ForceUser(shell) {
+		say(keyWins(cfg.Key.Source, " in falcred.env", "your"), keyHint)
+	}
+	if profile, hasKey, err := cfg.FalConfig.Key(shell("FAL_PROFILE")); err == nil && hasKey && !env.ForceUser(shell) {
+		say("the fal CLI goes on with the key of its profile "+profile+"; fal's SDK and falcred do not", profileHint(shell))
+	}
+	if team := env.Team(os.LookupEnv); team != nil && !strings.EqualFold(*team, choice) {
+		say(env.TeamName+" is set here, so this shell's requests are attributed to "+cmp.Or(*team, "the personal account"), "unset "+env.TeamName)
+	}
+}
+
+// profileHint is what to do where the fal CLI sends a profile's key.
+func profileHint(shell func(string) string) string {
+	if shell("FAL_PROFILE") != "" {
+		return "unset FAL_PROFILE, or set FAL_FORCE_AUTH_BY_USER=1"
+	}
+	return "fal profile unset, or set FAL_FORCE_AUTH_BY_USER=1"
 }
 
 func oneArg(what string) cobra.PositionalArgs {

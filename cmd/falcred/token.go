@@ -17,8 +17,9 @@ It does what docker-credential-fal token does. Scripts that run often call that
 one, which starts faster; or docker-credential-fal header, which also says for
 which team a request is. Do not put the token into FAL_KEY: it is not a key.
 
-Exit status: 0; 1 no credential, or a value that is none; 2 a flag that is none;
-3 log in again (falcred login); 75 try again later. Nothing is printed on standard output unless it is 0.`
+Exit status: 0; 1 no credential; 2 a mistake on the command line; 3 log in again
+(falcred login); 75 try again later. Nothing is printed on standard output
+unless it is 0.`
 
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"
   falcred token --min-valid 15m            for a long upload
@@ -32,9 +33,12 @@ func newToken() *cobra.Command {
 		Short:   "Print this shell's credential: the token of the login, or a key",
 		Long:    tokenHelp,
 		Example: tokenExample,
+		Args:    atMostOne("a server"),
+
+		ValidArgsFunction: completeServer,
 	}
 	flags := cmd.Flags()
-	flags.String("min-valid", "", "one that is good for so long still (300s, 15m, 2h), as far as it can be had")
+	flags.Duration("min-valid", 0, "one that is good for so long still (300s, 15m, 2h), as far as it can be had")
 	flags.Bool("rejected", false, "the token on standard input was refused with 401: print the next one")
 	flags.String("team", "", `whom requests are attributed to; "" is the login's own account (default FALCRED_TEAM, else the fal config's)`)
 	flags.Bool("json", false, "print a JSON object: ServerURL, Username, Secret, Expires, Headers")

@@ -227,7 +227,7 @@ func examineIssuer(ctx context.Context, cfg Config) []Finding {
 	resp, err := reach(transport, req)
 	findings = append(findings, examineServers(transport)...)
 	if err != nil {
-		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), reachHint(err, via)})
+		return append(findings, Finding{"issuer", Fail, cfg.Issuer + " cannot be reached" + via + ": " + httpx.Describe(err) + certificate(err), blameless(cfg, reachHint(err, via))})
 	}
 	if cfg.Issuer != issuer.FalIssuer {
 		return append(append(findings, examineProvider(ctx, cfg, via)...), examineClock(resp.Header.Get("Date")))

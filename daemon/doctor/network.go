@@ -62,6 +62,14 @@ func reachHint(err error, via string) string {
 	return hint
 }
 
+// blameless leaves the question for FALCRED_ISSUER out of a hint where nothing sets that.
+func blameless(cfg Config, hint string) string {
+	if cfg.Named {
+		return hint
+	}
+	return strings.TrimPrefix(hint, "is FALCRED_ISSUER right? else ")
+}
+
 func causeHint(err error, via string) string {
 	var (
 		invalid  x509.CertificateInvalidError

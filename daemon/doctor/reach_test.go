@@ -17,6 +17,18 @@ import (
 	"github.com/falcred/falcred/daemon/testkit"
 )
 
+// Who has set no FALCRED_ISSUER is not asked whether that is right.
+func TestHintAsksForWhatIsSet(t *testing.T) {
+	unknown := &net.DNSError{IsNotFound: true}
+	for named, want := range map[bool]string{true: "is FALCRED_ISSUER right? else check the network", false: "check the network or VPN"} {
+		cfg := Config{}
+		cfg.Named = named
+		if hint := blameless(cfg, reachHint(unknown, "")); !strings.HasPrefix(hint, want) {
+			t.Errorf("%v: %q", named, hint)
+		}
+	}
+}
+
 // newServer is one that answers nothing, and is not started.
 func newServer(t *testing.T) *httptest.Server {
 	t.Helper()

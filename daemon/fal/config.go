@@ -28,7 +28,8 @@ import (
 )
 
 // Config is the fal CLI's configuration file. falcred reads from it the team, the host of the
-// CLI's profile and whether that has a key, and writes the team only.
+// CLI's profile and whether that has a key. It writes the team, and takes the choice of a profile
+// out for that.
 type Config struct {
 	Path    string // absolute; "" where there is to be no configuration
 	Profile string // what FAL_PROFILE chooses; "" leaves it to the file

@@ -18,8 +18,9 @@ import (
 )
 
 // SetTeam writes the team, "" for none, and keeps the rest of the file to the
-// byte: other profiles, their keys, comments. It takes no lock, as the CLI takes none.
-// Where an error has a second line, that is a hint.
+// byte: profiles, their keys, comments. A team has the CLI's choice of a profile taken out, as the
+// CLI does it: it would use that profile's key, and no team. It takes no lock, as the CLI takes
+// none. Where an error has a second line, that is a hint.
 func (c Config) SetTeam(nickname string) error {
 	if c.Path == "" {
 		return errNoConfig
@@ -32,18 +33,25 @@ func (c Config) SetTeam(nickname string) error {
 	if err != nil {
 		return err
 	}
-	if now == nickname && len(before) > 0 {
-		return nil
-	}
-	if len(before) == 0 { // also for no team: a daemon takes a file that is gone for an accident
+	there := len(before) > 0
+	if !there { // also for no team: a daemon takes a file that is gone for an accident
 		before = fmt.Appendf(nil, "[%s]\n", internal)
 	}
-	after, err := edit(before, "team", nickname)
+	after := before
+	if now != nickname {
+		after, err = edit(before, "team", nickname)
+	}
+	if err == nil && nickname != "" {
+		after, err = edit(after, "profile", "")
+	}
+	if err == nil && there && bytes.Equal(before, after) {
+		return nil
+	}
 	if len(after) > maxConfig {
 		err = errLarge
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be changed: %w\nset team under [%s] by hand", c.Path, err, internal)
+		return fmt.Errorf("%s cannot be changed: %w\nset team under [%s] by hand, and take profile out", c.Path, err, internal)
 	}
 	target, err := fsx.Resolve(c.Path)
 	if errors.Is(err, fsx.ErrDangling) {

@@ -118,7 +118,7 @@ func (m *machine) vanished() {
 		return
 	}
 	m.Phase = Missing
-	m.record(events.Vanished, "the token file was deleted; asking the issuer whether that was a logout")
+	m.record(events.Vanished, "asking the issuer whether that was a logout")
 	if !m.Pinging {
 		m.Pinging = true
 		m.do(ping{})

@@ -244,7 +244,7 @@ func (t *transaction) refused(before tokenfile.Content, refresh, forced string) 
 		t.m.actions.add(logged{slog.LevelWarn, "the issuer rejects the token in the file; trying the newest one received before it", nil})
 		return candidate{refresh: newest.Refresh, before: r.Content, fallback: newest}, nil
 	}
-	return candidate{}, loginEnded("the login has ended: the issuer does not accept its refresh token any more (invalid_grant)")
+	return candidate{}, loginEnded("the login has ended: it was revoked, or used by another program (invalid_grant)")
 }
 
 // takeFallback hands out F5's newest unused token, once, and only where it is known to be

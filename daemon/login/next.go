@@ -54,7 +54,7 @@ func (m *machine) handle(e Event) {
 		m.failed(e)
 	case Refused:
 		m.Dead = e.Refresh
-		m.record(events.Rejected, "the issuer does not accept the refresh token (invalid_grant)")
+		m.record(events.Rejected, "the issuer says invalid_grant")
 	case FallbackTaken, FallbackKept, FallbackFound:
 		m.fallback(e)
 	case Restored:

@@ -56,8 +56,8 @@ func (b *build) units() error {
 
 // manual compresses the pages, without a name and a time in the header.
 func (b *build) manual() error {
-	raw, pages := filepath.Join(b.stage, "raw"), filepath.Join(b.stage, "man1")
-	for _, folder := range []string{raw, pages} {
+	raw := filepath.Join(b.stage, "raw")
+	for _, folder := range []string{raw, filepath.Join(b.stage, "man1"), filepath.Join(b.stage, "man5")} {
 		if err := os.Mkdir(folder, 0o755); err != nil { // #nosec G301 -- of a package: everybody's
 			return err
 		}
@@ -65,18 +65,11 @@ func (b *build) manual() error {
 	if _, err := b.command(nil, "go", "run", "-tags", "man", "-buildvcs=false", "-ldflags", "-X main.release="+b.version, "./cmd/falcred", "man", raw); err != nil {
 		return err
 	}
-	own, err := os.ReadFile("packaging/docker-credential-fal.1")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(raw, "docker-credential-fal.1"), own, 0o644); err != nil { // #nosec G306 -- of a package: everybody's
-		return err
-	}
 	files, err := filepath.Glob(filepath.Join(raw, "*.1"))
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
+	for _, file := range append(files, "packaging/docker-credential-fal.1", "packaging/falcred.env.5") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -85,7 +78,7 @@ func (b *build) manual() error {
 		w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 		w.Write(text)
 		w.Close()
-		if err := b.write("man1/"+filepath.Base(file)+".gz", packed.Bytes()); err != nil {
+		if err := b.write("man"+filepath.Ext(file)[1:]+"/"+filepath.Base(file)+".gz", packed.Bytes()); err != nil {
 			return err
 		}
 	}
@@ -137,6 +130,7 @@ func (b *build) files(arch string) []file {
 	add("completion.zsh", "/usr/share/zsh/site-functions/_falcred", "0644", "rpm")
 	add("completion.fish", "/usr/share/fish/vendor_completions.d/falcred.fish", "0644", "")
 	add("man1/*.gz", "/usr/share/man/man1/", "0644", "")
+	add("man5/*.gz", "/usr/share/man/man5/", "0644", "")
 	return list
 }
 

@@ -17,6 +17,7 @@ class Falcred < Formula
     system "go", "build", *std_go_args(ldflags: "-s -w #{helper}", output: bin/"docker-credential-fal"), "./cmd/docker-credential-fal"
     generate_completions_from_executable(bin/"falcred", "completion")
     man1.install "packaging/docker-credential-fal.1"
+    man5.install "packaging/falcred.env.5"
   end
 
   # `falcred service install` does the same, and knows FAL_HOME_DIR.
