@@ -111,7 +111,7 @@ func (p *page) shell(s *standing) {
 	shell := s.Shell
 	credential := shell.Source
 	if credential == sourceLogin {
-		credential = "the login's token"
+		credential = "the login's token" // #nosec G101 -- words
 	}
 	account := protocol.Printable(shell.account())
 	if account != "" {

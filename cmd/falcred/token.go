@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// #nosec G101 -- words about tokens, and none
 const tokenHelp = `Print the credential that a program started from this shell would use: FAL_KEY
 of the environment, else the login's access token. A daemon is started for that,
 if none runs.
@@ -21,6 +22,7 @@ Exit status: 0; 1 no credential; 2 a mistake on the command line; 3 log in again
 (falcred login); 75 try again later. Nothing is printed on standard output
 unless it is 0.`
 
+// #nosec G101 -- the same
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"
   falcred token --min-valid 15m            for a long upload
   falcred token --json | jq -r .Expires
@@ -44,11 +46,10 @@ func newToken() *cobra.Command {
 	flags.Bool("json", false, "print a JSON object: ServerURL, Username, Secret, Expires, Headers")
 	// pflag's error would repeat a token that stands in the wrong place.
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		text := err.Error()
-		if strings.Contains(text, "--rejected") {
-			text = "--rejected takes no value: the token stands on standard input, where no other process can see it"
+		if !strings.Contains(err.Error(), "--rejected") {
+			return cmd.Parent().FlagErrorFunc()(cmd, err)
 		}
-		return usageError{text, helpHint(cmd)}
+		return usageError{"--rejected takes no value: the token stands on standard input, where no other process can see it", helpHint(cmd)}
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		flags.Visit(func(f *pflag.Flag) { args = append(args, asHelper(f)...) })
