@@ -79,7 +79,7 @@ func newFollow() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal ends it as signals do
-			file, err := follow.Open(cfg.Home, func(text string) { log.Warn(text) })
+			file, err := follow.Open(cfg.Home, func(text string) { log.Warn(text) }) // #nosec G706 -- slog quotes it
 			if err != nil {
 				return err
 			}
@@ -87,7 +87,7 @@ func newFollow() *cobra.Command {
 			f := &follower{file: file, log: log, answers: make(chan answer), now: answer{cred: file.Held()}}
 			f.tell = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "falcred: "+protocol.Printable(text)) }
 			if _, journal := handler.(service.Journal); journal {
-				f.tell = func(text string) { log.Warn(text) }
+				f.tell = func(text string) { log.Warn(text) } // #nosec G706 -- slog quotes it
 			}
 			return f.run(ctx)
 		},
