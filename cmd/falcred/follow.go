@@ -78,7 +78,7 @@ func newFollow() *cobra.Command {
 			log := slog.New(handler)
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, farewells...)...)
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second signal ends it as signals do
+			context.AfterFunc(ctx, stop)                                             // a second signal ends it as signals do
 			file, err := follow.Open(cfg.Home, func(text string) { log.Warn(text) }) // #nosec G706 -- slog quotes it
 			if err != nil {
 				return err
