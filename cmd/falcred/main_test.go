@@ -79,6 +79,8 @@ func scripts(t *testing.T, folder string) {
 			"deny":    deny,
 			"down":    down,
 			"hurry":   hurry,
+			"ended":   endLogin,
+			"opened":  opened,
 
 			"selfsigned": selfSigned,
 			"alive":      living,

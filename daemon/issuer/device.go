@@ -3,6 +3,7 @@ package issuer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -52,7 +53,7 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, err
+		return nil, plainly(err)
 	}
 	if e.Device == "" {
 		return nil, fmt.Errorf("%s offers no device login (RFC 8628)\nlog in with a program of that issuer's, which writes the token file", p.url)
@@ -95,7 +96,7 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("%s gave no code: %s", p.url, httpx.Describe(err))
+		return nil, plainly(unreached{p.url, err})
 	}
 	m, _ := scanObject(answer.body)
 	d := &DeviceLogin{issuer: p, scopes: scopes, audience: audience, code: m["device_code"], UserCode: m["user_code"]}
@@ -118,6 +119,14 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 	}
 	d.interval = max(minInterval, min(d.interval, life*9/10))
 	return d, nil
+}
+
+// plainly says that there is no way to an issuer to somebody who wants to log in.
+func plainly(err error) error {
+	if u := (unreached{}); errors.As(err, &u) {
+		return fmt.Errorf("%s cannot be reached: %s\nis this machine online? nothing was changed; falcred doctor finds out what is in the way", u.url, httpx.Describe(u.err))
+	}
+	return err
 }
 
 // noCode is why there is no code: who refuses it, or what the answer lacks.
