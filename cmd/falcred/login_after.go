@@ -29,13 +29,13 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), protocol.Printable(who))
 	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
 	if seen, ok := login.See(cfg.Home); ok && !seen.Ends.IsZero() {
-		fmt.Fprintf(l.Out, "it is good until about %s, if the issuer ends it at the age of the one before\n", day(seen.Ends))
+		fmt.Fprintln(l.Out, l.Wrap("it is good until about "+day(seen.Ends)+", if the issuer ends it at the age of the one before"))
 	}
 	if g.Doubt != "" {
-		fmt.Fprintln(l.Out, l.Yellow(protocol.Printable(g.Doubt)))
+		fmt.Fprintln(l.Out, l.Yellow(l.Wrap(protocol.Printable(g.Doubt))))
 	}
 	if key, ok := env.FindKey(l.shell); ok {
-		fmt.Fprintf(l.Out, "%s\n", l.Yellow(keyWins(key.Source, " here", "your")))
+		fmt.Fprintf(l.Out, "%s\n", l.Yellow(l.Wrap(keyWins(key.Source, " here", "your"))))
 		fmt.Fprintln(l.Out, keyHint)
 	}
 }
@@ -62,8 +62,8 @@ func (l *loginRun) keepFresh(ctx context.Context) error {
 		}
 		return nil
 	}
-	fmt.Fprintln(l.Out, "\nNothing keeps this login fresh yet. As a service of yours, falcred runs by itself\n"+
-		"from now on, and no program has to refresh the login. (To undo it later:\nfalcred service uninstall)")
+	fmt.Fprintln(l.Out, "\n"+l.Wrap("Nothing keeps this login fresh yet. As a service of yours, falcred runs by itself from now on, "+
+		"and no program has to refresh the login. (To undo it later: falcred service uninstall)"))
 	yes, err := l.yes(ctx, "Install the service? [Y/n] ", true)
 	if err != nil || !yes {
 		fmt.Fprintf(l.Out, "to do it later: %s\n", line)

@@ -41,11 +41,11 @@ func (l *loginRun) replace(ctx context.Context, cfg daemon.Config) error {
 		since = " since " + day(*who.Since)
 	}
 	if l.Live {
-		l.note("%s is logged in here%s", name, since)
-		l.note("a new login replaces it here; the issuer keeps it (falcred logout ends it)")
+		l.note("%s is logged in here%s.", name, since)
+		l.note("A new login takes its place here. The issuer keeps the old one; to end that first: falcred logout")
 	} else {
 		l.note("%s is logged in here%s; this login replaces it", name, since)
-		l.note("the issuer keeps the earlier one; falcred logout, done first, ends it there")
+		l.note("the issuer keeps the old one; to end that first: falcred logout")
 	}
 	if !ends.IsZero() {
 		l.note("it may end by itself on %s, as one before it did at that age", day(ends))
@@ -82,7 +82,7 @@ func loggedIn(ctx context.Context, cfg daemon.Config) (who *person, ends time.Ti
 func (l *loginRun) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if l.Live {
-		fmt.Fprintln(l.Out, text)
+		fmt.Fprintln(l.Out, l.Wrap(text))
 	} else {
 		fmt.Fprintln(l.errs, "falcred: "+text)
 	}
@@ -101,7 +101,7 @@ func (l *loginRun) endSession(ctx context.Context, cfg daemon.Config, provider *
 	}
 	shown := protocol.Printable(address)
 	if l.Live {
-		fmt.Fprintf(l.Out, "First, have the browser that you log in with log out, at this address:\n   %s\n", shown)
+		fmt.Fprintf(l.Out, "%s\n   %s\n", l.Wrap("First, have the browser that you log in with log out, at this address:"), shown)
 	} else {
 		fmt.Fprintf(l.Out, "logout_uri: %s\n", shown)
 	}
@@ -113,7 +113,7 @@ func (l *loginRun) endSession(ctx context.Context, cfg daemon.Config, provider *
 		l.noBrowser = true
 		return nil
 	}
-	_, err = l.line(ctx, "Press Enter when it has: ")
+	_, err = l.line(ctx, "Press Enter when it has logged out: ")
 	return err
 }
 

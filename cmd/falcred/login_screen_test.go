@@ -151,7 +151,7 @@ func TestAnotherAccount_C8(t *testing.T) {
 				s.types(`As another account\? Then your browser logs out first\. \[y/N\] `, "y\n")
 			}
 			s.until(`http://127\.0\.0\.1:\d+/v2/logout\?client_id=test-client`)
-			s.until(`Press Enter when it has: `)
+			s.until(`Press Enter when it has logged out: `)
 			opened := func() string { data, _ := os.ReadFile(seen); return string(data) }
 			if !testkit.Within(testkit.Patience, func() bool { return strings.Count(opened(), "\n") == 1 }) || strings.Contains(s.shown(), "Open this") {
 				t.Fatalf("opened %q\n%s", opened(), s.shown())

@@ -7,8 +7,10 @@ package ui
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Console prints a story step by step. On a terminal the line of the moment
@@ -94,6 +96,31 @@ func (c *Console) over(text string, drawn int) int {
 	}
 	fmt.Fprint(c.Out, begin+string(shown))
 	return len(shown)
+}
+
+// Wrap breaks a text between its words where the terminal would break it within one. Elsewhere a
+// text stays one line.
+func (c *Console) Wrap(text string) string {
+	columns, _ := c.Size()
+	if columns == 0 {
+		return text
+	}
+	var b strings.Builder
+	at := 0 // the column
+	for _, word := range strings.Fields(text) {
+		switch length := utf8.RuneCountInString(word); {
+		case at == 0:
+			at = length
+		case at+1+length > columns:
+			b.WriteByte('\n')
+			at = length
+		default:
+			b.WriteByte(' ')
+			at += 1 + length
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
 // Still is a text that does not change.
