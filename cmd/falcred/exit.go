@@ -16,7 +16,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
-	exitEnded   = 3 // of whoami, as of docker-credential-fal: log in again
+	exitEnded   = 3                   // of whoami, as of docker-credential-fal: log in again
 	exitConfig  = protocol.ExitConfig // of run
 )
 

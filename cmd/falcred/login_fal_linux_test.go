@@ -74,7 +74,10 @@ func TestLoginAtFal_C7_C8(t *testing.T) {
 	provider, env := falIssuer(t)
 	base := testkit.ShortDir(t)
 	home := filepath.Join(base, ".fal")
-	last := func() string { data, _ := os.ReadFile(filepath.Join(home, "last_auth_connection")); return string(data) }
+	last := func() string {
+		data, _ := os.ReadFile(filepath.Join(home, "last_auth_connection"))
+		return string(data)
+	}
 	self, err := os.Executable()
 	testkit.Must(t, err)
 	login := func(args ...string) (lines map[string]string, errs string) {

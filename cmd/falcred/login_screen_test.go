@@ -31,9 +31,9 @@ func (s *screen) count(text string) (n int) {
 	return n
 }
 
-// F1, F2: at each size the screen has one line that moves, the whole address and the code, and a
+// At each size the screen has one line that moves, the whole address and the code, and a
 // whole QR code or none; and after the window has changed, too.
-func TestLoginFitsTheScreen_F1_F2(t *testing.T) {
+func TestLoginFitsTheScreen(t *testing.T) {
 	for _, tt := range []struct {
 		rows, columns int
 		qr            bool
@@ -104,7 +104,7 @@ func TestLoginAgainIsAsked_D3(t *testing.T) {
 	}
 	t.Run("yes", func(t *testing.T) {
 		t.Parallel()
-		s := newScreen(t, 24, 80)
+		s := newScreen(t, 24, 60)
 		before := s.login()
 		s.start(nil, "login", "--no-browser")
 		s.types(question, "y\n")
@@ -117,6 +117,11 @@ func TestLoginAgainIsAsked_D3(t *testing.T) {
 		}
 		if now, _ := readTokens(filepath.Join(s.home, env.TokenFile)); now == before || !s.idp.Alive(now) || !s.idp.Alive(before) {
 			t.Error("the new login is not there, or the first one was revoked")
+		}
+		for _, line := range s.vt.seen() { // a terminal would break words
+			if len(line) == 60 && !strings.Contains(line, "/") {
+				t.Errorf("a line wraps: %q", line)
+			}
 		}
 	})
 	// Nobody is there to be asked: standard input is no terminal.

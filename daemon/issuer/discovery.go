@@ -174,11 +174,12 @@ func DiscoveryURL(issuer string) string {
 // a few KiB, and go-oidc reads whatever comes.
 const maxDocument = 256 << 10
 
-// used are the members of a discovery document that mean something here.
-var used = []string{"issuer", "token_endpoint", "jwks_uri", "revocation_endpoint", "device_authorization_endpoint", "end_session_endpoint"}
-
-// asked are those of them that falcred itself asks.
-var asked = used[1:5]
+// asked are the members of a discovery document that falcred sends something to, and used are all
+// that mean something here.
+var (
+	asked = []string{"token_endpoint", "jwks_uri", "revocation_endpoint", "device_authorization_endpoint"}
+	used  = append([]string{"issuer", "end_session_endpoint"}, asked...)
+)
 
 // document is a discovery document on its way to go-oidc: capped, and without what is not
 // used here, so that another member that is odd spoils nothing.
