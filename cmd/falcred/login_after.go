@@ -52,17 +52,21 @@ func (l *loginRun) keepFresh(ctx context.Context) error {
 		line, installable = l.whatKeepsFresh(ctx)
 		return nil, nil
 	})
-	switch {
-	case line == "":
+	if line == "" {
 		return nil
-	case !installable || !l.asks:
+	}
+	but := "" // where the helper is at hand
+	if _, err := exec.LookPath("docker-credential-fal"); err == nil && l.shell("FALCRED_AUTOSTART") != "0" {
+		but = "docker-credential-fal starts falcred when it is called; other programs do not."
+	}
+	if !installable || !l.asks {
 		fmt.Fprintf(l.Out, "nothing keeps it fresh yet: %s\n", line)
-		if _, err := exec.LookPath("docker-credential-fal"); err == nil && l.shell("FALCRED_AUTOSTART") != "0" {
-			fmt.Fprintln(l.Out, "(docker-credential-fal starts falcred when it is called; other programs do not)")
+		if but != "" {
+			fmt.Fprintln(l.Out, but)
 		}
 		return nil
 	}
-	fmt.Fprintln(l.Out, "\n"+l.Wrap("Nothing keeps this login fresh yet. As a service of yours, falcred runs by itself from now on, "+
+	fmt.Fprintln(l.Out, "\n"+l.Wrap("Nothing keeps this login fresh yet. "+but+" As a service of yours, falcred runs by itself from now on, "+
 		"and no program has to refresh the login. (To undo it later: falcred service uninstall)"))
 	yes, err := l.yes(ctx, "Install the service? [Y/n] ", true)
 	if err != nil || !yes {
