@@ -20,22 +20,22 @@ import (
 const loginHelp = `Log in to fal: open the address that is shown, on this machine or another, check
 that it shows the same code, and confirm.
 
-The login is written to the token file that fal's own programs read. A daemon that
-runs notices it; none is needed. A login that is there already is replaced only
-when the new one has succeeded, and Ctrl-C changes nothing. The issuer is not asked to
-end the earlier one: for that, falcred logout first. A login of fal's is then shown to
+The login is written to the token file that fal's own programs read. A daemon
+that runs notices it; none is needed. A login that is there already is replaced
+only when the new one has succeeded, and Ctrl-C changes nothing. The issuer keeps
+the old one; to end that, falcred logout first. A login of fal's is then shown to
 fal's REST host, which is asked for the teams that you are in.
 
-A browser that is logged in gives the same account again. --switch-account has it log
-out first, at the issuer's own page. Two accounts at once want two homes, each with a
-daemon of its own: with FAL_HOME_DIR set to another folder, login and all else are
-about that one.
+A browser that is logged in gives the same account again: --switch-account has it
+log out first, at the issuer's own page. Two accounts at once want two homes, each
+with a daemon of its own: with FAL_HOME_DIR set to another folder, login and all
+else are about that one.
 
-The browser is BROWSER's, else the desktop's; none is opened in a session of ssh's, in
-Windows' Linux, or without a display. Without --connection fal's page signs you in the
-way that was named last, here or to fal auth login.
+The page is opened by the program that BROWSER names, else by the desktop; by none
+in a session of ssh, in WSL, or without a display. Without --connection, fal's
+page signs you in as it did the last time, here or with fal auth login.
 
-Through a pipe it asks nothing, and prints lines that a script can read and no QR code.`
+Through a pipe nothing is asked; there are lines for a script, and no QR code.`
 
 const loginExample = `  falcred login
   FAL_HOME_DIR=~/work/.fal falcred login
@@ -90,7 +90,7 @@ func newLogin() *cobra.Command {
 	cmd.Flags().StringVar(&f.team, "team", "", "attribute requests to this team from now on")
 	cmd.Flags().StringVar(&f.qr, "qr", "auto", "show the address as a QR code: auto (on a terminal), always or never")
 	cmd.Flags().BoolVar(&f.noBrowser, "no-browser", false, "open no browser")
-	cmd.Flags().BoolVar(&f.switchAccount, "switch-account", false, "have the browser log out at the issuer first, to log in with another account")
+	cmd.Flags().BoolVar(&f.switchAccount, "switch-account", false, "have the browser log out first, for another account")
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -121,12 +122,17 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 	return d, nil
 }
 
-// plainly says that there is no way to an issuer to somebody who wants to log in.
+// plainly tells somebody who wants to log in that there is no way to an issuer.
 func plainly(err error) error {
-	if u := (unreached{}); errors.As(err, &u) {
-		return fmt.Errorf("%s cannot be reached: %s\nis this machine online? nothing was changed; falcred doctor finds out what is in the way", u.url, httpx.Describe(u.err))
+	u, dns := unreached{}, (*net.DNSError)(nil)
+	if !errors.As(err, &u) {
+		return err
 	}
-	return err
+	why := httpx.Describe(u.err)
+	if errors.As(u.err, &dns) && !dns.IsTimeout {
+		why = "its name is not found, as when this machine is offline"
+	}
+	return fmt.Errorf("%s cannot be reached: %s\ncheck the network and try again; falcred doctor finds what is in the way", u.url, why)
 }
 
 // noCode is why there is no code: who refuses it, or what the answer lacks.

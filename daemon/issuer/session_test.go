@@ -1,6 +1,8 @@
 package issuer
 
 import (
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -54,4 +56,22 @@ func TestEndSessionOffline(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// lost is a network that knows no name.
+type lost struct{}
+
+func (lost) RoundTrip(r *http.Request) (*http.Response, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: r.URL.Host, IsNotFound: true}
+}
+
+// An offline machine is named as one, at fal's issuer and at another's: who wants to log in knows
+// nothing of discovery.
+func TestOfflineInPlainWords(t *testing.T) {
+	for _, at := range []string{FalIssuer, "https://id.example.com"} {
+		want := at + " cannot be reached: its name is not found, as when this machine is offline\ncheck the network and try again; falcred doctor finds what is in the way"
+		if _, err := New(at, "c", lost{}).Authorize(t.Context(), "openid", "", ""); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
 }
