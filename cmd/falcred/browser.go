@@ -7,44 +7,81 @@ import (
 	"strings"
 )
 
-// hasDesktop: on a machine that one is logged in to from elsewhere, a browser
-// would open for nobody, or in the terminal.
-func hasDesktop() bool {
-	switch runtime.GOOS {
-	case "darwin", "windows":
-		return os.Getenv("SSH_CONNECTION") == ""
-	}
-	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
-}
-
-// openBrowser returns when the browser ends, or never. It is given no key (R12):
-// those of falcred.env are in this process's environment by now, and nothing
-// after this asks for them. It writes to the null device (exec's default), and to
-// no pipe of ours that would outlive falcred. Where nothing opens, the address
-// stands on the screen.
-func openBrowser(address string) {
+// openBrowser opens an address where somebody sits before a desktop, and reports whether it is
+// being opened: the browser may end at once, or never. It is given no key (R12): those of
+// falcred.env are in this process's environment by now, and nothing after this asks for them.
+// It writes to the null device (exec's default), and to no pipe of ours that would outlive
+// falcred. Where nothing opens, the address stands on the screen.
+func openBrowser(address string) bool {
 	for _, name := range []string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"} {
 		os.Unsetenv(name)
 	}
-	for _, opener := range openers(os.Getenv("BROWSER")) {
-		if path, err := exec.LookPath(opener[0]); err == nil {
-			exec.Command(path, append(opener[1:], address)...).Run() // #nosec G204 -- the user's own browser
-			return
+	command := opener(os.Getenv)
+	if command == nil {
+		return false
+	}
+	placed := false
+	for i, word := range command[1:] {
+		if strings.Contains(word, "%s") { // as Python's webbrowser and Debian's have it
+			command[i+1], placed = strings.ReplaceAll(word, "%s", address), true
 		}
 	}
+	if !placed {
+		command = append(command, address)
+	}
+	cmd := exec.Command(command[0], command[1:]...) // #nosec G204 -- the user's own browser
+	if cmd.Start() != nil {
+		return false
+	}
+	go cmd.Wait()
+	return true
 }
 
-// openers are the commands that open an address, the best first: the user's BROWSER, a
-// program with its arguments or a path with spaces in it, then the desktop's own.
-func openers(browser string) (commands [][]string) {
-	if browser = strings.TrimSpace(browser); browser != "" {
-		commands = append(commands, []string{browser}, strings.Fields(browser))
+// opener is the command that opens an address, nil where there is none. The user's own BROWSER
+// goes before all else: editors and containers set it to what opens a page on the machine that
+// their user sits at. Else it is the desktop's, unless nobody sits before that.
+func opener(getenv func(string) string) []string {
+	if own := strings.TrimSpace(getenv("BROWSER")); own != "" {
+		for _, command := range [][]string{{own}, strings.Fields(own)} { // a path may have spaces
+			if path, err := exec.LookPath(command[0]); err == nil {
+				return append([]string{path}, command[1:]...)
+			}
+		}
 	}
+	kernel, _ := os.ReadFile("/proc/version")
+	if headless(runtime.GOOS, string(kernel), getenv) {
+		return nil
+	}
+	for _, command := range desktopOpeners() {
+		if path, err := exec.LookPath(command[0]); err == nil {
+			return append([]string{path}, command[1:]...)
+		}
+	}
+	return nil
+}
+
+// headless is where a browser would open for nobody, by the fal CLI's rule: in a session from
+// another machine, whatever display that forwards (ssh -X would send a whole browser through the
+// network), in Windows' Linux, and on a system of X or Wayland without a display.
+func headless(system, kernel string, getenv func(string) string) bool {
+	for _, name := range []string{"SSH_CLIENT", "SSH_TTY", "SSH_CONNECTION"} {
+		if getenv(name) != "" {
+			return true
+		}
+	}
+	if system == "darwin" || system == "windows" {
+		return false
+	}
+	return strings.Contains(strings.ToLower(kernel), "microsoft") || getenv("DISPLAY") == "" && getenv("WAYLAND_DISPLAY") == ""
+}
+
+// desktopOpeners are the commands that open an address on a desktop, the best first.
+func desktopOpeners() [][]string {
 	switch runtime.GOOS {
 	case "darwin":
-		return append(commands, []string{"open"})
+		return [][]string{{"open"}}
 	case "windows":
-		return append(commands, []string{"rundll32", "url.dll,FileProtocolHandler"})
+		return [][]string{{"rundll32", "url.dll,FileProtocolHandler"}}
 	}
-	return append(commands, []string{"xdg-open"}, []string{"x-www-browser"}, []string{"www-browser"}, []string{"wslview"})
+	return [][]string{{"xdg-open"}, {"x-www-browser"}, {"www-browser"}}
 }

@@ -6,7 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/falcred/falcred/daemon/testkit"
 )
 
 // R12: who opens the address is BROWSER first, whatever the desktop has, with its own
@@ -26,6 +30,10 @@ func TestR12BrowserGetsTheAddressAndNoKey(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", dir)
+	t.Setenv("DISPLAY", ":0")
+	for _, name := range []string{"SSH_CLIENT", "SSH_TTY", "SSH_CONNECTION"} {
+		t.Setenv(name, "")
+	}
 	for browser, want := range map[string]string{
 		"":                         desktop + "|" + address + "||",
 		"mine":                     "mine|" + address + "||",
@@ -37,11 +45,41 @@ func TestR12BrowserGetsTheAddressAndNoKey(t *testing.T) {
 			t.Setenv(name, "a key")
 		}
 		t.Setenv("BROWSER", browser)
-		openBrowser(address)
-		got, err := os.ReadFile(seen)
-		if err != nil || string(got) != want {
-			t.Errorf("BROWSER=%q: %q (%v), want %q", browser, got, err, want)
+		var got []byte
+		if !openBrowser(address) || !testkit.Within(testkit.Patience, func() bool { got, _ = os.ReadFile(seen); return string(got) == want }) {
+			t.Errorf("BROWSER=%q: %q, want %q", browser, got, want)
 		}
 		os.Remove(seen)
+	}
+}
+
+// C12: where the fal CLI opens no browser, none is opened here, and nowhere else.
+func TestHeadlessAsTheCLI_C12(t *testing.T) {
+	const linux, wsl = "Linux version 6.1.0-9-amd64", "Linux version 5.15.90.1-microsoft-standard-WSL2"
+	for _, tt := range []struct {
+		system, kernel, env string
+		want                bool
+	}{
+		{"linux", linux, "", true},
+		{"linux", linux, "DISPLAY", false},
+		{"linux", linux, "WAYLAND_DISPLAY", false},
+		{"linux", linux, "DISPLAY SSH_CLIENT SSH_CONNECTION", true}, // ssh -X
+		{"linux", linux, "WAYLAND_DISPLAY SSH_TTY", true},
+		{"linux", wsl, "DISPLAY WAYLAND_DISPLAY", true}, // WSLg
+		{"freebsd", "", "", true},
+		{"darwin", "", "", false},
+		{"darwin", "", "SSH_CLIENT", true},
+		{"windows", "", "", false},
+		{"windows", "", "SSH_CLIENT", true},
+	} {
+		getenv := func(name string) string {
+			if slices.Contains(strings.Fields(tt.env), name) {
+				return "x"
+			}
+			return ""
+		}
+		if got := headless(tt.system, tt.kernel, getenv); got != tt.want {
+			t.Errorf("%s, %s, %s: %v", tt.system, tt.kernel, tt.env, got)
+		}
 	}
 }

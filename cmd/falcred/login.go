@@ -1,41 +1,46 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
-	"path/filepath"
-	"sync/atomic"
-	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
-	"github.com/falcred/falcred/protocol"
-	"github.com/falcred/falcred/protocol/env"
 	"github.com/spf13/cobra"
 )
 
 const loginHelp = `Log in to fal: open the address that is shown, on this machine or another, check
 that it shows the same code, and confirm.
 
-The login is written to the token file that fal's own programs read. A daemon that
-runs notices it; none is needed. A login that is there already is replaced only
-when the new one has succeeded, and Ctrl-C changes nothing. A login of fal's is then
-shown to fal's REST host, which is asked for the teams that you are in.
+The login is written to the token file that fal's own programs read. A daemon
+that runs notices it; none is needed. A login that is there already is replaced
+only when the new one has succeeded, and Ctrl-C changes nothing. The issuer keeps
+the old one; to end that, falcred logout first. A login of fal's is then shown to
+fal's REST host, which is asked for the teams that you are in.
 
-Two accounts at once want two homes, each with a daemon of its own: with FAL_HOME_DIR set to
-another folder, login and all else are about that one.
+A browser that is logged in gives the same account again: --switch-account has it
+log out first, at the issuer's own page. Two accounts at once want two homes, each
+with a daemon of its own: with FAL_HOME_DIR set to another folder, login and all
+else are about that one.
 
-Through a pipe it prints lines that a script can read, and no QR code.`
+The page is opened by the program that BROWSER names, else by the desktop; by none
+in a session of ssh, in WSL, or without a display. Without --connection, fal's
+page signs you in as it did the last time, here or with fal auth login.
+
+Through a pipe nothing is asked; there are lines for a script, and no QR code.`
 
 const loginExample = `  falcred login
   FAL_HOME_DIR=~/work/.fal falcred login
   falcred login --connection github
+  falcred login --switch-account
   falcred login --no-browser --qr=always
   falcred login --team acme`
 
@@ -44,8 +49,8 @@ const exitInterrupted = 130
 
 // loginFlags are what the command line says.
 type loginFlags struct {
-	connection, team, qr string
-	noBrowser            bool
+	connection, team, qr     string
+	noBrowser, switchAccount bool
 }
 
 func newLogin() *cobra.Command {
@@ -62,23 +67,30 @@ func newLogin() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endings...)
 			defer stop()
-			l := &loginRun{Console: ui.NewConsole(cmd.OutOrStdout()), in: cmd.InOrStdin(), errs: cmd.ErrOrStderr(), shell: environment(), loginFlags: f}
+			l := newLoginRun(cmd, f)
 			cfg, err := l.signIn(ctx)
-			if errors.Is(err, context.Canceled) {
+			switch {
+			case errors.Is(err, context.Canceled):
 				fmt.Fprintln(cmd.ErrOrStderr(), "falcred: interrupted; nothing was changed")
 				return exitCode(exitInterrupted)
-			}
-			if err != nil {
+			case errors.Is(err, errStays):
+				fmt.Fprintln(l.Out, "nothing was changed")
+				return nil
+			case err != nil:
 				return err
 			}
-			stop() // the login is kept; Ctrl-C ends the question for a team as it ends any program
-			return l.chooseTeam(cmd.Context(), cfg)
+			stop() // the login is kept; Ctrl-C ends a question as it ends any program
+			if err := l.chooseTeam(cmd.Context(), cfg); err != nil {
+				return err
+			}
+			return l.keepFresh(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&f.connection, "connection", "", "sign in with github, google, or the domain of your company's single sign-on")
 	cmd.Flags().StringVar(&f.team, "team", "", "attribute requests to this team from now on")
 	cmd.Flags().StringVar(&f.qr, "qr", "auto", "show the address as a QR code: auto (on a terminal), always or never")
 	cmd.Flags().BoolVar(&f.noBrowser, "no-browser", false, "open no browser")
+	cmd.Flags().BoolVar(&f.switchAccount, "switch-account", false, "have the browser log out first, for another account")
 	return cmd
 }
 
@@ -86,9 +98,18 @@ func newLogin() *cobra.Command {
 type loginRun struct {
 	*ui.Console
 	loginFlags
-	in    io.Reader
-	errs  io.Writer
-	shell func(string) string // the environment, before falcred.env went into it
+	in      *bufio.Reader
+	asks    bool // somebody is there to be asked
+	errs    io.Writer
+	shell   func(string) string // the environment, before falcred.env went into it…
+	environ []string            // …and for a program that is to have no more
+}
+
+func newLoginRun(cmd *cobra.Command, f loginFlags) *loginRun {
+	l := &loginRun{Console: ui.NewConsole(cmd.OutOrStdout()), loginFlags: f, in: bufio.NewReader(cmd.InOrStdin()),
+		errs: cmd.ErrOrStderr(), shell: environment(), environ: os.Environ()}
+	l.asks = l.Live && ui.IsTerminal(cmd.InOrStdin())
+	return l
 }
 
 func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
@@ -106,18 +127,23 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	for _, odd := range cfg.EnvOdd { // it may name another issuer than was meant
 		fmt.Fprintln(l.errs, "falcred: "+odd)
 	}
+	if err := l.replace(ctx, cfg); err != nil {
+		return cfg, err
+	}
+	provider, connection := issuer.New(cfg.Issuer, cfg.ClientID, nil), l.connectionFor(cfg)
 	s, err := ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (*issuer.DeviceLogin, error) {
 		if err := login.Keepable(ctx, cfg.Config); err != nil {
 			return nil, err // before anybody confirms anything
 		}
-		return issuer.New(cfg.Issuer, cfg.ClientID, nil).Authorize(ctx, cfg.Scopes, cfg.Audience, l.connection)
+		return provider.Authorize(ctx, cfg.Scopes, cfg.Audience, connection)
 	})
 	if err != nil {
 		return cfg, err
 	}
-	if err := l.invite(s); err != nil {
+	if err := l.endSession(ctx, cfg, provider); err != nil {
 		return cfg, err
 	}
+	l.invite(s)
 	granted, err := l.wait(ctx, s)
 	if err != nil {
 		return cfg, ended(err)
@@ -126,68 +152,12 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	if l.connection != "" {
+		login.SaveConnection(cfg.Home, connection) // it is only offered again; the login is kept either way
+	}
 	awaitLogin(ctx, l.Out, cfg)
 	l.welcome(granted, cfg)
 	return cfg, nil
-}
-
-// maxQR is the longest address that is shown as a code: a larger one fits no
-// screen.
-const maxQR = 1000
-
-// invite shows where to confirm, to a person or to a script. The code to compare
-// comes last: on a small screen a QR code scrolls the rest away.
-func (l *loginRun) invite(s *issuer.DeviceLogin) error {
-	if len(s.URL) <= maxQR && (l.qr == "always" || l.qr == "auto" && l.Live) {
-		l.QR(s.URL)
-	}
-	if !l.Live {
-		fmt.Fprintf(l.Out, "verification_uri: %s\nverification_uri_complete: %s\nuser_code: %s\n", protocol.Printable(s.PlainURL), protocol.Printable(s.URL), protocol.Printable(s.UserCode))
-		if !s.Expires.IsZero() {
-			fmt.Fprintf(l.Out, "expires: %s\n", s.Expires.UTC().Format(time.RFC3339))
-		}
-	} else {
-		fmt.Fprintf(l.Out, "Open this address, here or on another machine:\n\n   %s\n\nand check that it shows the code %s\n\n",
-			protocol.Printable(s.URL), l.Bold(protocol.Printable(s.UserCode)))
-	}
-	if !l.noBrowser && hasDesktop() {
-		go openBrowser(s.URL)
-	}
-	return nil
-}
-
-// wait says what keeps the issuer's answer from us, if anything does: it may pass.
-func (l *loginRun) wait(ctx context.Context, s *issuer.DeviceLogin) (granted *issuer.PendingLogin, err error) {
-	if !l.Live {
-		return s.Wait(ctx, func(problem string) {
-			line := "the issuer answers again"
-			if problem != "" {
-				line = problem + "; trying again until the code runs out"
-			}
-			fmt.Fprintln(l.errs, "falcred: "+line)
-		})
-	}
-	var now atomic.Value
-	now.Store("")
-	err = l.During(func() string {
-		text := "waiting for your confirmation" + remaining(s.Expires, time.Now())
-		if problem := now.Load().(string); problem != "" {
-			text += "; " + problem + "; trying again"
-		}
-		return text
-	}, func() error {
-		granted, err = s.Wait(ctx, func(problem string) { now.Store(problem) })
-		return err
-	})
-	return granted, err
-}
-
-func remaining(until, now time.Time) string {
-	if until.IsZero() {
-		return ""
-	}
-	left := max(0, until.Sub(now).Round(time.Second))
-	return fmt.Sprintf("; the code is good for %d:%02d", int(left.Minutes()), int(left.Seconds())%60)
 }
 
 // ended puts a hint under what a person did or did not do.
@@ -196,26 +166,4 @@ func ended(err error) error {
 		return fmt.Errorf("%w\nnothing was changed; to try again: falcred login", err)
 	}
 	return err
-}
-
-func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
-	who := g.Subject
-	switch {
-	case g.Name != "" && g.Email != "":
-		who = g.Name + " (" + g.Email + ")"
-	case g.Name+g.Email != "":
-		who = g.Name + g.Email
-	}
-	if who == "" {
-		who = "the account is not known"
-	}
-	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), protocol.Printable(who))
-	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
-	if g.Doubt != "" {
-		fmt.Fprintln(l.Out, l.Yellow(protocol.Printable(g.Doubt)))
-	}
-	if key, ok := env.FindKey(l.shell); ok {
-		fmt.Fprintf(l.Out, "%s\n", l.Yellow(keyWins(key.Source, " here", "your")))
-		fmt.Fprintln(l.Out, keyHint)
-	}
 }

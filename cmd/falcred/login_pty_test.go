@@ -24,45 +24,104 @@ import (
 // screen is a program on a terminal of its own.
 type screen struct {
 	*testing.T
+	vt   *vt
 	cmd  *exec.Cmd
 	keys *os.File
 	idp  *idp.Server
 	home string
 	done chan struct{}
 
+	keyless bool // standard input is no terminal
+
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu
+}
+
+// newScreen has an issuer and a home with nobody's login.
+func newScreen(t *testing.T, rows, columns int) *screen {
+	t.Helper()
+	issuer := testkit.StartIssuer(t, idp.Config{ClientID: testClient, Interval: time.Second,
+		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
+	s := &screen{T: t, vt: newVT(rows, columns), idp: issuer, home: filepath.Join(t.TempDir(), "home"), done: make(chan struct{})}
+	nameREST(t, s.home, issuer.URL)
+	return s
 }
 
 // onScreen starts this test's own binary, which testscript turns into falcred.
 func onScreen(t *testing.T, args ...string) *screen {
 	t.Helper()
-	issuer := testkit.StartIssuer(t, idp.Config{ClientID: testClient, Interval: time.Second,
-		Teams: []idp.Team{{Nickname: "acme", FullName: "Acme Inc.", UserID: "team_acme"}}})
-	s := &screen{T: t, idp: issuer, home: filepath.Join(t.TempDir(), "home"), done: make(chan struct{})}
-	nameREST(t, s.home, issuer.URL)
+	s := newScreen(t, 50, 120)
+	s.start(nil, args...)
+	return s
+}
+
+// start runs falcred with more in its environment.
+func (s *screen) start(env []string, args ...string) {
+	s.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
 	s.cmd = exec.Command(self)
 	s.cmd.Args = append([]string{"falcred"}, args...)
-	s.cmd.Env = []string{
-		"TERM=xterm-256color", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "FAL_HOME_DIR=" + s.home,
-		"FALCRED_SOCKET=" + filepath.Join(t.TempDir(), "none"), "FALCRED_ISSUER=" + issuer.URL, "FALCRED_CLIENT_ID=" + testClient,
+	s.cmd.Env = append([]string{
+		"TERM=xterm-256color", "PATH=" + os.Getenv("PATH"), "HOME=" + s.TempDir(), "FAL_HOME_DIR=" + s.home,
+		"FALCRED_SOCKET=" + filepath.Join(s.TempDir(), "none"), "FALCRED_ISSUER=" + s.idp.URL, "FALCRED_CLIENT_ID=" + testClient,
 		"FAL_CONFIG_PATH=" + filepath.Join(s.home, "config.toml"),
+	}, env...)
+	keys, terminal, err := pty.Open()
+	if err != nil {
+		s.Fatal(err)
 	}
-	if s.keys, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 50, Cols: 120}); err != nil {
-		t.Fatal(err)
+	s.keys = keys
+	testkit.Must(s, pty.Setsize(terminal, &pty.Winsize{Rows: uint16(s.vt.size), Cols: uint16(s.vt.columns)}))
+	s.cmd.Stdout, s.cmd.Stderr = terminal, terminal
+	if !s.keyless {
+		s.cmd.Stdin, s.cmd.SysProcAttr = terminal, &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	}
+	testkit.Must(s, s.cmd.Start())
+	terminal.Close()
 	go s.read()
-	t.Cleanup(func() {
+	s.Cleanup(func() {
 		s.cmd.Process.Kill()
 		<-s.done
 		s.cmd.Wait()
 		s.keys.Close()
 	})
-	return s
+}
+
+// resize is somebody who changes the size of the window.
+func (s *screen) resize(rows, columns int) {
+	s.Helper()
+	s.vt.resize(rows, columns)
+	testkit.Must(s, pty.Setsize(s.keys, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)}))
+}
+
+// types answers a question, once it stands there.
+func (s *screen) types(question, answer string) {
+	s.Helper()
+	s.until(question)
+	s.keys.WriteString(answer)
+}
+
+// wantsNoService answers the last question, and reports whether it was asked: where systemd runs
+// and has nothing for this user, none can be installed.
+func (s *screen) wantsNoService() (asked bool) {
+	s.Helper()
+	if s.until(`(Install the service\? \[Y/n\] )|nothing keeps it fresh yet: falcred run`)[1] == "" {
+		return false
+	}
+	s.keys.WriteString("n\n")
+	s.until(`to do it later: .*falcred service install`)
+	return true
+}
+
+// login leaves a login in the home.
+func (s *screen) login() (refresh string) {
+	s.Helper()
+	refresh, access, _ := s.idp.Login("auth0|ada")
+	testkit.Must(s, writeTokens(filepath.Join(s.home, env.TokenFile), refresh, access))
+	return refresh
 }
 
 func (s *screen) read() {
@@ -72,6 +131,7 @@ func (s *screen) read() {
 		n, err := s.keys.Read(buf)
 		s.mu.Lock()
 		s.text.Write(buf[:n])
+		s.vt.Write(buf[:n])
 		s.mu.Unlock()
 		if err != nil { // EIO when the program has ended
 			return
@@ -137,6 +197,7 @@ func TestLoginOnATerminal(t *testing.T) {
 	s.keys.WriteString("nobody\n")
 	s.until(`(?s)Enter keeps.*Enter keeps`)
 	s.keys.WriteString("2\n")
+	s.wantsNoService()
 	if got := s.ends(); got != 0 {
 		t.Fatalf("exit status %d\n%s", got, s.shown())
 	}

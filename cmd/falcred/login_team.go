@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/falcred/falcred/daemon"
@@ -27,13 +25,14 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 	if !ok {
 		return nil // an issuer that grants none at first
 	}
+	limited := ctx
 	if chosen, err := cfg.FalConfig.Team(); err == nil && chosen == "" && l.team == "" {
 		// Nobody waits for what nobody asked for.
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, offerPatience)
+		limited, cancel = context.WithTimeout(ctx, offerPatience)
 		defer cancel()
 	}
-	list, err := login.Accounts(ctx, cfg.Config, access)
+	list, err := login.Accounts(limited, cfg.Config, access)
 	if err != nil {
 		if l.team != "" {
 			return fmt.Errorf("you are logged in, but the team was not set: %w\ntry again: falcred team set %s", err, l.team)
@@ -55,8 +54,8 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 		chosen = ""
 	}
 	name := l.team
-	if name == "" && l.Live && len(list) > 1 {
-		if name, err = l.ask(list, chosen); err != nil || name == "" {
+	if name == "" && l.asks && len(list) > 1 {
+		if name, err = l.ask(ctx, list, chosen); err != nil || name == "" {
 			return err
 		}
 	}
@@ -75,7 +74,7 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 }
 
 // ask lets a person choose by number or name; an empty line keeps what is.
-func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
+func (l *loginRun) ask(ctx context.Context, list []fal.Account, chosen string) (string, error) {
 	fmt.Fprintln(l.Out, "\nWhich account should requests be attributed to?")
 	for i, s := range selectables(list, chosen) {
 		mark := " "
@@ -84,11 +83,8 @@ func (l *loginRun) ask(list []fal.Account, chosen string) (string, error) {
 		}
 		fmt.Fprintf(l.Out, " %s %d  %s (%s)\n", mark, i+1, protocol.Printable(s.Nickname), s.Type)
 	}
-	answers := bufio.NewReader(l.in)
 	for {
-		fmt.Fprint(l.Out, "number or name (Enter keeps *): ")
-		line, err := answers.ReadString('\n')
-		answer := strings.TrimSpace(line)
+		answer, err := l.line(ctx, "number or name (Enter keeps *): ")
 		if answer == "" || err != nil {
 			return "", nil
 		}

@@ -19,7 +19,10 @@ import (
 
 const logoutHelp = `Log out: revoke the login at its issuer, delete the token file, and unset the
 team. While the issuer cannot be reached nothing is done; --local deletes the
-file all the same, and whoever has a copy of it stays logged in.`
+file all the same, and whoever has a copy of it stays logged in.
+
+Your browser stays logged in at the issuer, and gives the same account to the next
+login. For another one: falcred login --switch-account`
 
 func newLogout() *cobra.Command {
 	var local bool
@@ -38,6 +41,7 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
+			who, _ := loggedIn(cmd.Context(), cfg)
 			done, err := waiting(cmd.ErrOrStderr(), "logging out", logoutPatience, func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)
 			})
@@ -48,20 +52,30 @@ func newLogout() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			file := filepath.Join(cfg.Home, env.TokenFile)
-			switch {
-			case done.Revoked:
-				fmt.Fprintf(out, "logged out: revoked at %s, and deleted %s\n", cfg.Issuer, file)
-			case local:
-				fmt.Fprintf(out, "logged out here: deleted %s; not revoked at %s, so a copy of the file still works\n", file, cfg.Issuer)
-			default:
-				fmt.Fprintf(out, "logged out here: deleted %s; %s cannot revoke logins, so a copy of the file still works\n", file, cfg.Issuer)
-			}
+			fmt.Fprintln(out, signedOut(cfg, who, done.Revoked, local))
 			return unsetTeam(cfg)
 		},
 	}
 	cmd.Flags().BoolVar(&local, "local", false, "delete the login here without revoking it")
 	return cmd
+}
+
+// signedOut says what was done. An issuer answers the revocation of a token that is none, or none
+// any more, as any other (RFC 7009 §2.2): what it revoked is known only where it was known before
+// whose login that was.
+func signedOut(cfg daemon.Config, who *person, revoked, local bool) string {
+	file := filepath.Join(cfg.Home, env.TokenFile)
+	switch {
+	case who != nil && who.Ended:
+		return fmt.Sprintf("deleted %s; the login in it had ended before", file)
+	case revoked && (who == nil || who.Account == ""):
+		return fmt.Sprintf("logged out: deleted %s, and had %s revoke what was in it\nwhether that was a valid login is not known: falcred had not used it", file, cfg.Issuer)
+	case revoked:
+		return fmt.Sprintf("logged out: revoked at %s, and deleted %s", cfg.Issuer, file)
+	case local:
+		return fmt.Sprintf("logged out here: deleted %s; not revoked at %s, so a copy of the file still works", file, cfg.Issuer)
+	}
+	return fmt.Sprintf("logged out here: deleted %s; %s cannot revoke logins, so a copy of the file still works", file, cfg.Issuer)
 }
 
 // logoutPatience is more than a daemon needs, however long a neighbour holds the lock: 5 s

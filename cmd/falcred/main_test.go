@@ -81,6 +81,8 @@ func scripts(t *testing.T, folder string) {
 			"down":    down,
 			"hurry":   hurry,
 			"revoke":  revoke,
+			"ended":   endLogin,
+			"opened":  opened,
 
 			"selfsigned": selfSigned,
 			"alive":      living,

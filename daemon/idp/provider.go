@@ -30,6 +30,7 @@ package idp
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -138,6 +139,7 @@ func New(issuer string, cfg Config) (*Provider, error) {
 	mux.HandleFunc("GET /users/teams", p.serveTeams)
 	mux.HandleFunc("GET /activate", p.serveActivate)
 	mux.HandleFunc("POST /activate", p.serveActivate)
+	mux.HandleFunc("GET /v2/logout", p.serveLogout)
 	p.mux = http.StripPrefix(strings.TrimSuffix(u.Path, "/"), mux)
 	return p, nil
 }
@@ -203,6 +205,7 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		"device_authorization_endpoint":         p.base + "/oauth/device/code",
 		"revocation_endpoint":                   p.base + "/oauth/revoke",
 		"userinfo_endpoint":                     p.base + "/userinfo",
+		"end_session_endpoint":                  p.base + "/v2/logout",
 		"jwks_uri":                              p.base + "/.well-known/jwks.json",
 		"grant_types_supported":                 []string{"refresh_token", deviceGrant},
 		"response_types_supported":              []string{},
@@ -211,6 +214,12 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		"id_token_signing_alg_values_supported": []string{cfg.Algorithm},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_basic"},
 	})
+}
+
+// serveLogout ends the session of a browser (OpenID Connect RP-Initiated Logout 1.0). There is none
+// here: each login is confirmed as whoever the page is told.
+func (p *Provider) serveLogout(w http.ResponseWriter, _ *http.Request) {
+	io.WriteString(w, "You are logged out. You can close this page.\n")
 }
 
 func (p *Provider) serveKeys(w http.ResponseWriter, _ *http.Request) {

@@ -3,7 +3,9 @@ package issuer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -52,7 +54,7 @@ func (p *Provider) Authorize(ctx context.Context, scopes, audience, connection s
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, err
+		return nil, plainly(err)
 	}
 	if e.Device == "" {
 		return nil, fmt.Errorf("%s offers no device login (RFC 8628)\nlog in with a program of that issuer's, which writes the token file", p.url)
@@ -95,7 +97,7 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("%s gave no code: %s", p.url, httpx.Describe(err))
+		return nil, plainly(unreached{p.url, err})
 	}
 	m, _ := scanObject(answer.body)
 	d := &DeviceLogin{issuer: p, scopes: scopes, audience: audience, code: m["device_code"], UserCode: m["user_code"]}
@@ -118,6 +120,19 @@ func (p *Provider) begin(ctx context.Context, address, scopes, audience string) 
 	}
 	d.interval = max(minInterval, min(d.interval, life*9/10))
 	return d, nil
+}
+
+// plainly tells somebody who wants to log in that there is no way to an issuer.
+func plainly(err error) error {
+	u, dns := unreached{}, (*net.DNSError)(nil)
+	if !errors.As(err, &u) {
+		return err
+	}
+	why := httpx.Describe(u.err)
+	if errors.As(u.err, &dns) && !dns.IsTimeout {
+		why = "its name is not found, as when this machine is offline"
+	}
+	return fmt.Errorf("%s cannot be reached: %s\ncheck the network and try again; falcred doctor finds what is in the way", u.url, why)
 }
 
 // noCode is why there is no code: who refuses it, or what the answer lacks.

@@ -25,6 +25,10 @@ type Endpoints struct {
 	Revoke string // "" where the issuer has none: RFC 7009 is optional
 	Keys   string
 	Device string // "" where the issuer has none: RFC 8628 is optional
+	// EndSession is where a browser logs out (OpenID Connect RP-Initiated Logout 1.0), "" where the
+	// issuer says nothing of it. It is as the document has it: [Provider.EndSession] checks it, so
+	// that an odd one stops no refresh.
+	EndSession string
 }
 
 // FalKeys is where fal publishes the keys of its ID tokens: something public, to ask for.
@@ -37,6 +41,8 @@ var falEndpoints = Endpoints{ // #nosec G101 -- addresses
 	Token:  "https://auth.fal.ai/oauth/token",
 	Revoke: "https://auth.fal.ai/oauth/revoke",
 	Keys:   FalKeys,
+
+	EndSession: "https://auth.fal.ai/v2/logout",
 }
 
 // site is what is the same for all clients of an issuer.
@@ -71,12 +77,12 @@ func (s *site) Discover(ctx context.Context) (Endpoints, error) {
 		return known.Endpoints, nil
 	}
 	if err := s.lookUp(ctx, s.url); err != nil {
-		return known.or(fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err)))
+		return known.or(unreached{s.url, err})
 	}
 	ctx, cancel := clock.WithTimeout(ctx, httpx.SideTimeout)
 	defer cancel()
 	if err := s.discovering.take(ctx); err != nil {
-		return known.or(fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err)))
+		return known.or(unreached{s.url, err})
 	}
 	defer s.discovering.leave()
 	if known = s.found.Load(); known != nil && !s.outdated(known) {
@@ -168,8 +174,12 @@ func DiscoveryURL(issuer string) string {
 // a few KiB, and go-oidc reads whatever comes.
 const maxDocument = 256 << 10
 
-// used are the members of a discovery document that mean something here.
-var used = []string{"issuer", "token_endpoint", "jwks_uri", "revocation_endpoint", "device_authorization_endpoint"}
+// asked are the members of a discovery document that falcred sends something to, and used are all
+// that mean something here.
+var (
+	asked = []string{"token_endpoint", "jwks_uri", "revocation_endpoint", "device_authorization_endpoint"}
+	used  = append([]string{"issuer", "end_session_endpoint"}, asked...)
+)
 
 // document is a discovery document on its way to go-oidc: capped, and without what is not
 // used here, so that another member that is odd spoils nothing.
@@ -198,6 +208,16 @@ func (d *document) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// unreached is why no discovery document came.
+type unreached struct {
+	url string
+	err error
+}
+
+func (u unreached) Error() string {
+	return fmt.Sprintf("discovery at %s failed: %s", u.url, httpx.Describe(u.err))
+}
+
 const issuerHint = "is FALCRED_ISSUER right? it is the issuer's own name, to the letter"
 
 func (s *site) discover(ctx context.Context) (Endpoints, error) {
@@ -207,7 +227,7 @@ func (s *site) discover(ctx context.Context) (Endpoints, error) {
 	var mismatch *oidc.IssuerMismatchError
 	switch {
 	case doc.status == 0:
-		return Endpoints{}, fmt.Errorf("discovery at %s failed: %s", s.url, httpx.Describe(err))
+		return Endpoints{}, unreached{s.url, err}
 	case doc.status == http.StatusNotFound, doc.status == http.StatusGone:
 		return Endpoints{}, fmt.Errorf("%w\n%s", nothingThere{"discovery document at " + at, said}, issuerHint)
 	case doc.status != http.StatusOK, page && said.Type == "text/html":
@@ -245,7 +265,7 @@ func (s *site) mismatch(named string) error {
 // endpointsIn reads a document. What is needed must be there; what is optional may be odd,
 // and is then not there either. All that is there must be safe to ask (R13).
 func (s *site) endpointsIn(m members) (Endpoints, error) {
-	for _, name := range used[1:] {
+	for _, name := range asked {
 		address := m.text(name)
 		switch {
 		case address == "" && (name == "token_endpoint" || name == "jwks_uri"):
@@ -260,7 +280,7 @@ func (s *site) endpointsIn(m members) (Endpoints, error) {
 	}
 	return Endpoints{
 		Token: m.text("token_endpoint"), Revoke: m.text("revocation_endpoint"),
-		Keys: m.text("jwks_uri"), Device: m.text("device_authorization_endpoint"),
+		Keys: m.text("jwks_uri"), Device: m.text("device_authorization_endpoint"), EndSession: m.text("end_session_endpoint"),
 	}, nil
 }
 

@@ -79,7 +79,7 @@ func TestDiscoveryDocuments_R12R13(t *testing.T) {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
-	for _, member := range used[1:] {
+	for _, member := range asked {
 		for _, address := range []string{"http://secret.example.com/", "https://u:secret@example.com/", "file:///secret", "secret"} {
 			document := map[string]string{"issuer": "URL", "token_endpoint": "URL/token", "jwks_uri": "URL/keys"}
 			document[member] = address

@@ -384,7 +384,7 @@ const IssuerHint = "give each issuer its own home (FAL_HOME_DIR), and set FALCRE
 func (l Ledger) SettleIssuer(issuer, falsIssuer string, falsHome bool) (Ledger, error) {
 	if l.Issuer == "" {
 		if falsHome && issuer != falsIssuer {
-			return l, fmt.Errorf("~/.fal holds logins of %s\nfor %s set FAL_HOME_DIR to another folder", falsIssuer, issuer)
+			return l, fmt.Errorf("~/.fal is the home of fal's own programs, for logins of %s alone, and FALCRED_ISSUER is %s here\nfor that one set FAL_HOME_DIR to another folder", falsIssuer, issuer)
 		}
 		l.Issuer = issuer
 	}

@@ -95,8 +95,9 @@ type Seen struct {
 	Name, Email string // by a verified ID token, "" where none said
 	Issuer      string // "" where falcred has never been at work there
 	Since       time.Time
-	Ended       bool // the issuer does not accept it any more
-	Unverified  bool // whose login it is could not be verified, so far
+	Ended       bool      // the issuer does not accept it any more
+	Unverified  bool      // whose login it is could not be verified, so far
+	Ends        time.Time // when it may end by its age, as the one before it did; zero where nothing says so
 }
 
 // See reads who is logged in at a home, for where no daemon can be asked. It needs no lock and changes
@@ -112,5 +113,8 @@ func See(home string) (who Seen, ok bool) {
 	person := l.Who(who.Account)
 	who.Name, who.Email, who.Issuer = person.Name, person.Email, l.Issuer
 	who.Since, who.Ended, who.Unverified = l.Course.SinceOf(refresh), l.Course.IsOver(refresh), l.Doubt.Of(refresh)
+	if _, end, ok := l.Course.Term(refresh); ok && end.After(clock.Now()) {
+		who.Ends = end
+	}
 	return who, true
 }

@@ -56,8 +56,8 @@ func (m *machine) term() {
 	}
 	w := Warned{Instead: endsSoon}
 	if notice, end, ok := m.Ledger.Course.Term(refresh); ok && !m.over() && !m.now.Before(notice) {
-		w.Text = endsSoon + "the issuer has ended one that was " + words.Span(end.Sub(m.Ledger.Course.SinceOf(refresh))) +
-			" old, and this one is as old on " + end.UTC().Format("2 January 2006 at 15:04 UTC") + "\n" + EndsSoonHint
+		w.Text = endsSoon + "the issuer ended one before after " + words.Span(end.Sub(m.Ledger.Course.SinceOf(refresh))) +
+			", and this one reaches that age on " + end.Local().Format("2 January 2006, 15:04 MST") + "\n" + EndsSoonHint
 	}
 	m.warned(w)
 }

@@ -7,8 +7,10 @@ package ui
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Console prints a story step by step. On a terminal the line of the moment
@@ -58,10 +60,10 @@ func Patiently[T any](c *Console, what string, work func() (T, error)) (result T
 }
 
 func (c *Console) show(now func() string, stop <-chan struct{}) {
-	frames, pace := `|/-\`, time.Second
+	frames, pace, drawn := `|/-\`, time.Second, 0
 	if c.Live {
 		pace = 100 * time.Millisecond
-		defer fmt.Fprint(c.Out, "\r\x1b[K")
+		defer func() { c.over("", drawn) }()
 	}
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
@@ -72,11 +74,53 @@ func (c *Console) show(now func() string, stop <-chan struct{}) {
 		case <-tick.C:
 		}
 		if c.Live {
-			fmt.Fprintf(c.Out, "\r\x1b[K   %c %s", frames[i%len(frames)], now())
+			drawn = c.over(fmt.Sprintf("%c %s", frames[i%len(frames)], now()), drawn)
 		} else {
 			c.Say("... %s", now())
 		}
 	}
+}
+
+// over writes text in the place of the line of the moment, which has drawn characters, and returns
+// how many there are now. What is too long for the terminal is cut: a line that wraps cannot be
+// written over. Where the terminal has become narrower than the line, most have wrapped it: its
+// beginning is a row above. Others have not, and nothing but an empty row may be lost there.
+func (c *Console) over(text string, drawn int) int {
+	columns, _ := c.Size()
+	begin, shown := "\r\x1b[K", []rune(text)
+	if columns > 0 && drawn > columns {
+		begin += "\x1b[A\r\x1b[J\n"
+	}
+	if columns > 0 && len(shown) >= columns {
+		shown = shown[:columns-1]
+	}
+	fmt.Fprint(c.Out, begin+string(shown))
+	return len(shown)
+}
+
+// Wrap breaks a text between its words where the terminal would break it within one. Elsewhere a
+// text stays one line.
+func (c *Console) Wrap(text string) string {
+	columns, _ := c.Size()
+	if columns == 0 {
+		return text
+	}
+	var b strings.Builder
+	at := 0 // the column
+	for _, word := range strings.Fields(text) {
+		switch length := utf8.RuneCountInString(word); {
+		case at == 0:
+			at = length
+		case at+1+length > columns:
+			b.WriteByte('\n')
+			at = length
+		default:
+			b.WriteByte(' ')
+			at += 1 + length
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
 // Still is a text that does not change.

@@ -11,6 +11,14 @@ import (
 // code (ISO/IEC 18004).
 const quiet = 4
 
+// QRFits reports whether text is short enough for a QR code that the terminal shows whole, with that
+// many rows below it: half a code is none.
+func (c *Console) QRFits(text string, below int) bool {
+	code, err := qr.Encode(text, qr.L)
+	columns, rows := c.Size()
+	return err == nil && (columns == 0 || columns >= code.Size+2*quiet && rows >= (code.Size+2*quiet+1)/2+below)
+}
+
 // QR shows text as a QR code, or nothing where it is too long for one. On a terminal it
 // is black on white whatever the terminal's colours are, since many scanners read no
 // other; NO_COLOR is about decoration, and this is none. Elsewhere it takes for granted

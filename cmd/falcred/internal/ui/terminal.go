@@ -8,14 +8,22 @@ import (
 	"golang.org/x/term"
 )
 
-// IsTerminal reports whether w shows escape sequences to a person. The older
-// consoles of Windows print them as they are.
-func IsTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// IsTerminal reports whether a stream is a person's terminal, which shows escape sequences. The
+// older consoles of Windows print them as they are.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	return runtime.GOOS != "windows" || os.Getenv("WT_SESSION") != ""
+}
+
+// Size is how many columns and rows the terminal has now, 0 where that is not known.
+func (c *Console) Size() (columns, rows int) {
+	if file, ok := c.Out.(*os.File); ok && c.Live {
+		columns, rows, _ = term.GetSize(int(file.Fd()))
+	}
+	return columns, rows
 }
 
 // Paint colours text, if it is true.
