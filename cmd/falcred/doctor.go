@@ -107,7 +107,7 @@ func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) erro
 func findingsPage(colour ui.Paint, findings []doctor.Finding, columns int) string {
 	const left = 18
 	beside := func(text string) string {
-		return strings.ReplaceAll(fold(protocol.Printable(text), columns-left), "\n", "\n"+strings.Repeat(" ", left))
+		return strings.ReplaceAll(ui.Fold(protocol.Printable(text), columns-left), "\n", "\n"+strings.Repeat(" ", left))
 	}
 	var page strings.Builder
 	for _, f := range findings {

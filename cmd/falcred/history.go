@@ -84,7 +84,7 @@ func printHistory(w io.Writer, colour ui.Paint, all, shown []events.Event) error
 		fmt.Fprintf(&page, "  %s  %s\n", e.Time.Local().Format("15:04:05"), happened(colour, e))
 	}
 	text, hint := judgeHistory(all).answer(all[0].Time)
-	fmt.Fprintf(&page, "\n%s\n", colour.Bold(fold(text, helpWidth)))
+	fmt.Fprintf(&page, "\n%s\n", colour.Bold(ui.Fold(text, helpWidth)))
 	if hint != "" {
 		fmt.Fprintf(&page, "%s\n", hint)
 	}

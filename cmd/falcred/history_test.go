@@ -78,14 +78,3 @@ func TestHistoryAnswersWhy_Section4(t *testing.T) {
 		}
 	}
 }
-
-// What a person reads fits the screen.
-func TestFold(t *testing.T) {
-	for text, want := range map[string]string{
-		"": "", "one": "one", "one two": "one two", "one two three": "one two\nthree", "longer-than-that it is": "longer-than-that\nit is", "äää öö üü": "äää öö\nüü", "a  b": "a  b",
-	} {
-		if got := fold(text, 7); got != want {
-			t.Errorf("%q became %q, want %q", text, got, want)
-		}
-	}
-}

@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/login"
@@ -90,24 +89,3 @@ func whatNow(e events.Event) string {
 }
 
 func moment(t time.Time) string { return t.Local().Format("2 January 2006 at 15:04") }
-
-// fold breaks a text into lines of so many columns, between words.
-func fold(text string, columns int) string {
-	var page strings.Builder
-	column := 0
-	for i, word := range strings.Split(text, " ") {
-		width := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case column+1+width > columns:
-			page.WriteByte('\n')
-			column = 0
-		default:
-			page.WriteByte(' ')
-			column++
-		}
-		page.WriteString(word)
-		column += width
-	}
-	return page.String()
-}

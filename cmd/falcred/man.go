@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -199,7 +200,7 @@ func (p *roff) paragraph(text string) {
 	}
 	joined := strings.Join(strings.Fields(text), " ")
 	for _, sentence := range strings.Split(sentenceEnd.ReplaceAllString(joined, "$1\n$2"), "\n") {
-		for _, line := range strings.Split(fold(sentence, 70), "\n") {
+		for _, line := range strings.Split(ui.Fold(sentence, 70), "\n") {
 			p.line("%s", escape(line))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -23,7 +24,7 @@ func helpPage(cmd *cobra.Command) string {
 	var page strings.Builder
 	for _, paragraph := range strings.Split(cmp.Or(cmd.Long, cmd.Short), "\n\n") {
 		if !strings.HasPrefix(paragraph, " ") {
-			paragraph = fold(strings.ReplaceAll(paragraph, "\n", " "), helpWidth)
+			paragraph = ui.Fold(strings.ReplaceAll(paragraph, "\n", " "), helpWidth)
 		}
 		page.WriteString(paragraph + "\n\n")
 	}
@@ -117,7 +118,7 @@ func printRows(page *strings.Builder, rows [][2]string) {
 		left = max(left, len(row[0])+2)
 	}
 	for _, row := range rows {
-		text := strings.ReplaceAll(fold(row[1], helpWidth-left), "\n", "\n"+strings.Repeat(" ", left))
+		text := strings.ReplaceAll(ui.Fold(row[1], helpWidth-left), "\n", "\n"+strings.Repeat(" ", left))
 		fmt.Fprintf(page, "%-*s%s\n", left, row[0], text)
 	}
 }

@@ -37,35 +37,46 @@ func Over(w io.Writer, screen string) string {
 	return "\x1b[H" + strings.ReplaceAll(strings.Join(lines, ""), "\n", "\x1b[K\n") + "\x1b[J"
 }
 
+// Fold breaks a text into lines of so many cells, between words. A word that is longer has a line of its own,
+// whole: it may be a command.
+func Fold(text string, cells int) string {
+	var page strings.Builder
+	used := 0
+	for i, word := range strings.Split(text, " ") {
+		n := Cells(word)
+		switch {
+		case i == 0:
+		case used+1+n > cells:
+			page.WriteByte('\n')
+			used = 0
+		default:
+			page.WriteByte(' ')
+			used++
+		}
+		page.WriteString(word)
+		used += n
+	}
+	return page.String()
+}
+
 // narrowest is the width below which nothing is gained by breaking lines.
 const narrowest = 8
 
-// Wrap breaks a text into lines of so many cells, between words; a word that is longer, as a
-// path can be, is broken behind a slash, or anywhere. Less than some cells leaves it whole.
+// Wrap is Fold for what must not be wider: a longer word, as a path can be, is broken behind a slash, or
+// anywhere. Less than some cells leaves a text whole.
 func Wrap(text string, cells int) (lines []string) {
 	if cells < narrowest {
 		return []string{text}
 	}
-	line, used := "", 0
-	for _, word := range strings.Split(text, " ") {
-		n := Cells(word)
-		switch {
-		case line == "":
-		case used+1+n <= cells:
-			line, used = line+" "+word, used+1+n
-			continue
-		default:
-			lines = append(lines, line)
+	for line := range strings.SplitSeq(Fold(text, cells), "\n") {
+		for Cells(line) > cells {
+			head := fitting(line, cells)
+			lines = append(lines, line[:head])
+			line = line[head:]
 		}
-		for n > cells {
-			head := fitting(word, cells)
-			lines = append(lines, word[:head])
-			word = word[head:]
-			n = Cells(word)
-		}
-		line, used = word, n
+		lines = append(lines, line)
 	}
-	return append(lines, line)
+	return lines
 }
 
 // fitting is how many bytes of a word fit, up to a slash where one is near.

@@ -17,7 +17,7 @@ func TestWrap(t *testing.T) {
 		{"", 20, []string{""}},
 		{"one two three", 20, []string{"one two three"}},
 		{"one two three", 9, []string{"one two", "three"}},
-		{"in /home/ada/a-long-folder/deep here", 16, []string{"in", "/home/ada/", "a-long-folder/", "deep here"}},
+		{"in /home/ada/a-long-folder/deep here", 16, []string{"in", "/home/ada/", "a-long-folder/", "deep", "here"}},
 		{"abcdefghijklm", 8, []string{"abcdefgh", "ijklm"}},
 		{"\x1b[32mone two\x1b[0m three", 9, []string{"\x1b[32mone two\x1b[0m", "three"}},
 		{"\x1b[32mabcdefghi\x1b[0m", 9, []string{"\x1b[32mabcdefghi\x1b[0m"}},
@@ -44,6 +44,17 @@ func TestTilde(t *testing.T) {
 	} {
 		if got := Tilde(text); got != want {
 			t.Errorf("%s is %s, not %s", text, got, want)
+		}
+	}
+}
+
+// What a person reads fits the screen.
+func TestFold(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "one": "one", "one two": "one two", "one two three": "one two\nthree", "longer-than-that it is": "longer-than-that\nit is", "äää öö üü": "äää öö\nüü", "a  b": "a  b",
+	} {
+		if got := Fold(text, 7); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
 }
