@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 )
 
 // vt is a terminal as most are, without its colours: text wraps at its width, what wrapped is
@@ -55,13 +56,10 @@ func (v *vt) Write(data []byte) (int, error) {
 
 // firstRune is not there where its bytes are not all there.
 func firstRune(text string) (r rune, size int) {
-	for i, r := range text {
-		if r == '\uFFFD' && len(text) < 3 {
-			return 0, 0
-		}
-		return r, len(string(r)) + i
+	if !utf8.FullRuneInString(text) {
+		return 0, 0
 	}
-	return 0, 0
+	return utf8.DecodeRuneInString(text)
 }
 
 func (v *vt) print(r rune) {

@@ -36,7 +36,7 @@ func (s *storm) look() {
 // the issuer detected it; what remains was deleted, revoked or written over.
 // Only falcred revokes, and only after somebody has deleted the file (F5): that
 // may have been in the login before, since a refresh takes its time.
-func (s *storm) accountOf(hash string) {
+func (s *storm) account(hash string) {
 	e := evidence{requests: s.requests, journal: readJournal(s.T, s.journal)}
 	earlier, _ := e.undone("", s.since.Add(-tokenfile.HoldMax))
 	who, why := e.undone(hash, s.since)

@@ -7,10 +7,8 @@ package ui
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Console prints a story step by step. On a terminal the line of the moment
@@ -105,22 +103,7 @@ func (c *Console) Wrap(text string) string {
 	if columns == 0 {
 		return text
 	}
-	var b strings.Builder
-	at := 0 // the column
-	for _, word := range strings.Fields(text) {
-		switch length := utf8.RuneCountInString(word); {
-		case at == 0:
-			at = length
-		case at+1+length > columns:
-			b.WriteByte('\n')
-			at = length
-		default:
-			b.WriteByte(' ')
-			at += 1 + length
-		}
-		b.WriteString(word)
-	}
-	return b.String()
+	return Fold(text, columns)
 }
 
 // Still is a text that does not change.

@@ -20,10 +20,10 @@ func IsTerminal(stream any) bool {
 
 // Size is how many columns and rows the terminal has now, 0 where that is not known.
 func (c *Console) Size() (columns, rows int) {
-	if file, ok := c.Out.(*os.File); ok && c.Live {
-		columns, rows, _ = term.GetSize(int(file.Fd()))
+	if !c.Live {
+		return 0, 0
 	}
-	return columns, rows
+	return size(c.Out)
 }
 
 // Paint colours text, if it is true.
