@@ -43,7 +43,7 @@ func TestManualOfEnv_Section3(t *testing.T) {
 	} {
 		for _, found := range names.FindAllStringSubmatch(text, -1) {
 			for name := range strings.SplitSeq(found[1], " , ") {
-				if err := os.WriteFile(filepath.Join(home, envfile.Name), []byte(name+"=/x\n"), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(home, envfile.Name), []byte(name+"="+home+"\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if f, err := envfile.Read(home); !fits(f, err) {
