@@ -74,7 +74,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		end()
 	})
-	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: stop, Closing: endHome, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != ""}
+	o := server.Options{Version: cfg.Version, Servers: cfg.Servers, Log: log, Stop: stop, Closing: endHome, Look: lookAtEnvFile(ctx, m, cfg), Shared: cfg.ShareSocket != "", OnDemand: cfg.Program.Path != ""}
 	next := &handover{cfg: cfg, sock: sock, m: m, log: log, asked: asked}
 	parts.Go(func() { next.follow(ctx, end) })
 	if o.Shared {

@@ -26,7 +26,7 @@ func notRunning() *protocol.Error {
 	if !peer.Serves {
 		return peer.ErrNotServed
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running\nstart it: falcred run")
+	return protocol.Errorf(protocol.CodeUnavailable, "falcred is not running\nhave it run: falcred service install, or falcred run in a container; or set FAL_KEY")
 }
 
 // Client talks to the daemon. It is safe for concurrent use: each request in

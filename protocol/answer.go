@@ -20,6 +20,15 @@ type Credential struct {
 // Authorization is the value of the Authorization header.
 func (c Credential) Authorization() string { return c.Username + " " + string(c.Secret) }
 
+// SetHeaders sets all that a request with c carries, by [net/http.Header.Set] for instance: Authorization,
+// and what says whom it is attributed to.
+func (c Credential) SetHeaders(set func(name, value string)) {
+	for name, value := range c.Headers {
+		set(name, value)
+	}
+	set("Authorization", c.Authorization())
+}
+
 // IsFor says whether requests with c are attributed as q asks: the answer repeats its Team. A daemon
 // that knows no Team leaves it out, and its answer is for whom the fal config names; a key is for its
 // own account, whatever is asked.
@@ -54,6 +63,7 @@ type Status struct {
 	Protocol int
 	PID      int
 	Since    time.Time // when the daemon started
+	OnDemand bool      // docker-credential-fal has started it: nothing does after a restart of the machine
 	Home     string
 	Socket   string
 	Issuer   string
@@ -122,6 +132,7 @@ func (s *Status) members() []ijson.Member {
 		{Name: "Protocol", Value: &s.Protocol},
 		{Name: "PID", Value: &s.PID},
 		{Name: "Since", Value: &s.Since, OmitEmpty: true},
+		{Name: "OnDemand", Value: &s.OnDemand, OmitEmpty: true},
 		{Name: "Home", Value: &s.Home},
 		{Name: "Socket", Value: &s.Socket},
 		{Name: "Issuer", Value: &s.Issuer},

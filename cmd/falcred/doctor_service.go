@@ -62,13 +62,13 @@ func examineService(ctx context.Context) (findings []doctor.Finding) {
 		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK, Text: "not known: " + unknown})
 	} else if len(installed) == 0 {
 		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK,
-			Text: "none installed: docker-credential-fal starts the daemon when it is needed (falcred service install)"})
+			Text: "none installed: after a restart of this machine nothing refreshes the login until docker-credential-fal is called (to change that: falcred service install)"})
 	}
 	return findings
 }
 
 // startHint is what starts a daemon where no service does.
-const startHint = "start it: falcred run"
+const startHint = "have it run by itself: falcred service install (in a container: falcred run &)"
 
 // startLine is what starts this home's daemon: its service, where there is one.
 func startLine(ctx context.Context) string {

@@ -39,6 +39,10 @@ func (s *standing) page(w io.Writer, now time.Time) string {
 		p.trouble(s)
 		p.Line("daemon", "%s since %s", p.Green("running"), ui.When(d.Since, now))
 		p.Under(fmt.Sprintf("pid %d, version %s", d.PID, d.Version))
+		if d.OnDemand {
+			p.Under("started when it was needed: nothing starts it after a restart of this machine until docker-credential-fal is called")
+			p.Under("to have it run by itself: falcred service install")
+		}
 		p.Line("served", "%s; %s open", words.Count(d.Clients, "request"), words.Count(d.Connections, "connection"))
 	} else if s.Error == "" && !peer.Serves {
 		p.Line("daemon", "%s", p.Yellow("falcred does not serve on "+runtime.GOOS))

@@ -123,6 +123,11 @@ func (p *page) whoami(s *standing) {
 	if who.shared {
 		whose = "whom its owner has chosen"
 	}
+	if s.Shell.Source == sourceLogin && !s.Shell.Usable && s.Shell.Note != "" {
+		p.Line("requests", "cannot be made for %s: %s", protocol.Printable(whose), protocol.Printable(s.Shell.Note))
+		p.Under(protocol.Printable(s.Shell.Hint))
+		return
+	}
 	with := ""
 	if source := s.Shell.Source; source != "" && source != sourceLogin {
 		with = "with the login, and not with " + source + " as in this shell, "

@@ -76,6 +76,8 @@ type Options struct {
 	// asked. May be nil.
 	Closing func()
 
+	OnDemand bool // docker-credential-fal has started this daemon: for status
+
 	// Shared says that there is a share socket as well: a part of the connections is
 	// kept for it.
 	Shared bool
@@ -284,7 +286,7 @@ func (s *Server) status() protocol.Status {
 	if s.readOnly {
 		status = snapshot.SharedStatus()
 	} else {
-		status.Socket = s.path
+		status.Socket, status.OnDemand = s.path, s.cfg.OnDemand
 		if paced := s.login.Paced(); paced != "" {
 			status.Warnings = append(status.Warnings, paced)
 		}

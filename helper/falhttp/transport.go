@@ -68,10 +68,7 @@ func (t *Transport) base() http.RoundTripper {
 // with is the request with the credential.
 func with(req *http.Request, cred protocol.Credential) *http.Request {
 	req = req.Clone(req.Context())
-	for name, value := range cred.Headers {
-		req.Header.Set(name, value)
-	}
-	req.Header.Set("Authorization", cred.Authorization())
+	cred.SetHeaders(req.Header.Set)
 	return req
 }
 
