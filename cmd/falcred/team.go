@@ -60,6 +60,7 @@ func newTeamList() *cobra.Command {
 		Short: "List the accounts that the login may act for",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			shell := environment() // before falcred.env is in it
 			cfg, list, err := theAccounts(cmd)
 			if err != nil {
 				return err
@@ -72,7 +73,11 @@ func newTeamList() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), shown)
 			}
-			return printAccounts(cmd.OutOrStdout(), shown)
+			if err := printAccounts(cmd.OutOrStdout(), shown); err != nil {
+				return err
+			}
+			printInTheWay(cmd.ErrOrStderr(), shell, cfg, chosen)
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
