@@ -305,7 +305,11 @@ func (p *kept) onPage() {
 // away with its folder.
 func (p *kept) onPath() {
 	p.Helper()
-	folder := filepath.Join(p.shell["FAL_HOME_DIR"], "bin")
+	home := p.shell["FAL_HOME_DIR"]
+	if filepath.Dir(home) != p.cache {
+		p.Errorf("the home is %s", home) // others can take a name in /tmp
+	}
+	folder := filepath.Join(home, "bin")
 	if !strings.Contains(p.text, "\n   export PATH="+folder+":\"$PATH\"\n") {
 		p.Errorf("no %s for PATH in\n%s", folder, p.text)
 	}

@@ -120,8 +120,8 @@ func (p *playground) environment() []string {
 // invite prints the lines for another shell, and what can be tried there.
 func (p *playground) invite() {
 	p.print("A playground for falcred: it needs no account and no network, and your own login",
-		"and fal config stay as they are. In the place of fal's, an identity provider runs",
-		"at "+p.issuer.URL+", and a daemon with its home in",
+		"and fal config stay as they are. In place of fal's, an identity provider runs at",
+		p.issuer.URL+", and a daemon with its home in",
 		p.home.path+".",
 		"",
 		p.Bold("In another terminal, these lines make falcred use it, in that terminal only:"), "")
@@ -158,8 +158,8 @@ func (p *playground) invite() {
 	p.Say("%s", approval(p.issuer.URL+"/activate"))
 	p.print("", "A request with that credential, to that identity provider:", "")
 	p.Say("%s", request(p.issuer.URL+"/userinfo"))
-	p.print("", "\"falcred service install\" there writes a file among your own services; the end of",
-		"this removes that, too.", "", "Ctrl-C here ends it all, and removes the home.")
+	p.print("", "\"falcred service install\" there writes a file among your own services; Ctrl-C here",
+		"removes that, too.", "", "Ctrl-C here ends it all, and removes the home.")
 }
 
 func (p *playground) print(lines ...string) {
