@@ -158,7 +158,7 @@ func (p *playground) invite() {
 	p.Say("%s", approval(p.issuer.URL+"/activate"))
 	p.print("", "A request with that credential, to that identity provider:", "")
 	p.Say("%s", request(p.issuer.URL+"/userinfo"))
-	p.print("", "\"falcred service install\" there writes a file among your own services; Ctrl-C here",
+	p.print("", "\"falcred service install\" there writes a file among your services; Ctrl-C here",
 		"removes that, too.", "", "Ctrl-C here ends it all, and removes the home.")
 }
 
