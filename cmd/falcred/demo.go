@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -21,7 +21,10 @@ the issuer saw no refresh token twice.
 
 With --keep it signs nobody in. It leaves the identity provider and a daemon running
 until Ctrl-C, and prints the lines that make another terminal use them: there login,
-whoami, status, token, team, history and doctor can be tried. Then it removes all.
+whoami, status, token, team, history and doctor can be tried. Then it ends them and
+removes their home, and a service that "falcred service install" made for it. Where
+something cannot be ended, it says so, and how to do it. What a demo leaves that is
+killed (kill -9), the next one removes.
 
 The demo itself downloads nothing. "go run ./cmd/falcred demo" has Go download the
 modules first, where they are not there yet (5 MB), and build the program: a minute
@@ -36,18 +39,18 @@ func newDemo() *cobra.Command {
 		Example: "  falcred demo\n  NO_COLOR=1 falcred demo | tee demo.txt\n  falcred demo --keep",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A terminal that is closed ends it too. No SIGPIPE: killing the daemon makes some.
-			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, syscall.SIGHUP)...)
+			// A terminal that is closed ends it too, and Ctrl-\.
+			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, syscall.SIGHUP, syscall.SIGQUIT)...)
 			defer stop()
+			// A SIGPIPE does not: killing the daemon makes some. A write that fails is seen where it is made.
+			pipes := make(chan os.Signal, 1)
+			signal.Notify(pipes, syscall.SIGPIPE)
+			defer signal.Stop(pipes)
 			run := demo.Run
 			if keep {
 				run = demo.Keep // which ends by the signal, and well
 			}
-			err := run(ctx, cmd.OutOrStdout())
-			if ctx.Err() != nil && (err != nil || !keep) {
-				return errors.New("interrupted")
-			}
-			return err
+			return run(ctx, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the identity provider and a daemon running, to try falcred by hand")

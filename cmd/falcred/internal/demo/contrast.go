@@ -45,7 +45,7 @@ func (d *demo) contrast(ctx context.Context) error {
 	defer issuer.Close()
 	slow := idp.DelayBefore(issuerDelay)
 	issuer.SetFault(&slow)
-	r := rival{file: filepath.Join(d.home, "second-login"), oauth: oauthConfig(issuer.URL)}
+	r := rival{file: filepath.Join(d.path, "second-login"), oauth: oauthConfig(issuer.URL)}
 	refresh, _, _ := issuer.Login(idp.DefaultSubject)
 	if err := writeTokens(r.file, refresh, ""); err != nil {
 		return err

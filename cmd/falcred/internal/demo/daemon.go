@@ -35,6 +35,7 @@ func startDaemon(ctx context.Context, env []string, socket string) (*child, erro
 	cmd.Args[0] = "falcred"
 	cmd.Env = env
 	cmd.Stderr = c.log
+	apart(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the daemon cannot be started: %w", err)
 	}

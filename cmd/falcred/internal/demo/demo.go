@@ -7,13 +7,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon/idp"
-	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/peer"
 )
 
@@ -32,8 +29,7 @@ const (
 // demo is one run of it.
 type demo struct {
 	*ui.Console
-	home   string
-	socket string
+	home
 	issuer *idp.Server
 	daemon *child
 	load   *load
@@ -47,7 +43,8 @@ type demo struct {
 // program again, as "falcred run", and leaves nothing behind when ctx ends it.
 func Run(ctx context.Context, out io.Writer) error {
 	began := time.Now()
-	d := &demo{Console: ui.NewConsole(out)}
+	console, ctx := console(ctx, out)
+	d := &demo{Console: console}
 	defer d.clean()
 	if err := d.prepare(); err != nil {
 		return err
@@ -65,7 +62,7 @@ func Run(ctx context.Context, out io.Writer) error {
 	for i, step := range steps {
 		d.Title(i+1, step.title)
 		if err := step.do(ctx); err != nil {
-			return err
+			return ended(ctx, err)
 		}
 	}
 	d.table(time.Since(began))
@@ -78,7 +75,8 @@ func (d *demo) prepare() (err error) {
 	if !peer.Serves {
 		return peer.ErrNotServed
 	}
-	d.home, d.socket, err = makeHome()
+	sweep(d.Console, temporaryFolders())
+	d.home, err = makeHome(temporaryFolders())
 	if err != nil {
 		return err
 	}
@@ -90,29 +88,12 @@ func (d *demo) prepare() (err error) {
 	d.issuer.SetFault(&slow)
 	d.Say("an identity provider of our own at %s", d.issuer.URL)
 	d.Say("its refresh tokens work once; who uses one twice is logged out everywhere")
-	d.Say("a temporary home: %s", d.home)
+	d.Say("a temporary home: %s", d.path)
 	return nil
 }
 
-// makeHome finds a path short enough for a socket: macOS has long temporary
-// folders.
-func makeHome() (home, socket string, err error) {
-	for _, parent := range []string{"", "/tmp"} {
-		home, err = os.MkdirTemp(parent, "falcred-demo-")
-		if err != nil {
-			return "", "", err
-		}
-		socket = filepath.Join(home, "falcred.sock")
-		if err = env.CheckSocketPath(socket); err == nil {
-			return home, socket, nil
-		}
-		os.Remove(home)
-	}
-	return "", "", err
-}
-
 // clean leaves nothing behind, however the demo ended; only a kill -9 of the
-// demo itself leaves a daemon and its home. The issuer goes before the daemon,
+// demo itself leaves a daemon and its home, to the next demo. The issuer goes before the daemon,
 // which would wait for an answer that is held up.
 func (d *demo) clean() {
 	if d.load != nil {
@@ -124,8 +105,8 @@ func (d *demo) clean() {
 	if d.daemon != nil {
 		d.daemon.end()
 	}
-	if d.home != "" {
-		os.RemoveAll(d.home)
+	if d.path != "" {
+		d.remove()
 	}
 }
 

@@ -39,7 +39,7 @@ func (d *demo) get(env map[string]string) (cred protocol.Credential, err error) 
 	lookup := func(name string) (string, bool) {
 		switch name {
 		case "FAL_HOME_DIR", "HOME", "USERPROFILE":
-			return d.home, true
+			return d.path, true
 		case "FALCRED_SOCKET":
 			return d.socket, true
 		case "FALCRED_AUTOSTART":

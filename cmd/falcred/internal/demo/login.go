@@ -36,7 +36,7 @@ func oauthConfig(issuer string) *oauth2.Config {
 // daemon finds the new login by itself.
 func (d *demo) signIn(ctx context.Context) (err error) {
 	err = d.During(ui.Still("starting the daemon"), func() error {
-		d.daemon, err = startDaemon(ctx, environment(d.home, d.socket, d.issuer.URL), d.socket)
+		d.daemon, err = startDaemon(ctx, environment(d.path, d.socket, d.issuer.URL), d.socket)
 		return err
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func (d *demo) signIn(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *demo) tokenFile() string { return filepath.Join(d.home, env.TokenFile) }
+func (d *demo) tokenFile() string { return filepath.Join(d.path, env.TokenFile) }
 
 // settled waits until a refresh of used has come to its end: its successor is
 // in the file and alive at the issuer, and its access token is served.

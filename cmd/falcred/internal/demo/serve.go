@@ -100,7 +100,7 @@ func (d *demo) restart(ctx context.Context) (err error) {
 	d.load.gap.begin()
 	d.daemon.kill()
 	err = d.During(ui.Still("starting it again"), func() error {
-		d.daemon, err = startDaemon(ctx, environment(d.home, d.socket, d.issuer.URL), d.socket)
+		d.daemon, err = startDaemon(ctx, environment(d.path, d.socket, d.issuer.URL), d.socket)
 		return err
 	})
 	if err != nil {

@@ -13,6 +13,14 @@ func forget(names ...string) string { return "unset " + strings.Join(names, " ")
 // onPath is the one that has programs of a folder found first.
 func onPath(folder string) string { return "export PATH=" + word(folder) + `:"$PATH"` }
 
+// offPath is the one that undoes it.
+func offPath(folder string) string {
+	return `export PATH="${PATH#` + word(folder) + `:}"`
+}
+
+// remove is the one that removes a folder.
+func remove(folder string) string { return "rm -r " + word(folder) }
+
 // approval is what a person does on the issuer's page.
 func approval(page string) string {
 	return "curl -s -d decision=approve -d user_code=CODE " + page

@@ -11,6 +11,14 @@ func forget(names ...string) string { return "Remove-Item Env:" + strings.Join(n
 // onPath is the one that has programs of a folder found first.
 func onPath(folder string) string { return "$env:PATH = " + word(folder+";") + " + $env:PATH" }
 
+// offPath is the one that undoes it.
+func offPath(folder string) string {
+	return "$env:PATH = $env:PATH.Replace(" + word(folder+";") + ", '')"
+}
+
+// remove is the one that removes a folder.
+func remove(folder string) string { return "Remove-Item -Recurse " + word(folder) }
+
 // approval is what a person does on the issuer's page.
 func approval(page string) string {
 	return "irm " + page + " -Method Post -Body @{decision='approve'; user_code='CODE'}"
