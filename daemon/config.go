@@ -40,6 +40,17 @@ type Config struct {
 	Refused  func(err error)     // is called once, where a [Mistake] keeps the daemon from starting; may be nil
 }
 
+// SettingError is what is wrong with the value of one variable, of the environment or of falcred.env.
+type SettingError struct {
+	Name  string
+	cause error
+}
+
+func (e *SettingError) Error() string { return e.cause.Error() }
+
+// Unwrap is the error as it was found.
+func (e *SettingError) Unwrap() error { return e.cause }
+
 // Load reads the configuration from the environment, and makes the home if there is none. It
 // puts the lines of falcred.env into this process's environment first, where nothing of that
 // name stands already: proxies and CA files are read from there. An error's second line, if
@@ -108,7 +119,7 @@ func settings(version, home string, file envfile.File) (Config, error) {
 	getenv := func(name string) string { value, _ := lookup(name); return value }
 	servers, err := env.NewServers(getenv)
 	if err != nil {
-		return Config{}, err
+		return Config{}, &SettingError{"FALCRED_SERVERS", err}
 	}
 	cfg := Config{
 		Config: login.Config{
@@ -129,21 +140,25 @@ func settings(version, home string, file envfile.File) (Config, error) {
 	cfg.Key, _ = env.FindKey(getenv)
 	cfg.KeyRefused = refusedKey(getenv, home, file)
 	if cfg.ShareSocket, err = env.ShareSocket(lookup); err != nil {
-		return Config{}, err
+		return Config{}, &SettingError{"FALCRED_SHARE_SOCKET", err}
 	}
 	if cfg.ShareSocket != "" && (cfg.ShareSocket == cfg.Socket || cfg.ShareSocket == filepath.Join(home, "falcred.sock")) {
-		return Config{}, fmt.Errorf("FALCRED_SHARE_SOCKET is the same path as the daemon's own socket: %s\ngive it another one", cfg.ShareSocket)
+		return Config{}, &SettingError{"FALCRED_SHARE_SOCKET",
+			fmt.Errorf("FALCRED_SHARE_SOCKET is the same path as the daemon's own socket: %s\ngive it another one", cfg.ShareSocket)}
 	}
 	if cfg.AllowUIDs, err = env.AllowUIDs(getenv); err != nil {
-		return Config{}, err
+		return Config{}, &SettingError{"FALCRED_ALLOW_UIDS", err}
 	}
 	if cfg.FalConfig, err = fal.Locate(lookup); err != nil {
-		return Config{}, err
+		return Config{}, &SettingError{"FAL_CONFIG_PATH", err}
 	}
 	if cfg.REST, cfg.RESTNamed, err = fal.RESTHost(getenv, file.Values, cfg.Issuer == issuer.FalIssuer); err != nil {
-		return Config{}, err
+		return Config{}, &SettingError{cfg.RESTNamed, err}
 	}
-	return cfg, issuer.CheckURL(cfg.Issuer)
+	if err := issuer.CheckURL(cfg.Issuer); err != nil {
+		return cfg, &SettingError{"FALCRED_ISSUER", err}
+	}
+	return cfg, nil
 }
 
 // refusedKey says which variable holds a key that cannot be served, and where it stands. The

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -95,20 +94,14 @@ func worst(findings []doctor.Finding) (code int) {
 }
 
 func printFindings(w io.Writer, colour ui.Paint, findings []doctor.Finding) error {
-	columns := math.MaxInt // through a pipe each text is one line
-	if ui.IsTerminal(w) {
-		columns = helpWidth
-	}
-	_, err := io.WriteString(w, findingsPage(colour, findings, columns))
+	_, err := io.WriteString(w, findingsPage(colour, findings, ui.LineWidth(w)))
 	return err
 }
 
 // findingsPage has the texts beside the checks that they are about, in lines of so many columns.
 func findingsPage(colour ui.Paint, findings []doctor.Finding, columns int) string {
 	const left = 18
-	beside := func(text string) string {
-		return strings.ReplaceAll(ui.Fold(protocol.Printable(text), columns-left), "\n", "\n"+strings.Repeat(" ", left))
-	}
+	beside := func(text string) string { return ui.Hang(protocol.Printable(text), left, columns) }
 	var page strings.Builder
 	for _, f := range findings {
 		mark := colour.Green("ok  ")

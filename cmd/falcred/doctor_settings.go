@@ -23,7 +23,9 @@ func lookAround() (cfg daemon.Config, findings []doctor.Finding, usable bool) {
 		if homeErr != nil || errors.As(err, new(errHangs)) {
 			return cfg, append(findings, wrong), false
 		}
-		name := text[:len(text)-len(strings.TrimLeft(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"))]
+		setting := new(daemon.SettingError)
+		errors.As(err, &setting) // else it is falcred.env itself
+		name := setting.Name
 		_, here := os.LookupEnv(name)
 		if here {
 			os.Unsetenv(name)

@@ -11,7 +11,7 @@ import (
 	"github.com/falcred/falcred/protocol"
 )
 
-// The exit codes of falcred. Those of status say something else: see there.
+// The exit codes of falcred. Those of status and whoami say something else: see there.
 const (
 	exitOK      = 0
 	exitFailure = 1
@@ -32,6 +32,11 @@ func (e usageError) Error() string { return e.text + "\n" + e.hint }
 type cannotStart struct{ error }
 
 func (c cannotStart) Unwrap() error { return c.error }
+
+// noAnswer is an error of a command whose exit status 1 is an answer.
+type noAnswer struct{ error }
+
+func (n noAnswer) Unwrap() error { return n.error }
 
 // exitCode is an error whose text has been printed already, or needs none.
 type exitCode int
@@ -54,6 +59,8 @@ func report(stderr io.Writer, err error) int {
 		return exitUsage
 	case errors.As(err, new(cannotStart)):
 		return exitConfig
+	case errors.As(err, new(noAnswer)):
+		return exitError
 	}
 	return exitFailure
 }

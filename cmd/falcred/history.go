@@ -18,8 +18,9 @@ import (
 const historyHelp = `Print what happened to the login, oldest first, and at the end the answer to
 "why was I logged out?": when, the likely cause, and what to do.
 
-The daemon writes it to falcred.history in the home: a few thousand lines at
-most, and no secret in them. It needs no daemon to be read.`
+The daemon writes it to falcred.history in the home, and where none runs, falcred
+login and logout do: a few thousand lines at most, and no secret in them. It needs
+no daemon to be read.`
 
 const historyExample = `  falcred history
   falcred history -n 20
@@ -65,9 +66,11 @@ func newHistory() *cobra.Command {
 // printHistory prints the events that are to be shown, and what all of them say.
 func printHistory(w io.Writer, colour ui.Paint, all, shown []events.Event) error {
 	if len(all) == 0 {
-		_, err := fmt.Fprintln(w, "nothing yet: the history begins when the daemon first runs")
+		_, err := fmt.Fprintln(w, "nothing yet: the history begins with the first login, or when the daemon first runs")
 		return err
 	}
+	const left = len("  15:04:05  ")
+	columns := ui.LineWidth(w)
 	var page strings.Builder
 	day, ended := "", ""
 	for _, e := range shown {
@@ -81,12 +84,12 @@ func printHistory(w io.Writer, colour ui.Paint, all, shown []events.Event) error
 		case e.Event == events.Refused && e.Cause == ended:
 			e.Cause = "" // it stands there already
 		}
-		fmt.Fprintf(&page, "  %s  %s\n", e.Time.Local().Format("15:04:05"), happened(colour, e))
+		fmt.Fprintf(&page, "  %s  %s\n", e.Time.Local().Format("15:04:05"), ui.Hang(happened(colour, e), left, columns))
 	}
 	text, hint := judgeHistory(all).answer(all[0].Time)
-	fmt.Fprintf(&page, "\n%s\n", colour.Bold(ui.Fold(text, helpWidth)))
+	fmt.Fprintf(&page, "\n%s\n", colour.Bold(ui.Fold(text, ui.Width(w))))
 	if hint != "" {
-		fmt.Fprintf(&page, "%s\n", hint)
+		fmt.Fprintf(&page, "%s\n", ui.Fold(hint, ui.Width(w)))
 	}
 	_, err := io.WriteString(w, page.String())
 	return err
@@ -118,7 +121,7 @@ func happened(colour ui.Paint, e events.Event) string {
 		text += ", " + validity(e.Expires.Sub(e.Time))
 	}
 	if age := e.Time.Sub(e.Since); !e.Since.IsZero() && age >= time.Minute {
-		text += fmt.Sprintf("; it was %s old, of %s", words.Span(age), e.Since.Local().Format("2 January 2006"))
+		text += fmt.Sprintf("; it was %s old, of %s", words.Span(age), words.Moment(e.Since))
 	}
 	return text
 }

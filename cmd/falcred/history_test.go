@@ -25,7 +25,7 @@ func TestHistorySaysWhatIsSo_Section4(t *testing.T) {
 		}
 	}
 	e := events.Event{Time: at, Event: events.LoginRequired, Cause: "revoked", Since: at.Add(-30 * 24 * time.Hour)}
-	if got, want := happened(false, e), "revoked; it was "+words.Span(30*24*time.Hour)+" old, of "+e.Since.Local().Format("2 January 2006"); got != want {
+	if got, want := happened(false, e), "revoked; it was "+words.Span(30*24*time.Hour)+" old, of "+words.Moment(e.Since); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -50,27 +50,27 @@ func TestHistoryAnswersWhy_Section4(t *testing.T) {
 		more       []events.Event
 		text, hint string
 	}{
-		"nothing ended": {nil, "No login has ended here since 3 August 2026 at 09:00.", ""},
-		"revoked":       {revoked, "Logged out on 3 August 2026 at 09:02: revoked, or used by another program, when it was " + old + " old.", login.LoginHint},
+		"nothing ended": {nil, "No login has ended here since 2026-08-03 09:00.", ""},
+		"revoked":       {revoked, "Logged out at 2026-08-03 09:02: revoked, or used by another program, when it was " + old + " old.", login.LoginHint},
 		"started again": {append(slices.Clone(revoked), on(5, events.Started, ""), on(5, events.LoggedIn, ""), on(5, events.LoginRequired, grant)),
-			"Logged out on 3 August 2026 at 09:02: revoked, or used by another program, when it was " + old + " old.", login.LoginHint},
+			"Logged out at 2026-08-03 09:02: revoked, or used by another program, when it was " + old + " old.", login.LoginHint},
 		"then deleted": {append(slices.Clone(revoked), on(5, events.LoggedOut, "the token file was deleted")),
-			"Logged out on 3 August 2026 at 09:02: revoked, or used by another program, when it was " + old + " old.", login.LoginHint},
+			"Logged out at 2026-08-03 09:02: revoked, or used by another program, when it was " + old + " old.", login.LoginHint},
 		"and back": {append(slices.Clone(revoked), on(7, events.LoggedIn, "falcred login"), on(8, events.Refreshed, "")),
-			"Logged out on 3 August 2026 at 09:02: revoked, or used by another program, when it was " + old + " old; logged in again on 3 August 2026 at 09:07.", ""},
+			"Logged out at 2026-08-03 09:02: revoked, or used by another program, when it was " + old + " old; logged in again at 2026-08-03 09:07.", ""},
 		"and out again": {append(slices.Clone(revoked), on(7, events.LoggedIn, "falcred login"), on(8, events.LoggedOut, "by falcred logout or erase")),
-			"Logged out on 3 August 2026 at 09:08: by falcred logout or erase.", login.LoginHint},
+			"Logged out at 2026-08-03 09:08: by falcred logout or erase.", login.LoginHint},
 		"deleted": {[]events.Event{ends(3, events.LoggedOut, "the token file was deleted")},
-			"Logged out on 3 August 2026 at 09:03: another program deleted the token file, as fal auth logout does, and the fal CLI where a refresh of its own fails.", login.LoginHint},
-		"no words": {[]events.Event{ends(3, events.LoggedOut, "")}, "Logged out on 3 August 2026 at 09:03: why, the history does not say.", login.LoginHint},
+			"Logged out at 2026-08-03 09:03: another program deleted the token file, as fal auth logout does, and the fal CLI where a refresh of its own fails.", login.LoginHint},
+		"no words": {[]events.Event{ends(3, events.LoggedOut, "")}, "Logged out at 2026-08-03 09:03: why, the history does not say.", login.LoginHint},
 		"another issuer's": {[]events.Event{on(3, events.LoginRequired, "the token file holds a login from another issuer")},
-			"Logged out on 3 August 2026 at 09:03: the token file holds a login from another issuer.", "keep logins of different issuers in different homes: FAL_HOME_DIR"},
+			"Logged out at 2026-08-03 09:03: the token file holds a login from another issuer.", "keep logins of different issuers in different homes: FAL_HOME_DIR"},
 		"an outage": {[]events.Event{on(3, events.Unavailable, "down"), on(4, events.Refused, "down")},
-			"You are not logged out, but requests are refused since 3 August 2026 at 09:04: down.", "find out more: falcred doctor"},
-		"an outage that is over": {[]events.Event{on(4, events.Refused, "down"), on(5, events.Served, "")}, "No login has ended here since 3 August 2026 at 09:00.", ""},
+			"You are not logged out, but requests are refused since 2026-08-03 09:04: down.", "find out more: falcred doctor"},
+		"an outage that is over": {[]events.Event{on(4, events.Refused, "down"), on(5, events.Served, "")}, "No login has ended here since 2026-08-03 09:00.", ""},
 		"a file that vanished": {[]events.Event{on(3, events.Vanished, "")},
-			"The token file was deleted on 3 August 2026 at 09:03. Whether that was a logout, falcred asks the issuer, which it cannot reach.", "find out why: falcred doctor"},
-		"and came back": {[]events.Event{on(3, events.Vanished, ""), on(4, events.Restored, "")}, "No login has ended here since 3 August 2026 at 09:00.", ""},
+			"The token file was deleted at 2026-08-03 09:03. Whether that was a logout, falcred asks the issuer, which it cannot reach.", "find out why: falcred doctor"},
+		"and came back": {[]events.Event{on(3, events.Vanished, ""), on(4, events.Restored, "")}, "No login has ended here since 2026-08-03 09:00.", ""},
 	} {
 		all := append(slices.Clone(begun), c.more...)
 		if text, hint := judgeHistory(all).answer(all[0].Time); text != c.text || hint != c.hint {

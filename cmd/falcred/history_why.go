@@ -50,17 +50,17 @@ func judgeHistory(all []events.Event) (v verdict) {
 func (v verdict) answer(first time.Time) (text, hint string) {
 	switch {
 	case v.end.Event != "" && v.again.IsZero():
-		return "Logged out on " + moment(v.end.Time) + ": " + whyEnded(v.end) + ".", whatNow(v.end)
+		return "Logged out at " + words.Moment(v.end.Time) + ": " + whyEnded(v.end) + ".", whatNow(v.end)
 	case v.refused.Event == events.Vanished:
-		return "The token file was deleted on " + moment(v.refused.Time) + ". Whether that was a logout, falcred asks the issuer, which it cannot reach.",
+		return "The token file was deleted at " + words.Moment(v.refused.Time) + ". Whether that was a logout, falcred asks the issuer, which it cannot reach.",
 			"find out why: falcred doctor"
 	case v.refused.Event != "":
-		return "You are not logged out, but requests are refused since " + moment(v.refused.Time) + ": " + protocol.Printable(v.refused.Cause) + ".",
+		return "You are not logged out, but requests are refused since " + words.Moment(v.refused.Time) + ": " + protocol.Printable(v.refused.Cause) + ".",
 			"find out more: falcred doctor"
 	case v.end.Event != "":
-		return "Logged out on " + moment(v.end.Time) + ": " + whyEnded(v.end) + "; logged in again on " + moment(v.again) + ".", ""
+		return "Logged out at " + words.Moment(v.end.Time) + ": " + whyEnded(v.end) + "; logged in again at " + words.Moment(v.again) + ".", ""
 	}
-	return "No login has ended here since " + moment(first) + ".", ""
+	return "No login has ended here since " + words.Moment(first) + ".", ""
 }
 
 // whyEnded is the likely cause, for people who know nothing of tokens.
@@ -87,5 +87,3 @@ func whatNow(e events.Event) string {
 	}
 	return login.LoginHint
 }
-
-func moment(t time.Time) string { return t.Local().Format("2 January 2006 at 15:04") }

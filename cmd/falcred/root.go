@@ -17,7 +17,8 @@ ahead of time and safely, and serves credentials over a local socket.
 A login's refresh token works once, and using it twice ends the login. With
 falcred running, no script and no SDK has to refresh any more.
 
-Scripts and SDKs take a credential from the second program, docker-credential-fal:
+fal's SDK for Python and the fal CLI read the login's file, as before. Scripts, curl
+and other programs take a credential from the second program, docker-credential-fal:
 see docker-credential-fal --help, or man docker-credential-fal.
 
 Exit status: 0; 1 it failed; 2 a mistake on the command line. Where a command has

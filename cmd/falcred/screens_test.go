@@ -32,7 +32,7 @@ var alike = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d \([^)]*\)`), "2026-08-03 09:00 (…)"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`), "2026-08-03"},
 	{regexp.MustCompile(`(?m)^\w+, \d+ \w+ \d{4}$`), "Monday, 3 August 2026"},
-	{regexp.MustCompile(`\d+ \w+ \d{4} at \d\d:\d\d`), "3 August 2026 at 09:00"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d\b`), "2026-08-03 09:00"},
 	{regexp.MustCompile(`(?m)^  \d\d:\d\d:\d\d  `), "  09:00:00  "},
 	{regexp.MustCompile(`\beyJ[\w.-]+`), "eyJhbGciOiJSUzI1NiIs..."},
 	{regexp.MustCompile(`pid \d+`), "pid 4242"},

@@ -92,7 +92,7 @@ func (p *page) who(s *standing) {
 	case who.Since == nil:
 		p.Line("who", "%s, logged in", protocol.Printable(who.called()))
 	default:
-		p.Line("who", "%s, logged in since %s (%s)", protocol.Printable(who.called()), ui.Moment(*who.Since), words.Span(p.now.Sub(*who.Since)))
+		p.Line("who", "%s, logged in since %s (%s)", protocol.Printable(who.called()), words.Moment(*who.Since), words.Span(p.now.Sub(*who.Since)))
 	}
 	if s.Login != nil && s.Login.Unverified {
 		p.Under("not verified so far: the issuer's keys do not fit its ID token (falcred doctor)")

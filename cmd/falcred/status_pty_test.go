@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
+	"github.com/falcred/falcred/daemon/events"
+	"github.com/falcred/falcred/daemon/testkit"
 	"github.com/falcred/falcred/protocol"
 )
 
@@ -57,6 +60,33 @@ func TestStatusFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// What doctor, history and a page of help say in sentences is broken between words, by the terminal's width.
+func TestPagesFitTheTerminal(t *testing.T) {
+	stub(t).Store(&protocol.Status{State: protocol.StateLoggedIn, Warnings: []string{strings.Repeat("a long warning ", 30) + "\nwhat to do"}})
+	home := os.Getenv("FAL_HOME_DIR")
+	testkit.Must(t, os.WriteFile(filepath.Join(home, "falcred.env"), []byte("FALCRED_ISSUER=http://127.0.0.1:1\n"), 0o600))
+	past := events.OpenHistory(home, slog.New(slog.DiscardHandler))
+	past.Add(events.Event{Time: time.Now(), Event: events.LoginRequired, Cause: strings.Repeat("a long cause ", 10), Since: time.Now().Add(-time.Hour)})
+	past.Close()
+	for _, columns := range []int{80, 60, 120} {
+		for _, args := range [][]string{{"doctor"}, {"history"}, {"status", "--help"}, {"--help"}} {
+			text := onTerminal(t, pty.Winsize{Rows: 24, Cols: uint16(columns)}, args...)
+			text, _, _ = strings.Cut(text, "\r\nExamples:")
+			widest := 0
+			for _, line := range strings.Split(text, "\r\n") {
+				n := ui.Cells(line)
+				widest = max(widest, n)
+				if n > min(columns, 80) && strings.Contains(strings.TrimSpace(line), " ") {
+					t.Errorf("%v in %d columns: %d cells: %q", args, columns, n, line)
+				}
+			}
+			if widest < min(columns, 80)-16 {
+				t.Errorf("%v in %d columns uses %d:\n%s", args, columns, widest, text)
+			}
+		}
+	}
+}
+
 // status --watch writes over itself, never over more than the terminal has, also when that becomes smaller.
 func TestStatusWatchHeedsTheTerminal(t *testing.T) {
 	now := stub(t)
@@ -87,8 +117,9 @@ func TestStatusWatchHeedsTheTerminal(t *testing.T) {
 	if err := pty.Setsize(terminal, &pty.Winsize{Rows: 8, Cols: 40}); err != nil {
 		t.Fatal(err)
 	}
-	for tries := 0; !fits(frame(), 8, 40); tries++ {
-		if tries > 3 {
+	// How many frames were on their way still, nobody knows.
+	for resized := time.Now(); !fits(frame(), 8, 40); {
+		if time.Since(resized) > testkit.Patience {
 			t.Fatal("it does not heed a resize")
 		}
 	}

@@ -10,17 +10,18 @@ import (
 )
 
 // #nosec G101 -- words about tokens, and none
-const tokenHelp = `Print the credential that a program started from this shell would use: FAL_KEY
-of the environment, else the login's access token. A daemon is started for that,
-if none runs.
+const tokenHelp = `Print the credential that a program started from this shell would use: FAL_KEY of
+the environment, else FAL_KEY_ID with FAL_KEY_SECRET, else what the daemon serves:
+the login's access token, or a key of the daemon's own environment. A daemon is
+started for that, if none runs.
 
 It does what docker-credential-fal token does. Scripts that run often call that
 one, which starts faster; or docker-credential-fal header, which also says for
 which team a request is. Do not put the token into FAL_KEY: it is not a key.
 
-Exit status: 0; 1 no credential; 2 a mistake on the command line; 3 log in again
-(falcred login); 75 try again later. Nothing is printed on standard output
-unless it is 0.`
+Exit status: 0; 1 no credential, or a value that is refused; 2 another mistake on
+the command line; 3 log in again (falcred login); 75 try again later. Nothing is
+printed on standard output unless it is 0.`
 
 // #nosec G101 -- the same
 const tokenExample = `  token=$(falcred token) && echo "it has ${#token} characters"

@@ -11,20 +11,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpWidth is how wide a page of help is at most, in columns.
-const helpWidth = 80
-
 // printHelp is a command's page of help. cobra's own says --json[=true|false] for a flag that people write
 // as --json, and does not fit the screen.
 func printHelp(cmd *cobra.Command, _ []string) {
-	io.WriteString(cmd.OutOrStdout(), helpPage(cmd))
+	out := cmd.OutOrStdout()
+	io.WriteString(out, helpPage(cmd, ui.Width(out)))
 }
 
-func helpPage(cmd *cobra.Command) string {
+// helpPage has lines of so many columns, but for what stands there to be typed.
+func helpPage(cmd *cobra.Command, columns int) string {
 	var page strings.Builder
 	for _, paragraph := range strings.Split(cmp.Or(cmd.Long, cmd.Short), "\n\n") {
 		if !strings.HasPrefix(paragraph, " ") {
-			paragraph = ui.Fold(strings.ReplaceAll(paragraph, "\n", " "), helpWidth)
+			paragraph = ui.Fold(strings.ReplaceAll(paragraph, "\n", " "), columns)
 		}
 		page.WriteString(paragraph + "\n\n")
 	}
@@ -46,7 +45,7 @@ func helpPage(cmd *cobra.Command) string {
 				rows = append(rows, [2]string{"  " + sub.Name(), sub.Short})
 			}
 		}
-		printRows(&page, rows)
+		printRows(&page, rows, columns)
 	}
 	for title, flags := range flagsOf(cmd) {
 		fmt.Fprintf(&page, "\n%s:\n", title)
@@ -58,7 +57,7 @@ func helpPage(cmd *cobra.Command) string {
 			}
 			rows = append(rows, [2]string{"  " + name, text})
 		}
-		printRows(&page, rows)
+		printRows(&page, rows, columns)
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(&page, "\nMore about one of them: %s COMMAND --help\n", cmd.CommandPath())
@@ -112,13 +111,12 @@ func valueName(f *pflag.Flag) string {
 }
 
 // printRows prints two columns: of each row the second goes on below itself.
-func printRows(page *strings.Builder, rows [][2]string) {
+func printRows(page *strings.Builder, rows [][2]string, columns int) {
 	left := 0
 	for _, row := range rows {
 		left = max(left, len(row[0])+2)
 	}
 	for _, row := range rows {
-		text := strings.ReplaceAll(ui.Fold(row[1], helpWidth-left), "\n", "\n"+strings.Repeat(" ", left))
-		fmt.Fprintf(page, "%-*s%s\n", left, row[0], text)
+		fmt.Fprintf(page, "%-*s%s\n", left, row[0], ui.Hang(row[1], left, columns))
 	}
 }

@@ -20,7 +20,7 @@ It asks the daemon; where none runs, it reads what falcred has written down in
 the home. It starts no daemon itself; where systemd holds the socket, the question
 makes systemd start one. It says nothing about keys: falcred status does.
 
-Exit status: 0; 1 nobody is logged in; 3 the login has ended.`
+Exit status: 0; 1 nobody is logged in; 2 an error; 3 the login has ended.`
 
 const whoamiExample = `  falcred whoami
   falcred whoami --json | jq -r .Email`
@@ -146,7 +146,7 @@ func newWhoami() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, _ := waiting(cmd.ErrOrStderr(), "asking the daemon", statusPatience, func() (*standing, error) { return stand(cmd.Context()), nil })
 			if s.Error != "" {
-				return fmt.Errorf("%s\n%s", s.Error, s.Hint)
+				return noAnswer{fmt.Errorf("%s\n%s", s.Error, s.Hint)}
 			}
 			if s.Login == nil {
 				return fmt.Errorf("nobody is logged in\n%s", login.LoginHint)
@@ -160,10 +160,13 @@ func newWhoami() *cobra.Command {
 				p.whoami(s)
 				_, err = io.WriteString(out, p.String())
 			}
-			if err == nil && s.Login.Ended {
-				err = exitCode(exitEnded)
+			switch {
+			case err != nil:
+				return noAnswer{err}
+			case s.Login.Ended:
+				return exitCode(exitEnded)
 			}
-			return err
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")

@@ -57,7 +57,7 @@ func (m *machine) term() {
 	w := Warned{Instead: endsSoon}
 	if notice, end, ok := m.Ledger.Course.Term(refresh); ok && !m.over() && !m.now.Before(notice) {
 		w.Text = endsSoon + "the issuer ended one before after " + words.Span(end.Sub(m.Ledger.Course.SinceOf(refresh))) +
-			", and this one reaches that age on " + end.Local().Format("2 January 2006, 15:04 MST") + "\n" + EndsSoonHint
+			", and this one reaches that age at " + words.Moment(end) + "\n" + EndsSoonHint
 	}
 	m.warned(w)
 }

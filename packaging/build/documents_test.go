@@ -2,48 +2,70 @@ package main
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// What the documents link to is there, in this folder or as a heading.
+// What the documents link to is there, in the repository or as a heading; and of what a package has, nothing
+// links to a page that the package lacks.
 func TestLinks(t *testing.T) {
-	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
-	link := regexp.MustCompile(`\]\(([^)]+)\)`)
 	found := 0
-	for _, name := range documents {
-		page := filepath.Join("../..", name)
-		text, err := os.ReadFile(page)
+	for _, page := range documents {
+		text, err := os.ReadFile(filepath.Join("../..", page))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			if strings.HasPrefix(m[1], "https://") {
+		for _, target := range targets(string(text)) {
+			if strings.HasPrefix(target, "https://") {
 				continue
 			}
 			found++
-			path, anchor, _ := strings.Cut(m[1], "#")
-			there := page
-			if path != "" {
-				there = filepath.Join(filepath.Dir(page), path)
-			}
-			target, err := os.ReadFile(there)
-			if err != nil {
-				t.Errorf("%s links to %s: %v", name, m[1], err)
-				continue
-			}
-			anchors := map[string]bool{"": true}
-			for _, h := range heading.FindAllStringSubmatch(string(target), -1) {
-				anchors[strings.ReplaceAll(strings.ToLower(regexp.MustCompile(`[^\w -]`).ReplaceAllString(h[1], "")), " ", "-")] = true
-			}
-			if !anchors[anchor] {
-				t.Errorf("%s links to %s, where no such heading is", name, m[1])
+			holds(t, page, target)
+		}
+		for _, target := range targets(packaged(page, string(text))) {
+			if there, ours := strings.CutPrefix(target, online); ours {
+				holds(t, "README.md", there)
+			} else if file, _, _ := strings.Cut(target, "#"); !strings.HasPrefix(target, "https://") && file != "" && !slices.Contains(documents, path.Join(path.Dir(page), file)) {
+				t.Errorf("%s as packaged links to %s, which is not", page, target)
 			}
 		}
 	}
 	if found < 20 {
 		t.Errorf("only %d links were found", found)
+	}
+}
+
+func targets(text string) (all []string) {
+	for _, m := range link.FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+var heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+
+// holds looks for a page's link in the repository.
+func holds(t *testing.T, page, target string) {
+	t.Helper()
+	file, anchor, _ := strings.Cut(target, "#")
+	there := page
+	if file != "" {
+		there = path.Join(path.Dir(page), file)
+	}
+	text, err := os.ReadFile(filepath.Join("../..", there))
+	if err != nil {
+		t.Errorf("%s links to %s: %v", page, target, err)
+		return
+	}
+	anchors := map[string]bool{"": true}
+	for _, h := range heading.FindAllStringSubmatch(string(text), -1) {
+		anchors[strings.ReplaceAll(strings.ToLower(regexp.MustCompile(`[^\w -]`).ReplaceAllString(h[1], "")), " ", "-")] = true
+	}
+	if !anchors[anchor] {
+		t.Errorf("%s links to %s, where no such heading is", page, target)
 	}
 }

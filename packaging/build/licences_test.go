@@ -54,7 +54,11 @@ func TestArchives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range append([]string{"packaging/falcred.env.example", "packages/" + licencesName}, documents...) {
+	wanted := []string{"packaging/falcred.env.example", "packages/" + licencesName}
+	for _, page := range documents {
+		wanted = append(wanted, "packages/"+documentsName+"/"+page)
+	}
+	for _, page := range wanted {
 		if !strings.Contains(string(release), "src: "+page+",") {
 			t.Errorf("the archives lack %s", page)
 		}

@@ -4,7 +4,7 @@
 //	go run ./packaging/build -version 0.1.0 -out dist
 //
 // It says what it does on standard error, and each package's file on standard output. Beside them it
-// leaves the licences of what falcred links.
+// leaves the licences of what falcred links, and the documents as the packages have them.
 //
 // Two runs on one commit give the same bytes: nothing of the clock, the machine
 // or the folder gets in. The date of everything is SOURCE_DATE_EPOCH, else the

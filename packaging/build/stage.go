@@ -28,8 +28,11 @@ func (b *build) common() error {
 	if err != nil {
 		return err
 	}
-	// Beside the packages too: for goreleaser's archives.
+	// Beside the packages, as the documents: for goreleaser's archives too.
 	if err := os.WriteFile(filepath.Join(b.out, licencesName), []byte(texts), 0o644); err != nil { // #nosec G306 -- of a package: everybody's
+		return err
+	}
+	if err := b.documents(); err != nil {
 		return err
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
@@ -89,10 +92,6 @@ func (b *build) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(b.stage, name), data, 0o644) // #nosec G306 -- of a package: everybody's
 }
 
-// documents are those that README names to a user. They keep their places below the documentation's folder,
-// so that their links hold.
-var documents = []string{"README.md", "cmd/falcred/SETTINGS.md", "cmd/falcred/TROUBLESHOOTING.md", "daemon/LIMITS.md", "helper/RECIPES.md"}
-
 // file is one entry of a package, a folder where it is made From nothing.
 type file struct{ From, To, Mode, Packager string }
 
@@ -143,7 +142,7 @@ func (b *build) documentation() []file {
 	}
 	folders := map[string]bool{}
 	for _, page := range documents {
-		list = append(list, file{page, path.Join(doc, page), "0644", ""})
+		list = append(list, file{filepath.Join(b.out, documentsName, page), path.Join(doc, page), "0644", ""})
 		for folder := path.Join(doc, path.Dir(page)); folder != path.Dir(doc); folder = path.Dir(folder) {
 			folders[folder] = true
 		}

@@ -1,4 +1,4 @@
-// Package words says durations and numbers as people read them, in one way everywhere: on
+// Package words says times, durations and numbers as people read them, in one way everywhere: on
 // screens, in the log, in errors.
 package words
 
@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 )
+
+// Moment gives a time as people read it where they are.
+func Moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // Span leaves out what does not matter of a duration. Nothing is rounded up, and less than
 // nothing is nothing.

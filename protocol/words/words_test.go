@@ -29,3 +29,11 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+// A time has one form, on the reader's own clock.
+func TestMoment(t *testing.T) {
+	at := time.Date(2026, 8, 3, 9, 5, 59, 0, time.Local)
+	if got := Moment(at.UTC()); got != "2026-08-03 09:05" {
+		t.Errorf("it became %q", got)
+	}
+}

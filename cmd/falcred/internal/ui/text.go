@@ -48,11 +48,8 @@ func When(t, now time.Time) string {
 	if t.Before(now) {
 		far = words.Span(now.Sub(t)) + " ago"
 	}
-	return Moment(t) + " (" + far + ")"
+	return words.Moment(t) + " (" + far + ")"
 }
-
-// Moment gives a time as people read it where they are.
-func Moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // Tilde is a text in which each path of the user's folder begins with ~, as a shell takes it.
 func Tilde(text string) string {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -17,6 +18,14 @@ func Width(w io.Writer) int {
 		return min(columns, widest)
 	}
 	return widest
+}
+
+// LineWidth is Width on a terminal. Elsewhere it is no limit: who searches there wants each text in one line.
+func LineWidth(w io.Writer) int {
+	if !IsTerminal(w) {
+		return math.MaxInt
+	}
+	return Width(w)
 }
 
 // size is the terminal's as it is now, 0 where there is none.
@@ -57,6 +66,11 @@ func Fold(text string, cells int) string {
 		used += n
 	}
 	return page.String()
+}
+
+// Hang is Fold for a text that begins behind so many cells of its line, and goes on below itself.
+func Hang(text string, left, cells int) string {
+	return strings.ReplaceAll(Fold(text, cells-left), "\n", "\n"+strings.Repeat(" ", left))
 }
 
 // narrowest is the width below which nothing is gained by breaking lines.
