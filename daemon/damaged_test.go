@@ -123,7 +123,7 @@ func (h *house) logInAndOut() {
 	h.Must(login.Keepable(h.Context(), h.cfg.Config))
 	refresh, access, _ := h.IDP.Login("ann")
 	tokens := tokenfile.TokenPair{Refresh: refresh, Access: access}
-	h.Must(login.Keep(h.Context(), h.cfg.Config, &issuer.PendingLogin{Reply: issuer.Reply{Tokens: tokens}, Subject: "ann"}))
+	h.Must(login.Keep(h.Context(), h.cfg.Config, &issuer.PendingLogin{Reply: issuer.Reply{Tokens: tokens}, Subject: "ann"}, nil))
 	if h.tokens() != tokens {
 		h.Error("the login is not in the file")
 	}

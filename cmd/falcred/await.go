@@ -43,17 +43,48 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 
 // awaitLogin waits until a running daemon serves the login that is in the file, and says on
 // out where it does not. A file without an access token, and a team without an id, are its own
-// matters.
+// matters. For another home's daemon it does not wait.
 func awaitLogin(ctx context.Context, out io.Writer, cfg daemon.Config) {
+	if home, _ := servedHome(ctx); home != "" && !sameFolder(home, cfg.Home) {
+		return
+	}
 	done, err := awaitDaemon(ctx, func(ctx context.Context, client *helper.Client) (bool, error) {
 		cred, err := client.Get(ctx, protocol.Query{ServerURL: protocol.DefaultServer, ForceUser: true})
 		access, ok := login.ValidAccess(cfg.Home)
 		e := new(protocol.Error)
 		return !ok || err == nil && string(cred.Secret) == access || errors.As(err, &e) && e.Code == protocol.CodeTeamUnresolved, err
 	})
-	if !done && err != nil {
+	switch {
+	case done:
+	case err != nil:
 		fmt.Fprintf(out, "the running daemon does not use the login yet: %v\n", err)
+	default:
+		fmt.Fprintln(out, "the running daemon does not use the login yet\nsee why: falcred doctor")
 	}
+}
+
+// servedHome is the home of the daemon that this shell's programs ask, "" where it does not say;
+// running is false where there is none. The question makes systemd start it.
+func servedHome(ctx context.Context) (home string, running bool) {
+	ctx, cancel := context.WithTimeout(ctx, daemonPatience)
+	defer cancel()
+	client := helper.New(os.LookupEnv)
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if err != nil {
+		_, err = client.Version(ctx) // one that has no status for others
+	}
+	return status.Home, err == nil
+}
+
+// sameFolder compares two names of folders, of which one may lead through a link.
+func sameFolder(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, err := os.Stat(a)
+	other, otherErr := os.Stat(b)
+	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
 // awaitDaemon asks until something is so, and reports whether it came to be. Where

@@ -3,20 +3,24 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
+// open has a browser open an address, unless none is wanted, and reports whether it is being opened.
+func (l *loginRun) open(address string) bool {
+	return !l.noBrowser && openBrowser(l.environ, address)
+}
+
 // openBrowser opens an address where somebody sits before a desktop, and reports whether it is
-// being opened: the browser may end at once, or never. It is given no key (R12): those of
-// falcred.env are in this process's environment by now, and nothing after this asks for them.
+// being opened: the browser may end at once, or never. It is given the shell's own environment,
+// without what falcred.env has added to ours (a proxy's password), and without the keys (R12).
 // It writes to the null device (exec's default), and to no pipe of ours that would outlive
 // falcred. Where nothing opens, the address stands on the screen.
-func openBrowser(address string) bool {
-	for _, name := range []string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"} {
-		os.Unsetenv(name)
-	}
-	command := opener(os.Getenv)
+func openBrowser(environ []string, address string) bool {
+	command := opener(lookupIn(environ))
 	if command == nil {
 		return false
 	}
@@ -30,6 +34,10 @@ func openBrowser(address string) bool {
 		command = append(command, address)
 	}
 	cmd := exec.Command(command[0], command[1:]...) // #nosec G204 -- the user's own browser
+	cmd.Env = slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains([]string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"}, strings.ToUpper(name))
+	})
 	if cmd.Start() != nil {
 		return false
 	}
@@ -39,10 +47,15 @@ func openBrowser(address string) bool {
 
 // opener is the command that opens an address, nil where there is none. The user's own BROWSER
 // goes before all else: editors and containers set it to what opens a page on the machine that
-// their user sits at. Else it is the desktop's, unless nobody sits before that.
+// their user sits at. It is a list, as Python's webbrowser and Debian have it: the first that is
+// there counts. Else it is the desktop's, unless nobody sits before that.
 func opener(getenv func(string) string) []string {
-	if own := strings.TrimSpace(getenv("BROWSER")); own != "" {
-		for _, command := range [][]string{{own}, strings.Fields(own)} { // a path may have spaces
+	for _, own := range filepath.SplitList(getenv("BROWSER")) {
+		words := strings.Fields(own)
+		if len(words) == 0 {
+			continue
+		}
+		for _, command := range [][]string{{strings.TrimSpace(own)}, words} { // a path may have spaces
 			if path, err := exec.LookPath(command[0]); err == nil {
 				return append([]string{path}, command[1:]...)
 			}

@@ -24,32 +24,45 @@ func TestR12BrowserGetsTheAddressAndNoKey(t *testing.T) {
 	}
 	desktop := map[string]string{"linux": "xdg-open", "darwin": "open"}[runtime.GOOS]
 	for _, name := range []string{desktop, "mine"} {
-		script := "#!/bin/sh\nprintf '%s|' \"${0##*/}\" \"$@\" \"$FAL_KEY$FAL_KEY_ID$FAL_KEY_SECRET\" >>'" + seen + "'\n"
+		script := "#!/bin/sh\nprintf '%s|' \"${0##*/}\" \"$@\" \"$FAL_KEY$FAL_KEY_ID$FAL_KEY_SECRET$HTTPS_PROXY\" >>'" + seen + "'\n"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Setenv("PATH", dir)
-	t.Setenv("DISPLAY", ":0")
-	for _, name := range []string{"SSH_CLIENT", "SSH_TTY", "SSH_CONNECTION"} {
-		t.Setenv(name, "")
-	}
+	environ := []string{"DISPLAY=:0", "FAL_KEY=a key", "FAL_KEY_ID=a key", "FAL_KEY_SECRET=a key"}
+	t.Setenv("HTTPS_PROXY", "http://ada:hunter2@proxy.example.com") // falcred.env's
 	for browser, want := range map[string]string{
 		"":                         desktop + "|" + address + "||",
 		"mine":                     "mine|" + address + "||",
 		" mine --new  tab":         "mine|--new|tab|" + address + "||",
 		filepath.Join(dir, "mine"): "mine|" + address + "||",
 		"gone --new":               desktop + "|" + address + "||",
+
+		"gone:mine --tab:" + desktop: "mine|--tab|" + address + "||", // a list
+		": :mine":                    "mine|" + address + "||",
 	} {
-		for _, name := range []string{"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"} {
-			t.Setenv(name, "a key")
-		}
-		t.Setenv("BROWSER", browser)
+		l := &loginRun{environ: append(environ, "BROWSER="+browser)}
 		var got []byte
-		if !openBrowser(address) || !testkit.Within(testkit.Patience, func() bool { got, _ = os.ReadFile(seen); return string(got) == want }) {
+		if !l.open(address) || !testkit.Within(testkit.Patience, func() bool { got, _ = os.ReadFile(seen); return string(got) == want }) {
 			t.Errorf("BROWSER=%q: %q, want %q", browser, got, want)
 		}
 		os.Remove(seen)
+	}
+	for what, l := range map[string]*loginRun{
+		"--no-browser": {environ: environ, loginFlags: loginFlags{noBrowser: true}},
+		"no display":   {environ: []string{"BROWSER=gone"}},
+		"ssh":          {environ: append(environ, "SSH_TTY=/dev/pts/9")},
+	} {
+		if what == "no display" && runtime.GOOS == "darwin" {
+			continue
+		}
+		if l.open(address) {
+			t.Errorf("%s: a browser is opened", what)
+		}
+	}
+	if os.Getenv("HTTPS_PROXY") == "" {
+		t.Error("this process's own environment was changed")
 	}
 }
 

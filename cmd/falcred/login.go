@@ -14,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/events"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
+	"github.com/falcred/falcred/protocol"
 	"github.com/spf13/cobra"
 )
 
@@ -23,16 +24,18 @@ that it shows the same code, and confirm.
 The login is written to the token file that fal's own programs read. A daemon
 that runs notices it; none is needed. A login that is there already is replaced
 only when the new one has succeeded, and Ctrl-C changes nothing. The issuer keeps
-the old one; to end that, falcred logout first. A login of fal's is then shown to
-fal's REST host, which is asked for the teams that you are in.
+the old one; to end that, falcred logout first. Where another account has logged in
+meanwhile, falcred says so, and asks again on a terminal. A login of fal's is then
+shown to fal's REST host, which is asked for the teams that you are in.
 
 A browser that is logged in gives the same account again: --switch-account has it
 log out first, at the issuer's own page. Two accounts at once want two homes, each
 with a daemon of its own: with FAL_HOME_DIR set to another folder, login and all
 else are about that one.
 
-The page is opened by the program that BROWSER names, else by the desktop; by none
-in a session of ssh, in WSL, or without a display. Without --connection, fal's
+The page is opened by the program that BROWSER names, of several the first that is
+there (BROWSER=one:two), else by the desktop; by none in a session of ssh, in WSL,
+or without a display. Without --connection, fal's
 page signs you in as it did the last time, here or with fal auth login.
 
 Through a pipe nothing is asked; there are lines for a script, and no QR code.`
@@ -83,7 +86,7 @@ func newLogin() *cobra.Command {
 			if err := l.chooseTeam(cmd.Context(), cfg); err != nil {
 				return err
 			}
-			return l.keepFresh(cmd.Context())
+			return l.keepFresh(cmd.Context(), cfg)
 		},
 	}
 	cmd.Flags().StringVar(&f.connection, "connection", "", "sign in with github, google, or the domain of your company's single sign-on")
@@ -127,20 +130,23 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	for _, odd := range cfg.EnvOdd { // it may name another issuer than was meant
 		fmt.Fprintln(l.errs, "falcred: "+odd)
 	}
-	if err := l.replace(ctx, cfg); err != nil {
-		return cfg, err
+	_, err = ui.Patiently(l.Console, "looking at "+cfg.Home, func() (any, error) { return nil, login.Keepable(ctx, cfg.Config) })
+	if err != nil {
+		return cfg, err // before anybody answers or confirms anything
 	}
-	provider, connection := issuer.New(cfg.Issuer, cfg.ClientID, nil), l.connectionFor(cfg)
-	s, err := ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (*issuer.DeviceLogin, error) {
-		if err := login.Keepable(ctx, cfg.Config); err != nil {
-			return nil, err // before anybody confirms anything
-		}
-		return provider.Authorize(ctx, cfg.Scopes, cfg.Audience, connection)
-	})
+	provider := issuer.New(cfg.Issuer, cfg.ClientID, nil)
+	over, err := l.replace(ctx, cfg, provider)
 	if err != nil {
 		return cfg, err
 	}
 	if err := l.endSession(ctx, cfg, provider); err != nil {
+		return cfg, err
+	}
+	connection := l.connectionFor(cfg)
+	s, err := ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (*issuer.DeviceLogin, error) {
+		return provider.Authorize(ctx, cfg.Scopes, cfg.Audience, connection)
+	})
+	if err != nil {
 		return cfg, err
 	}
 	l.invite(s)
@@ -148,8 +154,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	if err != nil {
 		return cfg, ended(err)
 	}
-	_, err = ui.Patiently(l.Console, "writing the login", func() (any, error) { return nil, login.Keep(ctx, cfg.Config, granted) })
-	if err != nil {
+	if err := l.keep(ctx, cfg, granted, over); err != nil {
 		return cfg, err
 	}
 	if l.connection != "" {
@@ -158,6 +163,33 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 	awaitLogin(ctx, l.Out, cfg)
 	l.welcome(granted, cfg)
 	return cfg, nil
+}
+
+// keep writes the login, in the place of the one that replace has told of. Somebody may have logged
+// in here since then: what the newest login wants counts, and it is said whose the lost one is.
+func (l *loginRun) keep(ctx context.Context, cfg daemon.Config, granted *issuer.PendingLogin, over login.Seen) error {
+	for {
+		_, err := ui.Patiently(l.Console, "writing the login", func() (any, error) { return nil, login.Keep(ctx, cfg.Config, granted, &over) })
+		another := new(login.Another)
+		if !errors.As(err, &another) {
+			return err
+		}
+		over = another.Seen
+		who := person{Account: over.Account, Name: over.Name, Email: over.Email}
+		name := protocol.Printable(who.called())
+		if !l.asks {
+			l.note("%s has logged in here meanwhile; this login replaces that one, too", name)
+			continue
+		}
+		l.note("%s has logged in here meanwhile.", name)
+		yes, err := l.yes(ctx, "Replace that login, too? [y/N] ", false)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return errStays
+		}
+	}
 }
 
 // ended puts a hint under what a person did or did not do.

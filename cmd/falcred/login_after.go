@@ -13,7 +13,6 @@ import (
 	"github.com/falcred/falcred/daemon"
 	"github.com/falcred/falcred/daemon/issuer"
 	"github.com/falcred/falcred/daemon/login"
-	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/packaging/service"
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
@@ -43,8 +42,14 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 // keepFresh offers the service where nothing else keeps the login fresh: no daemon runs, and no
 // service starts one. docker-credential-fal does, when it is called, and a program that never calls
 // it has nothing of that.
-func (l *loginRun) keepFresh(ctx context.Context) error {
-	if !peer.Serves || serving(ctx) {
+func (l *loginRun) keepFresh(ctx context.Context, cfg daemon.Config) error {
+	if !peer.Serves {
+		return nil
+	}
+	if home, running := servedHome(ctx); home != "" && !sameFolder(home, cfg.Home) {
+		l.warnOfAnother(home, cfg)
+		return nil
+	} else if running {
 		return nil
 	}
 	line, installable := "", false
@@ -79,14 +84,17 @@ func (l *loginRun) keepFresh(ctx context.Context) error {
 	return nil
 }
 
-// serving says that a daemon runs, or that systemd starts one for whoever asks.
-func serving(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, daemonPatience)
-	defer cancel()
-	client := helper.New(os.LookupEnv)
-	defer client.Close()
-	_, err := client.Version(ctx)
-	return err == nil
+// warnOfAnother says that this shell's programs ask the daemon of another home: they are given the
+// token of the login there, and whether anything keeps this one fresh is not known.
+func (l *loginRun) warnOfAnother(home string, cfg daemon.Config) {
+	home, here := protocol.Printable(home), protocol.Printable(cfg.Home)
+	fmt.Fprintln(l.Out, l.Yellow(l.Wrap("the daemon that programs of this shell ask serves another home, "+home+
+		": they are given the login of that one, and it does not keep this login fresh")))
+	hint := "to use this login, unset FALCRED_SOCKET, or set it to the socket of a daemon for " + here
+	if l.shell("FALCRED_SOCKET") == "" {
+		hint = "to use this login, run a daemon for " + here + ": falcred doctor says which socket is asked"
+	}
+	fmt.Fprintln(l.Out, l.Wrap(hint))
 }
 
 // whatKeepsFresh is the command that has a daemon run from now on, "" where one does: the home's

@@ -23,10 +23,11 @@ var errStays = errors.New("the login that is here stays")
 // replace says who is logged in here, and asks whether another login shall take that one's place.
 // The earlier one is not revoked when the new one is kept: issuers can be set to end all logins of
 // the same person and client with one (login.Keep), and then the new one would go, too.
-func (l *loginRun) replace(ctx context.Context, cfg daemon.Config) error {
-	who, ends := loggedIn(ctx, cfg)
+func (l *loginRun) replace(ctx context.Context, cfg daemon.Config, provider *issuer.Provider) (login.Seen, error) {
+	seen, _ := login.See(cfg.Home) // first: what comes after it is another login, and asked about again
+	who := loggedIn(ctx, cfg)
 	if who == nil {
-		return nil
+		return seen, nil
 	}
 	name := "somebody"
 	if who.Name+who.Email+who.Account != "" {
@@ -34,7 +35,7 @@ func (l *loginRun) replace(ctx context.Context, cfg daemon.Config) error {
 	}
 	if who.Ended {
 		l.note("the login of %s has ended; the new one takes its place", name)
-		return nil
+		return seen, nil
 	}
 	since := ""
 	if who.Since != nil {
@@ -47,35 +48,38 @@ func (l *loginRun) replace(ctx context.Context, cfg daemon.Config) error {
 		l.note("%s is logged in here%s; this login replaces it", name, since)
 		l.note("the issuer keeps the old one; to end that first: falcred logout")
 	}
-	if !ends.IsZero() {
-		l.note("it may end by itself on %s, as one before it did at that age", day(ends))
+	if !seen.Ends.IsZero() {
+		l.note("it may end by itself on %s, as one before it did at that age", day(seen.Ends))
 	}
 	if !l.asks || l.switchAccount {
-		return nil
+		return seen, nil
 	}
 	again, err := l.yes(ctx, "Log in again? [y/N] ", false)
-	if err == nil && !again {
-		err = errStays
+	if err != nil {
+		return seen, err
 	}
-	if err == nil {
-		l.switchAccount, err = l.yes(ctx, "As another account? Then your browser logs out first. [y/N] ", false)
+	if !again {
+		return seen, errStays
 	}
-	return err
+	if _, err := l.logoutPage(ctx, cfg, provider); err != nil {
+		return seen, ctx.Err() // there is none, so it is not asked about; what else is wrong, the login itself comes upon
+	}
+	l.switchAccount, err = l.yes(ctx, "As another account? Then your browser logs out first. [y/N] ", false)
+	return seen, err
 }
 
-// loggedIn is who is logged in here, and when that login may end by its age. A daemon knows more
-// than the files: that the issuer does not accept the login any more.
-func loggedIn(ctx context.Context, cfg daemon.Config) (who *person, ends time.Time) {
+// loggedIn is who is logged in here. A daemon knows more than the files: that the issuer does not
+// accept the login any more.
+func loggedIn(ctx context.Context, cfg daemon.Config) *person {
 	limited, cancel := context.WithTimeout(ctx, daemonPatience)
 	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
 	var d *protocol.Status
-	if status, err := client.Status(limited); err == nil && status.Home == cfg.Home {
+	if status, err := client.Status(limited); err == nil && sameFolder(status.Home, cfg.Home) {
 		d = &status
 	}
-	seen, _ := login.See(cfg.Home)
-	return whoIs(cfg.Home, d, os.LookupEnv), seen.Ends
+	return whoIs(cfg.Home, d, os.LookupEnv)
 }
 
 // note tells a person, and leaves a script's lines alone.
@@ -90,12 +94,13 @@ func (l *loginRun) note(format string, args ...any) {
 
 // endSession has the browser log out where another account is wanted: it would give the same one
 // again. A browser is opened for it only where somebody sits before it. The address for the login
-// is not opened beside it through a pipe: it has to come after that.
+// is not opened beside it through a pipe: it has to come after that. The code for the login is
+// asked for after it, since it is good for some minutes only.
 func (l *loginRun) endSession(ctx context.Context, cfg daemon.Config, provider *issuer.Provider) error {
 	if !l.switchAccount {
 		return nil
 	}
-	address, err := ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (string, error) { return provider.EndSession(ctx) })
+	address, err := l.logoutPage(ctx, cfg, provider)
 	if err != nil {
 		return err
 	}
@@ -105,9 +110,7 @@ func (l *loginRun) endSession(ctx context.Context, cfg daemon.Config, provider *
 	} else {
 		fmt.Fprintf(l.Out, "logout_uri: %s\n", shown)
 	}
-	if !l.noBrowser {
-		openBrowser(address)
-	}
+	l.open(address)
 	if !l.asks {
 		l.note("open the address to log out first, in the browser that the login is confirmed in")
 		l.noBrowser = true
@@ -115,6 +118,11 @@ func (l *loginRun) endSession(ctx context.Context, cfg daemon.Config, provider *
 	}
 	_, err = l.line(ctx, "Press Enter when it has logged out: ")
 	return err
+}
+
+// logoutPage is where a browser logs out. The issuer is asked at most once.
+func (l *loginRun) logoutPage(ctx context.Context, cfg daemon.Config, provider *issuer.Provider) (string, error) {
+	return ui.Patiently(l.Console, "asking "+cfg.Issuer, func() (string, error) { return provider.EndSession(ctx) })
 }
 
 // connectionFor is how fal's page signs in: as the command line says, else as the last time, by the

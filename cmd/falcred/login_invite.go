@@ -29,9 +29,7 @@ func (l *loginRun) invite(s *issuer.DeviceLogin) {
 	} else {
 		fmt.Fprintf(l.Out, "Open this address, here or on another machine:\n   %s\nand check that it shows the code %s\n\n", address, l.Bold(code))
 	}
-	if !l.noBrowser {
-		openBrowser(s.URL)
-	}
+	l.open(s.URL)
 }
 
 // rowsOf is how many rows of the terminal an indented address takes: the terminal wraps it, since

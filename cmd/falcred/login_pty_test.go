@@ -154,7 +154,7 @@ func (s *screen) until(pattern string) []string {
 			tick.Stop()
 			return found
 		}
-		if time.Since(begun) > 20*time.Second {
+		if time.Since(begun) > testkit.Patience {
 			s.Fatalf("%s did not appear:\n%q", pattern, s.shown())
 		}
 	}
@@ -166,7 +166,7 @@ func (s *screen) ends() int {
 	s.Helper()
 	select {
 	case <-s.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(testkit.Patience):
 		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 		s.cmd.Process.Signal(syscall.SIGQUIT)
 		select {

@@ -41,7 +41,7 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			who, _ := loggedIn(cmd.Context(), cfg)
+			who := loggedIn(cmd.Context(), cfg)
 			done, err := waiting(cmd.ErrOrStderr(), "logging out", logoutPatience, func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)
 			})

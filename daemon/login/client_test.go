@@ -23,7 +23,7 @@ func (w *world) deviceLogin() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if err := Keep(w.Context(), w.config(), granted); err != nil {
+	if err := Keep(w.Context(), w.config(), granted, nil); err != nil {
 		w.Fatal(err)
 	}
 }

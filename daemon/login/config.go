@@ -98,17 +98,23 @@ type Seen struct {
 	Ended       bool      // the issuer does not accept it any more
 	Unverified  bool      // whose login it is could not be verified, so far
 	Ends        time.Time // when it may end by its age, as the one before it did; zero where nothing says so
+	token       string    // fingerprint of its refresh token
 }
 
 // See reads who is logged in at a home, for where no daemon can be asked. It needs no lock and changes
 // nothing. Without a login ok is false.
 func See(home string) (who Seen, ok bool) {
-	content := tokenfile.In(home, nil).Read()
+	l, _ := journal.Load(home) // without it the file alone tells
+	return seen(tokenfile.In(home, nil).Read(), l)
+}
+
+// seen is [See] where both files have been read.
+func seen(content tokenfile.Content, l journal.Ledger) (who Seen, ok bool) {
 	if content.State != tokenfile.Holds {
 		return who, false
 	}
 	refresh := content.Pair.Refresh
-	l, _ := journal.Load(home) // without it the file alone tells
+	who.token = tokenfile.Fingerprint(refresh)
 	who.Account = cmp.Or(l.SubjectOf(refresh), tokenfile.Dated(content.Pair, clock.Now()).Subject)
 	person := l.Who(who.Account)
 	who.Name, who.Email, who.Issuer = person.Name, person.Email, l.Issuer

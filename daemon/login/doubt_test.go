@@ -362,7 +362,7 @@ func TestDoubtAndLogin_R10(t *testing.T) {
 		if err != nil || !strings.Contains(granted.Doubt, "could not be verified") || granted.Subject != "" || granted.Name != "" {
 			t.Fatalf("granted: %+v, %v", granted, err)
 		}
-		if err := Keep(w.Context(), w.config(), granted); err != nil {
+		if err := Keep(w.Context(), w.config(), granted, nil); err != nil {
 			t.Fatal(err)
 		}
 		w.reconcile()

@@ -39,13 +39,42 @@ func Keepable(ctx context.Context, cfg Config) error {
 // daemon notices it there. The login that it replaces is not revoked: issuers can be set
 // to end all logins of the same person and client with one. For the same reason a login
 // that could not be kept is not revoked either.
-func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin) error {
-	err := locked(ctx, cfg, func(t *transaction, before tokenfile.Content) error { return t.keepGranted(before, granted) })
-	if err != nil && ctx.Err() == nil {
+//
+// over is the login that it may replace, as [See] has told of it, which can be as long ago as a
+// device code is good for; nil is whichever is there. Where another one is there by now, nothing is
+// written, and the error is [*Another].
+func Keep(ctx context.Context, cfg Config, granted *issuer.PendingLogin, over *Seen) error {
+	err := locked(ctx, cfg, func(t *transaction, before tokenfile.Content) error {
+		if now, ok := seen(before, t.m.Snapshot().State.Ledger); ok && over != nil && !over.goesOnAs(now) {
+			return &Another{now}
+		}
+		return t.keepGranted(before, granted)
+	})
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*Another)) {
 		what, hint, _ := strings.Cut(err.Error(), "\n")
 		return fmt.Errorf("the login was granted but could not be kept, and the one here is unchanged: %s\n%s", what, hint)
 	}
 	return err
+}
+
+// Another is the error about a login that nobody has said may be replaced: that one.
+type Another struct{ Seen }
+
+func (a *Another) Error() string { return "somebody else has logged in here meanwhile" }
+
+// goesOnAs reports whether now is no other login that would be lost: the same one, perhaps refreshed
+// since, by falcred or a neighbour; one of the same account, for which nobody loses anything; or
+// one that has ended.
+func (s Seen) goesOnAs(now Seen) bool {
+	switch {
+	case s.token == now.token || now.Ended:
+		return true
+	case s.Ended:
+		return false
+	case s.Account != "" && now.Account != "":
+		return s.Account == now.Account
+	}
+	return !s.Since.IsZero() && s.Since.Equal(now.Since) // the ledger follows a login that falcred refreshes
 }
 
 // locked does something under the lock of a home for a command, which gives up when ctx

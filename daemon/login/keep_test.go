@@ -98,7 +98,7 @@ func TestKeepWritesWhatWasGranted_R6(t *testing.T) {
 		if data, _ := os.ReadFile(k.path); !strings.HasPrefix(string(data), earlier) || earlier == "" && data != nil {
 			t.Errorf("before anything is kept the file holds %q", data)
 		}
-		if err := Keep(t.Context(), k.cfg, granted); err != nil {
+		if err := Keep(t.Context(), k.cfg, granted, nil); err != nil {
 			t.Fatal(err)
 		}
 		if data, _ := os.ReadFile(k.path); string(data) != want {
@@ -125,7 +125,7 @@ func TestKeepIsNotedFirst_F3R10(t *testing.T) {
 	k := newKeeper(t)
 	granted := k.mustGrant()
 	if testkit.TrySymlink("/proc/nowhere", k.path) == nil {
-		if err := Keep(t.Context(), k.cfg, granted); err == nil {
+		if err := Keep(t.Context(), k.cfg, granted, nil); err == nil {
 			t.Error("a login was written into /proc")
 		}
 		if k.ledger().Tip != "" {
@@ -142,7 +142,7 @@ func TestKeepIsNotedFirst_F3R10(t *testing.T) {
 	if err := home.Add(k.cfg.Home); err != nil {
 		t.Fatal(err)
 	}
-	if err := Keep(t.Context(), k.cfg, granted); err != nil {
+	if err := Keep(t.Context(), k.cfg, granted, nil); err != nil {
 		t.Fatal(err)
 	}
 	for noted := false; ; {
@@ -167,7 +167,7 @@ func TestLoginThatCannotBeKept(t *testing.T) {
 	if err := os.Mkdir(k.path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Keep(t.Context(), k.cfg, granted); err == nil || !strings.Contains(err.Error(), "granted but could not be kept, and the one here is unchanged") {
+	if err := Keep(t.Context(), k.cfg, granted, nil); err == nil || !strings.Contains(err.Error(), "granted but could not be kept, and the one here is unchanged") {
 		t.Errorf("Keep: %v", err)
 	}
 	os.Remove(k.path)
@@ -178,7 +178,7 @@ func TestLoginThatCannotBeKept(t *testing.T) {
 	defer neighbour.Close()
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
-	if err := Keep(ctx, k.cfg, granted); !errors.Is(err, context.Canceled) {
+	if err := Keep(ctx, k.cfg, granted, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Keep: %v", err)
 	}
 	if err := Keepable(ctx, k.cfg); !errors.Is(err, context.Canceled) {
@@ -215,5 +215,59 @@ func TestNotKeepable_R13(t *testing.T) {
 		if k.idp.Stats() != before {
 			t.Errorf("%s, and the issuer was asked", what)
 		}
+	}
+}
+
+// A login that has come since somebody looked is not replaced before it is said whose it is. The
+// same login, refreshed since, is no other.
+func TestKeepOverAnotherLogin(t *testing.T) {
+	t.Parallel()
+	looked := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
+	const before = "before"
+	for what, c := range map[string]struct {
+		over    Seen
+		prepare func(l journal.Ledger) journal.Ledger
+		another bool
+	}{
+		"nobody was there": {Seen{}, nil, true},
+		"the same":         {Seen{token: tokenfile.Fingerprint("now")}, nil, false},
+		"refreshed":        {Seen{token: before, Since: looked}, func(l journal.Ledger) journal.Ledger { l.Course = l.Course.Begin("now", looked); return l }, false},
+		"one that began later": {Seen{token: before, Since: looked}, func(l journal.Ledger) journal.Ledger {
+			l.Course = l.Course.Begin("now", looked.Add(time.Second))
+			return l
+		}, true},
+		"of the same account": {Seen{token: before, Account: "ann"}, func(l journal.Ledger) journal.Ledger { l.Subject = "ann"; return l }, false},
+		"of another account": {Seen{token: before, Account: "ann", Since: looked}, func(l journal.Ledger) journal.Ledger {
+			l.Subject, l.Course = "ben", l.Course.Begin("now", looked)
+			return l
+		}, true},
+		"one that had ended":           {Seen{token: before, Account: "ann", Ended: true}, func(l journal.Ledger) journal.Ledger { l.Subject = "ann"; return l }, true},
+		"one that has ended meanwhile": {Seen{token: before}, func(l journal.Ledger) journal.Ledger { l.Course = l.Course.End("now", "", true, looked); return l }, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			k := newKeeper(t)
+			granted := k.mustGrant()
+			l := journal.Ledger{Issuer: k.cfg.Issuer}.WithTip(tokenfile.TokenPair{Refresh: "now"}, "")
+			if c.prepare != nil {
+				l = c.prepare(l)
+			}
+			testkit.Must(t, l.Save(k.cfg.Home))
+			testkit.Must(t, testkit.WriteFile(k.path, "now"))
+			err := Keep(t.Context(), k.cfg, granted, &c.over)
+			another := new(Another)
+			if errors.As(err, &another) != c.another || !c.another && err != nil {
+				t.Fatalf("Keep: %v", err)
+			}
+			if !c.another {
+				return
+			}
+			if data, _ := os.ReadFile(k.path); string(data) != "now" || !k.ledger().IsTip("now") || another.Account != l.Subject {
+				t.Errorf("the file holds %q, and %q is said to be there", data, another.Account)
+			}
+			if err := Keep(t.Context(), k.cfg, granted, &another.Seen); err != nil {
+				t.Errorf("Keep, once it was said: %v", err)
+			}
+		})
 	}
 }

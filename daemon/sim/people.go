@@ -49,7 +49,7 @@ func (w *world) falcredLogin(subject string) {
 		f := w.idp.login(subject)
 		w.say("%s confirms login %d in the browser", subject, f.id)
 		reply := issuer.Reply{Tokens: w.idp.pair(f.newest), Lifetime: w.idp.lifetime}
-		err := login.Keep(context.Background(), w.config(), &issuer.PendingLogin{Reply: reply, Subject: subject, ClientID: issuer.FalClientID})
+		err := login.Keep(context.Background(), w.config(), &issuer.PendingLogin{Reply: reply, Subject: subject, ClientID: issuer.FalClientID}, nil)
 		w.say("falcred login: login %d is kept: %v", f.id, err)
 		if err == nil {
 			w.judge.read()

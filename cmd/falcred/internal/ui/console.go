@@ -82,12 +82,13 @@ func (c *Console) show(now func() string, stop <-chan struct{}) {
 // over writes text in the place of the line of the moment, which has drawn characters, and returns
 // how many there are now. What is too long for the terminal is cut: a line that wraps cannot be
 // written over. Where the terminal has become narrower than the line, most have wrapped it: its
-// beginning is a row above. Others have not, and nothing but an empty row may be lost there.
+// beginning is some rows above. Others have not, and lose as many rows there: where the terminal
+// has more than half its width, that is the empty one above the line.
 func (c *Console) over(text string, drawn int) int {
 	columns, _ := c.Size()
 	begin, shown := "\r\x1b[K", []rune(text)
 	if columns > 0 && drawn > columns {
-		begin += "\x1b[A\r\x1b[J\n"
+		begin += fmt.Sprintf("\x1b[%dA\r\x1b[J\n", (drawn-1)/columns)
 	}
 	if columns > 0 && len(shown) >= columns {
 		shown = shown[:columns-1]
