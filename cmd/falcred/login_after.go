@@ -17,6 +17,7 @@ import (
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 	"github.com/falcred/falcred/protocol/peer"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // welcome says whose login is kept, where, and what keeps it from being used here.
@@ -28,7 +29,7 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
 	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), protocol.Printable(who))
 	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
 	if seen, ok := login.See(cfg.Home); ok && !seen.Ends.IsZero() {
-		fmt.Fprintln(l.Out, l.Wrap("it is good until about "+day(seen.Ends)+", if the issuer ends it at the age of the one before"))
+		fmt.Fprintln(l.Out, l.Wrap("it is good until about "+words.Moment(seen.Ends)+", if the issuer ends it at the age of the one before"))
 	}
 	if g.Doubt != "" {
 		fmt.Fprintln(l.Out, l.Yellow(l.Wrap(protocol.Printable(g.Doubt))))

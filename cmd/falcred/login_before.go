@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/falcred/falcred/cmd/falcred/internal/ui"
 	"github.com/falcred/falcred/daemon"
@@ -15,6 +14,7 @@ import (
 	"github.com/falcred/falcred/daemon/login"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/protocol"
+	"github.com/falcred/falcred/protocol/words"
 )
 
 // errStays is the end of a run in which somebody prefers the login that is there.
@@ -39,7 +39,7 @@ func (l *loginRun) replace(ctx context.Context, cfg daemon.Config, provider *iss
 	}
 	since := ""
 	if who.Since != nil {
-		since = " since " + day(*who.Since)
+		since = " since " + words.Moment(*who.Since)
 	}
 	if l.Live {
 		l.note("%s is logged in here%s.", name, since)
@@ -49,7 +49,7 @@ func (l *loginRun) replace(ctx context.Context, cfg daemon.Config, provider *iss
 		l.note("the issuer keeps the old one; to end that first: falcred logout")
 	}
 	if !seen.Ends.IsZero() {
-		l.note("it may end by itself on %s, as one before it did at that age", day(seen.Ends))
+		l.note("it may end by itself on %s, as one before it did at that age", words.Moment(seen.Ends))
 	}
 	if !l.asks || l.switchAccount {
 		return seen, nil
@@ -188,6 +188,3 @@ func (l *loginRun) line(ctx context.Context, question string) (string, error) {
 		return "", ctx.Err()
 	}
 }
-
-// day is a moment as people write it, on their own clock.
-func day(t time.Time) string { return t.Local().Format("2 January 2006, 15:04") }
