@@ -93,7 +93,7 @@ func TestAStoppedDaemonEndsEveryCommand_Section4(t *testing.T) {
 	}
 	all.Go(func() { // it is told, and the login is kept
 		out, code, took := outcomeOf(t, s.prepare("falcred login --no-browser"))
-		if code != 0 || took > bound || !strings.Contains(out, "has not taken the login over") {
+		if code != 0 || took > bound || !strings.Contains(out, "does not use the login yet") {
 			t.Errorf("login: exit %d after %s: %s", code, took, out)
 		}
 	})

@@ -45,7 +45,7 @@ func awaitTeam(cmd *cobra.Command, cfg daemon.Config, name string) {
 // out where it does not. A file without an access token, and a team without an id, are its own
 // matters. For another home's daemon it does not wait.
 func awaitLogin(ctx context.Context, out io.Writer, cfg daemon.Config) {
-	if home, _ := servedHome(ctx); home != "" && !sameFolder(home, cfg.Home) {
+	if d, _ := serving(ctx); elsewhere(d, cfg.Home) {
 		return
 	}
 	done, err := awaitDaemon(ctx, func(ctx context.Context, client *helper.Client) (bool, error) {
@@ -63,19 +63,19 @@ func awaitLogin(ctx context.Context, out io.Writer, cfg daemon.Config) {
 	}
 }
 
-// servedHome is the home of the daemon that this shell's programs ask, "" where it does not say;
-// running is false where there is none. The question makes systemd start it.
-func servedHome(ctx context.Context) (home string, running bool) {
+// serving is the daemon that this shell's programs ask; running is false where there is none. One that
+// hangs, or has no status for others, says nothing of itself. The question makes systemd start it.
+func serving(ctx context.Context) (d protocol.Status, running bool) {
 	ctx, cancel := context.WithTimeout(ctx, daemonPatience)
 	defer cancel()
 	client := helper.New(os.LookupEnv)
 	defer client.Close()
-	status, err := client.Status(ctx)
-	if err != nil {
-		_, err = client.Version(ctx) // one that has no status for others
-	}
-	return status.Home, err == nil
+	d, err := client.Status(ctx)
+	return d, err == nil || !errors.Is(err, helper.ErrNotRunning) && !errors.Is(err, env.ErrPathTooLong)
 }
+
+// elsewhere says that a daemon serves another home than this one.
+func elsewhere(d protocol.Status, home string) bool { return d.Home != "" && !sameFolder(d.Home, home) }
 
 // sameFolder compares two names of folders, of which one may lead through a link.
 func sameFolder(a, b string) bool {

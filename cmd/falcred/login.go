@@ -161,7 +161,7 @@ func (l *loginRun) signIn(ctx context.Context) (daemon.Config, error) {
 		login.SaveConnection(cfg.Home, connection) // it is only offered again; the login is kept either way
 	}
 	awaitLogin(ctx, l.Out, cfg)
-	l.welcome(granted, cfg)
+	l.welcome(granted, cfg, over)
 	return cfg, nil
 }
 

@@ -21,12 +21,17 @@ import (
 )
 
 // welcome says whose login is kept, where, and what keeps it from being used here.
-func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config) {
+func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config, over login.Seen) {
 	who := "the account is not known"
 	if g.Subject+g.Name+g.Email != "" {
 		who = (&person{Account: g.Subject, Name: g.Name, Email: g.Email}).called()
 	}
 	fmt.Fprintf(l.Out, "%s, %s\n", l.Green("logged in"), protocol.Printable(who))
+	if l.switchAccount && g.Subject != "" && g.Subject == over.Account {
+		fmt.Fprintln(l.Out, l.Yellow(l.Wrap("this is the same account as before: the browser was still logged in as that one. "+
+			"Log out at the page that it shows, or use a private window; then:")))
+		fmt.Fprintln(l.Out, "falcred login --switch-account")
+	}
 	fmt.Fprintf(l.Out, "the login is in %s\n", filepath.Join(cfg.Home, env.TokenFile))
 	if seen, ok := login.See(cfg.Home); ok && !seen.Ends.IsZero() {
 		fmt.Fprintln(l.Out, l.Wrap("it is good until about "+words.Moment(seen.Ends)+", if the issuer ends it at the age of the one before"))
@@ -47,10 +52,10 @@ func (l *loginRun) keepFresh(ctx context.Context, cfg daemon.Config) error {
 	if !peer.Serves {
 		return nil
 	}
-	if home, running := servedHome(ctx); home != "" && !sameFolder(home, cfg.Home) {
-		l.warnOfAnother(home, cfg)
+	if d, running := serving(ctx); elsewhere(d, cfg.Home) {
+		l.warnOfAnother(d.Home, cfg)
 		return nil
-	} else if running {
+	} else if running && !d.OnDemand { // which nothing starts after a restart of the machine
 		return nil
 	}
 	line, installable := "", false

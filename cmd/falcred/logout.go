@@ -42,6 +42,7 @@ func newLogout() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			who := loggedIn(cmd.Context(), cfg)
+			team, _ := cfg.FalConfig.Team() // which a daemon unsets before we could
 			done, err := waiting(cmd.ErrOrStderr(), "logging out", logoutPatience, func() (protocol.EraseAnswer, error) {
 				return signOut(cmd.Context(), cfg, local)
 			})
@@ -53,7 +54,12 @@ func newLogout() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(out, signedOut(cfg, who, done.Revoked, local))
-			return unsetTeam(cfg)
+			if err := unsetTeam(cfg); err != nil || team == "" || cfg.REST == "" {
+				return err
+			}
+			team = protocol.Printable(team)
+			fmt.Fprintf(out, "team %s is unset, too; to choose it again after the next login: falcred team set %[1]s\n", team)
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&local, "local", false, "delete the login here without revoking it")

@@ -21,8 +21,8 @@ type Page struct {
 	Width int
 }
 
-// NewPage is a page for w.
-func NewPage(w io.Writer) Page { return Page{Paint: NewPaint(w), Width: Width(w)} }
+// NewPage is a page for w. Only a terminal has a width.
+func NewPage(w io.Writer) Page { return Page{Paint: NewPaint(w), Width: LineWidth(w)} }
 
 // Line adds a name and its value, which goes on below itself.
 func (p *Page) Line(name, format string, args ...any) {
