@@ -50,10 +50,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	defer endHome()
 	sock, m, err := open(ctx, home, cfg, log)
 	if err != nil {
-		if cfg.Refused != nil && errors.As(err, new(*Mistake)) {
-			cfg.Refused(err)
-		}
-		return refuse(ctx, sock, err, log)
+		return refuse(ctx, sock, cfg.refused(err), log)
 	}
 	m.Note(events.Started, cfg.Version)
 
@@ -101,6 +98,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	case <-total.Done():
 		return errHangs // the process's end closes the socket and gives the lock back
 	}
+}
+
+func (c Config) refused(err error) error {
+	if c.Refused != nil && errors.As(err, new(*Mistake)) {
+		c.Refused(err)
+	}
+	return err
 }
 
 func (c Config) ready(socket string, log *slog.Logger) {

@@ -20,11 +20,11 @@ const competingWindow = time.Minute
 
 // read applies a reading of the token file (F3).
 func (m *machine) read(e Read) {
-	m.Outdated = e.Held != m.Tokens.TokenPair || e.Look < m.look
+	m.Outdated = e.Held != m.Tokens.TokenPair || e.Rev != m.fileRev
 	if m.Outdated {
 		return
 	}
-	m.look = e.Look
+	m.fileRev++
 	meaning := classify(e.Reading, m.State)
 	m.Ledger = m.Ledger.Learn(e.Known)
 	if meaning != Empty {

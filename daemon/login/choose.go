@@ -137,7 +137,7 @@ func (t *transaction) restore(before tokenfile.Content, held tokenfile.TokenPair
 		}
 		return unavailable("the token file cannot be restored: "+err.Error(), fsx.Hint(err))
 	}
-	if s := t.m.apply(Restored{why, t.m.looks.Add(1)}); s.unwritten() {
+	if s := t.m.apply(Restored{why}); s.unwritten() {
 		t.saveLedger()
 	}
 	return nil

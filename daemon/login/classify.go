@@ -11,7 +11,7 @@ import (
 // Reading is the token file at one moment, and what the home knows about it.
 type Reading struct {
 	tokenfile.Content
-	Look  uint64              // which look it is: of two that overlap, the one that began later counts
+	Rev   int                 // State.fileRev when it began
 	Held  tokenfile.TokenPair // what was held when it was made: it says nothing about newer tokens
 	Known journal.Ledger      // falcred.json at that moment, where the file holds another token than the one held, or the one whose file had vanished
 	Used  bool                // the refresh token is in falcred.consumed

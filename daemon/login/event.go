@@ -49,7 +49,7 @@ type (
 		Client   string // as which it was asked for
 	}
 	// Committed says that what was granted is in the token file.
-	Committed struct{ Look uint64 } // as in each of what we did to the file: a look at it that began before knows nothing of that
+	Committed struct{}
 	// Rotated is the end of a rotation, its ID token judged.
 	Rotated struct {
 		Tokens  tokenfile.TokenPair // zero where nothing was sent
@@ -74,10 +74,7 @@ type (
 	// FallbackFound is one that the journal had. One that is there already is newer.
 	FallbackFound struct{ Fallback }
 	// Restored says that the tokens held are in the file again.
-	Restored struct {
-		Why  string
-		Look uint64
-	}
+	Restored struct{ Why string }
 	// Settled says that an answer of an earlier rotation was found in the journal, and is
 	// in the file now.
 	Settled struct{ Tokens tokenfile.TokenPair }
@@ -105,10 +102,7 @@ type (
 	// Leaving says that we are about to delete the file ourselves, or could not.
 	Leaving bool
 	// Ended is a logout.
-	Ended struct {
-		Why  string
-		Look uint64
-	}
+	Ended struct{ Why string }
 
 	// Tick says that something may have become due: by the schedule's clock, or for a
 	// request that has to wait.

@@ -86,7 +86,7 @@ func TestNoFallbackIsWrong_R10(t *testing.T) {
 // the end of the rotation, to be sent for the next login.
 func TestLogoutEndsTheFallback_F3(t *testing.T) {
 	fallback := Fallback{"older", "ann"}
-	s := along(in(Active), is(FallbackFound{fallback}), is(Refused{"held"}), is(FallbackTaken{"older"}), is(Ended{Why: "falcred logout"}), is(FallbackKept{fallback}))
+	s := along(in(Active), is(FallbackFound{fallback}), is(Refused{"held"}), is(FallbackTaken{"older"}), is(Ended{"falcred logout"}), is(FallbackKept{fallback}))
 	if s.Fallback.Refresh != "" {
 		t.Error("it is kept")
 	}

@@ -97,8 +97,9 @@ func (m *machine) granted(e Granted) {
 	m.Refreshes++
 }
 
-func (m *machine) committed(e Committed) {
-	m.Replaces, m.EmptySince, m.Committing, m.look = "", time.Time{}, false, max(m.look, e.Look)
+func (m *machine) committed() {
+	m.Replaces, m.EmptySince, m.Committing = "", time.Time{}, false
+	m.fileRev++
 	if m.Phase == Missing {
 		m.Phase = Active
 	}

@@ -147,7 +147,7 @@ func (t *transaction) ended(living []tokenfile.TokenPair, local bool) {
 	if local {
 		why += ", not revoked at the issuer"
 	}
-	t.m.apply(Ended{why, t.m.looks.Add(1)})
+	t.m.apply(Ended{why})
 	t.saveLedger()
 }
 

@@ -62,8 +62,7 @@ type Manager struct {
 	turn chan struct{} // F1's in-process mutex, before flock: who has what is in it may begin a transaction
 	work task.Group    // what was begun, and actions that wait for their turn
 
-	looks    atomic.Uint64 // counts looks at the token file, and our own writes of it
-	lookedAt atomic.Int64  // when a status has last had the files looked at, in ns since 1970
+	lookedAt atomic.Int64 // when a status has last had the files looked at, in ns since 1970
 
 	queue   queue     // of clients' stores and erases
 	freed   time.Time // turn guards these: when .portalock was last given back…

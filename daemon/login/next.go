@@ -41,13 +41,11 @@ func (m *machine) handle(e Event) {
 	case Noted:
 		m.setLedger(e.on(m.Ledger))
 	case ConsumedHere:
-		for _, refresh := range e.Refresh {
-			m.setLedger(m.Ledger.Consume(refresh))
-		}
+		m.consumed(e)
 	case Granted:
 		m.granted(e)
 	case Committed:
-		m.committed(e)
+		m.committed()
 	case Rotated:
 		m.rotated(e)
 	case Failed:
@@ -58,8 +56,7 @@ func (m *machine) handle(e Event) {
 	case FallbackTaken, FallbackKept, FallbackFound:
 		m.fallback(e)
 	case Restored:
-		m.Replaces, m.Owed, m.EmptySince, m.look = "", "", time.Time{}, max(m.look, e.Look)
-		m.record(events.Restored, e.Why)
+		m.restored(e)
 	case Settled:
 		m.settled(e)
 	case Stepped:
@@ -74,7 +71,8 @@ func (m *machine) handle(e Event) {
 	case Leaving:
 		m.Leaving = bool(e)
 	case Ended:
-		m.Leaving, m.look = false, max(m.look, e.Look)
+		m.Leaving = false
+		m.fileRev++
 		m.forget(e.Why)
 	case Tick:
 		m.tick(e)
@@ -90,6 +88,18 @@ func (m *machine) handle(e Event) {
 		m.teamWanted()
 	case TeamsAnswered:
 		m.teamsAnswered(e)
+	}
+}
+
+func (m *machine) restored(e Restored) {
+	m.Replaces, m.Owed, m.EmptySince = "", "", time.Time{}
+	m.fileRev++
+	m.record(events.Restored, e.Why)
+}
+
+func (m *machine) consumed(e ConsumedHere) {
+	for _, refresh := range e.Refresh {
+		m.setLedger(m.Ledger.Consume(refresh))
 	}
 }
 

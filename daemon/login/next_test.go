@@ -71,11 +71,11 @@ func in(phase Phase, change ...func(*State)) State {
 
 // fileHolds is a reading of the token file against a state.
 func fileHolds(s State, p tokenfile.TokenPair) Reading {
-	return Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: p}, Held: s.Tokens.TokenPair}
+	return Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: p}, Held: s.Tokens.TokenPair, Rev: s.fileRev}
 }
 
 func fileIs(s State, state tokenfile.State) Reading {
-	r := Reading{Content: tokenfile.Content{State: state}, Held: s.Tokens.TokenPair}
+	r := Reading{Content: tokenfile.Content{State: state}, Held: s.Tokens.TokenPair, Rev: s.fileRev}
 	if state == tokenfile.Unusable {
 		r.Err = errors.New("it is a folder")
 	}
@@ -103,7 +103,7 @@ var columns = []column{
 		return Failed{failure: *unavailable("no network", httpx.PassesHint), Pause: time.Second}
 	}},
 	{"invalid_grant", func(State) Event { return Failed{failure: *loginEnded("ended")} }},
-	{"logout", func(State) Event { return Ended{Why: "falcred logout"} }},
+	{"logout", func(State) Event { return Ended{"falcred logout"} }},
 }
 
 // what is an action by its name, "" for those that the tables leave out.
@@ -420,38 +420,30 @@ func TestBackByOurselves_F7(t *testing.T) {
 	}
 }
 
-// F3, F7: a look at the file that began before another that counted already, or before the daemon
-// itself changed the file, says nothing: it is neither a logout nor a login, and looks again.
-func TestOldLookSaysNothing_F3F7(t *testing.T) {
-	gone := func(s State, look uint64) Event {
-		r := fileIs(s, tokenfile.Absent)
-		r.Look = look
-		return Read{r}
-	}
-	back := func(s State, look uint64) Event {
-		r := fileHolds(s, anns)
-		r.Look = look
-		return Read{r}
-	}
+// F3, F7: a reading that began before another which counted already, or before the daemon itself changed
+// the file, says nothing: it is neither a logout nor a login, and is made anew.
+func TestOverlappedReadingSaysNothing_F3F7(t *testing.T) {
+	gone := func(s State) Reading { return fileIs(s, tokenfile.Absent) }
+	back := func(s State) Reading { return fileHolds(s, anns) }
 	granted, _ := next(in(Missing), Granted{From: "held", Reply: issuer.Reply{Tokens: twoDots}, Recorded: true}, noon)
-	committed, _ := next(granted, Committed{Look: 2}, noon)
-	restored, _ := next(in(Active), Restored{Look: 2}, noon)
-	loggedOut, _ := next(in(LoggedOut), Ended{Look: 2}, noon)
-	vanished, _ := next(in(Active), gone(in(Active), 2), noon)
 	for name, c := range map[string]struct {
-		s State
-		e func(State, uint64) Event
+		before State
+		change Event
+		read   func(State) Reading
 	}{
-		"gone, and a refresh put it there":    {committed, gone},
-		"gone, and it was put back":           {restored, gone},
-		"held, and a logout took it":          {loggedOut, back},
-		"held, and a later look found it not": {vanished, back},
+		"gone, and a refresh put it there":       {granted, Committed{}, gone},
+		"gone, and it was put back":              {in(Active), Restored{"why"}, gone},
+		"held, and a logout took it":             {in(LoggedOut), Ended{"falcred logout"}, back},
+		"held, and another reading found it not": {in(Active), Read{gone(in(Active))}, back},
 	} {
-		if old, _ := next(c.s, c.e(c.s, 1), noon); !old.Outdated || old.Phase != c.s.Phase {
-			t.Errorf("%s: the old look counts: %v, was %v", name, old.Phase, c.s.Phase)
+		s, _ := next(c.before, c.change, noon)
+		r := c.read(s)
+		r.Rev = c.before.fileRev
+		if old, _ := next(s, Read{r}, noon); !old.Outdated || old.Phase != s.Phase {
+			t.Errorf("%s: the old reading counts: %v, was %v", name, old.Phase, s.Phase)
 		}
-		if young, _ := next(c.s, c.e(c.s, 3), noon); young.Outdated || young.Phase == c.s.Phase {
-			t.Errorf("%s: a look after it does not count: %v", name, young.Phase)
+		if young, _ := next(s, Read{c.read(s)}, noon); young.Outdated || young.Phase == s.Phase {
+			t.Errorf("%s: a reading after it does not count: %v", name, young.Phase)
 		}
 	}
 }

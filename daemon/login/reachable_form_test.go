@@ -199,7 +199,7 @@ func (p *place) round() {
 		p.ledgerRev = 1
 	}
 	p.ledgerSaved, p.saveTried = 0, time.Time{}
-	p.Outdated, p.look, p.Refreshes, p.Forced, p.minute, p.inMinute, p.reportedAt, p.refused, p.Warnings, p.Team, p.Teams, p.logins = false, 0, 0, "", time.Time{}, 0, time.Time{}, false, nil, Team{}, Teams{}, 0
+	p.Outdated, p.fileRev, p.Refreshes, p.Forced, p.minute, p.inMinute, p.reportedAt, p.refused, p.Warnings, p.Team, p.Teams, p.logins = false, 0, 0, "", time.Time{}, 0, time.Time{}, false, nil, Team{}, Teams{}, 0
 }
 
 // later is a moment to come, or none.

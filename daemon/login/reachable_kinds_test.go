@@ -29,7 +29,7 @@ func eventKinds(t *testing.T) (kinds []string) {
 // is new has to be put into one of the two.
 func TestReachableKnowsTheState(t *testing.T) {
 	leftOut := map[string]string{
-		"Outdated": "it is read at once by whoever made the reading", "look": "the same",
+		"Outdated": "it is read at once by whoever made the reading", "fileRev": "the same",
 		"Refreshes": "for people", "Forced": "Manager.join's", "Warnings": "for people", "refused": "the same", "Team": "each event of it is met once, in each place", "Teams": "the same", "logins": "counts for these alone",
 		"minute": "R7's 300 in a minute", "inMinute": "the same", "reportedAt": "the day after which the hook hears again",
 		"Ledger": "as recent, wrong, tip, subject, tipIssued and doubtedOf", "ledgerRev": "as unwritten", "ledgerSaved": "as unwritten", "saveTried": "a minute after which it is written again",

@@ -20,7 +20,7 @@ func (m *moves) begins() {
 		then.hold = left
 		m.with(then, "consumed by a logout", ConsumedHere{[]string{held}})
 	} else {
-		m.add("logout of what the file holds", Ended{Why: "by falcred logout"})
+		m.add("logout of what the file holds", Ended{"by falcred logout"})
 		then := m.surroundings
 		then.hold = leaving
 		m.with(then, "deleting the file", Leaving(true))
@@ -189,7 +189,7 @@ func (m *moves) placing() {
 	m.with(m.done(), "not committed", nil)
 	after := m.over()
 	after.rotating = true
-	m.with(after, "the file was deleted meanwhile", Ended{Why: "the token file was deleted during a refresh"})
+	m.with(after, "the file was deleted meanwhile", Ended{"the token file was deleted during a refresh"})
 	other := Reading{Content: tokenfile.Content{State: tokenfile.Holds, Pair: pairOf[kind{m.unknown(annsNames), young}]}, Held: m.Tokens.TokenPair}
 	m.with(after, "another login is in the file", Read{other})
 }

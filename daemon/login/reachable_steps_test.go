@@ -68,7 +68,7 @@ func movesAt(p *place, in scope, verified issuer.Verdict) []move {
 		m.with(m.done(), "settled", Settled{m.brought})
 		m.fails(m.done())
 	case restoring:
-		m.with(m.done(), "restored", Restored{Why: "why"})
+		m.with(m.done(), "restored", Restored{"why"})
 		m.fails(m.done())
 	case storing:
 		m.stored()
@@ -78,7 +78,7 @@ func movesAt(p *place, in scope, verified issuer.Verdict) []move {
 		then.hold = left
 		m.with(then, "consumed by the logout", ConsumedHere{[]string{m.Tokens.Refresh}})
 	case left:
-		m.with(m.done(), "logout", Ended{Why: "by falcred logout"})
+		m.with(m.done(), "logout", Ended{"by falcred logout"})
 	}
 	if judged {
 		m.verdicts()

@@ -43,8 +43,7 @@ func (m *Manager) read() Reading {
 // that was used up.
 func readAnyway(m *Manager) (r Reading, unreadable error) {
 	s := &m.Snapshot().State
-	r = Reading{Look: m.looks.Add(1), Held: s.Tokens.TokenPair}
-	r.Content = m.file.Read()
+	r = Reading{Content: m.file.Read(), Held: s.Tokens.TokenPair, Rev: s.fileRev}
 	if r.State != tokenfile.Holds || r.Pair.Refresh == r.Held.Refresh && s.Phase != Missing { // whose file vanished: it may have been a logout since
 		return r, nil
 	}

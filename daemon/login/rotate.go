@@ -242,7 +242,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 			entry.Keep()
 			return got
 		default: // a logout while the rotation was under way
-			m.apply(Ended{"the token file was deleted during a refresh", m.looks.Add(1)})
+			m.apply(Ended{"the token file was deleted during a refresh"})
 			m.apply(ConsumedHere{[]string{reply.Tokens.Refresh}}) // it is revoked
 			drop(entry, saved)
 			t.saveLedger()
@@ -250,7 +250,9 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		}
 	case NewTokens, OtherIssuer: // another login: it counts, ours is kept as the fallback
 		drop(entry, saved)
-		m.apply(Read{r})
+		if m.apply(Read{r}).Outdated {
+			m.reconcile()
+		}
 		return outcome{}
 	default:
 		entry.Keep() // a thing that is no token file; the answer waits beside it
@@ -264,7 +266,7 @@ func (t *transaction) keep(entry *journal.Entry, c candidate, reply *issuer.Repl
 		entry.Keep()
 		return got
 	}
-	m.apply(Committed{m.looks.Add(1)})
+	m.apply(Committed{})
 	return got
 }
 

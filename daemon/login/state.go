@@ -60,7 +60,7 @@ type State struct {
 	Pinging       bool      // the issuer is being asked whether it can be reached
 	Leaving       bool      // we are deleting the file ourselves
 	Outdated      bool      // the last reading was made before the login, or the file, changed: read again
-	look          uint64    // the newest look at the token file that counted, or our own write of it
+	fileRev       int       // counts what the daemon got to know of the token file, or did to it: what was read meanwhile may be older
 
 	Refreshed   time.Time // the last rotation
 	Refreshes   int       // since the start

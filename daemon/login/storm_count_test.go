@@ -162,8 +162,8 @@ func (s *storm) judge(row stormRow) {
 		s.Errorf("falcred keeps the file fresh, yet of %d gets %d were answered, neighbours sent %d refreshes, their uses ended %v; lost: %q",
 			s.asked, s.answered, neighbours, s.ends, s.reasons)
 	}
-	if falcred < s.begun*3/4 {
-		s.Errorf("falcred refreshed %d times of %d: the neighbours kept it from its work", falcred, s.begun)
+	if seconds := s.gusts * int(stormLasts()/stormPace); falcred < seconds*3/4 {
+		s.Errorf("falcred refreshed %d times in %d s: the neighbours kept it from its work", falcred, seconds)
 	}
 }
 

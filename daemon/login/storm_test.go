@@ -140,7 +140,6 @@ type storm struct {
 	gusts    int
 
 	asked, answered, wrong int
-	begun                  int // rotations that falcred was to make
 }
 
 // stormNeighbour is one such process.
@@ -261,7 +260,6 @@ func (s *storm) refreshNow() {
 	}
 	c := start(s.Manager, state.Tokens.Access)
 	s.mu.Unlock()
-	s.begun++
 	<-c.done
 }
 
