@@ -73,7 +73,8 @@ func examine(ctx context.Context) []doctor.Finding {
 	}
 	onPath := examineHelper(ctx) // before the service, whose manager's tools may lie beside this shell's PATH
 	findings = append(append(findings, examineService(ctx)...), onPath)
-	return append(findings, examineKeys(shell, cfg)...)
+	findings = append(findings, examineKeys(shell, cfg)...)
+	return append(findings, examineNamedTeam(now.Shell, findings)...)
 }
 
 // said is whether a finding says that already.

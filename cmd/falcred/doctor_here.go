@@ -154,6 +154,22 @@ func examineTeam(d *protocol.Status, cfg daemon.Config) []doctor.Finding {
 		Hint: "if that lasts, give the daemon the same FAL_CONFIG_PATH: in falcred.env"}}
 }
 
+// examineNamedTeam says what status has found about the team that FALCRED_TEAM names.
+func examineNamedTeam(s shell, found []doctor.Finding) []doctor.Finding {
+	if env.Team(os.LookupEnv) == nil {
+		return nil
+	}
+	team := doctor.Finding{Check: "team", Result: doctor.Fail, Text: s.Note, Hint: s.Hint}
+	if s.Usable {
+		team.Result = doctor.Warn
+		team.Text, team.Hint, _ = strings.Cut(s.Warning, "\n")
+	}
+	if s.Source != sourceLogin && !s.Usable || team.Text == "" || said(found, team.Text) {
+		return nil
+	}
+	return []doctor.Finding{team}
+}
+
 func teamOr(name string) string {
 	if name == "" {
 		return "the personal account"

@@ -177,16 +177,17 @@ func (l *loginRun) keep(ctx context.Context, cfg daemon.Config, granted *issuer.
 		over = another.Seen
 		who := person{Account: over.Account, Name: over.Name, Email: over.Email}
 		name := protocol.Printable(who.called())
-		if !l.asks {
-			l.note("%s has logged in here meanwhile; this login replaces that one, too", name)
+		if !l.asks || over.Account != "" && over.Account == granted.Subject { // who changes nothing for himself is not asked
+			l.note("%s has logged in here meanwhile; this login replaces that one", name)
 			continue
 		}
 		l.note("%s has logged in here meanwhile.", name)
-		yes, err := l.yes(ctx, "Replace that login, too? [y/N] ", false)
+		yes, err := l.yes(ctx, "Put the login that you have just confirmed in the place of that one? [y/N] ", false)
 		if err != nil {
 			return err
 		}
 		if !yes {
+			l.note("The login that you have just confirmed is not kept.")
 			return errStays
 		}
 	}

@@ -21,13 +21,14 @@ import (
 // Of two logins at once none is lost without a word: what was asked at first was about another one.
 func TestTwoLoginsAtOnce(t *testing.T) {
 	for _, tt := range []struct {
-		name, before, answer string // "" where nobody is there to be asked
-		stays                bool
+		name, before, account, answer string // "" where nobody is there to be asked, "-" where nothing is asked
+		stays                         bool
 	}{
-		{"nobody was there, no", "", "\n", true},
-		{"nobody was there, yes", "", "y\n", false},
-		{"another was there, no", "auth0|ada", "n\n", true},
-		{"another was there, from a script", "auth0|ada", "", false},
+		{"nobody was there, no", "", "auth0|ada", "\n", true},
+		{"nobody was there, yes", "", "auth0|ada", "y\n", false},
+		{"nobody was there, the same twice", "", "auth0|bob", "-", false},
+		{"another was there, no", "auth0|ada", "auth0|ada", "n\n", true},
+		{"another was there, from a script", "auth0|ada", "auth0|ada", "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -52,12 +53,12 @@ func TestTwoLoginsAtOnce(t *testing.T) {
 			}
 			bobs, _ := readTokens(filepath.Join(s.home, env.TokenFile))
 
-			testkit.Must(t, s.idp.Approve(code, "auth0|ada"))
-			if tt.answer == "" {
+			testkit.Must(t, s.idp.Approve(code, tt.account))
+			if tt.answer == "" || tt.answer == "-" {
 				s.until(`bob \(bob@example\.com\) has logged in here meanwhile; this login replaces that`)
 			} else {
 				s.until(`bob \(bob@example\.com\) has logged in here meanwhile\.`)
-				s.types(`Replace that login, too\? \[y/N\] `, tt.answer)
+				s.types(`in the place of that\s+one\? \[y/N\] `, tt.answer)
 			}
 			if !tt.stays && tt.answer != "" {
 				s.types("Enter keeps", "\n")

@@ -166,6 +166,9 @@ func standNow(ctx context.Context) *standing {
 	if s.Daemon == nil && s.Shell.Source == sourceLogin {
 		s.Shell.startable(s.Home, len(places) == 1 && !places[0].Shared)
 	}
+	if s.Login != nil && s.Shell.Source == sourceLogin && !s.Shell.Usable {
+		s.Login.Trouble, s.Login.Do = s.Shell.Note, s.Shell.Hint
+	}
 	return s
 }
 

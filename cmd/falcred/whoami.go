@@ -36,6 +36,8 @@ type person struct {
 	Ended      bool       `json:",omitempty"`
 	Team       string     `json:",omitempty"` // whom requests are attributed to, "" for the account itself…
 	TeamFrom   string     `json:",omitempty"` // …and what says so, "" where nothing does
+	Trouble    string     `json:",omitempty"` // why no request can be made with the login now…
+	Do         string     `json:",omitempty"` // …and what to do
 	shared     bool       // it was said by a socket for others, which does not name anybody
 }
 
@@ -123,9 +125,9 @@ func (p *page) whoami(s *standing) {
 	if who.shared {
 		whose = "whom its owner has chosen"
 	}
-	if s.Shell.Source == sourceLogin && !s.Shell.Usable && s.Shell.Note != "" {
-		p.Line("requests", "cannot be made for %s: %s", protocol.Printable(whose), protocol.Printable(s.Shell.Note))
-		p.Under(protocol.Printable(s.Shell.Hint))
+	if who.Trouble != "" {
+		p.Line("requests", "cannot be made for %s: %s", protocol.Printable(whose), protocol.Printable(who.Trouble))
+		p.Under(protocol.Printable(who.Do))
 		return
 	}
 	with := ""

@@ -47,7 +47,7 @@ func (r *run) fail(verb string, err error) int {
 // are fixed to the letter.
 func hintFor(err error) string {
 	if errors.Is(err, helper.ErrForeign) {
-		return "that is not one of fal's servers; FALCRED_SERVERS adds more"
+		return "that is not one of fal's servers; to add it: FALCRED_SERVERS=HOST, or FALCRED_SERVERS=http://127.0.0.1:PORT for one of this machine's"
 	}
 	switch codeOf(err) {
 	case protocol.CodeNotFound:

@@ -132,6 +132,14 @@ func TestNothingIsSentWithoutACredential(t *testing.T) {
 	if _, err := client.Post(f.URL, "text/plain", b); !errors.Is(err, helper.ErrNotRunning) || !b.closed {
 		t.Errorf("Post: %v; the body was closed: %v", err, b.closed)
 	}
+	nobody := testdaemon.Serve(t, filepath.Join(testkit.ShortDir(t), "s"), func(protocol.Request) any { return protocol.ErrNotFound })
+	client.Transport.(*falhttp.Transport).Client = helper.New(func(name string) (string, bool) {
+		vars := map[string]string{"FALCRED_SOCKET": nobody.Path, "FALCRED_SERVERS": f.URL}
+		return vars[name], vars[name] != ""
+	})
+	if _, err := client.Get(f.URL); !errors.Is(err, protocol.ErrNotFound) || !strings.Contains(err.Error(), "falcred login") {
+		t.Errorf("with nobody logged in: %v", err)
+	}
 	if headers, _ := f.seen(); len(headers) > 0 {
 		t.Error("it was sent")
 	}

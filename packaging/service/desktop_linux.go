@@ -36,7 +36,7 @@ func (d desktop) leave() error { return d.unlink(d.entry()) }
 
 func (d desktop) installed() string {
 	return "falcred runs, and starts with each desktop session: there is no service manager here for users\n" +
-		"for one that starts with the machine: sudo falcred service install --system --run-as " + shellWord(d.User)
+		"where nobody opens one (a server, a container), or to have it start with the machine: sudo falcred service install --system --run-as " + shellWord(d.User)
 }
 
 // machines is the script by which the machine serves this user already: the two would end each
