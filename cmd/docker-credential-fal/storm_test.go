@@ -116,7 +116,11 @@ func TestAProgramIsReplacedWhileItRuns_S10(t *testing.T) {
 	_, err := c.End(t.Context())
 	s.Must(err)
 	c.Close()
-	s.Eventually("it has ended, and made way for the next", func() bool { return get() == nil && s.ownDaemon() != old })
+	s.Eventually("it has ended, and made way for the next", func() bool {
+		err := get() // which the old one may answer with its last breath
+		status, gone := s.status(s.Sock)
+		return err == nil && gone == nil && status.PID != old
+	})
 	pid := s.ownDaemon()
 	s.Eventually("the old program's file can go", func() bool { return os.Remove(falcred+".old") == nil })
 	s.killDaemon(pid)

@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,9 +17,40 @@ import (
 	"github.com/falcred/falcred/protocol/strict"
 )
 
-// claim takes the lock beside the socket and writes into it who we are, so that a second
-// daemon can say who runs (S1). The lock is what counts: on a full disk it names nobody.
+// settling is how long a daemon is waited for that holds the lock and does not listen: it ends, or
+// was killed, and gives its lock back after its socket; or it is about to listen.
+const settling = time.Second
+
+// claim waits for such a one: a client that found nobody at the socket has had us started, and would
+// be told that a daemon runs which is no more.
 func claim(path string) (*fsx.Lock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), settling)
+	defer cancel()
+	for {
+		lock, err := claimNow(path)
+		if !errors.As(err, new(runningError)) || listens(ctx, path) {
+			return lock, err
+		}
+		select {
+		case <-time.After(retryClaim):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// listens reports whether anybody takes connections there.
+func listens(ctx context.Context, path string) bool {
+	conn, err := dial(ctx, path)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil || errors.Is(err, syscall.EAGAIN) // its queue is full
+}
+
+// claimNow takes the lock beside the socket and writes into it who we are, so that a second
+// daemon can say who runs (S1). The lock is what counts: on a full disk it names nobody.
+func claimNow(path string) (*fsx.Lock, error) {
 	name := path + ".lock"
 	lock, err := fsx.TryLockPath(name)
 	if err == nil && lock == nil { // nobody else may keep us from serving
@@ -28,7 +60,7 @@ func claim(path string) (*fsx.Lock, error) {
 	case err != nil:
 		return nil, err
 	case lock == nil:
-		return nil, alreadyRunning(path)
+		return nil, lockOwner(path)
 	}
 	if err := writeOwner(name, lock); err != nil && !noRoom(err) {
 		lock.Close()
@@ -91,17 +123,8 @@ func (e runningError) endIt() string {
 	return "find its process, and end it" + findCommand(e.path+".lock")
 }
 
-// alreadyRunning says who holds the lock. The holder may not have written its
-// pid yet; then the path has to do.
-func alreadyRunning(path string) error {
-	owner := lockOwner(path)
-	if owner.away != "" {
-		time.Sleep(10 * time.Millisecond) // or it has the lock, and has not written yet
-		owner = lockOwner(path)
-	}
-	return owner
-}
-
+// lockOwner says who holds the lock. The holder may not have written its pid yet; then the path has
+// to do.
 func lockOwner(path string) runningError {
 	data, _ := fsx.Read(path+".lock", fsx.MaxSmall)
 	first, rest, _ := strings.Cut(string(data), "\n")

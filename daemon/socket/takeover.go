@@ -56,7 +56,7 @@ func claimFrom(ctx context.Context, path string, ours bool) (*fsx.Lock, error) {
 	defer tick.Stop()
 	t := &takeOver{path: path, begun: time.Now(), ours: ours, signalled: os.Getpid()}
 	for {
-		lock, err := claim(path)
+		lock, err := claimNow(path)
 		var other runningError
 		if !errors.As(err, &other) {
 			return lock, err
