@@ -136,6 +136,9 @@ func (c *Client) Erase(ctx context.Context, q protocol.Query) (protocol.EraseAns
 		return done, err
 	}
 	err = c.once(ctx, protocol.Request{Verb: protocol.VerbErase, Payload: payload}, &done)
+	if errors.Is(err, protocol.ErrNotFound) {
+		err = ErrNobody
+	}
 	return done, err
 }
 

@@ -2,16 +2,28 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/env"
 )
 
-// ErrForeign says that a server is none of fal's, nor one that this end's environment
-// names. It wraps [protocol.ErrNotFound], and does not repeat the URL, which may hold a
-// password.
-var ErrForeign error = foreign{protocol.ErrNotFound}
+// Errors that wrap [protocol.ErrNotFound], whose words are docker's and say little.
+var (
+	// ErrNobody says that nobody is logged in, and no key is set.
+	ErrNobody error = notFound("nobody is logged in, and FAL_KEY is not set: falcred login, or fal auth login")
+
+	// ErrForeign says that a server is none of fal's, nor one that this end's environment names. It does
+	// not repeat the URL, which may hold a password.
+	ErrForeign error = notFound("that is not one of fal's servers; to add it: FALCRED_SERVERS=HOST, or FALCRED_SERVERS=http://127.0.0.1:PORT for one of this machine's")
+)
+
+type notFound string
+
+func (e notFound) Error() string { return string(e) }
+
+func (e notFound) Unwrap() error { return protocol.ErrNotFound }
 
 // ErrOlderDaemon says that the daemon does not know of teams for a call, and answers for whom the fal
 // config names.
@@ -35,15 +47,11 @@ func keyHasNoTeam(source string) *protocol.Error {
 		"%s comes before the login, and a key is for its own account: it cannot be used for a team\nunset it, or set FAL_FORCE_AUTH_BY_USER=1; or name no team", source)
 }
 
-type foreign struct{ error }
-
-func (f foreign) Unwrap() error { return f.error }
-
 // Get answers with a credential for q.ServerURL, by the rule of the SDK:
 // unless FAL_FORCE_AUTH_BY_USER is 1 or q.ForceUser is set, a key of this end's
 // own environment answers at once, with no daemon; else the daemon does. For a
 // server that is not fal's nobody is asked ([ErrForeign]). Errors of the daemon are a
-// *[protocol.Error].
+// *[protocol.Error], or wrap one ([ErrNobody]).
 //
 // Where q names no team, FALCRED_TEAM does ([env.Team]). An answer that is not for that team is none
 // ([ErrOlderDaemon], and for a key team_unresolved): the request would be somebody else's to pay. Only a
@@ -82,6 +90,9 @@ func (c *Client) Get(ctx context.Context, q protocol.Query) (protocol.Credential
 	cred, err := c.fromDaemon(ctx, q)
 	if err == nil && !cred.IsFor(q) && (named || cred.Username != "Key") {
 		err = notFor(cred)
+	}
+	if errors.Is(err, protocol.ErrNotFound) {
+		err = ErrNobody
 	}
 	if err != nil {
 		return protocol.Credential{}, err

@@ -72,7 +72,7 @@ func examine(ctx context.Context) []doctor.Finding {
 		findings = append(findings, examineTeam(now.Daemon, cfg)...)
 	}
 	onPath := examineHelper(ctx) // before the service, whose manager's tools may lie beside this shell's PATH
-	findings = append(append(findings, examineService(ctx)...), onPath)
+	findings = append(append(findings, examineService(ctx, now.Daemon)...), onPath)
 	findings = append(findings, examineKeys(shell, cfg)...)
 	return append(findings, examineNamedTeam(now.Shell, findings)...)
 }

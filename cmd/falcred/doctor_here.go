@@ -116,10 +116,10 @@ func examineKeys(getenv func(string) string, cfg daemon.Config) []doctor.Finding
 	key, ok := env.FindKey(getenv)
 	switch {
 	case ok:
-		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn, Text: keyWins(key.Source, " here", "a"), Hint: keyHint})
+		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn, Text: keyWins(key.Source, " here", "a"), Hint: keyHint(key.Source)})
 	case cfg.Key.Source != "" && !env.ForceUser(getenv):
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.Warn, Text: keyWins(cfg.Key.Source, " in falcred.env", "a"),
-			Hint: "to use the login, take it out there, then: falcred restart; or set FAL_FORCE_AUTH_BY_USER=1"})
+			Hint: envKeyHint})
 	default:
 		findings = append(findings, doctor.Finding{Check: "key", Result: doctor.OK, Text: "no key is set here: the login is used"})
 	}

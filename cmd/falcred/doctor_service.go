@@ -10,6 +10,7 @@ import (
 	"github.com/falcred/falcred/daemon/doctor"
 	"github.com/falcred/falcred/helper"
 	"github.com/falcred/falcred/packaging/service"
+	"github.com/falcred/falcred/protocol"
 )
 
 // servicesHere are those that may serve this home: the user's own, and the machine's for him.
@@ -27,9 +28,9 @@ func servicesHere(ctx context.Context) (installed []*service.Service, states []s
 }
 
 // examineService says how the daemon of this home is started, as `falcred service status` knows
-// it. That no service does is not wrong: a helper starts a daemon then. One that a mistake of
-// configuration has ended is (S11).
-func examineService(ctx context.Context) (findings []doctor.Finding) {
+// it. Where none does, a helper starts a daemon, d; but Python and the fal CLI call no helper. One that a
+// mistake of configuration has ended is wrong (S11).
+func examineService(ctx context.Context, d *protocol.Status) (findings []doctor.Finding) {
 	installed, states, unknown := servicesHere(ctx)
 	for i, s := range installed {
 		f := doctor.Finding{Check: "service", Result: doctor.OK}
@@ -47,11 +48,11 @@ func examineService(ctx context.Context) (findings []doctor.Finding) {
 			f.Result, f.Text = doctor.Warn, fmt.Sprintf("%s (%s) is installed and does not run", state.Unit, state.Manager)
 			f.Hint = "start it: " + s.Line("start")
 		case s.System:
-			f.Text = fmt.Sprintf("%s (%s) of the machine runs, whether you are logged in or not", state.Unit, state.Manager)
+			f.Text = fmt.Sprintf("%s (%s) of the machine runs, whether you are logged in to this machine or not", state.Unit, state.Manager)
 		case state.Outlives:
-			f.Text = fmt.Sprintf("%s (%s) runs, and goes on when you log out", state.Unit, state.Manager)
+			f.Text = fmt.Sprintf("%s (%s) runs, and goes on when you log out of this machine", state.Unit, state.Manager)
 		default:
-			f.Text = fmt.Sprintf("%s (%s) runs, and ends when you log out", state.Unit, state.Manager)
+			f.Text = fmt.Sprintf("%s (%s) runs, and ends when you log out of this machine", state.Unit, state.Manager)
 			if state.Manager == "systemd" {
 				f.Text += " (to keep it: loginctl enable-linger)"
 			}
@@ -60,9 +61,12 @@ func examineService(ctx context.Context) (findings []doctor.Finding) {
 	}
 	if len(installed) == 0 && unknown != "" {
 		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK, Text: "not known: " + unknown})
+	} else if len(installed) == 0 && d != nil && !d.OnDemand {
+		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK, Text: "none installed: whoever has started this daemon has to start it after a restart, too"})
 	} else if len(installed) == 0 {
-		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.OK,
-			Text: "none installed: after a restart of this machine nothing refreshes the login until docker-credential-fal is called (to change that: falcred service install)"})
+		findings = append(findings, doctor.Finding{Check: "service", Result: doctor.Warn,
+			Text: "none installed: after a restart of this machine nothing keeps the login fresh until docker-credential-fal is called, which Python and the fal CLI do not",
+			Hint: "falcred service install"})
 	}
 	return findings
 }

@@ -41,7 +41,7 @@ func (l *loginRun) welcome(g *issuer.PendingLogin, cfg daemon.Config, over login
 	}
 	if key, ok := env.FindKey(l.shell); ok {
 		fmt.Fprintf(l.Out, "%s\n", l.Yellow(l.Wrap(keyWins(key.Source, " here", "your"))))
-		fmt.Fprintln(l.Out, keyHint)
+		fmt.Fprintln(l.Out, l.Wrap(keyHint(key.Source)))
 	}
 }
 

@@ -70,6 +70,9 @@ func (l *loginRun) chooseTeam(ctx context.Context, cfg daemon.Config) error {
 		return err
 	}
 	fmt.Fprintf(l.Out, "requests are attributed to %s\n", l.Bold(protocol.Printable(account.Nickname)))
+	if !account.IsPersonal {
+		fmt.Fprintln(l.Out, l.Wrap(sdkSendsNoTeam))
+	}
 	return nil
 }
 
@@ -94,5 +97,6 @@ func (l *loginRun) ask(ctx context.Context, list []fal.Account, chosen string) (
 		if account, found := fal.FindAccount(list, answer); found {
 			return account.Nickname, nil
 		}
+		fmt.Fprintln(l.Out, l.Wrap(protocol.Printable(answer)+" is not in the list"))
 	}
 }

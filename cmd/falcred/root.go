@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,7 +20,7 @@ falcred running, no script and no SDK has to refresh any more.
 
 fal's SDK for Python and the fal CLI read the login's file, as before. Scripts, curl
 and other programs take a credential from the second program, docker-credential-fal:
-see docker-credential-fal --help, or man docker-credential-fal.
+see docker-credential-fal --help (a package brings man pages, too).
 
 Exit status: 0; 1 it failed; 2 a mistake on the command line. Where a command has
 more than these, its own help says so.`
@@ -92,7 +93,7 @@ func knownCommand(root *cobra.Command, args []string) error {
 	}
 	hint := helpHint(root)
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean %s? %s", near[0], hint)
+		hint = fmt.Sprintf("did you mean %s? %s", strings.Join(near, ", or "), hint)
 	}
 	return usageError{fmt.Sprintf("unknown command %q", args[0]), hint}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/falcred/falcred/packaging/service"
+	"github.com/falcred/falcred/protocol"
 	"github.com/falcred/falcred/protocol/peer"
 	"github.com/spf13/cobra"
 )
@@ -18,7 +19,10 @@ By default it is your own service and serves your own login. --system makes it
 one of the machine for the user that --run-as names, who need not log in.
 
 Each home is a service of its own: FAL_HOME_DIR says which one is meant. What
-else the daemon is to know belongs into falcred.env in that home.`
+else the daemon is to know belongs into falcred.env in that home.
+
+Exit status: 0; 1 it failed; 2 a mistake on the command line; 3 the service does not
+run (status); 4 there is none.`
 
 const serviceExample = `  falcred service install
   falcred service status
@@ -94,6 +98,10 @@ func (f *serviceFlags) command(verb, short string) *cobra.Command {
 				return purge(cmd.Context(), s, cmd.OutOrStdout())
 			case verb == "uninstall":
 				fmt.Fprintf(cmd.OutOrStdout(), "the login and falcred's files in %s are left as they are\n", s.Home)
+			case verb == "stop":
+				fmt.Fprintf(cmd.OutOrStdout(), "falcred is stopped (%s)\n", protocol.Printable(s.State(cmd.Context()).Unit))
+			case verb == "start" || verb == "restart":
+				fmt.Fprintf(cmd.OutOrStdout(), "falcred runs (%s)\n", protocol.Printable(s.State(cmd.Context()).Unit))
 			}
 			return nil
 		},

@@ -79,7 +79,7 @@ func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, loggedI
 	s.Shadows = append(s.Shadows, keysOf(d)...)
 	if loggedIn {
 		s.Shadows = append(s.Shadows, sourceLogin)
-		s.Note, s.Hint = keyWins(key.Source, "", "your"), keyHint
+		s.Note, s.Hint = keyWins(key.Source, "", "your"), keyHint(key.Source)
 	}
 	if odd := env.OddKey(getenv); odd != "" { // it is refused at both ends
 		s.Usable = false
@@ -88,8 +88,16 @@ func ownKey(getenv func(string) string, key env.Key, d *protocol.Status, loggedI
 	return s
 }
 
-// keyHint is what to do where a key of this shell hides the login.
-const keyHint = "to use the login, unset it or set FAL_FORCE_AUTH_BY_USER=1"
+// keyHint is what to do where a key hides the login.
+func keyHint(source string) string {
+	return "to use the login: unset " + strings.ReplaceAll(source, " and ", " ") + ", or set FAL_FORCE_AUTH_BY_USER=1"
+}
+
+// envKeyHint is what to do where that key is in falcred.env, daemonKeyHint where it is in the daemon's environment.
+const (
+	envKeyHint    = "to use the login, take it out there, then: falcred restart; or set FAL_FORCE_AUTH_BY_USER=1"
+	daemonKeyHint = "to use the login, take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
+)
 
 // keyWins says that a key of this shell hides the login: where is where it is set, and whose
 // the login is.
@@ -105,7 +113,7 @@ func daemonKey(d *protocol.Status) shell {
 	s := shell{Source: ofDaemon + d.Source, Usable: true, For: ofKey, Shadows: d.Shadows}
 	if slices.Contains(d.Shadows, sourceLogin) {
 		s.Note = "the daemon was given a key, so requests use that and are attributed to its team, not your login"
-		s.Hint = "to use the login, take it out of the daemon's environment or set FAL_FORCE_AUTH_BY_USER=1"
+		s.Hint = daemonKeyHint
 	}
 	return s
 }

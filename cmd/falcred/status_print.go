@@ -131,6 +131,9 @@ func (p *page) shell(s *standing) {
 	default:
 		p.Line("this shell", "%s %s%s", p.Red("cannot send"), credential, account)
 	}
+	if s.Login != nil && s.Login.Team != "" && shell.Source == sourceLogin && shell.Usable {
+		p.Under(sdkSendsNoTeam)
+	}
 	if len(shell.Shadows) > 0 {
 		p.Under("not used: " + strings.Join(shell.Shadows, ", "))
 	}

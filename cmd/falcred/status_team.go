@@ -24,7 +24,11 @@ const lastMinute = time.Minute
 func (s *standing) attribute(ctx context.Context, client *helper.Client, lookup func(string) (string, bool)) {
 	if s.Shell.Source != sourceLogin || s.Login == nil {
 		if team := env.Team(lookup); team != nil && *team != "" && s.Shell.For != "" && s.Shell.Warning == "" {
-			s.Shell.Warning = "FALCRED_TEAM has no effect here: it is about the login, and a key comes before that\n" + keyHint
+			hint := keyHint(s.Shell.Source)
+			if strings.HasPrefix(s.Shell.Source, ofDaemon) {
+				hint = daemonKeyHint
+			}
+			s.Shell.Warning = "FALCRED_TEAM has no effect here: it is about the login, and a key comes before that\n" + hint
 		}
 		return
 	}

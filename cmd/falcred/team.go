@@ -109,11 +109,17 @@ func newTeamSet() *cobra.Command {
 			awaitTeam(cmd, cfg, account.Nickname)
 			fmt.Fprintf(out, "requests are attributed to %s (%s), by %s\n",
 				protocol.Printable(account.Nickname), protocol.Printable(account.FullName), cfg.FalConfig.Path)
+			if !account.IsPersonal {
+				fmt.Fprintln(out, sdkSendsNoTeam)
+			}
 			printInTheWay(out, shell, cfg, account.Nickname)
 			return nil
 		},
 	}
 }
+
+// sdkSendsNoTeam is for whoever has chosen a team: what he thinks that it pays for, he may pay himself.
+const sdkSendsNoTeam = "Python's fal_client sends no team: what it asks for is your personal account's"
 
 func newTeamUnset() *cobra.Command {
 	return &cobra.Command{
@@ -156,11 +162,11 @@ func setTeam(out io.Writer, cfg daemon.Config, nickname string) error {
 func printInTheWay(out io.Writer, shell func(string) string, cfg daemon.Config, choice string) {
 	say := func(text, hint string) { fmt.Fprintf(out, "%s\n%s\n", protocol.Printable(text), hint) }
 	if key, ok := env.FindKey(shell); ok { // for falcred and for the CLI, whatever else is set
-		say(keyWins(key.Source, " here", "your"), keyHint)
+		say(keyWins(key.Source, " here", "your"), keyHint(key.Source))
 		return
 	}
 	if cfg.Key.Source != "" && !env.ForceUser(shell) {
-		say(keyWins(cfg.Key.Source, " in falcred.env", "your"), keyHint)
+		say(keyWins(cfg.Key.Source, " in falcred.env", "your"), envKeyHint)
 	}
 	if profile, hasKey, err := cfg.FalConfig.Key(shell("FAL_PROFILE")); err == nil && hasKey && !env.ForceUser(shell) {
 		say("the fal CLI goes on with the key of its profile "+profile+"; fal's SDK and falcred do not", profileHint(shell))

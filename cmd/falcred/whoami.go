@@ -135,6 +135,9 @@ func (p *page) whoami(s *standing) {
 		with = "with the login, and not with " + source + " as in this shell, "
 	}
 	p.Line("requests", "%sare made for %s", with, protocol.Printable(whose))
+	if who.Team != "" && s.Shell.Source == sourceLogin {
+		p.Under(sdkSendsNoTeam)
+	}
 }
 
 func newWhoami() *cobra.Command {

@@ -1,6 +1,7 @@
 package dockercred
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,12 +19,15 @@ func (e bazelError) Unwrap() error { return e.error }
 // output, the hint on standard error. The output of header and token is used as
 // it comes, so there nothing but a credential is printed on it.
 func (r *run) fail(verb string, err error) int {
+	forScripts := verb == "header" || verb == "token"
 	text, hint, _ := strings.Cut(err.Error(), "\n")
-	if hint == "" {
-		hint = hintFor(err)
+	switch {
+	case !errors.Is(err, protocol.ErrNotFound):
+		hint = cmp.Or(hint, hintFor(err))
+	case !forScripts: // docker's tools compare these words to the letter
+		text, hint = protocol.ErrNotFound.Message, text
 	}
 	text, hint = protocol.Printable(text), protocol.Printable(hint)
-	forScripts := verb == "header" || verb == "token"
 	if _, bazel := err.(bazelError); forScripts || bazel {
 		fmt.Fprintln(r.stderr, text)
 	}
@@ -46,12 +50,9 @@ func (r *run) fail(verb string, err error) int {
 // hintFor is for errors without a hint of their own. Docker's have none: their messages
 // are fixed to the letter.
 func hintFor(err error) string {
-	if errors.Is(err, helper.ErrForeign) {
-		return "that is not one of fal's servers; to add it: FALCRED_SERVERS=HOST, or FALCRED_SERVERS=http://127.0.0.1:PORT for one of this machine's"
-	}
 	switch codeOf(err) {
 	case protocol.CodeNotFound:
-		return "nobody is logged in, and FAL_KEY is not set: falcred login, or fal auth login"
+		return helper.ErrNobody.Error()
 	case protocol.CodeLoginRequired:
 		return "log in again: falcred login, or fal auth login"
 	case protocol.CodeUnavailable, protocol.CodeTeamUnresolved:

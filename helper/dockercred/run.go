@@ -247,7 +247,7 @@ func (r *run) startFor(ctx context.Context, useful func(home string) bool) error
 		if r.forwarded(home) {
 			return errAway
 		}
-		return protocol.ErrNotFound
+		return helper.ErrNobody
 	}
 	if r.getenv("FALCRED_AUTOSTART") == "0" {
 		return helper.ErrNotRunning

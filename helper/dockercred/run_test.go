@@ -100,7 +100,7 @@ func TestForeignServersGetNeitherKeyNorQuestion_Section4(t *testing.T) {
 				}
 			}
 			for _, verb := range []string{"header", "token"} {
-				if got := runIn(env, "", verb, server); got.out != "" || got.code != 1 || !strings.HasPrefix(got.err, notFound) {
+				if got := runIn(env, "", verb, server); got.out != "" || got.code != 1 || !strings.HasPrefix(got.err, "that is not one of fal's servers") {
 					t.Errorf("%s %s: %+v", verb, server, got)
 				}
 			}
@@ -197,7 +197,7 @@ func TestWithoutALoginNothingIsStarted_Section3(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"header", "token"} {
-		if got := runIn(env, "", verb); got.out != "" || got.code != 1 || !strings.HasPrefix(got.err, notFound) {
+		if got := runIn(env, "", verb); got.out != "" || got.code != 1 || !strings.HasPrefix(got.err, "nobody is logged in") {
 			t.Errorf("%s: %+v", verb, got)
 		}
 	}

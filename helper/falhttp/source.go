@@ -31,7 +31,7 @@ type source struct {
 func (s source) Token() (*oauth2.Token, error) {
 	cred, err := s.client.Get(s.ctx, protocol.Query{ServerURL: protocol.DefaultServer})
 	if err != nil {
-		return nil, inWords(err)
+		return nil, err
 	}
 	if len(cred.Headers) > 0 {
 		return nil, ErrTeam

@@ -5,7 +5,6 @@ package falhttp
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 
@@ -39,7 +38,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	query := protocol.Query{ServerURL: server, Team: t.Team}
 	cred, err := t.Client.Get(req.Context(), query)
 	if err != nil {
-		return nil, errors.Join(inWords(err), closeBody(req)) // RoundTrip closes the body whatever happens
+		return nil, errors.Join(err, closeBody(req)) // RoundTrip closes the body whatever happens
 	}
 	resp, err := t.base().RoundTrip(with(req, cred))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || cred.Username != "Bearer" {
@@ -57,14 +56,6 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
 	resp.Body.Close()
 	return t.base().RoundTrip(with(again, newer))
-}
-
-// inWords says what to do where docker's fixed words, which [protocol.ErrNotFound] has, do not.
-func inWords(err error) error {
-	if !errors.Is(err, protocol.ErrNotFound) {
-		return err
-	}
-	return fmt.Errorf("nobody is logged in, and FAL_KEY is not set (log in: falcred login): %w", err)
 }
 
 func (t *Transport) base() http.RoundTripper {

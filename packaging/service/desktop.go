@@ -129,10 +129,10 @@ func (d desktop) stop(ctx context.Context) error {
 
 func (d desktop) status(ctx context.Context) (int, error) {
 	if pid := d.pid(ctx); pid != 0 {
-		d.say("falcred runs (pid %d), and %s starts it when you log in", pid, d.entry())
+		d.say("falcred runs (pid %d), and %s starts it when you log in to this machine", pid, d.entry())
 		return 0, nil
 	}
-	d.say("falcred does not run; %s starts it when you log in the next time\nto start it now: %s", d.entry(), d.Line("start"))
+	d.say("falcred does not run; %s starts it when you log in to this machine the next time\nto start it now: %s", d.entry(), d.Line("start"))
 	return notRunning, nil
 }
 

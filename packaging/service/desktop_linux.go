@@ -35,8 +35,11 @@ func (d desktop) enter(program string) error {
 func (d desktop) leave() error { return d.unlink(d.entry()) }
 
 func (d desktop) installed() string {
-	return "falcred runs, and starts with each desktop session: there is no service manager here for users\n" +
-		"where nobody opens one (a server, a container), or to have it start with the machine: sudo falcred service install --system --run-as " + shellWord(d.User)
+	const runs = "falcred runs, and starts with each desktop session: this machine has no systemd for users"
+	if !d.standard { // a service of the machine serves ~/.fal alone
+		return runs
+	}
+	return runs + "\non a server, or to have it start with the machine: sudo falcred service install --system --run-as " + shellWord(d.User)
 }
 
 // machines is the script by which the machine serves this user already: the two would end each

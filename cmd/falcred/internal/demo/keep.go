@@ -50,8 +50,8 @@ func Keep(ctx context.Context, out io.Writer) error {
 
 // farewell says what is left in the other terminal: names of what is gone.
 func (p *playground) farewell() {
-	p.print("the daemon has ended, and the home is removed; the other terminal still names it:",
-		"close it, or there:", "")
+	p.print("the daemon has ended, and the home is removed; the other terminal still",
+		"names it: close it, or there:", "")
 	p.Say("%s", forget("FAL_HOME_DIR", "FAL_CONFIG_PATH"))
 	if p.programs != "" {
 		p.Say("%s", offPath(p.programs))
