@@ -251,7 +251,8 @@ func accessToken(ctx context.Context, cfg daemon.Config) (string, error) {
 	if access, ok := login.ValidAccess(cfg.Home); ok {
 		return access, nil
 	}
-	if errors.Is(err, protocol.ErrNotFound) {
+	there, unknown := hasLogin(nil, cfg.Home)
+	if errors.Is(err, protocol.ErrNotFound) || errors.Is(err, helper.ErrNotRunning) && !there && unknown == nil {
 		return "", errors.New("nobody is logged in\n" + login.LoginHint)
 	}
 	return "", err
