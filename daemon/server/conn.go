@@ -62,13 +62,16 @@ func (s *Server) serveConn(peer *socket.Conn, v *visitor) {
 		return
 	}
 	defer c.recoverPanic()
-	for !c.over() {
+	for first := true; !c.over(); first = false {
 		line, err := c.readLine()
 		if errors.Is(err, protocol.ErrTooLong) && c.send(err) {
 			c.drain()
 		}
 		if err != nil {
 			return
+		}
+		if first {
+			s.heard(peer)
 		}
 		c.inTurn()
 		if !c.answer(line) {

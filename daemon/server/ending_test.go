@@ -135,6 +135,34 @@ func TestStopAnswersWhatWasAsked_S5(t *testing.T) {
 	}
 }
 
+// S9: who has connected before another daemon takes the socket is heard, however long a busy machine
+// keeps him from asking.
+func TestWhoHasJustComeIsHeard_S9(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, idp.Config{})
+	closing := make(chan struct{})
+	s := h.serve(func(s *Server) {
+		s.firstRequest = testkit.Patience
+		s.cfg.Closing = func() { close(closing) }
+	})
+	slow := h.Dial()
+	h.Eventually("he is let in", func() bool { return h.Status().Connections == 2 })
+	s.sock.Leave(true)
+	s.end()
+	select {
+	case <-closing:
+		t.Error("he was not waited for")
+	case <-time.After(3 * lastCall):
+	}
+	slow.Send("version\n")
+	if line := slow.Line(); !strings.Contains(line, "Protocol") {
+		t.Errorf("%.100q", line)
+	}
+	<-closing
+	slow.WantEnd()
+	h.wantEnded(s)
+}
+
 // S5: once the daemon ends, there is one total for all answers, and no answer that may
 // wait longer.
 func TestAnswersHaveOneTotal_S5(t *testing.T) {

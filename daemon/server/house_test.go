@@ -73,6 +73,7 @@ func (h *house) open() *login.Manager {
 // served is a server that runs, and whose end a test may begin by itself.
 type served struct {
 	*Server
+	sock *socket.Socket
 	end  context.CancelFunc
 	done chan struct{}
 }
@@ -89,7 +90,7 @@ func (h *house) serveLogin(m *login.Manager, change func(*Server)) *served {
 	testkit.Must(h.T, err)
 	ctx, end := context.WithCancel(context.Background())
 	o := Options{Version: "test", Servers: h.cfg.Servers, Log: h.Logger(), Stop: end, Shared: h.share != ""}
-	s := &served{New(m, o), end, make(chan struct{})}
+	s := &served{New(m, o), sock, end, make(chan struct{})}
 	if change != nil {
 		change(s.Server)
 	}

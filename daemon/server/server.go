@@ -39,6 +39,10 @@ const (
 	// ask (S5).
 	lastCall = 50 * time.Millisecond
 
+	// firstRequest is how long ago one of those has connected at most, where another daemon is there
+	// for whoever comes later (S9): a machine under load lets some time pass between the two.
+	firstRequest = time.Second
+
 	// S5: how long answers may wait for their readers once the end has begun, all of a
 	// client's together. Package login has the other moments of an end.
 	ownerGrace = 5 * time.Second // a machine under load must not cost the owner's programs theirs
@@ -97,6 +101,7 @@ type Server struct {
 	requestTimeout time.Duration
 	answerTimeout  time.Duration
 	grace          time.Duration // in which answers must be taken when the end has begun (S5)
+	firstRequest   time.Duration // in which who has connected is about to ask (S9)
 
 	gets   atomic.Int64 // requests for a credential
 	conns  sync.WaitGroup
@@ -108,7 +113,8 @@ type Server struct {
 
 	mu       sync.Mutex // guards what follows
 	open     map[*socket.Conn]*visitor
-	visitors map[int]*visitor // by their uids: of those who are let in, a few
+	silent   map[*socket.Conn]time.Time // those who have not asked anything so far, since when
+	visitors map[int]*visitor           // by their uids: of those who are let in, a few
 }
 
 // New makes the server of the owner's socket. Nothing is served before Serve.
@@ -124,9 +130,11 @@ func New(m *login.Manager, o Options) *Server {
 		requestTimeout: protocol.RequestTimeout,
 		answerTimeout:  protocol.AnswerTimeout,
 		grace:          ownerGrace,
+		firstRequest:   firstRequest,
 		away:           make(chan struct{}, maxAway),
 		ending:         make(chan struct{}),
 		open:           map[*socket.Conn]*visitor{},
+		silent:         map[*socket.Conn]time.Time{},
 		visitors:       map[int]*visitor{},
 	}
 	if o.Shared {
@@ -163,7 +171,9 @@ func (s *Server) Serve(ctx context.Context, sock *socket.Socket) {
 	sock.Remove()
 	go listener.Close() // what somebody in its queue has passed along may hold that up
 	if sock.Left() {
-		clock.Sleep(lastCall) // who has come is about to ask
+		for s.anyAboutToAsk() {
+			clock.Sleep(time.Millisecond)
+		}
 	}
 	if s.cfg.Closing != nil {
 		s.cfg.Closing()
@@ -230,8 +240,27 @@ func (s *Server) enter(c *socket.Conn, uid int) (v *visitor, full string) {
 		return nil, "a user has all the connections that one may have; a client was turned away"
 	}
 	v.open++
-	s.open[c] = v
+	s.open[c], s.silent[c] = v, clock.Now()
 	return v, ""
+}
+
+// heard is that a client has asked something.
+func (s *Server) heard(c *socket.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.silent, c)
+}
+
+// anyAboutToAsk says whether somebody has just come, and has not asked anything yet.
+func (s *Server) anyAboutToAsk() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, since := range s.silent {
+		if clock.Now().Sub(since) < s.firstRequest {
+			return true
+		}
+	}
+	return false
 }
 
 // warnOnce logs what clients bring about.
@@ -262,6 +291,7 @@ func (s *Server) leave(c *socket.Conn) {
 	defer s.mu.Unlock()
 	s.open[c].open--
 	delete(s.open, c)
+	delete(s.silent, c)
 }
 
 // closeReads ends the reading of all connections. What had arrived before is still read
