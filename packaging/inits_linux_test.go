@@ -98,7 +98,7 @@ func (m *scripted) serves() {
 	m.Helper()
 	m.credential("ann")
 	m.is("ann", servedBy, m.sh("root", m.pid))
-	m.daemons(1)
+	m.oneIsLeft()
 	m.state(0)
 }
 

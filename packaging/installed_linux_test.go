@@ -89,15 +89,20 @@ func (m *installed) credential(user string) {
 	}
 }
 
-// daemons wants so many of them in the whole machine. One that makes way for a service gives the
-// lock back before its process ends, so where some are to be left that end is waited for.
+// countDaemons says how many of them there are in the whole machine.
+const countDaemons = "grep -lx falcred /proc/[0-9]*/comm 2>/dev/null | wc -l"
+
+// daemons wants so many.
 func (m *installed) daemons(want int) {
 	m.Helper()
-	const count = "grep -lx falcred /proc/[0-9]*/comm 2>/dev/null | wc -l"
-	if want > 0 {
-		m.eventually("as many daemons as are wanted", func() bool { return m.sh("root", count) == strconv.Itoa(want) })
-	}
-	m.is("root", count, strconv.Itoa(want))
+	m.is("root", countDaemons, strconv.Itoa(want))
+}
+
+// oneIsLeft wants one, where another makes way for it: that one gives the lock back before its process
+// ends.
+func (m *installed) oneIsLeft() {
+	m.Helper()
+	m.eventually("the other daemon has ended", func() bool { return m.sh("root", countDaemons) == "1" })
 }
 
 // underLoad does something while 50 clients of ann's ask as fast as they can, and returns

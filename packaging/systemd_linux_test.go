@@ -164,7 +164,7 @@ func (m *installed) stopStart() {
 	m.daemons(1)
 	m.sh("ann", "systemctl --user start falcred.socket")
 	m.answered("ann")
-	m.daemons(1)
+	m.oneIsLeft()
 	m.alive("ann")
 }
 
@@ -359,7 +359,7 @@ func (m *installed) bySystemCommand() {
 		now := m.sh("root", "systemctl show -P MainPID falcred@bob.service")
 		return now != "0" && now != pid && m.try("root", "systemctl is-active falcred@bob.service") == nil
 	})
-	m.daemons(1)
+	m.oneIsLeft()
 	m.reboot()
 	m.is("root", "systemctl is-active falcred@bob.service", "active")
 	m.sh("bob", asked)

@@ -64,8 +64,7 @@ func (m *machine) handle(e Event) {
 	case Stored:
 		m.stored(e)
 	case Kept:
-		m.Tokens, m.Phase = tokenfile.Dated(e.Tokens, m.now), Active
-		m.record(events.LoggedIn, "falcred login")
+		m.kept(e)
 	case Followed:
 		m.setLedger(m.Ledger.Follow(e.Ledger))
 	case Leaving:
@@ -89,6 +88,12 @@ func (m *machine) handle(e Event) {
 	case TeamsAnswered:
 		m.teamsAnswered(e)
 	}
+}
+
+// kept is a login that a person has made here.
+func (m *machine) kept(e Kept) {
+	m.Tokens, m.Phase = tokenfile.Dated(e.Tokens, m.now), Active
+	m.record(events.LoggedIn, "falcred login")
 }
 
 func (m *machine) restored(e Restored) {
