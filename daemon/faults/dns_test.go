@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/idp"
@@ -139,7 +140,13 @@ func (n *nameServer) prefer(addresses []string) {
 // answer listens, and answers every question in that way until stop.
 func (n *nameServer) answer(how nameAnswer) {
 	n.Helper()
-	conn, err := net.ListenPacket("udp", net.JoinHostPort(n.address, "53"))
+	var conn net.PacketConn
+	var err error
+	// A program that a test beside this one is starting has the socket too, until its exec.
+	testkit.Eventually(n.T, "the last server's socket is closed", func() bool {
+		conn, err = net.ListenPacket("udp", net.JoinHostPort(n.address, "53"))
+		return !errors.Is(err, syscall.EADDRINUSE)
+	})
 	if err != nil {
 		n.Fatal(err)
 	}
