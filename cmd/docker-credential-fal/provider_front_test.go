@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/falcred/falcred/daemon/testkit"
@@ -49,7 +51,12 @@ func newFront(t *testing.T) *front {
 // up takes the same port again.
 func (f *front) up() {
 	f.t.Helper()
-	listener, err := net.Listen("tcp", f.address)
+	var listener net.Listener
+	var err error
+	testkit.Eventually(f.t, "its port is free, of programs that are being started, too", func() bool {
+		listener, err = net.Listen("tcp", f.address)
+		return !errors.Is(err, syscall.EADDRINUSE)
+	})
 	if err != nil {
 		f.t.Fatal(err)
 	}
